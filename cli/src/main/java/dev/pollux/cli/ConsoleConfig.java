@@ -1,0 +1,116 @@
+package dev.pollux.cli;
+
+import dev.pollux.backend.chr.CharOptions;
+import dev.pollux.backend.chr.CharTarget;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Which character devices a machine has and who talks through them.
+ *
+ * @param charDevices what {@code -chardev} makes
+ * @param serial serial ports in order
+ * @param monitors human monitors
+ * @param qmp monitors for programs
+ * @param debugConsole the console at port 0xe9
+ */
+record ConsoleConfig(
+    List<CharOptions> charDevices,
+    List<CharTarget> serial,
+    List<CharTarget> monitors,
+    List<QmpTarget> qmp,
+    Optional<CharTarget> debugConsole) {
+  /**
+   * @param pretty replies are indented for people
+   */
+  record QmpTarget(CharTarget target, boolean pretty) {}
+
+  private static final int MOST_SERIAL_PORTS = 4;
+  private static final String MONITOR = "compat_monitor";
+  private static final String STDIO = "stdio";
+  private static final String STDIO_WITH_MONITOR = "mon:stdio";
+
+  /** Reads the options and fills in what {@code -nographic} means. */
+  static ConsoleConfig of(RunOptions options) {
+    RunOptions.Consoles consoles = options.consoles;
+    if (consoles.display != null && !consoles.display.equals("none")) {
+      throw new ConfigException(
+          "-display %s: there is no display yet; give none".formatted(consoles.display));
+    }
+    List<String> serial = new ArrayList<>(consoles.serial);
+    List<String> monitor = new ArrayList<>(consoles.monitor);
+    if (consoles.nographic && !options.devices.nodefaults) {
+      boolean defaultMonitor =
+          monitor.isEmpty()
+              && consoles.mon.isEmpty()
+              && consoles.qmp.isEmpty()
+              && consoles.qmpPretty.isEmpty();
+      if (serial.isEmpty()) {
+        serial.add(defaultMonitor ? STDIO_WITH_MONITOR : STDIO);
+      } else if (defaultMonitor && serial.stream().noneMatch(ConsoleConfig::takesStdio)) {
+        monitor.add(STDIO);
+      }
+    }
+    if (serial.size() > MOST_SERIAL_PORTS) {
+      throw new ConfigException(
+          "-serial %s: a PC has %d serial ports; leave this one out"
+              .formatted(serial.get(MOST_SERIAL_PORTS), MOST_SERIAL_PORTS));
+    }
+    List<CharTarget> monitors = new ArrayList<>(targets("-monitor", MONITOR, 0, monitor));
+    List<QmpTarget> qmp = new ArrayList<>();
+    addQmp("-qmp", consoles.qmp, false, monitors.size(), qmp);
+    addQmp("-qmp-pretty", consoles.qmpPretty, true, monitors.size(), qmp);
+    addMons(consoles.mon, monitors, qmp);
+    return new ConsoleConfig(
+        consoles.chardev.stream().map(CharOptions::parse).toList(),
+        targets("-serial", "serial", 0, serial),
+        monitors,
+        qmp,
+        consoles.debugcon.isEmpty()
+            ? Optional.empty()
+            : Optional.of(CharTarget.parse("-debugcon", consoles.debugcon.getLast(), "debugcon")));
+  }
+
+  private static boolean takesStdio(String target) {
+    return target.equals(STDIO) || target.equals(STDIO_WITH_MONITOR);
+  }
+
+  private static void addQmp(
+      String option, List<String> texts, boolean pretty, int first, List<QmpTarget> qmp) {
+    for (CharTarget target : targets(option, MONITOR, first + qmp.size(), texts)) {
+      qmp.add(new QmpTarget(target, pretty));
+    }
+  }
+
+  /** Reads {@code -mon}: monitors on character devices that have been made already. */
+  private static void addMons(List<String> mons, List<CharTarget> monitors, List<QmpTarget> qmp) {
+    for (String text : mons) {
+      DeviceOptions mon = DeviceOptions.parse("-mon", text, "chardev");
+      CharTarget target = new CharTarget.Reference(mon.required("chardev"));
+      boolean control = mon.choice("mode", false, Map.of("readline", false, "control", true));
+      boolean pretty = mon.bool("pretty", false);
+      mon.rejectUnknown();
+      if (control) {
+        qmp.add(new QmpTarget(target, pretty));
+      } else if (pretty) {
+        throw mon.error("only replies to programs can be indented; add mode=control");
+      } else {
+        monitors.add(target);
+      }
+    }
+  }
+
+  /** Makes targets; new back ends are called by a name and a number. */
+  private static List<CharTarget> targets(
+      String option, String name, int first, List<String> texts) {
+    List<CharTarget> targets = new ArrayList<>();
+    for (String text : texts) {
+      targets.add(CharTarget.parse(option, text, name + (first + targets.size())));
+    }
+    return targets;
+  }
+}

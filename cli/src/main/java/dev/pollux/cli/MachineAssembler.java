@@ -1,0 +1,149 @@
+package dev.pollux.cli;
+
+import dev.pollux.backend.chr.CharBackend;
+import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.backend.chr.CharOptions;
+import dev.pollux.backend.chr.CharTarget;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.cpu.TraceLog;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.devices.board.BoardConfig;
+import dev.pollux.devices.board.PcBoard;
+import dev.pollux.devices.boot.KernelLoader;
+import dev.pollux.devices.isa.DebugConsole;
+import dev.pollux.migration.UnavailableMigration;
+import dev.pollux.qmp.command.CommandRegistry;
+import dev.pollux.qmp.command.Emulator;
+import dev.pollux.qmp.hmp.HumanMonitor;
+import dev.pollux.qmp.hmp.MonitorConsole;
+import dev.pollux.qmp.server.MachineEvents;
+import dev.pollux.qmp.server.QmpServer;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+
+/** Builds the machine that a {@link RunConfig} describes; closing takes it apart again. */
+final class MachineAssembler implements AutoCloseable {
+  private final RunConfig config;
+  private final Machine machine;
+  private final CharDevices charDevices;
+  private final QmpServer qmp;
+
+  /**
+   * Builds the machine and puts it into its power-on state; nothing runs yet.
+   *
+   * @throws ConfigException when the host cannot give what is asked for
+   */
+  MachineAssembler(RunConfig config, TraceLog traceLog) throws IOException {
+    this.config = config;
+    machine = new Machine(config.name(), config.endPolicy());
+    machine.setTraceLog(traceLog);
+    charDevices =
+        new CharDevices(machine.loop()::post, () -> machine.requestShutdown(ShutdownCause.HOST_UI));
+    qmp =
+        new QmpServer(
+            new CommandRegistry(
+                new Emulator(
+                    machine,
+                    charDevices,
+                    new UnavailableMigration(),
+                    config.uuid().orElse(new UUID(0, 0)),
+                    Main.version()),
+                config.compat()));
+    machine.lock().lock();
+    try {
+      build();
+    } catch (IOException | RuntimeException e) {
+      qmp.close();
+      charDevices.close();
+      throw e;
+    } finally {
+      machine.lock().unlock();
+    }
+  }
+
+  Machine machine() {
+    return machine;
+  }
+
+  private void build() throws IOException {
+    config.consoles().charDevices().forEach(charDevices::add);
+    PcBoard board = board();
+    addSerialPorts(board);
+    config
+        .consoles()
+        .debugConsole()
+        .flatMap(this::connect)
+        .ifPresent(
+            backend ->
+                machine.io().map(DebugConsole.PORT, machine.add(new DebugConsole(backend)).port()));
+    config.consoles().monitors().forEach(target -> connect(target).ifPresent(this::addMonitor));
+    machine.addListener(new MachineEvents(qmp::emit));
+    for (ConsoleConfig.QmpTarget monitor : config.consoles().qmp()) {
+      connect(monitor.target()).ifPresent(backend -> qmp.add(backend, monitor.pretty()));
+    }
+    for (DeviceOptions device : config.devices()) {
+      DeviceType.of(device).add(board, device);
+    }
+    Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
+    machine.resetDevices();
+    loader.ifPresent(KernelLoader::boot);
+  }
+
+  private void addMonitor(CharBackend backend) {
+    HumanMonitor monitor = new HumanMonitor(machine, charDevices, Main.version());
+    new MonitorConsole(monitor, backend, Main.version(), machine.loop()::post);
+  }
+
+  private PcBoard board() {
+    try {
+      return new PcBoard(
+          machine,
+          new BoardConfig(
+              config.ramSize(),
+              config.cpus(),
+              config.cpuModel(),
+              config.accelerator()::engine,
+              config.rtc()));
+    } catch (IOException e) {
+      throw new ConfigException(
+          "-m %dM: the host does not give that much memory (%s); give less"
+              .formatted(config.ramSize() >> 20, e.getMessage()),
+          e);
+    }
+  }
+
+  private void addSerialPorts(PcBoard board) {
+    List<CharTarget> targets = config.consoles().serial();
+    for (int i = 0; i < targets.size(); i++) {
+      int number = i;
+      connect(targets.get(i)).ifPresent(backend -> board.addSerialPort(number, backend));
+    }
+  }
+
+  /** The back end that an option names or describes; empty for none. */
+  private Optional<CharBackend> connect(CharTarget target) {
+    return switch (target) {
+      case CharTarget.None() -> Optional.empty();
+      case CharTarget.Reference(String id) -> Optional.of(charDevices.claim(id));
+      case CharTarget.New(CharOptions options, boolean withMonitor) -> {
+        charDevices.add(options);
+        CharBackend own = charDevices.claim(options.id());
+        if (withMonitor) {
+          addMonitor(charDevices.claim(options.id()));
+        }
+        yield Optional.of(own);
+      }
+    };
+  }
+
+  @Override
+  public void close() {
+    qmp.close();
+    machine.close();
+    charDevices.close();
+  }
+}

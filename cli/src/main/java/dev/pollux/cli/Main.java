@@ -1,0 +1,153 @@
+package dev.pollux.cli;
+
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.Suggestions;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** Entry point of the {@code pollux} command. */
+@Command(
+    name = "pollux",
+    synopsisSubcommandLabel = "COMMAND",
+    description = "Runs x86-64 virtual machines that survive the death of their host.",
+    optionListHeading = "%nOptions:%n",
+    commandListHeading = "%nCommands:%n",
+    footer = {"", "pollux COMMAND -help tells more about a command."},
+    subcommands = {
+      RunCommand.class,
+      QmpShellCommand.class,
+      GuestCommand.class,
+      Main.VersionCommand.class
+    })
+public final class Main implements Callable<Integer> {
+  /** Exit status after an error of the user, or when a command failed. */
+  public static final int FAILURE = 1;
+
+  @Spec private CommandSpec spec;
+
+  @Mixin HelpOption help;
+
+  @Option(
+      names = {"-version", "--version"},
+      description = "Show the version.")
+  private boolean version;
+
+  private Main() {}
+
+  /**
+   * Runs one command and ends the process with its exit status.
+   *
+   * @param args the command line
+   */
+  public static void main(String[] args) {
+    System.exit(execute(args));
+  }
+
+  /** Runs one command; its errors go to standard error, one line each. */
+  static int execute(String... args) {
+    return new CommandLine(new Main())
+        .setPosixClusteredShortOptionsAllowed(false)
+        .setAllowOptionsAsOptionParameters(true)
+        .setOverwrittenOptionsAllowed(true)
+        .setTrimQuotes(false)
+        .setInterpolateVariables(false)
+        .setExpandAtFiles(false)
+        .setUsageHelpWidth(110)
+        .setUsageHelpLongOptionsMaxWidth(40)
+        .setParameterExceptionHandler((e, _) -> fail(describe(e)))
+        .setExecutionExceptionHandler((e, _, _) -> fail(e))
+        .execute(args);
+  }
+
+  @Override
+  public Integer call() {
+    if (version) {
+      return printVersion();
+    }
+    spec.commandLine().usage(System.out);
+    return 0;
+  }
+
+  /** The version of this build. */
+  static String version() {
+    String version = Main.class.getPackage().getImplementationVersion();
+    return version == null ? "(development)" : version;
+  }
+
+  private static int printVersion() {
+    System.out.println("pollux " + version());
+    return 0;
+  }
+
+  private static int fail(Exception error) {
+    return switch (error) {
+      case ConfigException e -> fail(e.getMessage());
+      case IOException e -> fail(Errors.describe(e));
+      default -> {
+        System.err.println("pollux: internal error, please report it with the lines below");
+        error.printStackTrace();
+        yield FAILURE;
+      }
+    };
+  }
+
+  private static int fail(String message) {
+    System.err.println("pollux: " + message.replace('\n', ' ').strip());
+    return FAILURE;
+  }
+
+  /** Says what is wrong with a command line, and what would be right. */
+  private static String describe(ParameterException error) {
+    CommandSpec command = error.getCommandLine().getCommandSpec();
+    List<String> options =
+        command.options().stream().flatMap(option -> Stream.of(option.names())).distinct().toList();
+    return switch (error) {
+      case UnmatchedArgumentException e when !e.getUnmatched().isEmpty() -> {
+        String word = e.getUnmatched().getFirst();
+        if (word.startsWith("-")) {
+          yield Suggestions.nearest(word, options)
+              .map(name -> "unknown option %s; did you mean %s?".formatted(word, name))
+              .orElse(
+                  "unknown option %s; %s -help lists the options"
+                      .formatted(word, command.qualifiedName()));
+        }
+        yield command.subcommands().isEmpty()
+            ? "unexpected argument \"%s\"; options begin with a dash".formatted(word)
+            : "unknown command \"%s\"; %s"
+                .formatted(word, Suggestions.hint(word, command.subcommands().keySet()));
+      }
+      case MissingParameterException e when !e.getMissing().isEmpty() ->
+          e.getMissing().stream()
+              .map(
+                  argument ->
+                      argument.isOption()
+                          ? "option %s needs an argument: %s"
+                              .formatted(
+                                  ((CommandLine.Model.OptionSpec) argument).longestName(),
+                                  argument.paramLabel())
+                          : "an argument is missing: " + argument.paramLabel())
+              .collect(Collectors.joining(", "));
+      default -> error.getMessage();
+    };
+  }
+
+  @Command(name = "version", description = "Show the version.")
+  static final class VersionCommand implements Callable<Integer> {
+    @Override
+    public Integer call() {
+      return printVersion();
+    }
+  }
+}

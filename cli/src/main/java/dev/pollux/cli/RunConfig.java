@@ -1,0 +1,245 @@
+package dev.pollux.cli;
+
+import dev.pollux.core.clock.ClockType;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.boot.KernelFiles;
+import dev.pollux.devices.timer.RtcBase;
+import dev.pollux.qmp.schema.CompatPolicy;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.UUID;
+
+/**
+ * A virtual machine as the command line describes it, checked as far as that goes without touching
+ * the host.
+ *
+ * @param name what people call the machine, may be empty
+ * @param uuid identity shown to the guest and in monitors
+ * @param ramSize bytes, a multiple of 4,096
+ * @param boot kernel to start; empty where nothing is to be started at once
+ * @param consoles character devices and who uses them
+ * @param devices what {@code -device} adds, in order
+ * @param compat what to do about deprecated and unstable interfaces of QMP
+ */
+record RunConfig(
+    String name,
+    Optional<UUID> uuid,
+    Accelerator accelerator,
+    CpuModel cpuModel,
+    int cpus,
+    long ramSize,
+    RtcBase rtc,
+    Optional<KernelFiles> boot,
+    ConsoleConfig consoles,
+    List<DeviceOptions> devices,
+    Machine.EndPolicy endPolicy,
+    CompatPolicy compat) {
+
+  private static final long MIB = 1 << 20;
+  private static final long LEAST_RAM = 4 * MIB;
+  private static final long MOST_RAM = 64L << 30;
+  private static final long DEFAULT_RAM = 128 * MIB;
+
+  /** Machine properties that QEMU has, with the only values that are true of this machine. */
+  private static final Map<String, Set<String>> FIXED_PROPERTIES =
+      Map.of(
+          "acpi", Set.of("on", "auto"),
+          "hpet", Set.of("on", "auto"),
+          "usb", Set.of("off"),
+          "smm", Set.of("off", "auto"),
+          "graphics", Set.of("on", "off"),
+          "vmport", Set.of("off", "auto"),
+          "mem-merge", Set.of("on", "off"),
+          "dump-guest-core", Set.of("on", "off"),
+          "kernel-irqchip", Set.of("on", "off", "split"));
+
+  /** Reads the options; the first that makes no sense is an error. */
+  static RunConfig of(RunOptions options) {
+    String accelerators = machine(options.machine.machine);
+    int cpus = cpus(options.machine.smp);
+    return new RunConfig(
+        DeviceOptions.parse("-name", orEmpty(options.machine.name), "guest").string("guest", ""),
+        uuid(options.machine.uuid),
+        Accelerator.choose(options.machine.accel, accelerators),
+        cpuModel(options.machine.cpu),
+        cpus,
+        ramSize(options.machine.memory),
+        rtc(options.machine.rtc),
+        boot(options.boot, options.running.stopped || options.running.incoming != null),
+        ConsoleConfig.of(options),
+        DeviceType.parse(options.devices.device, options.devices.global),
+        new Machine.EndPolicy(options.running.noReboot, options.running.noShutdown),
+        compat(options.running.compat));
+  }
+
+  private static CompatPolicy compat(List<String> texts) {
+    DeviceOptions compat = DeviceOptions.parse("-compat", texts, "");
+    Map<String, CompatPolicy.Input> inputs =
+        Map.of(
+            "accept", CompatPolicy.Input.ACCEPT,
+            "reject", CompatPolicy.Input.REJECT,
+            "crash", CompatPolicy.Input.CRASH);
+    Map<String, CompatPolicy.Output> outputs =
+        Map.of("accept", CompatPolicy.Output.ACCEPT, "hide", CompatPolicy.Output.HIDE);
+    CompatPolicy policy =
+        new CompatPolicy(
+            compat.choice("deprecated-input", CompatPolicy.Input.ACCEPT, inputs),
+            compat.choice("deprecated-output", CompatPolicy.Output.ACCEPT, outputs),
+            compat.choice("unstable-input", CompatPolicy.Input.ACCEPT, inputs),
+            compat.choice("unstable-output", CompatPolicy.Output.ACCEPT, outputs));
+    compat.rejectUnknown();
+    return policy;
+  }
+
+  private static String orEmpty(String text) {
+    return text == null ? "" : text;
+  }
+
+  /** Checks {@code -machine}; returns the accelerators that it names, separated by colons. */
+  private static String machine(List<String> texts) {
+    DeviceOptions machine = DeviceOptions.parse("-machine", texts, "type");
+    machine.choice("type", "pc", Map.of("pc", "pc"));
+    FIXED_PROPERTIES.forEach(
+        (property, possible) ->
+            machine
+                .string(property)
+                .filter(value -> !possible.contains(value))
+                .ifPresent(
+                    value -> {
+                      throw machine.error(
+                          "%s=%s is not possible yet; leave it out, or give %s"
+                              .formatted(
+                                  property, value, String.join(" or ", new TreeSet<>(possible))));
+                    }));
+    String accelerators = machine.string("accel", "");
+    machine.rejectUnknown();
+    return accelerators;
+  }
+
+  private static Optional<UUID> uuid(String text) {
+    if (text == null) {
+      return Optional.empty();
+    }
+    try {
+      if (text.length() == 36) {
+        return Optional.of(UUID.fromString(text));
+      }
+    } catch (IllegalArgumentException e) {
+      // The same message as for a wrong length.
+    }
+    throw new ConfigException(
+        "-uuid %s: not a UUID; it looks like 550e8400-e29b-41d4-a716-446655440000".formatted(text));
+  }
+
+  private static CpuModel cpuModel(String text) {
+    try {
+      return new CpuModel(text == null ? "max" : text);
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException("-cpu %s: %s".formatted(text, e.getMessage()), e);
+    }
+  }
+
+  private static int cpus(List<String> texts) {
+    DeviceOptions smp = DeviceOptions.parse("-smp", texts, "cpus");
+    long sockets = smp.number("sockets", 1, 1, 255);
+    long cores = smp.number("cores", 1, 1, 255);
+    long threads = smp.number("threads", 1, 1, 255);
+    smp.number("dies", 1, 1, 1);
+    long cpus = smp.number("cpus", sockets * cores * threads, 1, 255);
+    long most = smp.number("maxcpus", cpus, 1, 255);
+    smp.rejectUnknown();
+    if (cpus != 1 || most != 1) {
+      throw smp.error("only one virtual CPU so far; give 1 or leave -smp out");
+    }
+    return 1;
+  }
+
+  private static long ramSize(List<String> texts) {
+    DeviceOptions memory = DeviceOptions.parse("-m", texts, "size");
+    long size = memory.size("size", DEFAULT_RAM, 'M');
+    long most = memory.size("maxmem", size, 'M');
+    memory.number("slots", 0, 0, 256);
+    memory.rejectUnknown();
+    if (size < LEAST_RAM || size > MOST_RAM) {
+      throw memory.error(
+          "a machine has %dM to %dG of memory; give a size in between"
+              .formatted(LEAST_RAM / MIB, MOST_RAM >> 30));
+    }
+    if (most != size) {
+      throw memory.error("memory cannot be added while the machine runs; leave maxmem out");
+    }
+    return (size + 4095) & -4096;
+  }
+
+  /** {@code base} is utc, localtime, or a date with or without a time. */
+  private static RtcBase rtc(List<String> texts) {
+    DeviceOptions rtc = DeviceOptions.parse("-rtc", texts, "base");
+    String base = rtc.string("base", "utc");
+    ClockType clock =
+        rtc.choice(
+            "clock",
+            ClockType.HOST,
+            Map.of("host", ClockType.HOST, "vm", ClockType.VIRTUAL, "rt", ClockType.REALTIME));
+    rtc.choice("driftfix", "none", Map.of("none", "none", "slew", "slew"));
+    rtc.rejectUnknown();
+    long start =
+        switch (base) {
+          case "utc" -> Instant.now().getEpochSecond();
+          case "localtime" ->
+              LocalDateTime.now(ZoneId.systemDefault()).toEpochSecond(ZoneOffset.UTC);
+          default -> date(rtc, base).toEpochSecond(ZoneOffset.UTC);
+        };
+    return new RtcBase(start, clock);
+  }
+
+  private static LocalDateTime date(DeviceOptions rtc, String text) {
+    try {
+      return text.contains("T") ? LocalDateTime.parse(text) : LocalDate.parse(text).atStartOfDay();
+    } catch (DateTimeException e) {
+      throw rtc.error(
+          "base=%s is no time; give utc, localtime, or a date like 2026-06-16T16:01:21"
+              .formatted(text));
+    }
+  }
+
+  private static Optional<KernelFiles> boot(RunOptions.Boot boot, boolean mayDoWithout) {
+    if (boot.kernel == null) {
+      if (boot.initrd != null || boot.append != null) {
+        throw new ConfigException(
+            "%s needs a kernel; add -kernel FILE"
+                .formatted(boot.initrd != null ? "-initrd" : "-append"));
+      }
+      if (mayDoWithout) {
+        return Optional.empty();
+      }
+      throw new ConfigException(
+          "nothing to boot; add -kernel FILE (\"pollux guest linux\" fetches a kernel and an"
+              + " initrd)");
+    }
+    return Optional.of(new KernelFiles(boot.kernel, files(boot.initrd), orEmpty(boot.append)));
+  }
+
+  /** Cuts at single commas; a doubled one stands for itself. */
+  private static List<String> files(String text) {
+    List<String> files = new ArrayList<>();
+    if (text != null) {
+      for (String file : text.replace(",,", "\0").split(",", -1)) {
+        files.add(file.replace('\0', ','));
+      }
+    }
+    return List.copyOf(files);
+  }
+}

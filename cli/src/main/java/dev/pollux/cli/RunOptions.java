@@ -1,0 +1,232 @@
+package dev.pollux.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Option;
+
+/**
+ * What the user typed after {@code pollux run}, in QEMU's spelling, not yet interpreted. An option
+ * that may be repeated is a list in the order typed.
+ */
+final class RunOptions {
+  @ArgGroup(validate = false, heading = "%nMachine:%n")
+  final MachineGroup machine = new MachineGroup();
+
+  @ArgGroup(validate = false, heading = "%nWhat to boot:%n")
+  final Boot boot = new Boot();
+
+  @ArgGroup(validate = false, heading = "%nConsoles and character devices:%n")
+  final Consoles consoles = new Consoles();
+
+  @ArgGroup(validate = false, heading = "%nDevices:%n")
+  final Devices devices = new Devices();
+
+  @ArgGroup(validate = false, heading = "%nStart, stop and migration:%n")
+  final Running running = new Running();
+
+  @ArgGroup(validate = false, heading = "%nLogs and debugging:%n")
+  final Logs logs = new Logs();
+
+  /** CPU, memory, identity. */
+  static final class MachineGroup {
+    @Option(
+        names = {"-machine", "-M"},
+        paramLabel = "<type>[,<property>=<value>...]",
+        description = "Machine type; \"-machine help\" lists them.")
+    final List<String> machine = new ArrayList<>();
+
+    @Option(
+        names = "-accel",
+        paramLabel = "<engine>[,<property>=<value>...]",
+        description =
+            "How to run the guest's code; the first that works of several is taken. \"-accel help\""
+                + " lists them.")
+    final List<String> accel = new ArrayList<>();
+
+    @Option(
+        names = "-cpu",
+        paramLabel = "<model>[,+<feature>][,-<feature>]...",
+        description = "CPU model and its features; \"-cpu help\" lists them.")
+    String cpu;
+
+    @Option(
+        names = "-smp",
+        paramLabel = "[cpus=]<n>[,sockets=<n>][,cores=<n>][,threads=<n>][,maxcpus=<n>]",
+        description = "Number of virtual CPUs.")
+    final List<String> smp = new ArrayList<>();
+
+    @Option(
+        names = "-m",
+        paramLabel = "[size=]<size>",
+        description = "Memory, 4M to 64G; a bare number counts MiB. Default: 128M.")
+    final List<String> memory = new ArrayList<>();
+
+    @Option(names = "-name", paramLabel = "<name>", description = "Name of the virtual machine.")
+    String name;
+
+    @Option(
+        names = "-uuid",
+        paramLabel = "<uuid>",
+        description = "Identity of the virtual machine.")
+    String uuid;
+
+    @Option(
+        names = "-rtc",
+        paramLabel = "[base=utc|localtime|<datetime>][,clock=host|vm|rt][,driftfix=none|slew]",
+        description = "Time of day at the start, and the clock it follows.")
+    final List<String> rtc = new ArrayList<>();
+  }
+
+  /** Kernels. */
+  static final class Boot {
+    @Option(
+        names = "-kernel",
+        paramLabel = "<file>",
+        description = "Linux bzImage, PVH ELF or multiboot kernel.")
+    Path kernel;
+
+    @Option(
+        names = "-initrd",
+        paramLabel = "<file>[,<file>...]",
+        description =
+            "First root file system; with multiboot the modules, each followed by its arguments if"
+                + " it has any.")
+    String initrd;
+
+    @Option(names = "-append", paramLabel = "<text>", description = "The kernel's command line.")
+    String append;
+  }
+
+  /** Character devices and who uses them. */
+  static final class Consoles {
+    @Option(
+        names = "-nographic",
+        description =
+            "No display; the first serial port and the monitor share the terminal (Ctrl-A h"
+                + " helps).")
+    boolean nographic;
+
+    @Option(names = "-display", paramLabel = "none", description = "Display; only none so far.")
+    String display;
+
+    @Option(
+        names = "-serial",
+        paramLabel = "<where>",
+        description =
+            "Connect the next serial port: stdio, mon:stdio, null, none, pty, file:<path>,"
+                + " unix:<path>[,server=on][,wait=off], tcp:<host>:<port>[,...], chardev:<id>.")
+    final List<String> serial = new ArrayList<>();
+
+    @Option(
+        names = "-chardev",
+        paramLabel = "<backend>,id=<id>[,...]",
+        description = "Make a character device; \"-chardev help\" lists the back ends.")
+    final List<String> chardev = new ArrayList<>();
+
+    @Option(
+        names = "-monitor",
+        paramLabel = "<where>",
+        description = "Connect the monitor; takes what -serial takes.")
+    final List<String> monitor = new ArrayList<>();
+
+    @Option(
+        names = "-mon",
+        paramLabel = "[chardev=]<id>[,mode=readline|control][,pretty=on|off]",
+        description = "Connect a monitor to a character device.")
+    final List<String> mon = new ArrayList<>();
+
+    @Option(
+        names = "-qmp",
+        paramLabel = "<where>",
+        description = "Connect a monitor that speaks QMP; takes what -serial takes.")
+    final List<String> qmp = new ArrayList<>();
+
+    @Option(
+        names = "-qmp-pretty",
+        paramLabel = "<where>",
+        description = "As -qmp, with replies that are indented for people.")
+    final List<String> qmpPretty = new ArrayList<>();
+
+    @Option(
+        names = "-debugcon",
+        paramLabel = "<where>",
+        description = "Connect the debug console at port 0xe9; takes what -serial takes.")
+    final List<String> debugcon = new ArrayList<>();
+  }
+
+  /** Everything on the buses. */
+  static final class Devices {
+    @Option(
+        names = "-device",
+        paramLabel = "<type>[,<property>=<value>...]",
+        description =
+            "Add a device; \"-device help\" lists the types, \"-device <type>,help\" the"
+                + " properties.")
+    final List<String> device = new ArrayList<>();
+
+    @Option(
+        names = "-global",
+        paramLabel = "<type>.<property>=<value>",
+        description = "Change the default of a device's property.")
+    final List<String> global = new ArrayList<>();
+
+    @Option(names = "-nodefaults", description = "Leave out the devices that nobody asked for.")
+    boolean nodefaults;
+
+    @Option(
+        names = "-no-user-config",
+        description = "Accepted; there is no configuration of the user to read.")
+    boolean noUserConfig;
+  }
+
+  /** Life cycle. */
+  static final class Running {
+    @Option(
+        names = "-S",
+        description = "Wait for the monitor's \"cont\" before the first instruction.")
+    boolean stopped;
+
+    @Option(names = "-no-reboot", description = "End when the guest reboots.")
+    boolean noReboot;
+
+    @Option(names = "-no-shutdown", description = "Stay, stopped, when the guest powers off.")
+    boolean noShutdown;
+
+    @Option(names = "-pidfile", paramLabel = "<file>", description = "Write the process id here.")
+    Path pidfile;
+
+    @Option(
+        names = "-incoming",
+        paramLabel = "<uri>|defer",
+        description = "Wait for a migration instead of booting.")
+    String incoming;
+
+    @Option(names = "-only-migratable", description = "Refuse devices that cannot be migrated.")
+    boolean onlyMigratable;
+
+    @Option(
+        names = "-compat",
+        paramLabel =
+            "[deprecated-input=accept|reject|crash][,deprecated-output=accept|hide]"
+                + "[,unstable-input=...][,unstable-output=...]",
+        description = "What to do about deprecated and unstable interfaces.")
+    final List<String> compat = new ArrayList<>();
+  }
+
+  /** What the emulator tells about itself. */
+  static final class Logs {
+    @Option(
+        names = "-d",
+        paramLabel = "<item>[,<item>...]",
+        description = "Log these; \"-d help\" lists the items.")
+    String items;
+
+    @Option(
+        names = "-D",
+        paramLabel = "<file>",
+        description = "Write the log here instead of to standard error.")
+    Path file;
+  }
+}

@@ -1,0 +1,185 @@
+package dev.pollux.cli.guest;
+
+import dev.pollux.core.config.ConfigException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * The Linux guests in the user's cache folder, and how they get there. Several processes may use
+ * the cache at once: a file lock serialises the fetching, and a finished file appears under its
+ * name in one step.
+ */
+public final class GuestImages {
+  /** Debian's two kernels for x86-64. */
+  public enum Kernel {
+    /** Small, drivers of virtual machines only. */
+    CLOUD("linux-image-cloud-amd64"),
+    /** The one that people run on their machines. */
+    GENERIC("linux-image-amd64");
+
+    private final String metaPackage;
+
+    Kernel(String metaPackage) {
+      this.metaPackage = metaPackage;
+    }
+
+    /** The name that users type. */
+    public String label() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * A guest that is ready to boot.
+   *
+   * @param kernel a bzImage
+   * @param initrd an initramfs whose process 1 gives a shell on the kernel's last console
+   * @param version the kernel package and its version
+   */
+  public record Image(Path kernel, Path initrd, String version) {}
+
+  private static final Pattern VMLINUZ = Pattern.compile("boot/vmlinuz-.*");
+  private static final Pattern BUSYBOX = Pattern.compile("(usr/)?bin/busybox");
+
+  private final Path cache;
+  private final Consumer<String> progress;
+
+  /**
+   * @param cache folder that holds the guests; made when needed
+   * @param progress told in a line what takes time
+   */
+  public GuestImages(Path cache, Consumer<String> progress) {
+    this.cache = cache;
+    this.progress = progress;
+  }
+
+  /** The current user's guests; says nothing about progress. */
+  public static GuestImages ofUser() {
+    return new GuestImages(userCache(), line -> {});
+  }
+
+  /**
+   * The current user's folder: {@code $XDG_CACHE_HOME/pollux/guest}, by default below {@code
+   * ~/.cache}.
+   */
+  public static Path userCache() {
+    String xdg = System.getenv("XDG_CACHE_HOME");
+    String home = System.getenv().getOrDefault("HOME", System.getProperty("user.home"));
+    Path base = xdg != null && xdg.startsWith("/") ? Path.of(xdg) : Path.of(home, ".cache");
+    return base.resolve("pollux/guest");
+  }
+
+  /** The guest, if it has been fetched before. */
+  public Optional<Image> find(Kernel kernel) {
+    Path vmlinuz = cache.resolve(kernel.label()).resolve("vmlinuz");
+    Path version = cache.resolve(kernel.label()).resolve("version");
+    Path initrd = cache.resolve("initrd.cpio");
+    try {
+      return Files.isReadable(vmlinuz) && Files.isReadable(initrd)
+          ? Optional.of(new Image(vmlinuz, initrd, Files.readString(version).strip()))
+          : Optional.empty();
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  /**
+   * The guest, fetched now if it is not in the cache.
+   *
+   * @param refresh fetch again even if it is there
+   * @throws ConfigException when the host has no apt, or fetching fails
+   * @throws IOException when the cache cannot be written
+   */
+  public Image get(Kernel kernel, boolean refresh) throws IOException {
+    Files.createDirectories(cache);
+    try (FileChannel channel =
+            FileChannel.open(
+                cache.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileLock lock = channel.lock()) {
+      Optional<Image> present = find(kernel);
+      if (lock.isValid() && present.isPresent() && !refresh) {
+        writeInitrd(
+            cache.resolve("initrd.cpio"), Map.of()); // made anew: init may be newer than the cache
+        return present.get();
+      }
+      fetch(kernel, refresh);
+    }
+    return find(kernel).orElseThrow(() -> new IOException("cannot read back " + cache));
+  }
+
+  /**
+   * Writes an initramfs like that of {@link #get}, with more files in it. A program {@code /etc/rc}
+   * among them is run before the shell.
+   *
+   * @param file where to
+   * @param added host files and folders by their absolute path in the guest
+   * @throws IOException when a file cannot be read or written, or nothing has been fetched yet
+   */
+  public void writeInitrd(Path file, Map<String, Path> added) throws IOException {
+    Path partial = Files.createTempFile(file.toAbsolutePath().getParent(), ".initrd", ".part");
+    try {
+      Initramfs.write(partial, cache.resolve("busybox"), added);
+      Files.move(
+          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } finally {
+      Files.deleteIfExists(partial);
+    }
+  }
+
+  private void fetch(Kernel kernel, boolean refresh) throws IOException {
+    if (!DebianPackages.available()) {
+      throw new ConfigException(
+          "guest: this host has no apt-get to fetch Debian's kernel with; pass a Linux kernel"
+              + " (bzImage) and an initramfs of yours instead: pollux run -kernel FILE -initrd FILE"
+              + " -append \"console=ttyS0\" -nographic");
+    }
+    DebianPackages packages = new DebianPackages(cache.resolve("apt"), progress);
+    Path work = Files.createTempDirectory(cache, "fetch");
+    try {
+      Path busybox = cache.resolve("busybox");
+      if (refresh || !Files.isReadable(busybox)) {
+        DebianPackages.Fetched fetched = packages.fetch("busybox-static", "busybox-static", work);
+        DebianPackages.extract(fetched.file(), BUSYBOX, work.resolve("busybox"));
+        move(work.resolve("busybox"), busybox);
+      }
+      writeInitrd(cache.resolve("initrd.cpio"), Map.of());
+      DebianPackages.Fetched fetched = packages.fetch(kernel.metaPackage, "linux-image-", work);
+      progress.accept("unpacking");
+      DebianPackages.extract(fetched.file(), VMLINUZ, work.resolve("vmlinuz"));
+      Path folder = Files.createDirectories(cache.resolve(kernel.label()));
+      Files.writeString(
+          work.resolve("version"), fetched.entry().name() + " " + fetched.entry().version() + "\n");
+      move(work.resolve("version"), folder.resolve("version"));
+      move(work.resolve("vmlinuz"), folder.resolve("vmlinuz"));
+    } finally {
+      deleteFolder(work);
+    }
+  }
+
+  private static void move(Path from, Path to) throws IOException {
+    Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private static void deleteFolder(Path folder) throws IOException {
+    List<Path> files;
+    try (Stream<Path> listing = Files.list(folder)) {
+      files = listing.toList();
+    }
+    for (Path file : files) {
+      Files.delete(file);
+    }
+    Files.delete(folder);
+  }
+}

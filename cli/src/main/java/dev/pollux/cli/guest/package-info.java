@@ -1,0 +1,2 @@
+/** Guests to try Pollux with: fetched from a distribution, unpacked and made bootable here. */
+package dev.pollux.cli.guest;

@@ -1,0 +1,2 @@
+/** Live migration, checkpoints and failover; knows neither QMP nor the command line. */
+package dev.pollux.migration;

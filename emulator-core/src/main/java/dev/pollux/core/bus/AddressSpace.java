@@ -1,0 +1,200 @@
+package dev.pollux.core.bus;
+
+import dev.pollux.core.host.RawMemory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * The guest-physical memory or the I/O ports of a machine. Mappings change with the machine lock
+ * held; look-ups go to the current {@link FlatView} without a lock. A device is called with the
+ * machine lock held, which is taken here.
+ *
+ * <p>Reads that nothing answers return all ones, writes are dropped.
+ */
+public final class AddressSpace {
+  private final String name;
+  private final ReentrantLock machineLock;
+  private final List<FlatView.Mapping> mappings = new ArrayList<>();
+  private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
+  private volatile FlatView view = FlatView.of(List.of());
+
+  public AddressSpace(String name, ReentrantLock machineLock) {
+    this.name = name;
+    this.machineLock = machineLock;
+  }
+
+  public FlatView view() {
+    return view;
+  }
+
+  /**
+   * Called after each change of the view, with the machine lock held: TLBs and code caches drop
+   * what they know.
+   */
+  public void onChange(Runnable listener) {
+    listeners.add(listener);
+  }
+
+  public FlatView.Mapping map(long start, Region region) {
+    return map(start, region, 0);
+  }
+
+  /** Maps a region; a higher priority hides a lower one. Returns what {@link #unmap} takes. */
+  public FlatView.Mapping map(long start, Region region, int priority) {
+    FlatView.Mapping mapping = new FlatView.Mapping(start, region, priority);
+    mappings.add(mapping);
+    rebuild();
+    return mapping;
+  }
+
+  public void unmap(FlatView.Mapping mapping) {
+    if (mappings.remove(mapping)) {
+      rebuild();
+    }
+  }
+
+  private void rebuild() {
+    view = FlatView.of(mappings);
+    listeners.forEach(Runnable::run);
+  }
+
+  /** Reads 1, 2, 4 or 8 bytes, zero-extended. */
+  public long read(long address, int size) {
+    FlatView.Range range = view.find(address);
+    if (range == null) {
+      return allOnes(size);
+    }
+    if (range.end() - address < size) {
+      long low = read(address, size / 2);
+      return low | read(address + size / 2, size / 2) << (size * 4);
+    }
+    return switch (range.region()) {
+      case Region.RamRegion ram ->
+          load(ram.block().hostAddress() + ram.offset() + range.offsetOf(address), size);
+      case Region.DeviceRegion device -> readDevice(device, range.offsetOf(address), size);
+    };
+  }
+
+  /** Writes the low 1, 2, 4 or 8 bytes of {@code value}. */
+  public void write(long address, int size, long value) {
+    FlatView.Range range = view.find(address);
+    if (range == null) {
+      return;
+    }
+    if (range.end() - address < size) {
+      write(address, size / 2, value);
+      write(address + size / 2, size / 2, value >>> (size * 4));
+      return;
+    }
+    long offset = range.offsetOf(address);
+    switch (range.region()) {
+      case Region.RamRegion ram -> {
+        if (!ram.block().readOnly()) {
+          ram.block().beforeWrite(ram.offset() + offset, size);
+          store(ram.block().hostAddress() + ram.offset() + offset, size, value);
+        }
+      }
+      case Region.DeviceRegion device -> writeDevice(device, offset, size, value);
+    }
+  }
+
+  /** Copies guest memory out; what is not RAM reads as the bus does, byte by byte. */
+  public void read(long address, byte[] to, int at, int length) {
+    for (int done = 0; done < length; ) {
+      FlatView.Range range = view.find(address + done);
+      if (range != null && range.region() instanceof Region.RamRegion ram) {
+        int run = (int) Math.min(length - done, range.end() - (address + done));
+        ram.block().read(ram.offset() + range.offsetOf(address + done), to, at + done, run);
+        done += run;
+      } else {
+        to[at + done] = (byte) read(address + done, 1);
+        done++;
+      }
+    }
+  }
+
+  /** Copies into guest memory, as a device with DMA does. */
+  public void write(long address, byte[] from, int at, int length) {
+    for (int done = 0; done < length; ) {
+      FlatView.Range range = view.find(address + done);
+      if (range != null && range.region() instanceof Region.RamRegion ram) {
+        int run = (int) Math.min(length - done, range.end() - (address + done));
+        if (!ram.block().readOnly()) {
+          ram.block().write(ram.offset() + range.offsetOf(address + done), from, at + done, run);
+        }
+        done += run;
+      } else {
+        write(address + done, 1, from[at + done]);
+        done++;
+      }
+    }
+  }
+
+  private long readDevice(Region.DeviceRegion region, long offset, int size) {
+    machineLock.lock();
+    try {
+      if (size < region.minAccess()) {
+        long aligned = offset & -region.minAccess();
+        long wide = region.device().read(aligned, region.minAccess());
+        return (wide >>> ((offset - aligned) * 8)) & allOnes(size);
+      }
+      int step = Math.min(size, region.maxAccess());
+      long value = 0;
+      for (int i = 0; i < size; i += step) {
+        value |= (region.device().read(offset + i, step) & allOnes(step)) << (i * 8);
+      }
+      return value;
+    } finally {
+      machineLock.unlock();
+    }
+  }
+
+  private void writeDevice(Region.DeviceRegion region, long offset, int size, long value) {
+    machineLock.lock();
+    try {
+      if (size < region.minAccess()) {
+        long aligned = offset & -region.minAccess();
+        region
+            .device()
+            .write(
+                aligned, region.minAccess(), (value & allOnes(size)) << ((offset - aligned) * 8));
+        return;
+      }
+      int step = Math.min(size, region.maxAccess());
+      for (int i = 0; i < size; i += step) {
+        region.device().write(offset + i, step, (value >>> (i * 8)) & allOnes(step));
+      }
+    } finally {
+      machineLock.unlock();
+    }
+  }
+
+  private static long load(long host, int size) {
+    return switch (size) {
+      case 1 -> RawMemory.getByte(host) & 0xffL;
+      case 2 -> RawMemory.getShort(host) & 0xffffL;
+      case 4 -> RawMemory.getInt(host) & 0xffff_ffffL;
+      default -> RawMemory.getLong(host);
+    };
+  }
+
+  private static void store(long host, int size, long value) {
+    switch (size) {
+      case 1 -> RawMemory.putByte(host, (byte) value);
+      case 2 -> RawMemory.putShort(host, (short) value);
+      case 4 -> RawMemory.putInt(host, (int) value);
+      default -> RawMemory.putLong(host, value);
+    }
+  }
+
+  private static long allOnes(int size) {
+    return -1L >>> (64 - size * 8);
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}

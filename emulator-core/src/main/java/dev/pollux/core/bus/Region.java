@@ -1,0 +1,49 @@
+package dev.pollux.core.bus;
+
+import dev.pollux.core.memory.RamBlock;
+
+/** What a range of an address space leads to. Sizes and offsets in bytes. */
+public sealed interface Region {
+  String name();
+
+  long size();
+
+  /**
+   * RAM; {@code offset} is where the region starts in the block. Writes to a read-only block are
+   * ignored.
+   */
+  record RamRegion(RamBlock block, long offset, long size) implements Region {
+    public RamRegion {
+      if (offset < 0 || size <= 0 || offset > block.size() - size) {
+        throw new IllegalArgumentException(block + ": " + offset + "+" + size);
+      }
+    }
+
+    @Override
+    public String name() {
+      return block.name();
+    }
+  }
+
+  /**
+   * Registers of a device. Accesses narrower than {@code minAccess} or wider than {@code maxAccess}
+   * bytes are widened or split by the bus.
+   */
+  record DeviceRegion(String name, long size, int minAccess, int maxAccess, BusDevice device)
+      implements Region {
+    public DeviceRegion {
+      if (size <= 0
+          || Integer.bitCount(minAccess) != 1
+          || Integer.bitCount(maxAccess) != 1
+          || minAccess > maxAccess
+          || maxAccess > 8) {
+        throw new IllegalArgumentException(name);
+      }
+    }
+
+    /** Registers that take any access of 1 to {@code maxAccess} bytes. */
+    public DeviceRegion(String name, long size, int maxAccess, BusDevice device) {
+      this(name, size, 1, maxAccess, device);
+    }
+  }
+}

@@ -1,0 +1,563 @@
+package dev.pollux.core.cpu;
+
+import static dev.pollux.core.cpu.CpuFeature.*;
+
+import dev.pollux.core.config.Suggestions;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What CPUID and the MSRs of a vCPU show: a named set of features with a vendor, a signature and a
+ * topology. Made from the value of QEMU's {@code -cpu} option. Immutable.
+ */
+public final class CpuModel {
+  private static final Logger log = LoggerFactory.getLogger(CpuModel.class);
+
+  /** The rate of the guest's time-stamp counter: one tick per nanosecond of guest time. */
+  public static final long TSC_HZ = 1_000_000_000L;
+
+  /** The rate of the local APIC's timer and of the bus that CPUID reports. */
+  public static final long BUS_HZ = 1_000_000_000L;
+
+  public static final String AMD = "AuthenticAMD";
+  public static final String INTEL = "GenuineIntel";
+
+  /** The signature of leaf 0x40000000. */
+  private static final String HYPERVISOR_SIGNATURE = "PolluxPollux";
+
+  /** The highest leaf of the hypervisor's range; it tells the frequencies. */
+  private static final int HYPERVISOR_MAX = 0x4000_0010;
+
+  /** Bits of leaf 1 EDX that AMD repeats in leaf 0x80000001. */
+  private static final int REPEATED_EDX = 0x0183_f3ff;
+
+  private static final int OSXSAVE = 1 << 27;
+
+  /** The features that a guest can be offered: those that engines carry out. */
+  private static final Set<CpuFeature> SUPPORTED =
+      Collections.unmodifiableSet(
+          EnumSet.of(
+              FPU,
+              VME,
+              DE,
+              PSE,
+              TSC,
+              MSR,
+              PAE,
+              MCE,
+              CX8,
+              APIC,
+              SEP,
+              MTRR,
+              PGE,
+              MCA,
+              CMOV,
+              PAT,
+              PSE36,
+              CLFLUSH,
+              MMX,
+              FXSR,
+              SSE,
+              SSE2,
+              SS,
+              SSE3,
+              PCLMULQDQ,
+              MONITOR,
+              SSSE3,
+              CX16,
+              PCID,
+              SSE41,
+              SSE42,
+              X2APIC,
+              MOVBE,
+              POPCNT,
+              TSC_DEADLINE,
+              AES,
+              XSAVE,
+              RDRAND,
+              HYPERVISOR,
+              ARAT,
+              FSGSBASE,
+              CpuFeature.TSC_ADJUST,
+              BMI1,
+              SMEP,
+              BMI2,
+              ERMS,
+              INVPCID,
+              RDSEED,
+              ADX,
+              SMAP,
+              CLFLUSHOPT,
+              CLWB,
+              SHA,
+              UMIP,
+              RDPID,
+              FSRM,
+              XSAVEOPT,
+              XGETBV1,
+              SYSCALL,
+              NX,
+              MMXEXT,
+              PDPE1GB,
+              RDTSCP,
+              LM,
+              LAHF_LM,
+              CMP_LEGACY,
+              ABM,
+              AMD_PREFETCHW,
+              INVTSC,
+              WBNOINVD));
+
+  /**
+   * QEMU's qemu64, without SVM, and with what makes a virtual machine's clocks and interrupts
+   * cheap.
+   */
+  private static final Set<CpuFeature> QEMU64 =
+      Collections.unmodifiableSet(
+          EnumSet.of(
+              FPU,
+              DE,
+              PSE,
+              TSC,
+              MSR,
+              PAE,
+              MCE,
+              CX8,
+              APIC,
+              SEP,
+              MTRR,
+              PGE,
+              MCA,
+              CMOV,
+              PAT,
+              PSE36,
+              CLFLUSH,
+              MMX,
+              FXSR,
+              SSE,
+              SSE2,
+              SSE3,
+              CX16,
+              X2APIC,
+              TSC_DEADLINE,
+              HYPERVISOR,
+              ARAT,
+              CpuFeature.TSC_ADJUST,
+              SYSCALL,
+              NX,
+              LM,
+              LAHF_LM,
+              INVTSC));
+
+  /** Other spellings of features on QEMU's command line. */
+  private static final Map<String, String> ALIASES =
+      Map.of("sse3", "pni", "pclmuldq", "pclmulqdq", "i64", "lm", "xd", "nx", "ffxsr", "fxsr-opt");
+
+  /** Properties without an effect here. */
+  private static final Set<String> IGNORED =
+      Set.of("check", "migratable", "l3-cache", "host-cache-info", "kvm", "pmu");
+
+  private static final List<String> VALUES =
+      List.of("family", "model", "stepping", "vendor", "model-id", "level", "xlevel", "phys-bits");
+
+  /** A model before the options: the signature is QEMU's for both. */
+  private record Base(String name, Set<CpuFeature> features, String modelId) {}
+
+  private static final List<Base> BASES =
+      List.of(
+          new Base("qemu64", QEMU64, "Pollux Virtual CPU"),
+          new Base("max", SUPPORTED, "Pollux Virtual CPU max"));
+
+  /** A leaf's registers. */
+  public record Leaf(int eax, int ebx, int ecx, int edx) {
+    static final Leaf ZERO = new Leaf(0, 0, 0, 0);
+  }
+
+  private final String name;
+  private final CpuTopology topology;
+  private final Set<CpuFeature> features;
+  private String vendor = AMD;
+  private String modelId;
+  private int family = 15;
+  private int model = 107;
+  private int stepping = 1;
+  private int level = 0xd;
+  private int extendedLevel = 0x8000_001f;
+  private int physicalAddressBits = 40;
+
+  /** A model by the value of {@code -cpu}, with one core. */
+  public CpuModel(String option) {
+    this(option, CpuTopology.single());
+  }
+
+  /**
+   * @param option as QEMU's {@code -cpu}: {@code NAME[,+feature][,-feature][,property=value]}
+   * @throws IllegalArgumentException with a sentence that names what is wrong and the nearest right
+   *     name
+   */
+  public CpuModel(String option, CpuTopology topology) {
+    this.topology = topology;
+    String[] parts = option.split(",", -1);
+    Base base =
+        BASES.stream()
+            .filter(b -> b.name.equals(parts[0]))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "CPU model '"
+                            + parts[0]
+                            + "' is not known; "
+                            + Suggestions.hint(parts[0], names())));
+    name = base.name;
+    modelId = base.modelId;
+    EnumSet<CpuFeature> wanted = EnumSet.copyOf(base.features);
+    boolean enforce = false;
+    for (int i = 1; i < parts.length; i++) {
+      String part = parts[i];
+      int equals = part.indexOf('=');
+      if (part.startsWith("+")) {
+        wanted.add(feature(part.substring(1)));
+      } else if (part.startsWith("-")) {
+        wanted.remove(feature(part.substring(1)));
+      } else {
+        String key = normal(equals < 0 ? part : part.substring(0, equals));
+        String value = equals < 0 ? "on" : part.substring(equals + 1);
+        if (key.equals("enforce")) {
+          enforce = onOff(key, value);
+        } else if (IGNORED.contains(key)) {
+          onOff(key, value);
+        } else if (VALUES.contains(key)) {
+          setValue(key, value);
+        } else {
+          CpuFeature feature = feature(key);
+          if (onOff(key, value)) {
+            wanted.add(feature);
+          } else {
+            wanted.remove(feature);
+          }
+        }
+      }
+    }
+    for (CpuFeature feature : EnumSet.copyOf(wanted)) {
+      if (!SUPPORTED.contains(feature)) {
+        String what = "CPU feature '" + feature.qemuName() + "' is not supported";
+        if (enforce) {
+          throw new IllegalArgumentException(what);
+        }
+        log.warn("{}, left off", what);
+        wanted.remove(feature);
+      }
+    }
+    if (topology.count() > topology.sockets()) {
+      wanted.add(HT);
+    }
+    if (!wanted.contains(XSAVE)) {
+      wanted.removeAll(List.of(XSAVEOPT, XGETBV1));
+    }
+    features = Collections.unmodifiableSet(wanted);
+  }
+
+  /** The names of all models. */
+  public static List<String> names() {
+    return BASES.stream().map(Base::name).toList();
+  }
+
+  public String name() {
+    return name;
+  }
+
+  /** The features that CPUID shows, those that depend on control registers apart. */
+  public Set<CpuFeature> features() {
+    return features;
+  }
+
+  public boolean has(CpuFeature feature) {
+    return features.contains(feature);
+  }
+
+  public CpuTopology topology() {
+    return topology;
+  }
+
+  /** Twelve characters. */
+  public String vendor() {
+    return vendor;
+  }
+
+  /** True where AMD's rules apply, false for Intel's. */
+  public boolean isAmd() {
+    return !vendor.equals(INTEL);
+  }
+
+  public int physicalAddressBits() {
+    return physicalAddressBits;
+  }
+
+  /** The bits that XCR0 may have. */
+  long xcr0Mask() {
+    return has(AVX) ? 7 : 3;
+  }
+
+  /** The processor signature: leaf 1 EAX, also in EDX after reset. */
+  int signature() {
+    int baseFamily = Math.min(family, 15);
+    int extendedFamily = family - baseFamily;
+    return extendedFamily << 20
+        | (model >> 4) << 16
+        | baseFamily << 8
+        | (model & 15) << 4
+        | stepping;
+  }
+
+  /**
+   * The answer of CPUID.
+   *
+   * @param s control registers that some leaves show
+   * @param index the vCPU's number
+   * @param apicEnabled bit 11 of IA32_APIC_BASE
+   */
+  public Leaf cpuid(int leaf, int subleaf, CpuState s, int index, boolean apicEnabled) {
+    if (leaf >= 0x4000_0000 && leaf <= HYPERVISOR_MAX && has(HYPERVISOR)) {
+      return hypervisor(leaf);
+    }
+    if (leaf < 0 ? leaf > extendedLevel : leaf > level) {
+      // AMD: undefined leaves are zero; Intel: those of the highest basic leaf.
+      return isAmd() ? Leaf.ZERO : cpuid(level, subleaf, s, index, apicEnabled);
+    }
+    return switch (leaf) {
+      case 0 -> vendorLeaf(level);
+      case 1 -> leaf1(s, index, apicEnabled);
+      case 2 -> isAmd() ? Leaf.ZERO : new Leaf(0x01, 0, 0x4d, 0x2c307d);
+      case 4 -> isAmd() ? Leaf.ZERO : intelCache(subleaf);
+      case 5 -> has(MONITOR) ? new Leaf(64, 64, 3, 0) : new Leaf(0, 0, 3, 0);
+      case 6 -> new Leaf(bits(6, 0, Register.EAX), 0, 0, 0);
+      case 7 ->
+          new Leaf(
+              0,
+              bits(7, subleaf, Register.EBX),
+              bits(7, subleaf, Register.ECX),
+              bits(7, subleaf, Register.EDX));
+      case 0xb -> topologyLeaf(subleaf, index);
+      case 0xd -> xsaveLeaf(subleaf, s);
+      case 0x15 -> new Leaf(1, 1, (int) TSC_HZ, 0);
+      case 0x16 ->
+          new Leaf(
+              (int) (TSC_HZ / 1_000_000),
+              (int) (TSC_HZ / 1_000_000),
+              (int) (BUS_HZ / 1_000_000),
+              0);
+      case 0x8000_0000 -> vendorLeaf(extendedLevel);
+      case 0x8000_0001 -> extendedFeatures();
+      case 0x8000_0002, 0x8000_0003, 0x8000_0004 -> modelIdLeaf(leaf & 7);
+      case 0x8000_0005 ->
+          isAmd() ? new Leaf(0x01ff_01ff, 0x01ff_01ff, 0x4002_0140, 0x4002_0140) : Leaf.ZERO;
+      case 0x8000_0006 ->
+          isAmd()
+              ? new Leaf(0, 0x4200_4200, 0x0200_8140, 0x0080_8140)
+              : new Leaf(0, 0, 0x0200_8140, 0);
+      case 0x8000_0007 -> new Leaf(0, 0, 0, bits(leaf, 0, Register.EDX));
+      case 0x8000_0008 -> addressSizes();
+      default -> Leaf.ZERO;
+    };
+  }
+
+  private Leaf vendorLeaf(int highest) {
+    byte[] v = vendor.getBytes(StandardCharsets.US_ASCII);
+    return new Leaf(highest, word(v, 0), word(v, 8), word(v, 4));
+  }
+
+  private Leaf leaf1(CpuState s, int index, boolean apicEnabled) {
+    int perPackage = topology.cores() * topology.threads();
+    int ebx =
+        topology.apicId(index) << 24
+            | (perPackage > 1 ? perPackage << 16 : 0)
+            | (has(CLFLUSH) ? 8 << 8 : 0);
+    int ecx = bits(1, 0, Register.ECX);
+    if (has(XSAVE) && (s.cr4() & ControlRegisters.CR4_OSXSAVE) != 0) {
+      ecx |= OSXSAVE;
+    }
+    int edx = bits(1, 0, Register.EDX);
+    if (!apicEnabled) {
+      edx &= ~APIC.mask();
+    }
+    return new Leaf(signature(), ebx, ecx, edx);
+  }
+
+  private Leaf intelCache(int subleaf) {
+    int cores = (topology.cores() - 1) << 26;
+    int sharedByPackage = ((1 << topology.packageShift()) - 1) << 14;
+    int sharedByCore = ((1 << topology.threadBits()) - 1) << 14;
+    return switch (subleaf) {
+      case 0 -> new Leaf(cores | sharedByCore | 0x121, 7 << 22 | 63, 63, 1);
+      case 1 -> new Leaf(cores | sharedByCore | 0x122, 7 << 22 | 63, 63, 1);
+      case 2 -> new Leaf(cores | sharedByCore | 0x143, 15 << 22 | 63, 4095, 1);
+      case 3 -> new Leaf(cores | sharedByPackage | 0x163, 15 << 22 | 63, 16383, 6);
+      default -> Leaf.ZERO;
+    };
+  }
+
+  private Leaf topologyLeaf(int subleaf, int index) {
+    int id = topology.apicId(index);
+    return switch (subleaf) {
+      case 0 -> new Leaf(topology.threadBits(), topology.threads(), 0x100, id);
+      case 1 -> new Leaf(topology.packageShift(), topology.cores() * topology.threads(), 0x201, id);
+      default -> new Leaf(0, 0, subleaf & 0xff, id);
+    };
+  }
+
+  private Leaf xsaveLeaf(int subleaf, CpuState s) {
+    if (!has(XSAVE)) {
+      return Leaf.ZERO;
+    }
+    long mask = xcr0Mask();
+    return switch (subleaf) {
+      case 0 ->
+          new Leaf(
+              (int) mask, xsaveSize(s.u64(CpuLayout.XCR0)), xsaveSize(mask), (int) (mask >>> 32));
+      case 1 -> new Leaf(bits(0xd, 1, Register.EAX), xsaveSize(s.u64(CpuLayout.XCR0)), 0, 0);
+      case 2 -> (mask & 4) != 0 ? new Leaf(256, 576, 0, 0) : Leaf.ZERO;
+      default -> Leaf.ZERO;
+    };
+  }
+
+  /** Bytes of an XSAVE area in standard form (Intel SDM vol. 1, 13.4). */
+  private static int xsaveSize(long components) {
+    return (components & 4) != 0 ? 576 + 256 : 576;
+  }
+
+  private Leaf extendedFeatures() {
+    int edx = bits(0x8000_0001, 0, Register.EDX);
+    if (isAmd()) {
+      edx |= bits(1, 0, Register.EDX) & REPEATED_EDX;
+    }
+    int ecx = bits(0x8000_0001, 0, Register.ECX);
+    if (isAmd() && topology.cores() * topology.threads() > 1) {
+      ecx |= CMP_LEGACY.mask();
+    }
+    return new Leaf(signature(), 0, ecx, edx);
+  }
+
+  private Leaf modelIdLeaf(int part) {
+    byte[] text = new byte[48];
+    byte[] id = modelId.getBytes(StandardCharsets.ISO_8859_1);
+    System.arraycopy(id, 0, text, 0, Math.min(id.length, 47));
+    int at = (part - 2) * 16;
+    return new Leaf(word(text, at), word(text, at + 4), word(text, at + 8), word(text, at + 12));
+  }
+
+  private Leaf addressSizes() {
+    int perPackage = topology.cores() * topology.threads();
+    int ecx = isAmd() && perPackage > 1 ? topology.packageShift() << 12 | (perPackage - 1) : 0;
+    return new Leaf(48 << 8 | physicalAddressBits, bits(0x8000_0008, 0, Register.EBX), ecx, 0);
+  }
+
+  private static Leaf hypervisor(int leaf) {
+    byte[] v = HYPERVISOR_SIGNATURE.getBytes(StandardCharsets.US_ASCII);
+    return switch (leaf) {
+      case 0x4000_0000 -> new Leaf(HYPERVISOR_MAX, word(v, 0), word(v, 4), word(v, 8));
+      case HYPERVISOR_MAX -> new Leaf((int) (TSC_HZ / 1000), (int) (BUS_HZ / 1000), 0, 0);
+      default -> Leaf.ZERO;
+    };
+  }
+
+  private int bits(int leaf, int subleaf, Register register) {
+    int value = 0;
+    for (CpuFeature f : features) {
+      if (f.leaf() == leaf && f.subleaf() == subleaf && f.register() == register) {
+        value |= f.mask();
+      }
+    }
+    return value;
+  }
+
+  private static int word(byte[] text, int at) {
+    return text[at] & 0xff
+        | (text[at + 1] & 0xff) << 8
+        | (text[at + 2] & 0xff) << 16
+        | text[at + 3] << 24;
+  }
+
+  // ---- the option ----
+
+  private void setValue(String key, String value) {
+    switch (key) {
+      case "vendor" -> {
+        if (value.length() != 12 || !value.chars().allMatch(c -> c >= ' ' && c < 127)) {
+          throw new IllegalArgumentException(
+              "CPU property 'vendor' takes 12 ASCII characters, not '" + value + "'");
+        }
+        vendor = value;
+      }
+      case "model-id" -> modelId = value;
+      case "family" -> family = number(key, value, 0, 0xff + 0xf);
+      case "model" -> model = number(key, value, 0, 0xff);
+      case "stepping" -> stepping = number(key, value, 0, 0xf);
+      case "level" -> level = number(key, value, 1, 0x1f);
+      case "xlevel" -> extendedLevel = number(key, value, 0x8000_0000L, 0x8000_001fL);
+      case "phys-bits" -> physicalAddressBits = number(key, value, 36, 52);
+      default -> throw new IllegalStateException(key);
+    }
+  }
+
+  private static int number(String key, String value, long min, long max) {
+    try {
+      long number = Long.decode(value);
+      if (number >= min && number <= max) {
+        return (int) number;
+      }
+    } catch (NumberFormatException e) {
+      // The sentence below says what would be right.
+    }
+    throw new IllegalArgumentException(
+        "CPU property '"
+            + key
+            + "' takes a number from "
+            + min
+            + " to "
+            + max
+            + ", not '"
+            + value
+            + "'");
+  }
+
+  private static boolean onOff(String key, String value) {
+    return switch (value) {
+      case "on", "yes", "true", "y" -> true;
+      case "off", "no", "false", "n" -> false;
+      default ->
+          throw new IllegalArgumentException(
+              "CPU property '" + key + "' takes 'on' or 'off', not '" + value + "'");
+    };
+  }
+
+  private static String normal(String name) {
+    return name.toLowerCase(Locale.ROOT).replace('_', '-').replace('.', '-');
+  }
+
+  private static CpuFeature feature(String name) {
+    String key = normal(name);
+    String wanted = normal(ALIASES.getOrDefault(key, key));
+    for (CpuFeature f : CpuFeature.values()) {
+      if (normal(f.qemuName()).equals(wanted)) {
+        return f;
+      }
+    }
+    List<String> known = new ArrayList<>(VALUES);
+    for (CpuFeature f : CpuFeature.values()) {
+      known.add(f.qemuName());
+    }
+    known.addAll(ALIASES.keySet());
+    String hint =
+        Suggestions.nearest(name, known).map(n -> "; did you mean \"" + n + "\"?").orElse("");
+    throw new IllegalArgumentException("CPU feature '" + name + "' is not known" + hint);
+  }
+}

@@ -1,0 +1,25 @@
+package dev.pollux.core.cpu;
+
+/** Bits of {@link CpuLayout#PENDING}. */
+public final class Interrupts {
+  private Interrupts() {}
+
+  /** The interrupt controller has a maskable interrupt. A level: the controller clears it. */
+  public static final int HARD = 1;
+
+  public static final int NMI = 1 << 1;
+  public static final int SMI = 1 << 2;
+  public static final int INIT = 1 << 3;
+
+  /** A start-up IPI; its vector is kept by the vCPU. */
+  public static final int SIPI = 1 << 4;
+
+  /** Drop the TLB before the next instruction. */
+  public static final int TLB_FLUSH = 1 << 5;
+
+  /** Park in the vCPU's loop. */
+  public static final int PAUSE = 1 << 6;
+
+  /** Something posted to the vCPU waits. */
+  public static final int TASK = 1 << 7;
+}

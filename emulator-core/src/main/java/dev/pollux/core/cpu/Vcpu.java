@@ -1,0 +1,468 @@
+package dev.pollux.core.cpu;
+
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.mmu.Mmu;
+import dev.pollux.core.state.BoundState;
+import dev.pollux.core.state.Migratable;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A virtual CPU: its state block, its thread and the loop that runs it.
+ *
+ * <p>The thread executes guest code in its {@link ExecutionEngine} without any lock. Others reach
+ * it through bits of {@link CpuLayout#PENDING} ({@link #raise}), which make the engine return to
+ * the loop here at the next block boundary.
+ */
+public final class Vcpu implements Migratable, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Vcpu.class);
+
+  /** The vCPU that a thread runs. */
+  private static final ThreadLocal<Vcpu> CURRENT = new ThreadLocal<>();
+
+  private final Machine machine;
+  private final int index;
+  private final CpuModel model;
+  private final CpuState state;
+  private final Mmu mmu;
+  private final ControlRegisters controlRegisters;
+  private final DebugRegisters debugRegisters;
+  private final ModelSpecificRegisters msrs;
+  private final Segmentation segmentation;
+  private final TaskSwitch taskSwitch;
+  private final FarTransfers farTransfers;
+  private final SystemCalls systemCalls;
+  private final Stack stack;
+  private final FlagInstructions flagInstructions;
+  private final Ports ports;
+  private final InterruptDelivery delivery;
+  private final ExecutionEngine engine;
+  private final CpuException exception = new CpuException();
+  private final Thread thread;
+
+  private InterruptController interruptController;
+  private volatile boolean terminated;
+  private volatile boolean waiting;
+  private volatile int sipiVector;
+
+  /** Guarded by {@code this}: the loop is parked and guest state may be touched by others. */
+  private boolean paused = true;
+
+  private volatile boolean pauseRequested = true;
+
+  /**
+   * @param index number of the vCPU, also its initial APIC id
+   * @param engineFactory makes the engine once everything else of the vCPU stands
+   */
+  public Vcpu(
+      Machine machine,
+      int index,
+      CpuModel model,
+      CpuState state,
+      Function<Vcpu, ExecutionEngine> engineFactory) {
+    this.machine = machine;
+    this.index = index;
+    this.model = model;
+    this.state = state;
+    this.mmu = new Mmu(this);
+    this.controlRegisters = new ControlRegisters(this);
+    this.debugRegisters = new DebugRegisters(this);
+    this.msrs = new ModelSpecificRegisters(this);
+    this.segmentation = new Segmentation(this);
+    this.taskSwitch = new TaskSwitch(this, segmentation);
+    this.farTransfers = new FarTransfers(this, segmentation, taskSwitch);
+    this.systemCalls = new SystemCalls(this);
+    this.stack = new Stack(this, segmentation);
+    this.flagInstructions = new FlagInstructions(this, stack);
+    this.ports = new Ports(this, taskSwitch);
+    this.delivery = new InterruptDelivery(this, segmentation, taskSwitch);
+    this.engine = engineFactory.apply(this);
+    this.thread = Thread.ofPlatform().name("CPU " + index).daemon(true).unstarted(this::loop);
+  }
+
+  /**
+   * The vCPU whose thread calls, or null: tells a device with registers per CPU who accesses them.
+   */
+  public static Vcpu current() {
+    return CURRENT.get();
+  }
+
+  public Machine machine() {
+    return machine;
+  }
+
+  public int index() {
+    return index;
+  }
+
+  public CpuModel model() {
+    return model;
+  }
+
+  public CpuState cpuState() {
+    return state;
+  }
+
+  public Mmu mmu() {
+    return mmu;
+  }
+
+  public ControlRegisters controlRegisters() {
+    return controlRegisters;
+  }
+
+  public DebugRegisters debugRegisters() {
+    return debugRegisters;
+  }
+
+  public ModelSpecificRegisters msrs() {
+    return msrs;
+  }
+
+  public Segmentation segmentation() {
+    return segmentation;
+  }
+
+  public FarTransfers farTransfers() {
+    return farTransfers;
+  }
+
+  public SystemCalls systemCalls() {
+    return systemCalls;
+  }
+
+  public FlagInstructions flagInstructions() {
+    return flagInstructions;
+  }
+
+  /** A stack for instructions that push and pop; one at a time. */
+  public Stack stack() {
+    return stack;
+  }
+
+  public Ports ports() {
+    return ports;
+  }
+
+  public InterruptDelivery delivery() {
+    return delivery;
+  }
+
+  public ExecutionEngine engine() {
+    return engine;
+  }
+
+  public InterruptController interruptController() {
+    return interruptController;
+  }
+
+  public void setInterruptController(InterruptController controller) {
+    interruptController = controller;
+  }
+
+  /** The vCPU's one exception object, ready to throw. vCPU thread. */
+  public CpuException exception(int vector, int errorCode) {
+    return exception.with(vector, errorCode);
+  }
+
+  /** Has a debug trap delivered after the present instruction; DR6 bits. vCPU thread. */
+  public void raiseDebugTrap(int causes) {
+    state.setU32(CpuLayout.PENDING_DEBUG, state.u32(CpuLayout.PENDING_DEBUG) | causes);
+    state.setExitRequest(true);
+  }
+
+  /**
+   * Makes the engine look for interrupts where flags have changed that may let one through. vCPU
+   * thread.
+   */
+  void recheckInterrupts() {
+    if (delivery.interruptible()) {
+      state.setExitRequest(true);
+    }
+  }
+
+  /**
+   * Halts until an interrupt that is not masked; the engine returns. vCPU thread, RIP behind the
+   * instruction.
+   */
+  public void halt() {
+    state.setU32(CpuLayout.HALTED, CpuLayout.HALTED_WAITING);
+    state.setExitRequest(true);
+  }
+
+  /** What CPUID answers here. vCPU thread. */
+  public CpuModel.Leaf cpuid(int leaf, int subleaf) {
+    boolean apic = interruptController == null || (interruptController.apicBase() & 1 << 11) != 0;
+    return model.cpuid(leaf, subleaf, state, index, apic);
+  }
+
+  /**
+   * The time-stamp counter: guest time at 1 GHz, shifted by {@link CpuLayout#TSC_OFFSET}. vCPU
+   * thread or vCPU parked.
+   */
+  public long tsc() {
+    long now = machine.clocks().virtualNow();
+    if (machine.clocks().isTimerDue(now) && Thread.currentThread() == thread) {
+      runDueTimers();
+    }
+    return now + state.u64(CpuLayout.TSC_OFFSET);
+  }
+
+  /**
+   * A guest that measures time expects the interrupts of that time. The event loop may be late on a
+   * busy host, so the vCPU does its work.
+   */
+  private void runDueTimers() {
+    machine.lock().lock();
+    try {
+      machine.clocks().runDueVirtual();
+    } finally {
+      machine.lock().unlock();
+    }
+  }
+
+  /** The guest time in nanoseconds at which {@link #tsc} reaches {@code tsc}. */
+  public long virtualTimeOfTsc(long tsc) {
+    return tsc - state.u64(CpuLayout.TSC_OFFSET);
+  }
+
+  // ---- what others ask of the vCPU; any thread ----
+
+  /** Sets bits of {@link Interrupts} and makes the vCPU look at them. */
+  public void raise(int bits) {
+    state.orPending(bits);
+    kick();
+  }
+
+  /** Clears bits of {@link Interrupts}. */
+  public void clear(int bits) {
+    state.andPending(~bits);
+  }
+
+  /** Makes the engine return to the loop, and a halted vCPU look again. */
+  public void kick() {
+    state.setExitRequest(true);
+    if (waiting) {
+      LockSupport.unpark(thread);
+    }
+  }
+
+  /**
+   * Delivers a start-up IPI: execution starts at {@code vector << 12} in real mode, if the vCPU
+   * waits for it.
+   */
+  public void startupIpi(int vector) {
+    sipiVector = vector;
+    raise(Interrupts.SIPI);
+  }
+
+  int sipiVector() {
+    return sipiVector;
+  }
+
+  void setSipiVector(int vector) {
+    sipiVector = vector & 0xff;
+  }
+
+  /** Drops the TLB before the next instruction. */
+  public void requestTlbFlush() {
+    raise(Interrupts.TLB_FLUSH);
+  }
+
+  public void requestPause() {
+    pauseRequested = true;
+    raise(Interrupts.PAUSE);
+  }
+
+  /**
+   * Waits until no guest instruction executes. Not with the machine lock held: the vCPU may be
+   * waiting for it.
+   */
+  public void awaitPaused() {
+    boolean interrupted = false;
+    synchronized (this) {
+      while (!paused) {
+        try {
+          wait();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Lets a paused vCPU run; starts its thread the first time. */
+  public void resume() {
+    synchronized (this) {
+      pauseRequested = false;
+      state.andPending(~Interrupts.PAUSE);
+      if (thread.getState() == Thread.State.NEW) {
+        thread.start();
+      }
+      notifyAll();
+    }
+  }
+
+  /**
+   * Waits until the vCPU has passed an instruction boundary since the call, or is halted or parked.
+   */
+  public void synchronize() {
+    CountDownLatch passed = new CountDownLatch(1);
+    post(passed::countDown);
+    try {
+      while (!passed.await(1, TimeUnit.MILLISECONDS)) {
+        synchronized (this) {
+          if (paused) {
+            return;
+          }
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+
+  /** Runs {@code task} on the vCPU's thread at an instruction boundary. */
+  public void post(Runnable task) {
+    tasks.add(task);
+    raise(Interrupts.TASK);
+  }
+
+  /** Ends the thread. */
+  public void terminate() {
+    terminated = true;
+    requestPause();
+    synchronized (this) {
+      notifyAll();
+    }
+    if (thread.getState() != Thread.State.NEW && Thread.currentThread() != thread) {
+      try {
+        thread.join(5000);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /**
+   * Power-on state (Intel SDM vol. 3, 11.1); vCPU parked. The first vCPU starts, the others wait
+   * for INIT and SIPI.
+   */
+  public void reset() {
+    CpuReset.powerOn(this, index == 0);
+    mmu.flushAll();
+    engine.flushTlb();
+  }
+
+  // ---- the vCPU's thread ----
+
+  private void loop() {
+    CURRENT.set(this);
+    try {
+      while (!terminated) {
+        if (pauseRequested) {
+          parkUntilResumed();
+          continue;
+        }
+        state.setExitRequest(false);
+        handlePending();
+        if (pauseRequested) {
+          continue;
+        }
+        if (state.u32(CpuLayout.HALTED) != 0 || state.u32(CpuLayout.WAIT_FOR_SIPI) != 0) {
+          waitForWork();
+        } else {
+          engine.run();
+        }
+      }
+    } catch (RuntimeException | Error e) {
+      log.error(
+          "internal error: CPU {} stopped at rip {}", index, Long.toHexString(state.rip()), e);
+      machine.requestExit(ShutdownCause.HOST_ERROR, 1);
+    } finally {
+      synchronized (this) {
+        paused = true;
+        notifyAll();
+      }
+    }
+  }
+
+  private synchronized void parkUntilResumed() {
+    paused = true;
+    notifyAll();
+    while (pauseRequested && !terminated) {
+      try {
+        wait();
+      } catch (InterruptedException e) {
+        // Only termination ends the thread.
+      }
+    }
+    paused = false;
+  }
+
+  private void handlePending() {
+    int pending = state.pending();
+    if ((pending & Interrupts.TLB_FLUSH) != 0) {
+      state.andPending(~Interrupts.TLB_FLUSH);
+      mmu.flushAll();
+      engine.flushTlb();
+    }
+    if ((pending & Interrupts.TASK) != 0) {
+      state.andPending(~Interrupts.TASK);
+      Runnable task;
+      while ((task = tasks.poll()) != null) {
+        task.run();
+      }
+    }
+    if ((pending & Interrupts.INIT) != 0) {
+      state.andPending(~(Interrupts.INIT | Interrupts.SIPI));
+      CpuReset.init(this, index == 0);
+      mmu.flushAll();
+      engine.flushTlb();
+    }
+    if ((pending & Interrupts.SIPI) != 0) {
+      state.andPending(~Interrupts.SIPI);
+      if (state.u32(CpuLayout.WAIT_FOR_SIPI) != 0) {
+        CpuReset.startUp(this, sipiVector);
+        mmu.flushAll();
+        engine.flushTlb();
+      }
+    }
+    delivery.deliverPending();
+  }
+
+  /** A halted vCPU: wakes for what would interrupt it. */
+  private void waitForWork() {
+    waiting = true;
+    try {
+      while (!state.exitRequested() && !pauseRequested && !terminated) {
+        LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(100));
+      }
+    } finally {
+      waiting = false;
+    }
+  }
+
+  @Override
+  public BoundState<?> state() {
+    return new BoundState<>(CpuSavedState.STATE, this);
+  }
+
+  @Override
+  public void close() {
+    engine.close();
+    mmu.close();
+    state.close();
+  }
+}

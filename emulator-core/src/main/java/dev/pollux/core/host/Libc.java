@@ -1,0 +1,92 @@
+package dev.pollux.core.host;
+
+import com.sun.jna.LastErrorException;
+import com.sun.jna.Library;
+import com.sun.jna.Native;
+import java.io.IOException;
+
+/** The host's C library for cold calls: memory mappings, anonymous files. Linux values. */
+public final class Libc {
+  public static final int PROT_READ = 1;
+  public static final int PROT_WRITE = 2;
+  public static final int PROT_EXEC = 4;
+  public static final int MAP_SHARED = 0x01;
+  public static final int MAP_PRIVATE = 0x02;
+  public static final int MAP_ANONYMOUS = 0x20;
+  public static final int MAP_NORESERVE = 0x4000;
+  public static final int MADV_DONTNEED = 4;
+  public static final int MADV_HUGEPAGE = 14;
+
+  /** The C declarations, as JNA maps them. */
+  interface Functions extends Library {
+    long mmap(long address, long length, int protection, int flags, int fd, long offset)
+        throws LastErrorException;
+
+    int munmap(long address, long length) throws LastErrorException;
+
+    int madvise(long address, long length, int advice) throws LastErrorException;
+
+    int memfd_create(String name, int flags) throws LastErrorException;
+
+    int ftruncate(int fd, long length) throws LastErrorException;
+
+    int close(int fd) throws LastErrorException;
+  }
+
+  static final Functions C = Native.load("c", Functions.class);
+
+  private Libc() {}
+
+  /**
+   * Maps zero-filled private memory that costs host memory only where it is touched.
+   *
+   * @param length bytes, rounded up to whole pages by the host
+   * @return the mapping's address
+   * @throws IOException if the host refuses, with its reason
+   */
+  public static long mapAnonymous(long length, int protection) throws IOException {
+    return map(length, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+  }
+
+  /** Maps {@code length} bytes of the file {@code fd} from its start. */
+  public static long map(long length, int protection, int flags, int fd) throws IOException {
+    try {
+      return C.mmap(0, length, protection, flags, fd, 0);
+    } catch (LastErrorException e) {
+      throw new IOException("cannot map " + length + " bytes: " + e.getMessage(), e);
+    }
+  }
+
+  public static void unmap(long address, long length) {
+    C.munmap(address, length);
+  }
+
+  /** Advice that the host may ignore; refusal is no error. */
+  public static void advise(long address, long length, int advice) {
+    try {
+      C.madvise(address, length, advice);
+    } catch (LastErrorException e) {
+      // Only an optimisation is lost.
+    }
+  }
+
+  /** An anonymous file of {@code length} bytes. */
+  public static int memfd(String name, long length) throws IOException {
+    int fd = -1;
+    try {
+      fd = C.memfd_create(name, 1);
+      C.ftruncate(fd, length);
+      return fd;
+    } catch (LastErrorException e) {
+      if (fd >= 0) {
+        C.close(fd);
+      }
+      throw new IOException(
+          "cannot create a memory file of " + length + " bytes: " + e.getMessage(), e);
+    }
+  }
+
+  public static void close(int fd) {
+    C.close(fd);
+  }
+}

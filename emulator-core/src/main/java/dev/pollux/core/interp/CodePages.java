@@ -1,0 +1,124 @@
+package dev.pollux.core.interp;
+
+import dev.pollux.core.memory.RamBlock;
+
+/** The blocks of one vCPU by the host page of their code. vCPU thread. */
+final class CodePages {
+  private static final int BUCKETS = 32;
+
+  /** The blocks made from one page. */
+  static final class Page {
+    private final long number;
+    private final Block[] buckets = new Block[BUCKETS];
+
+    /** Bit i is set where code was decoded from the page's bytes 64 i to 64 i + 63. */
+    private long covered;
+
+    Page(long number) {
+      this.number = number;
+    }
+
+    private static int bucket(long host) {
+      return (int) (host ^ host >>> 5) & BUCKETS - 1;
+    }
+
+    Block find(long host, int codeSize) {
+      Block block = buckets[bucket(host)];
+      while (block != null && (block.hostAddress != host || block.codeSize != codeSize)) {
+        block = block.sibling;
+      }
+      return block;
+    }
+
+    void add(Block block) {
+      int bucket = bucket(block.hostAddress);
+      block.sibling = buckets[bucket];
+      buckets[bucket] = block;
+      covered |= lines(block.hostAddress, block.length);
+    }
+
+    private static long lines(long host, int length) {
+      int first = (int) (host & RamBlock.PAGE_SIZE - 1) >> 6;
+      int last = (int) (host + length - 1 & RamBlock.PAGE_SIZE - 1) >> 6;
+      return -1L << first & -1L >>> 63 - last;
+    }
+
+    boolean covers(long host, int length) {
+      return (covered & lines(host, length)) != 0;
+    }
+
+    void drop() {
+      for (int i = 0; i < BUCKETS; i++) {
+        for (Block block = buckets[i]; block != null; block = block.sibling) {
+          block.drop();
+        }
+        buckets[i] = null;
+      }
+      covered = 0;
+    }
+  }
+
+  /** Open addressing by page number; pages are never removed. */
+  private Page[] table = new Page[1024];
+
+  private int count;
+
+  private static int slot(long number, int mask) {
+    return (int) (number * 0x9e37_79b9_7f4a_7c15L >>> 40) & mask;
+  }
+
+  /** The page that holds a host address, or null. */
+  Page find(long host) {
+    long number = host >>> RamBlock.PAGE_BITS;
+    int mask = table.length - 1;
+    for (int i = slot(number, mask); ; i = i + 1 & mask) {
+      Page page = table[i];
+      if (page == null || page.number == number) {
+        return page;
+      }
+    }
+  }
+
+  Page findOrAdd(long host) {
+    Page page = find(host);
+    if (page == null) {
+      if (count * 2 >= table.length) {
+        grow();
+      }
+      page = new Page(host >>> RamBlock.PAGE_BITS);
+      insert(page);
+      count++;
+    }
+    return page;
+  }
+
+  private void insert(Page page) {
+    int mask = table.length - 1;
+    int i = slot(page.number, mask);
+    while (table[i] != null) {
+      i = i + 1 & mask;
+    }
+    table[i] = page;
+  }
+
+  private void grow() {
+    Page[] old = table;
+    table = new Page[old.length * 2];
+    for (Page page : old) {
+      if (page != null) {
+        insert(page);
+      }
+    }
+  }
+
+  /** Drops all blocks. */
+  void clear() {
+    for (Page page : table) {
+      if (page != null) {
+        page.drop();
+      }
+    }
+    table = new Page[1024];
+    count = 0;
+  }
+}

@@ -1,0 +1,473 @@
+package dev.pollux.core.jit;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.decode.Decoder;
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.decode.Op;
+import dev.pollux.core.host.NativeCall;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.cache.BlockTable;
+import dev.pollux.core.jit.cache.CodeCache;
+import dev.pollux.core.jit.cache.JitBlock;
+import dev.pollux.core.jit.emit.BlockCode;
+import dev.pollux.core.jit.emit.BlockCompiler;
+import dev.pollux.core.jit.emit.Stubs;
+import dev.pollux.core.memory.CodeWatch;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.mmu.Mmu;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Executes a vCPU by translating hot 64-bit code to host code, and by the {@link Interpreter} for
+ * everything else: cold code, other modes, single steps, and each instruction that a translation
+ * leaves to it.
+ *
+ * <p>All methods but the {@link CodeWatch.Listener}'s are called on the vCPU's thread.
+ */
+public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
+  private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
+
+  /** Executions of a block's start after which it is translated. */
+  private static final int HOT = 12;
+
+  private static final int COUNTERS = 1 << 16;
+  private static final int MAX_INSNS = 64;
+  private static final long CODE_BYTES = 96L << 20;
+
+  /** Room that any one translation fits into. */
+  private static final int LARGEST_BLOCK = 64 << 10;
+
+  private static final long RFLAGS_TF_RF = 1 << 8 | 1 << 16;
+  private static final long STATUS = 0x8d5;
+  private static final int CR0_TS_EM = 0xc;
+  private static final int CR4_OSFXSR = 1 << 9;
+  private static final int MXCSR_MASKS = 0x1f80;
+  private static final int FSW_ERROR = 0x80;
+  private static final long EFER_LMA = 1 << 10;
+  private static final int ATTR_LONG = 1 << 13;
+  private static final long PAGE_MASK = -RamBlock.PAGE_SIZE;
+
+  private final Vcpu vcpu;
+  private final CpuState state;
+  private final long s;
+  private final Mmu mmu;
+  private final Interpreter interpreter;
+  private final Decoder decoder;
+  private final CodeCache cache;
+  private final Stubs stubs;
+  private final BlockCompiler compiler;
+  private final BlockTable blocks;
+  private final byte[] counters = new byte[COUNTERS];
+
+  /** What each exit number means. */
+  private final ArrayList<ExitSite> exits = new ArrayList<>();
+
+  /** Execution keys that have a jump table, by its number. */
+  private final int[] keys = new int[JitLayout.JUMP_TABLES];
+
+  private int keyCount;
+
+  /** A jump table has entries of global pages. */
+  private final boolean[] tableUsed = new boolean[JitLayout.JUMP_TABLES];
+
+  /** A jump table has entries of pages that are not global. */
+  private final boolean[] tableLocal = new boolean[JitLayout.JUMP_TABLES];
+
+  /** {@link Mmu#flushes} when the jump tables were last right. */
+  private int flushesSeen;
+
+  private int globalFlushesSeen;
+
+  /** The thread that executes, null while none does. */
+  private volatile Thread owner;
+
+  private final byte[] page = new byte[RamBlock.PAGE_SIZE];
+  private final Insn[] insns = new Insn[MAX_INSNS];
+  private final int[] offsets = new int[MAX_INSNS];
+
+  // Counted since the start, by the vCPU's thread.
+  private final long[] interpreted = new long[Op.values().length];
+  private long coldBlocks;
+  private long entries;
+  private long translations;
+  private long clears;
+
+  private record ExitSite(JitBlock block, BlockCode.Exit exit) {}
+
+  /**
+   * @throws IOException if the host gives no executable memory
+   */
+  public JitEngine(Vcpu vcpu, Interpreter interpreter) throws IOException {
+    this.vcpu = vcpu;
+    this.state = vcpu.cpuState();
+    this.s = state.address();
+    this.mmu = vcpu.mmu();
+    this.interpreter = interpreter;
+    this.decoder = new Decoder(vcpu.model().features());
+    this.cache = new CodeCache(CODE_BYTES);
+    this.stubs = new Stubs(cache.nextAddress(), false);
+    cache.append(stubs.code());
+    cache.keep();
+    this.compiler = new BlockCompiler(stubs);
+    this.blocks = new BlockTable(cache);
+    for (int i = 0; i < JitLayout.JUMP_TABLES; i++) {
+      emptyJumpTable(i);
+    }
+    vcpu.machine().codeWatch().add(this);
+  }
+
+  @Override
+  public void run() {
+    owner = Thread.currentThread();
+    interpreter.attach();
+    try {
+      runAttached();
+    } finally {
+      interpreter.detach();
+      owner = null;
+    }
+  }
+
+  private void runAttached() {
+    ExitSite last = null;
+    do {
+      JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
+      if (block == null) {
+        coldBlocks++;
+        interpreter.runBlock();
+        last = null;
+        continue;
+      }
+      if (last != null && last.exit() instanceof BlockCode.Link link) {
+        linkIfSame(last.block(), link, block);
+      }
+      last = execute(block.entry, 0);
+      while (last != null && last.exit() instanceof BlockCode.Interpret interpret) {
+        last = interpretAndResume(last.block(), interpret.insn());
+      }
+    } while (!interpreter.mustReturn());
+  }
+
+  /**
+   * Lets the interpreter execute one instruction of a block; runs on in the block if nothing speaks
+   * against it.
+   */
+  private ExitSite interpretAndResume(JitBlock block, int i) {
+    Insn insn = block.insns[i];
+    int flushes = mmu.flushes();
+    interpreted[insn.op.ordinal()]++;
+    interpreter.executeOne(block.prepared(i, interpreter), block.rip);
+    if (insn.info.endsBlock()
+        || i == block.insns.length - 1
+        || !block.valid()
+        || state.rip() != block.rip + insn.nextOffset
+        || mmu.flushes() != flushes
+        || interpreter.mustReturn()
+        || !usable()
+        || currentKey() != block.key) {
+      return null;
+    }
+    return execute(block.entry + block.code.resumeAfter(i), block.units());
+  }
+
+  /** Runs generated code until it leaves; all state is in the state block before and after. */
+  private ExitSite execute(long address, int units) {
+    RawMemory.putShort(s + JitLayout.FLAGS, (short) JitLayout.packFlags(state.rflags()));
+    X87Transfer.toArea(s);
+    entries++;
+    NativeCall.call(stubs.enter(), s, address, units);
+    state.setRflags(
+        state.rflags() & ~STATUS
+            | JitLayout.unpackFlags(RawMemory.getShort(s + JitLayout.FLAGS) & 0xffff));
+    if (RawMemory.getInt(s + JitLayout.X87_SAVED) != 0) {
+      RawMemory.putInt(s + JitLayout.X87_SAVED, 0);
+      X87Transfer.fromArea(s);
+    }
+    ExitSite exit = exits.get(RawMemory.getInt(s + JitLayout.EXIT));
+    if (exit.exit() instanceof BlockCode.Interpret interpret) {
+      state.setRip(exit.block().rip + exit.block().offset(interpret.insn()));
+    }
+    return exit;
+  }
+
+  // ---- when and under which key translations apply ----
+
+  private boolean usable() {
+    return (state.efer() & EFER_LMA) != 0
+        && (state.segAttr(CpuLayout.CS) & ATTR_LONG) != 0
+        && (state.rflags() & RFLAGS_TF_RF) == 0
+        && state.u32(CpuLayout.INTERRUPT_SHADOW) == 0
+        && state.u32(CpuLayout.PENDING_DEBUG) == 0
+        && innermostOrOutermost()
+        && !vcpu.debugRegisters().anyEnabled()
+        && mmu.tlbUsable();
+  }
+
+  /** Privilege level 0 or 3. */
+  private boolean innermostOrOutermost() {
+    int level = state.segAttr(CpuLayout.SS) >> 5 & 3;
+    return level == 0 || level == 3;
+  }
+
+  /** The execution key: what a translation depends on besides the code. */
+  private int currentKey() {
+    boolean unit = (state.cr0() & CR0_TS_EM) == 0;
+    boolean simd = unit && (state.cr4() & CR4_OSFXSR) != 0;
+    boolean masked = (state.u32(CpuLayout.MXCSR) & MXCSR_MASKS) == MXCSR_MASKS;
+    boolean x87 =
+        unit
+            && (state.u16(CpuLayout.FCW) & 0x3f) == 0x3f
+            && (state.u16(CpuLayout.FSW) & FSW_ERROR) == 0;
+    return mmu.mode() | (simd ? 4 : 0) | (simd && masked ? 8 : 0) | (x87 ? 16 : 0);
+  }
+
+  /** The jump table of a key. */
+  private int table(int key) {
+    for (int i = 0; i < keyCount; i++) {
+      if (keys[i] == key) {
+        return i;
+      }
+    }
+    if (keyCount == keys.length) {
+      clear();
+    }
+    keys[keyCount] = key;
+    return keyCount++;
+  }
+
+  // ---- finding and making blocks ----
+
+  private JitBlock lookUp(long rip, int key) {
+    if (mmu.flushes() != flushesSeen) {
+      forgetMappings();
+    }
+    int table = table(key);
+    long host = mmu.codeHostIfCached(rip);
+    if (host == -1) {
+      return null;
+    }
+    JitBlock block = blocks.find(rip, key, host);
+    if (block == null) {
+      int counter = (int) ((rip ^ rip >>> 16 ^ (long) key << 11) & (COUNTERS - 1));
+      if (++counters[counter] < HOT) {
+        return null;
+      }
+      counters[counter] = 0;
+      block = translate(rip, key, table, host);
+      if (block == null) {
+        return null;
+      }
+    }
+    long entry = s + JitLayout.jumpTable(table) + JitLayout.jumpEntry(rip);
+    RawMemory.putLong(entry, rip);
+    RawMemory.putLong(entry + 8, block.entry);
+    if (mmu.isGlobalCode(rip)) {
+      tableUsed[table] = true;
+    } else {
+      tableLocal[table] = true;
+    }
+    return block;
+  }
+
+  private JitBlock translate(long rip, int key, int table, long host) {
+    if (!cache.fits(LARGEST_BLOCK)) {
+      clear();
+      table = table(key);
+    }
+    BlockCompiler.Context context =
+        new BlockCompiler.Context(
+            rip, table, key & 3, (key & 4) != 0, (key & 8) != 0, (key & 16) != 0);
+    int start = (int) rip & RamBlock.PAGE_SIZE - 1;
+    RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
+    int count = 0;
+    int at = start;
+    while (count < MAX_INSNS) {
+      Insn insn = decoder.decode(page, at, RamBlock.PAGE_SIZE, 64);
+      if (insn == null || !insn.isValid()) {
+        break;
+      }
+      offsets[count] = at - start;
+      insns[count++] = insn;
+      at += insn.length;
+      insn.nextOffset = at - start;
+      if (context.endsBlock(insn)) {
+        break;
+      }
+    }
+    // The instruction behind STI is executed before any interrupt.
+    while (count > 0 && insns[count - 1].op == Op.STI) {
+      count--;
+      at -= insns[count].length;
+    }
+    if (count == 0) {
+      return null;
+    }
+    if (mmu.locateCode(rip) == 0) {
+      return null;
+    }
+    RamBlock ram = mmu.fetchBlock();
+    vcpu.machine().codeWatch().arm(ram, mmu.fetchOffset() >> RamBlock.PAGE_BITS);
+    long address = cache.nextAddress();
+    BlockCode code =
+        compiler.compile(
+            context, insns, offsets, count, address, offset -> neighbour(start, offset));
+    for (BlockCode.Exit exit : code.exits()) {
+      compiler.assembler().code().patch(exit.numberAt(), 4, exits.size());
+      exits.add(null);
+    }
+    cache.append(compiler.assembler().code());
+    JitBlock block =
+        new JitBlock(rip, key, host, at - start, Arrays.copyOf(insns, count), address, code);
+    int number = exits.size() - code.exits().size();
+    for (BlockCode.Exit exit : code.exits()) {
+      exits.set(number++, new ExitSite(block, exit));
+    }
+    blocks.add(block);
+    translations++;
+    return block;
+  }
+
+  private Insn neighbour(int start, long offset) {
+    long at = start + offset;
+    return at < 0 || at >= RamBlock.PAGE_SIZE
+        ? null
+        : decoder.decode(page, (int) at, RamBlock.PAGE_SIZE, 64);
+  }
+
+  private void linkIfSame(JitBlock from, BlockCode.Link link, JitBlock to) {
+    if (from.valid()
+        && to.key == from.key
+        && to.rip == from.rip + link.target()
+        && to.hostCode == from.hostCode + link.target()) {
+      blocks.link(from.entry + link.jumpAt(), from.entry + link.stub(), to);
+    }
+  }
+
+  // ---- dropping ----
+
+  private void clear() {
+    clears++;
+    blocks.clear();
+    cache.clear();
+    exits.clear();
+    keyCount = 0;
+    clearJumpTables();
+  }
+
+  private void clearJumpTables() {
+    for (int i = 0; i < JitLayout.JUMP_TABLES; i++) {
+      if (tableUsed[i] || tableLocal[i]) {
+        emptyJumpTable(i);
+      }
+    }
+  }
+
+  /** Translations of addresses were dropped: empties the jump tables that may know of them. */
+  private void forgetMappings() {
+    flushesSeen = mmu.flushes();
+    if (mmu.globalFlushes() != globalFlushesSeen) {
+      globalFlushesSeen = mmu.globalFlushes();
+      clearJumpTables();
+      return;
+    }
+    for (int i = 0; i < JitLayout.JUMP_TABLES; i++) {
+      if (tableLocal[i]) {
+        emptyJumpTable(i);
+      }
+    }
+  }
+
+  /** Empty entries have a RIP that belongs to another entry, so that no target hits them. */
+  private void emptyJumpTable(int table) {
+    long first = s + JitLayout.jumpTable(table);
+    RawMemory.fill(first, JitLayout.JUMP_ENTRIES * 16L, (byte) 0);
+    RawMemory.putLong(first, 1);
+    tableUsed[table] = false;
+    tableLocal[table] = false;
+  }
+
+  @Override
+  public void flushTlb() {
+    interpreter.flushTlb();
+    clearJumpTables();
+  }
+
+  @Override
+  public void flushCode() {
+    interpreter.flushCode();
+    clear();
+  }
+
+  private void dropPage(long hostPage) {
+    List<JitBlock> dropped = blocks.dropPage(hostPage);
+    if (!dropped.isEmpty()) {
+      for (JitBlock block : dropped) {
+        long entry = JitLayout.jumpEntry(block.rip);
+        for (int table = 0; table < keyCount; table++) {
+          long at = s + JitLayout.jumpTable(table) + entry;
+          if (RawMemory.getLong(at) == block.rip) {
+            RawMemory.putLong(at, block.rip ^ 1);
+          }
+        }
+      }
+    }
+  }
+
+  @Override
+  public void codeWritten(RamBlock block, long page) {
+    long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
+    Thread thread = owner;
+    if (thread == null || thread == Thread.currentThread()) {
+      dropPage(host);
+    } else {
+      vcpu.post(() -> dropPage(host));
+    }
+  }
+
+  @Override
+  public boolean holdsCode(RamBlock block, long offset, int length) {
+    return blocks.covers(block.hostAddress() + offset, length);
+  }
+
+  @Override
+  public void codePageArmed(RamBlock block, long page) {
+    // The interpreter's listener takes the write tags away.
+  }
+
+  /**
+   * For people: blocks, cache, and what was left to the interpreter, most often first. Any thread;
+   * a momentary view.
+   */
+  public String describe() {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        "blocks %d, code %d KiB of %d, translations %d, cache cleared %d times%n"
+            .formatted(blocks.size(), cache.used() >> 10, CODE_BYTES >> 10, translations, clears));
+    text.append("entries %d, blocks interpreted %d%n".formatted(entries, coldBlocks));
+    Stream.of(Op.values())
+        .filter(op -> interpreted[op.ordinal()] != 0)
+        .sorted(Comparator.comparingLong(op -> -interpreted[op.ordinal()]))
+        .limit(24)
+        .forEach(op -> text.append("  %-12s %d%n".formatted(op, interpreted[op.ordinal()])));
+    return text.toString();
+  }
+
+  @Override
+  public void close() {
+    log.debug("CPU {}: {}", vcpu.index(), describe());
+    vcpu.machine().codeWatch().remove(this);
+    interpreter.close();
+    cache.close();
+  }
+}

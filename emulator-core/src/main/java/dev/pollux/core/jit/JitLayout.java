@@ -1,0 +1,64 @@
+package dev.pollux.core.jit;
+
+import dev.pollux.core.cpu.CpuLayout;
+
+/**
+ * The code generator's own fields in a vCPU's block, from {@link CpuLayout#JIT} on. Nothing here is
+ * saved.
+ */
+public final class JitLayout {
+  private JitLayout() {}
+
+  /** XSAVE area of 576 bytes, x87 component only: guest x87 state on its way in or out. */
+  public static final int X87_AREA = CpuLayout.JIT;
+
+  /**
+   * u16: the guest's status flags between blocks. High byte as LAHF gives it (SF ZF AF PF CF), low
+   * byte OF as SETO gives it.
+   */
+  public static final int FLAGS = X87_AREA + 576;
+
+  /** u32, 1: guest vector registers and MXCSR are in the host's. */
+  public static final int SIMD_LOADED = FLAGS + 8;
+
+  /** u32, 1: guest x87 state is in the host's. */
+  public static final int X87_LOADED = SIMD_LOADED + 4;
+
+  /** u32, 1: {@link #X87_AREA} holds newer x87 state than the state block. */
+  public static final int X87_SAVED = X87_LOADED + 4;
+
+  /** u32: number of the exit taken. */
+  public static final int EXIT = X87_SAVED + 4;
+
+  /** u32: the host's own MXCSR. */
+  public static final int HOST_MXCSR = EXIT + 4;
+
+  /** Bytes used. */
+  public static final int SIZE = HOST_MXCSR + 4 - CpuLayout.JIT;
+
+  /** Jump cache: tables for this many execution keys. */
+  public static final int JUMP_TABLES = 8;
+
+  /** Entries of one table. */
+  public static final int JUMP_ENTRIES = CpuLayout.JUMP_CACHE_ENTRIES / JUMP_TABLES;
+
+  /** Offset of a key's table; an entry is u64 guest RIP, u64 host code. */
+  public static int jumpTable(int key) {
+    return CpuLayout.JUMP_CACHE + key * JUMP_ENTRIES * 16;
+  }
+
+  /** Offset in a table of a target's entry. */
+  public static int jumpEntry(long rip) {
+    return ((int) rip & (JUMP_ENTRIES - 1)) * 16;
+  }
+
+  /** Status flags of RFLAGS in the form of {@link #FLAGS}. */
+  public static int packFlags(long rflags) {
+    return (int) (rflags & 0xd5) << 8 | (int) (rflags >>> 11 & 1);
+  }
+
+  /** The inverse: CF PF AF ZF SF OF in their places. */
+  public static long unpackFlags(int flags) {
+    return (flags >>> 8 & 0xd5) | (flags & 1) << 11;
+  }
+}

@@ -1,0 +1,105 @@
+package dev.pollux.core.jit.asm;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+
+/**
+ * A growing little-endian byte buffer that code is assembled into before it is copied to where it
+ * runs. One {@link #reserve} per instruction makes room, so that the single writes need no check of
+ * their own. Not thread-safe.
+ */
+public final class CodeBuffer {
+  private static final VarHandle SHORT =
+      MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle INT =
+      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle LONG =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
+  private byte[] bytes;
+  private int position;
+
+  /** An empty buffer with room for {@code capacity} bytes before it first grows. */
+  public CodeBuffer(int capacity) {
+    bytes = new byte[capacity];
+  }
+
+  /** Bytes written so far. */
+  public int position() {
+    return position;
+  }
+
+  /** Forgets everything from {@code newPosition} on. */
+  public void truncate(int newPosition) {
+    if (newPosition < 0 || newPosition > position) {
+      throw new IllegalArgumentException("position " + newPosition + " of " + position);
+    }
+    position = newPosition;
+  }
+
+  /** Makes room for {@code count} more bytes. */
+  public void reserve(int count) {
+    if (bytes.length - position < count) {
+      bytes = Arrays.copyOf(bytes, Math.max(bytes.length * 2, position + count));
+    }
+  }
+
+  /** Appends the low byte of {@code value}. */
+  public void put8(int value) {
+    bytes[position++] = (byte) value;
+  }
+
+  /** Appends the low 16 bits of {@code value}. */
+  public void put16(int value) {
+    SHORT.set(bytes, position, (short) value);
+    position += 2;
+  }
+
+  /** Appends {@code value}. */
+  public void put32(int value) {
+    INT.set(bytes, position, value);
+    position += 4;
+  }
+
+  /** Appends {@code value}. */
+  public void put64(long value) {
+    LONG.set(bytes, position, value);
+    position += 8;
+  }
+
+  /** Appends the low {@code count} (1, 2, 4 or 8) bytes of {@code value}. */
+  public void put(int count, long value) {
+    patch(position, count, value);
+    position += count;
+  }
+
+  /** Appends {@code source}, making room for it. */
+  public void putBytes(byte[] source) {
+    reserve(source.length);
+    System.arraycopy(source, 0, bytes, position, source.length);
+    position += source.length;
+  }
+
+  /** Overwrites {@code count} (1, 2, 4 or 8) bytes at {@code at}. */
+  public void patch(int at, int count, long value) {
+    switch (count) {
+      case 1 -> bytes[at] = (byte) value;
+      case 2 -> SHORT.set(bytes, at, (short) value);
+      case 4 -> INT.set(bytes, at, (int) value);
+      case 8 -> LONG.set(bytes, at, value);
+      default -> throw new IllegalArgumentException("field of " + count + " bytes");
+    }
+  }
+
+  /** The array behind the buffer, valid up to {@link #position()} until the next write. */
+  public byte[] array() {
+    return bytes;
+  }
+
+  /** A copy of what has been written. */
+  public byte[] toByteArray() {
+    return Arrays.copyOf(bytes, position);
+  }
+}

@@ -1,0 +1,7 @@
+package dev.pollux.core.jit.asm;
+
+/** Vector length of a VEX-encoded instruction. */
+public enum VectorLength {
+  L128,
+  L256
+}

@@ -1,0 +1,66 @@
+package dev.pollux.core.jit.cache;
+
+import dev.pollux.core.host.ExecutableMemory;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.asm.CodeBuffer;
+import java.io.IOException;
+
+/**
+ * The executable memory of one vCPU's generated code, filled from start to end and emptied as a
+ * whole. Written and patched only by the thread that executes it, while it is outside of it.
+ */
+public final class CodeCache implements AutoCloseable {
+  private static final int ALIGNMENT = 16;
+
+  private final ExecutableMemory memory;
+  private long used;
+  private long kept;
+
+  /**
+   * @param length bytes; host memory is used only where code is
+   */
+  public CodeCache(long length) throws IOException {
+    memory = ExecutableMemory.allocate(length);
+  }
+
+  /** Where the next code will be. */
+  public long nextAddress() {
+    return memory.executable() + used;
+  }
+
+  /** True if {@code bytes} more fit. */
+  public boolean fits(long bytes) {
+    return used + bytes + ALIGNMENT <= memory.length();
+  }
+
+  /** Appends code made for {@link #nextAddress}, which it returns. */
+  public long append(CodeBuffer code) {
+    long address = memory.write(used, code);
+    used = (used + code.position() + ALIGNMENT - 1) & -ALIGNMENT;
+    return address;
+  }
+
+  /** What has been appended so far survives {@link #clear}. */
+  public void keep() {
+    kept = used;
+  }
+
+  public void clear() {
+    used = kept;
+  }
+
+  /** Bytes of code. */
+  public long used() {
+    return used;
+  }
+
+  /** Overwrites four bytes of code at an address within. */
+  public void patch32(long address, int value) {
+    RawMemory.putInt(address - memory.executable() + memory.writable(), value);
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+  }
+}

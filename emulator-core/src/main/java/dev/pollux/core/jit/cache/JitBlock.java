@@ -1,0 +1,104 @@
+package dev.pollux.core.jit.cache;
+
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.emit.BlockCode;
+import java.util.Arrays;
+
+/**
+ * A piece of guest code and the host code made from it. It belongs to one execution key and one
+ * guest address, and to the host memory that holds the guest's bytes: the same bytes at another
+ * address are another block.
+ */
+public final class JitBlock {
+  private static final long[] NO_LINKS = {};
+
+  /** Guest address of the first instruction. */
+  public final long rip;
+
+  /** Number of the execution key. */
+  public final int key;
+
+  /** Host address of the first guest byte. */
+  public final long hostCode;
+
+  /** Guest bytes. */
+  public final int length;
+
+  /** The guest instructions. */
+  public final Insn[] insns;
+
+  /** Address to enter at, all registers loaded by the way in. */
+  public final long entry;
+
+  public final BlockCode code;
+
+  /** The instructions that the interpreter has executed so far, made ready for it. */
+  private final Interpreter.Prepared[] prepared;
+
+  boolean valid = true;
+
+  /** Next in the same bucket. */
+  JitBlock next;
+
+  /**
+   * Pairs of the address of a patched displacement and the address of the stub that it leads to
+   * without this block.
+   */
+  private long[] incoming = NO_LINKS;
+
+  private int incomingCount;
+
+  public JitBlock(
+      long rip, int key, long hostCode, int length, Insn[] insns, long entry, BlockCode code) {
+    this.rip = rip;
+    this.key = key;
+    this.hostCode = hostCode;
+    this.length = length;
+    this.insns = insns;
+    this.entry = entry;
+    this.code = code;
+    this.prepared = new Interpreter.Prepared[insns.length];
+  }
+
+  /** Instruction {@code i}, ready for the interpreter. */
+  public Interpreter.Prepared prepared(int i, Interpreter interpreter) {
+    Interpreter.Prepared ready = prepared[i];
+    if (ready == null) {
+      ready = interpreter.prepare(insns[i]);
+      prepared[i] = ready;
+    }
+    return ready;
+  }
+
+  /** False once the guest has written to the block's bytes. */
+  public boolean valid() {
+    return valid;
+  }
+
+  /** Offset of instruction {@code i} from the start of the block. */
+  public int offset(int i) {
+    return insns[i].nextOffset - insns[i].length;
+  }
+
+  /** What to pass to the way in when the code is entered behind an instruction. */
+  public int units() {
+    return (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0);
+  }
+
+  void addIncoming(long patched, long stub) {
+    if (incomingCount + 2 > incoming.length) {
+      incoming = Arrays.copyOf(incoming, Math.max(4, incoming.length * 2));
+    }
+    incoming[incomingCount++] = patched;
+    incoming[incomingCount++] = stub;
+  }
+
+  /** Leads all patched jumps back to their stubs. */
+  void unlink(CodeCache cache) {
+    for (int i = 0; i < incomingCount; i += 2) {
+      cache.patch32(incoming[i], (int) (incoming[i + 1] - (incoming[i] + 4)));
+    }
+    incomingCount = 0;
+  }
+}

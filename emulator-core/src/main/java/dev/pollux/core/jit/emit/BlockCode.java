@@ -1,0 +1,68 @@
+package dev.pollux.core.jit.emit;
+
+import java.util.List;
+
+/**
+ * What {@link BlockCompiler} made of a block, besides the code itself. Offsets are in bytes from
+ * the start of the block's code.
+ */
+public final class BlockCode {
+  private final List<Exit> exits;
+  private final int[] resume;
+  private final boolean simd;
+  private final boolean x87;
+
+  BlockCode(List<Exit> exits, int[] resume, boolean simd, boolean x87) {
+    this.exits = List.copyOf(exits);
+    this.resume = resume;
+    this.simd = simd;
+    this.x87 = x87;
+  }
+
+  /** Every place where the code can leave, in no particular order. */
+  public List<Exit> exits() {
+    return exits;
+  }
+
+  /**
+   * Offset of the code that follows guest instruction {@code insn}, to be entered with the state as
+   * after it.
+   */
+  public int resumeAfter(int insn) {
+    return resume[insn];
+  }
+
+  /** The code expects vector registers to be loaded when it is entered in the middle. */
+  public boolean simd() {
+    return simd;
+  }
+
+  /** The code expects x87 registers to be loaded when it is entered in the middle. */
+  public boolean x87() {
+    return x87;
+  }
+
+  /** A way out of the code. */
+  public sealed interface Exit {
+    /** Offset of the four bytes of the exit's number, which whoever installs the code fills in. */
+    int numberAt();
+  }
+
+  /**
+   * The interpreter is to execute guest instruction {@code insn} of the block; the code can be
+   * resumed behind it.
+   */
+  public record Interpret(int numberAt, int insn) implements Exit {}
+
+  /** RIP is set; execution goes on there. */
+  public record Jump(int numberAt) implements Exit {}
+
+  /**
+   * As {@link Jump}, to a place in the same guest page: the 32-bit displacement at {@code jumpAt}
+   * may be patched to go straight to the code of that place.
+   *
+   * @param stub offset of the code that the displacement leads to at first
+   * @param target of the jump, relative to the block's first guest instruction
+   */
+  public record Link(int numberAt, int jumpAt, int stub, long target) implements Exit {}
+}

@@ -1,0 +1,961 @@
+package dev.pollux.core.jit.emit;
+
+import static dev.pollux.core.jit.asm.OpSize.BYTE;
+import static dev.pollux.core.jit.asm.OpSize.DWORD;
+import static dev.pollux.core.jit.asm.OpSize.QWORD;
+import static dev.pollux.core.jit.asm.OpSize.WORD;
+import static dev.pollux.core.jit.emit.RegisterMap.S1;
+import static dev.pollux.core.jit.emit.RegisterMap.S2;
+import static dev.pollux.core.jit.emit.RegisterMap.SP;
+import static dev.pollux.core.jit.emit.RegisterMap.STATE;
+import static dev.pollux.core.jit.emit.RegisterMap.state;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.decode.Op;
+import dev.pollux.core.decode.OpcodeInfo;
+import dev.pollux.core.decode.OpcodeInfo.Property;
+import dev.pollux.core.decode.OperandSpec;
+import dev.pollux.core.jit.JitLayout;
+import dev.pollux.core.jit.asm.CodeMode;
+import dev.pollux.core.jit.asm.Cond;
+import dev.pollux.core.jit.asm.Gpr;
+import dev.pollux.core.jit.asm.Label;
+import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.NullaryOp;
+import dev.pollux.core.jit.asm.OpSize;
+import dev.pollux.core.jit.asm.ShiftOp;
+import dev.pollux.core.jit.asm.UnaryOp;
+import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.mmu.TlbLayout;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Translates one block of 64-bit guest code.
+ *
+ * <p>Between two guest instructions every guest register is where {@link RegisterMap} says; flags
+ * that are live are in the host's flags, in {@link JitLayout#FLAGS}, or in both, as {@link #flags}
+ * tracks. An access that the software TLB does not know leaves before its instruction has changed
+ * anything; the interpreter executes that one instruction, with all that can go wrong in it, and
+ * the code is entered again behind it.
+ *
+ * <p>One compiler serves one vCPU; not thread-safe.
+ */
+public final class BlockCompiler {
+  private static final int RFLAGS_IF = 1 << 9;
+  private static final int RFLAGS_RF_VM = 3 << 16;
+
+  /** Where the guest's live status flags are. */
+  private enum Flags {
+    /** In the host's flags only. */
+    HOST,
+    /** In the state block only. */
+    MEMORY,
+    BOTH,
+    /** Nowhere; nothing will read them. */
+    DEAD
+  }
+
+  /**
+   * What a translation depends on besides the guest's code.
+   *
+   * @param rip of the first instruction
+   * @param table number of the jump cache's table for this execution key
+   * @param mmuMode the software TLB's mode
+   * @param simd vector instructions may execute
+   * @param floatingPoint all SIMD floating-point exceptions are masked
+   * @param x87 x87 instructions may execute, all their exceptions being masked
+   */
+  public record Context(
+      long rip, int table, int mmuMode, boolean simd, boolean floatingPoint, boolean x87) {
+    /** The privilege level is 0: code of levels 1 and 2 is not translated. */
+    boolean supervisor() {
+      return mmuMode != TlbLayout.USER;
+    }
+
+    /** True if {@code insn} is the last of its block. */
+    public boolean endsBlock(Insn insn) {
+      return !Translatable.continues(insn, this);
+    }
+  }
+
+  /** Tells of guest code near a block. */
+  @FunctionalInterface
+  public interface Neighbours {
+    /** The instruction at an offset from the block's start if it lies in the same page, or null. */
+    Insn at(long offset);
+  }
+
+  /** Code out of line, emitted behind the block. */
+  private record Deferred(Label label, Runnable emit) {}
+
+  private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
+  private final Reencoder reencoder = new Reencoder(asm.code());
+  private final Stubs stubs;
+  private final List<Deferred> deferred = new ArrayList<>();
+  private final List<BlockCode.Exit> exits = new ArrayList<>();
+
+  private Context context;
+  private int[] offsets;
+  private FlagsPlan plan;
+  private Neighbours neighbours;
+  private Flags flags;
+  private int current;
+  private int codeOffset;
+
+  /**
+   * @param stubs the common code that blocks leave through
+   */
+  public BlockCompiler(Stubs stubs) {
+    this.stubs = stubs;
+  }
+
+  /** The code made by the last {@link #compile}. */
+  public X86Assembler assembler() {
+    return asm;
+  }
+
+  /**
+   * Translates instructions that follow each other.
+   *
+   * @param offsets of each, relative to the first, in bytes
+   * @param count how many, at least 1
+   * @param address where the code will execute
+   */
+  public BlockCode compile(
+      Context context,
+      Insn[] insns,
+      int[] offsets,
+      int count,
+      long address,
+      Neighbours neighbours) {
+    this.context = context;
+    this.offsets = offsets;
+    this.neighbours = neighbours;
+    asm.code().truncate(0);
+    deferred.clear();
+    exits.clear();
+
+    boolean[] interpreted = new boolean[count];
+    boolean simd = false;
+    boolean x87 = false;
+    for (int i = 0; i < count; i++) {
+      Insn insn = insns[i];
+      interpreted[i] = !Translatable.translates(insn, context);
+      if (!interpreted[i]) {
+        simd |= insn.info.has(Property.SIMD);
+        x87 |= insn.info.has(Property.X87) || insn.info.has(Property.MMX);
+      }
+    }
+    plan = new FlagsPlan(insns, offsets, count, interpreted, this::liveAt);
+    codeOffset = (int) (address - stubs.base());
+    asm.org(address);
+
+    flags = Flags.MEMORY;
+    loadUnit(simd, JitLayout.SIMD_LOADED, stubs.loadSimd());
+    loadUnit(x87, JitLayout.X87_LOADED, stubs.loadX87());
+
+    int[] resume = new int[count];
+    boolean ended = false;
+    for (int i = 0; i < count; i++) {
+      current = i;
+      Insn insn = insns[i];
+      if (interpreted[i]) {
+        interpret(insn);
+        ended = insn.info == null || insn.info.endsBlock();
+      } else {
+        ended = translate(insn);
+      }
+      resume[i] = asm.position();
+    }
+    if (!ended) {
+      int last = count - 1;
+      saveFlags(plan.after(last));
+      jumpTo(offsets[last] + insns[last].length);
+    }
+    for (int i = 0; i < deferred.size(); i++) {
+      asm.bind(deferred.get(i).label());
+      deferred.get(i).emit().run();
+    }
+    asm.checkResolved();
+    return new BlockCode(exits, resume, simd, x87);
+  }
+
+  /**
+   * Loads a unit's guest registers where the block is entered and they are not loaded yet. Flags
+   * are in memory here.
+   */
+  private void loadUnit(boolean used, int loaded, int stub) {
+    if (used) {
+      Label load = new Label();
+      Label back = new Label();
+      asm.cmp(DWORD, state(loaded), 0);
+      asm.jcc(Cond.E, load);
+      asm.bind(back);
+      defer(
+          load,
+          () -> {
+            callStub(stub);
+            asm.jmpNear(back);
+          });
+    }
+  }
+
+  // ---- flags ----
+
+  private int liveAt(long offset) {
+    int live = OpcodeInfo.STATUS_FLAGS;
+    int read = 0;
+    for (int n = 0; n < 6; n++) {
+      Insn insn = neighbours.at(offset);
+      if (insn == null
+          || insn.info == null
+          || insn.info.endsBlock()
+          || !Translatable.translates(insn, true, true, true)) {
+        break;
+      }
+      read |= insn.flagsRead() & live;
+      live &= ~FlagsPlan.killed(insn);
+      if (live == 0) {
+        break;
+      }
+      offset += insn.length;
+    }
+    return read | live;
+  }
+
+  /**
+   * Makes sure that the state block has the flags if any of {@code live} is. The host's flags stay.
+   */
+  private void saveFlags(int live) {
+    if (flags == Flags.HOST) {
+      if (live == 0) {
+        flags = Flags.DEAD;
+        return;
+      }
+      asm.mov(QWORD, S1, Gpr.RAX);
+      asm.op(NullaryOp.LAHF);
+      asm.setcc(Cond.O, Gpr.RAX);
+      asm.mov(WORD, state(JitLayout.FLAGS), Gpr.RAX);
+      asm.mov(QWORD, Gpr.RAX, S1);
+      flags = Flags.BOTH;
+    }
+  }
+
+  /**
+   * Called before code that destroys the host's flags: saves them if they are live before the
+   * current instruction.
+   */
+  private void clobberFlags() {
+    saveFlags(plan.before(current));
+    if (flags == Flags.BOTH) {
+      flags = Flags.MEMORY;
+    }
+  }
+
+  /**
+   * Puts the flags into the host's flags if the current instruction needs them there. Uses scratch
+   * 2.
+   */
+  private void restoreFlags(Insn insn) {
+    if (plan.needsFlags(current, insn) && flags == Flags.MEMORY) {
+      asm.mov(QWORD, S2, Gpr.RAX);
+      asm.movzx(DWORD, Gpr.RAX, WORD, state(JitLayout.FLAGS));
+      asm.add(BYTE, Gpr.RAX, 0x7f);
+      asm.op(NullaryOp.SAHF);
+      asm.mov(QWORD, Gpr.RAX, S2);
+      flags = Flags.BOTH;
+    }
+  }
+
+  private void wrote(Insn insn) {
+    if (FlagsPlan.writes(insn)) {
+      flags = Flags.HOST;
+    }
+  }
+
+  // ---- instructions ----
+
+  /** Leaves for the interpreter at the current instruction. */
+  private void interpret(Insn insn) {
+    clobberFlags();
+    exitHere();
+    flags = Flags.MEMORY;
+    if (insn.info != null && insn.info.endsBlock()) {
+      flags = Flags.DEAD;
+    }
+  }
+
+  /** Emits the current instruction; true if it ended the block. */
+  private boolean translate(Insn insn) {
+    switch (insn.op) {
+      case NOP, ENDBR32, ENDBR64, PREFETCH, PREFETCHNTA, PREFETCHT0, PREFETCHT1, PREFETCHT2 -> {}
+      case PAUSE -> asm.op(NullaryOp.PAUSE);
+      case JMP -> {
+        jump(insn);
+        return true;
+      }
+      case JCC -> conditionalJump(insn);
+      case CALL -> {
+        call(insn);
+        return true;
+      }
+      case RET -> {
+        ret(insn);
+        return true;
+      }
+      case SWAPGS -> swapGs();
+      case CLI -> {
+        clobberFlags();
+        asm.and(DWORD, state(CpuLayout.RFLAGS), ~RFLAGS_IF);
+      }
+      case STI -> enableInterrupts();
+      case PUSHF -> pushFlags();
+      case PUSH -> push(insn);
+      case POP -> pop(insn);
+      case LEAVE -> leave();
+      case LEA -> lea(insn);
+      case BSWAP -> bswap(insn);
+      case DIV, IDIV -> divide(insn);
+      default -> ordinary(insn);
+    }
+    return context.endsBlock(insn);
+  }
+
+  private void swapGs() {
+    Mem active = state(CpuLayout.SEG + CpuLayout.GS * CpuLayout.SEG_SIZE + CpuLayout.SEG_BASE);
+    Mem other = state(CpuLayout.KERNEL_GS_BASE);
+    asm.mov(QWORD, S1, active);
+    asm.mov(QWORD, S2, other);
+    asm.mov(QWORD, other, S1);
+    asm.mov(QWORD, active, S2);
+  }
+
+  /**
+   * With nothing pending there is nothing that the interrupt shadow would hold up: what comes later
+   * is seen at the next poll, and that is behind the next instruction, which belongs to the same
+   * block.
+   */
+  private void enableInterrupts() {
+    clobberFlags();
+    asm.cmp(DWORD, state(CpuLayout.PENDING), 0);
+    asm.jcc(Cond.NE, slowExit());
+    asm.or(DWORD, state(CpuLayout.RFLAGS), RFLAGS_IF);
+  }
+
+  private void pushFlags() {
+    saveFlags(OpcodeInfo.STATUS_FLAGS);
+    stackAddress(-8, true);
+    asm.mov(DWORD, S2, state(CpuLayout.RFLAGS));
+    asm.and(DWORD, S2, ~(OpcodeInfo.STATUS_FLAGS | RFLAGS_RF_VM));
+    asm.mov(QWORD, Mem.of(S1), S2);
+    asm.movzx(DWORD, S2, BYTE, state(JitLayout.FLAGS + 1));
+    asm.and(DWORD, S2, 0xd5);
+    asm.or(DWORD, Mem.of(S1), S2);
+    asm.movzx(DWORD, S2, BYTE, state(JitLayout.FLAGS));
+    asm.shl(DWORD, S2, 11);
+    asm.or(DWORD, Mem.of(S1), S2);
+    asm.lea(QWORD, SP, Mem.of(SP, -8));
+  }
+
+  private void ordinary(Insn insn) {
+    if (insn.info.hasModRm) {
+      withModRm(insn);
+    } else if (insn.info.operands.stream()
+        .anyMatch(o -> o.addressing() == OperandSpec.Addressing.OPCODE_GPR)) {
+      opcodeRegister(insn);
+    } else if (insn.hasMemory()) {
+      absolute(insn);
+    } else {
+      restoreFlags(insn);
+      reencoder.emitWithoutModRm(insn);
+      wrote(insn);
+    }
+  }
+
+  /** MOV of an immediate to a register, XCHG with the accumulator. */
+  private void opcodeRegister(Insn insn) {
+    if (insn.op == Op.MOV) {
+      OpSize size = size(insn.size0);
+      if (insn.kind0 == Insn.GPR8H) {
+        asm.mov(BYTE, S1, insn.imm & 0xff);
+        insertHighByte(insn.reg0, S1);
+        return;
+      }
+      Gpr host = RegisterMap.host(insn.reg0);
+      long value = insn.size0 == 8 ? insn.imm : insn.imm & (1L << insn.size0 * 8) - 1;
+      if (host != null) {
+        asm.mov(size, host, value);
+      } else {
+        asm.mov(size, S1, value);
+        asm.mov(insn.size0 == 4 ? QWORD : size, RegisterMap.slot(insn.reg0), S1);
+      }
+    } else if (insn.op == Op.XCHG) {
+      OpSize size = size(insn.size0);
+      Gpr host = RegisterMap.host(insn.reg0);
+      if (host != null) {
+        asm.xchg(size, host, Gpr.RAX);
+      } else {
+        asm.mov(QWORD, S1, RegisterMap.slot(insn.reg0));
+        asm.xchg(size, S1, Gpr.RAX);
+        asm.mov(QWORD, RegisterMap.slot(insn.reg0), S1);
+      }
+    } else {
+      throw new IllegalStateException(insn.toString());
+    }
+  }
+
+  /** MOV between the accumulator and an absolute address. */
+  private void absolute(Insn insn) {
+    access(insn, insn.memSize(), insn.memOperand == 0, false);
+    if (insn.memOperand == 0) {
+      asm.mov(size(insn.size0), Mem.of(S1), Gpr.RAX);
+    } else {
+      asm.mov(size(insn.size0), Gpr.RAX, Mem.of(S1));
+    }
+  }
+
+  private void bswap(Insn insn) {
+    OpSize size = size(insn.size0);
+    Gpr host = RegisterMap.host(insn.reg0);
+    if (host != null) {
+      asm.bswap(size, host);
+    } else {
+      asm.mov(QWORD, S1, RegisterMap.slot(insn.reg0));
+      asm.bswap(size, S1);
+      asm.mov(QWORD, RegisterMap.slot(insn.reg0), S1);
+    }
+  }
+
+  private void lea(Insn insn) {
+    Gpr host = RegisterMap.host(insn.reg0);
+    Gpr target = host != null ? host : S1;
+    effectiveAddress(insn, target, insn.opSize == 4 ? DWORD : QWORD);
+    if (host == null) {
+      asm.mov(QWORD, RegisterMap.slot(insn.reg0), S1);
+    }
+  }
+
+  /**
+   * An instruction with a ModRM byte: the same instruction again on the registers that hold the
+   * guest's.
+   */
+  private void withModRm(Insn insn) {
+    int regOperand = -1;
+    int rmOperand = -1;
+    int vvvvOperand = -1;
+    for (int i = 0; i < insn.operandCount; i++) {
+      switch (insn.info.operands.get(i).addressing()) {
+        case REG_GPR, REG_VEC, REG_MMX -> regOperand = i;
+        case RM, RM_MEM, RM_GPR, RM_MMX, RM_MMX_MEM, RM_VEC, RM_VEC_MEM, RM_ST -> rmOperand = i;
+        case VVVV_GPR, VVVV_VEC -> vvvvOperand = i;
+        default -> {}
+      }
+    }
+    boolean memory = insn.hasMemory();
+    if (memory) {
+      access(
+          insn,
+          insn.memSize(),
+          Translatable.writesMemory(insn),
+          insn.info.has(Property.ALIGNED) && !insn.vex || insn.op == Op.CMPXCHG16B);
+    }
+    restoreFlags(insn);
+
+    boolean byteRegister = false;
+    int reg = insn.modRm >> 3 & 7;
+    boolean regFromS2 = false;
+    if (regOperand >= 0) {
+      reg = insn.reg(regOperand);
+      int kind = insn.kind(regOperand);
+      if (kind == Insn.GPR || kind == Insn.GPR8H) {
+        Gpr host = kind == Insn.GPR8H ? null : RegisterMap.host(reg);
+        if (host != null) {
+          reg = host.number();
+        } else {
+          load(insn, regOperand, S2);
+          reg = S2.number();
+          regFromS2 = true;
+        }
+        byteRegister = insn.size(regOperand) == 1 && reg >= 4;
+      }
+    }
+
+    int vvvv = vvvvOperand >= 0 ? insn.reg(vvvvOperand) : 0;
+    boolean vvvvFromS2 = false;
+    if (vvvvOperand >= 0 && insn.kind(vvvvOperand) == Insn.GPR) {
+      Gpr host = RegisterMap.host(vvvv);
+      if (host == null) {
+        // ModRM.reg may be the same scratch: no instruction reads both of them.
+        load(insn, vvvvOperand, S2);
+        host = S2;
+        vvvvFromS2 = true;
+      }
+      vvvv = host.number();
+    }
+
+    Reencoder.Rm kind = memory ? Reencoder.Rm.AT_SCRATCH : Reencoder.Rm.REGISTER;
+    int rm = insn.modRm & 7;
+    boolean rmFromS1 = false;
+    if (!memory && rmOperand >= 0) {
+      rm = insn.reg(rmOperand);
+      int operandKind = insn.kind(rmOperand);
+      if (operandKind == Insn.GPR || operandKind == Insn.GPR8H) {
+        Gpr host = operandKind == Insn.GPR8H ? null : RegisterMap.host(rm);
+        if (host != null) {
+          rm = host.number();
+          byteRegister |= insn.size(rmOperand) == 1 && rm >= 4;
+        } else if (operandKind == Insn.GPR && usableInPlace(insn, rmOperand)) {
+          kind = Reencoder.Rm.SLOT;
+          rm = CpuLayout.GPR + 8 * rm;
+        } else {
+          load(insn, rmOperand, S1);
+          rm = S1.number();
+          rmFromS1 = true;
+        }
+      }
+    }
+
+    reencoder.emit(insn, reg, kind, rm, vvvv, byteRegister);
+    wrote(insn);
+    if (regFromS2 && Translatable.writes(insn, regOperand)) {
+      store(insn, regOperand, S2);
+    }
+    if (rmFromS1 && Translatable.writes(insn, rmOperand)) {
+      store(insn, rmOperand, S1);
+    }
+    if (vvvvFromS2 && Translatable.writes(insn, vvvvOperand)) {
+      store(insn, vvvvOperand, S2);
+    }
+  }
+
+  /**
+   * True where an instruction may use a guest register's slot as a memory operand in place of the
+   * register.
+   */
+  private static boolean usableInPlace(Insn insn, int operand) {
+    if (insn.info.operands.get(operand).addressing() != OperandSpec.Addressing.RM) {
+      return false;
+    }
+    return switch (insn.op) {
+      case BT, BTS, BTR, BTC, XCHG -> false;
+      default ->
+          !Translatable.writes(insn, operand) || insn.size(operand) == 8 || insn.size(operand) == 1;
+    };
+  }
+
+  /** Loads a guest general register, or its second byte, into a scratch register. Flags stay. */
+  private void load(Insn insn, int operand, Gpr scratch) {
+    int guest = insn.reg(operand);
+    if (insn.kind(operand) == Insn.GPR8H) {
+      asm.rorx(QWORD, scratch, RegisterMap.host(guest), 8);
+    } else if (Translatable.reads(insn, operand)) {
+      asm.mov(QWORD, scratch, RegisterMap.slot(guest));
+    }
+  }
+
+  private void store(Insn insn, int operand, Gpr scratch) {
+    int guest = insn.reg(operand);
+    if (insn.kind(operand) == Insn.GPR8H) {
+      insertHighByte(guest, scratch);
+    } else {
+      asm.mov(QWORD, RegisterMap.slot(guest), scratch);
+    }
+  }
+
+  private void insertHighByte(int guest, Gpr value) {
+    Gpr host = RegisterMap.host(guest);
+    asm.rorx(QWORD, host, host, 8);
+    asm.mov(BYTE, host, value);
+    asm.rorx(QWORD, host, host, 56);
+  }
+
+  // ---- division: the host must not raise #DE ----
+
+  /**
+   * Executes a division natively where it cannot fail: unsigned with the upper half below the
+   * divisor; signed with a dividend that fits its lower half and a divisor other than 0 and -1. The
+   * interpreter has the rest.
+   */
+  private void divide(Insn insn) {
+    OpSize size = size(insn.size0);
+    if (insn.hasMemory()) {
+      access(insn, insn.memSize(), false, false);
+      asm.mov(size, S1, Mem.of(S1));
+    } else {
+      Gpr host = RegisterMap.host(insn.reg0);
+      clobberFlags();
+      if (host == null) {
+        asm.mov(QWORD, S1, RegisterMap.slot(insn.reg0));
+      } else {
+        asm.mov(QWORD, S1, host);
+      }
+    }
+    Label slow = slowExit();
+    if (insn.op == Op.DIV) {
+      asm.cmp(size, Gpr.RDX, S1);
+      asm.jcc(Cond.AE, slow);
+      asm.unary(UnaryOp.DIV, size, S1);
+    } else {
+      asm.lea(size, S2, Mem.of(S1, 1));
+      asm.cmp(size, S2, 1);
+      asm.jcc(Cond.BE, slow);
+      asm.mov(size, S2, Gpr.RAX);
+      asm.shift(ShiftOp.SAR, size, S2, insn.size0 * 8 - 1);
+      asm.cmp(size, S2, Gpr.RDX);
+      asm.jcc(Cond.NE, slow);
+      asm.unary(UnaryOp.IDIV, size, S1);
+    }
+    flags = Flags.HOST;
+  }
+
+  // ---- stack ----
+
+  private void push(Insn insn) {
+    if (insn.hasMemory()) {
+      // Both places are checked before anything changes; the value waits in the state block.
+      access(insn, 8, false, false);
+      asm.mov(QWORD, S1, Mem.of(S1));
+      asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
+      stackAddress(-8, true);
+      asm.mov(QWORD, S2, state(CpuLayout.SCRATCH));
+      asm.mov(QWORD, Mem.of(S1), S2);
+    } else {
+      stackAddress(-8, true);
+      if (insn.kind0 == Insn.IMM) {
+        asm.mov(QWORD, Mem.of(S1), (int) insn.imm);
+      } else {
+        storeRegister(insn.reg0);
+      }
+    }
+    asm.lea(QWORD, SP, Mem.of(SP, -8));
+  }
+
+  private void storeRegister(int guest) {
+    Gpr host = RegisterMap.host(guest);
+    if (host == null) {
+      asm.mov(QWORD, S2, RegisterMap.slot(guest));
+      host = S2;
+    }
+    asm.mov(QWORD, Mem.of(S1), host);
+  }
+
+  private void pop(Insn insn) {
+    if (insn.hasMemory()) {
+      interpret(insn);
+      return;
+    }
+    stackAddress(0, false);
+    asm.lea(QWORD, SP, Mem.of(SP, 8));
+    Gpr host = RegisterMap.host(insn.reg0);
+    asm.mov(QWORD, host == null ? S2 : host, Mem.of(S1));
+    if (host == null) {
+      asm.mov(QWORD, RegisterMap.slot(insn.reg0), S2);
+    }
+  }
+
+  private void leave() {
+    clobberFlags();
+    asm.mov(QWORD, S1, Gpr.RBP);
+    probe(8, false, false);
+    asm.lea(QWORD, SP, Mem.of(Gpr.RBP, 8));
+    asm.mov(QWORD, Gpr.RBP, Mem.of(S1));
+  }
+
+  /** Host address of {@code [RSP + offset]}, 8 bytes, in scratch 1. */
+  private void stackAddress(int offset, boolean write) {
+    clobberFlags();
+    asm.lea(QWORD, S1, Mem.of(SP, offset));
+    probe(8, write, false);
+  }
+
+  // ---- branches ----
+
+  private void jump(Insn insn) {
+    int next = offsets[current] + insn.length;
+    if (insn.kind0 == Insn.REL) {
+      saveFlags(plan.after(current));
+      jumpTo(next + insn.imm);
+      return;
+    }
+    target(insn);
+    jumpToScratch();
+  }
+
+  /** The target of an indirect branch in scratch 1. */
+  private void target(Insn insn) {
+    if (insn.hasMemory()) {
+      access(insn, 8, false, false);
+      asm.mov(QWORD, S1, Mem.of(S1));
+    } else {
+      clobberFlags();
+      Gpr host = RegisterMap.host(insn.reg0);
+      if (host == null) {
+        asm.mov(QWORD, S1, RegisterMap.slot(insn.reg0));
+      } else {
+        asm.mov(QWORD, S1, host);
+      }
+    }
+  }
+
+  private void conditionalJump(Insn insn) {
+    int next = offsets[current] + insn.length;
+    restoreFlags(insn);
+    saveFlags(plan.after(current));
+    Label taken = new Label();
+    asm.jcc(Cond.of(insn.cond), taken);
+    Flags atBranch = flags;
+    int branch = current;
+    long offset = next + insn.imm;
+    defer(
+        taken,
+        () -> {
+          Flags was = flags;
+          flags = atBranch;
+          current = branch;
+          jumpTo(offset);
+          flags = was;
+        });
+  }
+
+  private void call(Insn insn) {
+    int next = offsets[current] + insn.length;
+    boolean direct = insn.kind0 == Insn.REL;
+    if (!direct) {
+      target(insn);
+      asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
+    }
+    stackAddress(-8, true);
+    long returnAddress = context.rip() + next;
+    if (returnAddress == (int) returnAddress) {
+      asm.mov(QWORD, Mem.of(S1), (int) returnAddress);
+    } else {
+      asm.mov(QWORD, S2, returnAddress);
+      asm.mov(QWORD, Mem.of(S1), S2);
+    }
+    asm.lea(QWORD, SP, Mem.of(SP, -8));
+    if (direct) {
+      jumpTo(next + insn.imm);
+    } else {
+      asm.mov(QWORD, S1, state(CpuLayout.SCRATCH));
+      jumpToScratch();
+    }
+  }
+
+  private void ret(Insn insn) {
+    stackAddress(0, false);
+    asm.mov(QWORD, S1, Mem.of(S1));
+    int pop = 8 + (insn.kind0 == Insn.IMM ? (int) insn.imm & 0xffff : 0);
+    asm.lea(QWORD, SP, Mem.of(SP, pop));
+    jumpToScratch();
+  }
+
+  /**
+   * Goes on at the guest address in scratch 1, through the jump cache. Live flags are in memory.
+   */
+  private void jumpToScratch() {
+    Label miss = new Label();
+    int table = JitLayout.jumpTable(context.table());
+    asm.mov(DWORD, S2, S1);
+    asm.and(DWORD, S2, JitLayout.JUMP_ENTRIES - 1);
+    asm.shl(DWORD, S2, 4);
+    asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
+    asm.jcc(Cond.NE, miss);
+    asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table));
+    asm.jcc(Cond.NE, miss);
+    asm.jmp(Mem.of(STATE, S2, 1, table + 8));
+    defer(
+        miss,
+        () -> {
+          asm.mov(QWORD, state(CpuLayout.RIP), S1);
+          exits.add(new BlockCode.Jump(exit()));
+        });
+  }
+
+  /** Goes on at a guest address known now. Live flags are in memory, or dead. */
+  private void jumpTo(long offset) {
+    long rip = context.rip() + offset;
+    boolean samePage = (rip ^ context.rip()) >>> 12 == 0;
+    Label leave = new Label();
+    if (offset <= offsets[current]) {
+      asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
+      asm.jcc(Cond.NE, leave);
+      defer(leave, () -> leaveTo(rip));
+    }
+    if (samePage) {
+      Label stub = new Label();
+      asm.jmpNear(stub);
+      int jumpAt = asm.position() - 4;
+      defer(
+          stub,
+          () -> {
+            int at = asm.position();
+            setRip(rip);
+            exits.add(new BlockCode.Link(exit(), jumpAt, at, offset));
+          });
+      return;
+    }
+    Label miss = new Label();
+    Mem entry = state(JitLayout.jumpTable(context.table()) + JitLayout.jumpEntry(rip));
+    if (rip == (int) rip) {
+      asm.cmp(QWORD, entry, (int) rip);
+    } else {
+      asm.mov(QWORD, S1, rip);
+      asm.cmp(QWORD, S1, entry);
+    }
+    asm.jcc(Cond.NE, miss);
+    asm.jmp(entry.plus(8));
+    defer(miss, () -> leaveTo(rip));
+  }
+
+  private void leaveTo(long rip) {
+    setRip(rip);
+    exits.add(new BlockCode.Jump(exit()));
+  }
+
+  private void setRip(long rip) {
+    if (rip == (int) rip) {
+      asm.mov(QWORD, state(CpuLayout.RIP), (int) rip);
+    } else {
+      asm.mov(QWORD, S1, rip);
+      asm.mov(QWORD, state(CpuLayout.RIP), S1);
+    }
+  }
+
+  // ---- memory ----
+
+  /**
+   * Leaves the host address of the memory operand in scratch 1, or leaves for the interpreter.
+   * Destroys scratch 2.
+   */
+  private void access(Insn insn, int bytes, boolean write, boolean aligned) {
+    clobberFlags();
+    effectiveAddress(insn, S1, insn.addrSize == 4 ? DWORD : QWORD);
+    if (insn.segment >= CpuLayout.FS) {
+      asm.add(
+          QWORD, S1, state(CpuLayout.SEG + insn.segment * CpuLayout.SEG_SIZE + CpuLayout.SEG_BASE));
+    }
+    probe(bytes, write, aligned);
+  }
+
+  private void effectiveAddress(Insn insn, Gpr target, OpSize size) {
+    long displacement = insn.disp;
+    if (insn.ripRelative) {
+      displacement += context.rip() + offsets[current] + insn.length;
+    }
+    boolean hasBase = insn.base != Insn.REG_ZERO;
+    boolean hasIndex = insn.index != Insn.REG_ZERO;
+    if (!hasBase && !hasIndex) {
+      asm.mov(size, target, size == DWORD ? displacement & 0xffff_ffffL : displacement);
+      return;
+    }
+    Gpr index = null;
+    if (hasIndex) {
+      index = RegisterMap.host(insn.index);
+      if (index == null) {
+        asm.mov(QWORD, S2, RegisterMap.slot(insn.index));
+        index = S2;
+      }
+    }
+    Gpr base = null;
+    if (hasBase) {
+      base = RegisterMap.host(insn.base);
+      if (base == null) {
+        asm.mov(QWORD, S1, RegisterMap.slot(insn.base));
+        base = S1;
+      }
+    }
+    int disp = (int) displacement;
+    if (index == null) {
+      if (disp == 0) {
+        if (base != target || size == DWORD) {
+          asm.mov(size, target, base);
+        }
+      } else {
+        asm.lea(size, target, Mem.of(base, disp));
+      }
+    } else if (base == null) {
+      asm.lea(size, target, Mem.indexed(index, 1 << insn.scale, disp));
+    } else {
+      asm.lea(size, target, Mem.of(base, index, 1 << insn.scale, disp));
+    }
+  }
+
+  /**
+   * From the linear address in scratch 1 to the host address there.
+   *
+   * <pre>
+   *   entry = TLB of the mode + ((address >> 12) % ENTRIES) * ENTRY_SIZE
+   *   offset = address ^ entry.tag          a small number if the page is the same
+   *   if (offset >u 4096 - bytes) leave     wrong page, or the access crosses into the next
+   *   host = entry.hostPage + offset
+   * </pre>
+   */
+  private void probe(int bytes, boolean write, boolean aligned) {
+    int table = CpuLayout.TLB + context.mmuMode() * TlbLayout.TABLE_SIZE;
+    Label slow = slowExit();
+    asm.mov(QWORD, S2, S1);
+    asm.shr(QWORD, S2, 12 - TlbLayout.ENTRY_BITS);
+    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
+    asm.xor(
+        QWORD,
+        S1,
+        Mem.of(STATE, S2, 1, table + (write ? TlbLayout.WRITE_TAG : TlbLayout.READ_TAG)));
+    asm.cmp(QWORD, S1, 4096 - bytes);
+    asm.jcc(Cond.A, slow);
+    if (aligned && bytes >= 16) {
+      asm.test(DWORD, S1, bytes - 1);
+      asm.jcc(Cond.NE, slow);
+    }
+    asm.add(QWORD, S1, Mem.of(STATE, S2, 1, table + TlbLayout.HOST_PAGE));
+  }
+
+  // ---- exits ----
+
+  /** A label that leads to the interpreter for the current instruction. */
+  private Label slowExit() {
+    Label slow = new Label();
+    int insn = current;
+    defer(slow, () -> exits.add(new BlockCode.Interpret(exit(), insn)));
+    return slow;
+  }
+
+  private void exitHere() {
+    exits.add(new BlockCode.Interpret(exit(), current));
+  }
+
+  /** Emits the way out; returns the offset of the exit's number. */
+  private int exit() {
+    asm.mov(DWORD, state(JitLayout.EXIT), 0x7fff_ffff);
+    int numberAt = asm.position() - 4;
+    jmpStub(stubs.leave());
+    return numberAt;
+  }
+
+  private void jmpStub(int stub) {
+    asm.code().reserve(5);
+    asm.code().put8(0xe9);
+    asm.code().put32(stub - (codeOffset + asm.position() + 4));
+  }
+
+  private void callStub(int stub) {
+    asm.code().reserve(5);
+    asm.code().put8(0xe8);
+    asm.code().put32(stub - (codeOffset + asm.position() + 4));
+  }
+
+  private void defer(Label label, Runnable emit) {
+    deferred.add(new Deferred(label, emit));
+  }
+
+  private static OpSize size(int bytes) {
+    return switch (bytes) {
+      case 1 -> BYTE;
+      case 2 -> WORD;
+      case 4 -> DWORD;
+      case 8 -> QWORD;
+      default -> throw new IllegalStateException("operand of " + bytes + " bytes");
+    };
+  }
+}

@@ -1,0 +1,191 @@
+package dev.pollux.core.jit.emit;
+
+import static dev.pollux.core.jit.asm.OpSize.BYTE;
+import static dev.pollux.core.jit.asm.OpSize.DWORD;
+import static dev.pollux.core.jit.asm.OpSize.QWORD;
+import static dev.pollux.core.jit.asm.OpSize.WORD;
+import static dev.pollux.core.jit.emit.RegisterMap.STATE;
+import static dev.pollux.core.jit.emit.RegisterMap.slot;
+import static dev.pollux.core.jit.emit.RegisterMap.state;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.jit.JitLayout;
+import dev.pollux.core.jit.asm.CodeBuffer;
+import dev.pollux.core.jit.asm.CodeMode;
+import dev.pollux.core.jit.asm.Cond;
+import dev.pollux.core.jit.asm.Gpr;
+import dev.pollux.core.jit.asm.Label;
+import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.MemOp;
+import dev.pollux.core.jit.asm.NullaryOp;
+import dev.pollux.core.jit.asm.VectorLength;
+import dev.pollux.core.jit.asm.VectorMove;
+import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.asm.Xmm;
+
+/**
+ * The code between Java and blocks: the way in, the way out, and the loading of vector and x87
+ * registers, which waits until a block uses them. Made once per code cache, at its start. Offsets
+ * are in bytes from there.
+ *
+ * <p>The way in is a function of the System V ABI: RDI is the state block, RSI the code to go on
+ * at, RDX has bit 0 set to load the vector registers first, bit 1 the x87 registers.
+ */
+public final class Stubs {
+  private static final Gpr[] SAVED = {Gpr.RBX, Gpr.RBP, Gpr.R12, Gpr.R13, Gpr.R14, Gpr.R15};
+
+  /** XSAVE's component mask for x87 state. */
+  private static final int X87_COMPONENT = 1;
+
+  private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
+  private final long base;
+  private final boolean ymm;
+  private final int enter;
+  private final int leave;
+  private final int loadSimd;
+  private final int loadX87;
+
+  /**
+   * @param base where the stubs will be
+   * @param ymm the guest has AVX: whole YMM registers are kept
+   */
+  public Stubs(long base, boolean ymm) {
+    this.base = base;
+    this.ymm = ymm;
+    loadSimd = asm.position();
+    emitLoadSimd();
+    loadX87 = asm.position();
+    emitLoadX87();
+    enter = asm.position();
+    emitEnter();
+    leave = asm.position();
+    emitLeave();
+    asm.checkResolved();
+  }
+
+  public CodeBuffer code() {
+    return asm.code();
+  }
+
+  long base() {
+    return base;
+  }
+
+  /** Address of the way in. */
+  public long enter() {
+    return base + enter;
+  }
+
+  /** Code jumps here when its exit's number is in {@link JitLayout#EXIT}. */
+  int leave() {
+    return leave;
+  }
+
+  int loadSimd() {
+    return loadSimd;
+  }
+
+  int loadX87() {
+    return loadX87;
+  }
+
+  private void emitEnter() {
+    for (Gpr register : SAVED) {
+      asm.push(register);
+    }
+    asm.sub(QWORD, Gpr.RSP, 8);
+    asm.mov(QWORD, STATE, Gpr.RDI);
+    asm.mov(QWORD, RegisterMap.S2, Gpr.RSI);
+    call(0x1, loadSimd);
+    call(0x2, loadX87);
+    asm.movzx(DWORD, Gpr.RAX, WORD, state(JitLayout.FLAGS));
+    asm.add(BYTE, Gpr.RAX, 0x7f);
+    asm.op(NullaryOp.SAHF);
+    for (int guest = 0; guest < 16; guest++) {
+      if (RegisterMap.host(guest) != null) {
+        asm.mov(QWORD, RegisterMap.host(guest), slot(guest));
+      }
+    }
+    asm.jmp(RegisterMap.S2);
+  }
+
+  private void call(int bit, int stub) {
+    Label skip = new Label();
+    asm.test(DWORD, Gpr.RDX, bit);
+    asm.jcc(Cond.E, skip);
+    asm.code().reserve(5);
+    asm.code().put8(0xe8);
+    asm.code().put32(stub - (asm.position() + 4));
+    asm.bind(skip);
+  }
+
+  private void emitLeave() {
+    for (int guest = 0; guest < 16; guest++) {
+      if (RegisterMap.host(guest) != null) {
+        asm.mov(QWORD, slot(guest), RegisterMap.host(guest));
+      }
+    }
+    Label noSimd = new Label();
+    asm.cmp(DWORD, state(JitLayout.SIMD_LOADED), 0);
+    asm.jcc(Cond.E, noSimd);
+    for (int i = 0; i < 16; i++) {
+      if (ymm) {
+        asm.avx(VectorMove.MOVUPS, VectorLength.L256, vector(i), Xmm.of(i));
+      } else {
+        asm.sse(VectorMove.MOVUPS, vector(i), Xmm.of(i));
+      }
+    }
+    if (ymm) {
+      asm.op(NullaryOp.VZEROUPPER);
+    }
+    asm.op(MemOp.STMXCSR, state(CpuLayout.MXCSR));
+    asm.op(MemOp.LDMXCSR, state(JitLayout.HOST_MXCSR));
+    asm.mov(DWORD, state(JitLayout.SIMD_LOADED), 0);
+    asm.bind(noSimd);
+    Label noX87 = new Label();
+    asm.cmp(DWORD, state(JitLayout.X87_LOADED), 0);
+    asm.jcc(Cond.E, noX87);
+    asm.mov(DWORD, Gpr.RAX, X87_COMPONENT);
+    asm.xor(DWORD, Gpr.RDX, Gpr.RDX);
+    asm.wide(MemOp.XSAVE, state(JitLayout.X87_AREA));
+    asm.op(NullaryOp.FNINIT);
+    asm.mov(DWORD, state(JitLayout.X87_LOADED), 0);
+    asm.mov(DWORD, state(JitLayout.X87_SAVED), 1);
+    asm.bind(noX87);
+    asm.add(QWORD, Gpr.RSP, 8);
+    for (int i = SAVED.length - 1; i >= 0; i--) {
+      asm.pop(SAVED[i]);
+    }
+    asm.ret();
+  }
+
+  private void emitLoadSimd() {
+    asm.op(MemOp.STMXCSR, state(JitLayout.HOST_MXCSR));
+    asm.op(MemOp.LDMXCSR, state(CpuLayout.MXCSR));
+    asm.mov(DWORD, state(JitLayout.SIMD_LOADED), 1);
+    for (int i = 0; i < 16; i++) {
+      if (ymm) {
+        asm.avx(VectorMove.MOVUPS, VectorLength.L256, Xmm.of(i), vector(i));
+      } else {
+        asm.sse(VectorMove.MOVUPS, Xmm.of(i), vector(i));
+      }
+    }
+    asm.ret();
+  }
+
+  private void emitLoadX87() {
+    asm.push(Gpr.RAX);
+    asm.push(Gpr.RDX);
+    asm.mov(DWORD, Gpr.RAX, X87_COMPONENT);
+    asm.xor(DWORD, Gpr.RDX, Gpr.RDX);
+    asm.wide(MemOp.XRSTOR, state(JitLayout.X87_AREA));
+    asm.mov(DWORD, state(JitLayout.X87_LOADED), 1);
+    asm.pop(Gpr.RDX);
+    asm.pop(Gpr.RAX);
+    asm.ret();
+  }
+
+  private static Mem vector(int register) {
+    return state(CpuLayout.YMM + register * CpuLayout.YMM_SIZE);
+  }
+}

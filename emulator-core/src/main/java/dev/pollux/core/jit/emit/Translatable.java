@@ -1,0 +1,238 @@
+package dev.pollux.core.jit.emit;
+
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.decode.Op;
+import dev.pollux.core.decode.OpcodeInfo.Property;
+import java.util.EnumSet;
+import java.util.Set;
+
+/**
+ * Which instructions are translated, and what the opcode tables do not say about their operands.
+ */
+final class Translatable {
+  private Translatable() {}
+
+  /**
+   * Executed by the interpreter although their operands look ordinary: they touch state that
+   * generated code does not hold.
+   */
+  private static final Set<Op> INTERPRETED =
+      EnumSet.of(
+          Op.MOV_SREG,
+          Op.MOV_CR,
+          Op.MOV_DR,
+          Op.LES,
+          Op.LDS,
+          Op.LSS,
+          Op.LFS,
+          Op.LGS,
+          Op.BOUND,
+          Op.ARPL,
+          Op.LAR,
+          Op.LSL,
+          Op.SLDT,
+          Op.STR,
+          Op.LLDT,
+          Op.LTR,
+          Op.VERR,
+          Op.VERW,
+          Op.SGDT,
+          Op.SIDT,
+          Op.LGDT,
+          Op.LIDT,
+          Op.SMSW,
+          Op.LMSW,
+          Op.INVLPG,
+          Op.INVPCID,
+          Op.MONITOR,
+          Op.MWAIT,
+          Op.CLAC,
+          Op.STAC,
+          Op.XGETBV,
+          Op.XSETBV,
+          Op.RDTSCP,
+          Op.CLZERO,
+          Op.RDTSC,
+          Op.RDPMC,
+          Op.RDMSR,
+          Op.WRMSR,
+          Op.CPUID,
+          Op.CLTS,
+          Op.INVD,
+          Op.WBINVD,
+          Op.WBNOINVD,
+          Op.RDFSBASE,
+          Op.RDGSBASE,
+          Op.WRFSBASE,
+          Op.WRGSBASE,
+          Op.FXSAVE,
+          Op.FXRSTOR,
+          Op.XSAVE,
+          Op.XSAVEOPT,
+          Op.XSAVEC,
+          Op.XSAVES,
+          Op.XRSTOR,
+          Op.XRSTORS,
+          Op.LDMXCSR,
+          Op.VLDMXCSR,
+          Op.CLFLUSH,
+          Op.CLFLUSHOPT,
+          Op.CLWB,
+          Op.RDRAND,
+          Op.RDSEED,
+          Op.RDPID,
+          Op.FLDENV,
+          Op.FLDCW,
+          Op.FNSTENV,
+          Op.FNINIT,
+          Op.FRSTOR,
+          Op.FNSAVE,
+          Op.MASKMOVQ,
+          Op.MASKMOVDQU,
+          Op.VMASKMOVDQU,
+          Op.POPF,
+          Op.PUSHA,
+          Op.POPA,
+          Op.PUSH_SREG,
+          Op.POP_SREG,
+          Op.ENTER,
+          Op.XLAT,
+          Op.IN,
+          Op.OUT,
+          Op.INS,
+          Op.OUTS,
+          Op.MOVS,
+          Op.CMPS,
+          Op.STOS,
+          Op.LODS,
+          Op.SCAS,
+          Op.CLD,
+          Op.STD,
+          Op.HLT,
+          Op.INT,
+          Op.INT1,
+          Op.INT3,
+          Op.INTO,
+          Op.IRET,
+          Op.UD0,
+          Op.UD1,
+          Op.UD2,
+          Op.RSM,
+          Op.LOOP,
+          Op.LOOPE,
+          Op.LOOPNE,
+          Op.JCXZ,
+          Op.AAM,
+          Op.AAD,
+          Op.AAA,
+          Op.AAS,
+          Op.DAA,
+          Op.DAS,
+          Op.SALC,
+          Op.CALL_FAR,
+          Op.JMP_FAR,
+          Op.RET_FAR,
+          Op.SYSCALL,
+          Op.SYSRET,
+          Op.SYSENTER,
+          Op.SYSEXIT);
+
+  /** Their first operand, where it is a register, is replaced without being read. */
+  private static final Set<Op> REPLACES_FIRST =
+      EnumSet.of(
+          Op.MOV, Op.MOVZX, Op.MOVSX, Op.MOVSXD, Op.MOVBE, Op.POPCNT, Op.LZCNT, Op.TZCNT, Op.ANDN,
+          Op.BLSR, Op.BLSMSK, Op.BLSI, Op.BZHI, Op.PEXT, Op.PDEP, Op.BEXTR, Op.SHLX, Op.SARX,
+          Op.SHRX, Op.RORX, Op.MULX);
+
+  /** Their first operand is only read. */
+  private static final Set<Op> READS_FIRST =
+      EnumSet.of(
+          Op.CMP, Op.TEST, Op.BT, Op.MUL, Op.DIV, Op.IDIV, Op.PUSH, Op.CALL, Op.JMP, Op.FLD,
+          Op.FILD, Op.FBLD);
+
+  /** Their second operand is written, too. */
+  private static final Set<Op> WRITES_SECOND = EnumSet.of(Op.XCHG, Op.XADD, Op.MULX);
+
+  /** Only where the privilege level is 0. */
+  private static final Set<Op> SUPERVISOR = EnumSet.of(Op.SWAPGS, Op.CLI, Op.STI);
+
+  /** True if a block goes on behind {@code insn} when it is translated. */
+  static boolean continues(Insn insn, BlockCompiler.Context context) {
+    return !insn.info.endsBlock()
+        || insn.op == Op.JCC
+        || context.supervisor() && (insn.op == Op.CLI || insn.op == Op.STI);
+  }
+
+  /** True if the code generator translates {@code insn} in a block of that context. */
+  static boolean translates(Insn insn, BlockCompiler.Context context) {
+    if (insn.isValid() && SUPERVISOR.contains(insn.op)) {
+      return context.supervisor();
+    }
+    return translates(insn, context.simd(), context.floatingPoint(), context.x87());
+  }
+
+  /**
+   * The same where the vector and x87 registers may be used as said; nothing that needs privilege
+   * 0.
+   */
+  static boolean translates(Insn insn, boolean simd, boolean floatingPoint, boolean x87) {
+    if (!insn.isValid()
+        || SUPERVISOR.contains(insn.op)
+        || insn.mode != 64
+        || INTERPRETED.contains(insn.op)) {
+      return false;
+    }
+    if (insn.info.has(Property.PRIV) || insn.info.has(Property.IO) || insn.vsibSize != 0) {
+      return false;
+    }
+    if (insn.hasMemory() && (insn.addrSize == 2 || insn.memSize() == 0) && needsAccess(insn)) {
+      return false;
+    }
+    if (insn.hasMemory() && insn.info.has(Property.BITSTRING) && insn.kind1 != Insn.IMM) {
+      return false;
+    }
+    if (insn.info.has(Property.SIMD) && !simd) {
+      return false;
+    }
+    if (insn.info.has(Property.FP) && !floatingPoint) {
+      return false;
+    }
+    if ((insn.info.has(Property.X87) || insn.info.has(Property.MMX) || insn.op == Op.FWAIT)
+        && !x87) {
+      return false;
+    }
+    return switch (insn.op) {
+      case LEA -> insn.opSize != 2 && insn.addrSize == 8 || insn.opSize == 4 && insn.addrSize == 4;
+      case DIV, IDIV -> insn.size0 >= 4;
+      case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == 8;
+      // Two results that are not in host registers would need two scratch registers.
+      case MULX -> RegisterMap.host(insn.reg0) != null || RegisterMap.host(insn.reg1) != null;
+      default -> true;
+    };
+  }
+
+  /** True if the memory operand is read or written, not only its address taken. */
+  static boolean needsAccess(Insn insn) {
+    return insn.op != Op.LEA && !insn.info.has(Property.HINT);
+  }
+
+  /** True if the memory operand may be written. */
+  static boolean writesMemory(Insn insn) {
+    return insn.memOperand == 0
+        && !READS_FIRST.contains(insn.op)
+        && !(insn.op == Op.IMUL && insn.operandCount == 1);
+  }
+
+  /** True if operand {@code i}, a general register, is written. */
+  static boolean writes(Insn insn, int i) {
+    if (i == 0) {
+      return !READS_FIRST.contains(insn.op) && !(insn.op == Op.IMUL && insn.operandCount == 1);
+    }
+    return i == 1 && WRITES_SECOND.contains(insn.op);
+  }
+
+  /** True if operand {@code i}, a general register, must be loaded before the instruction. */
+  static boolean reads(Insn insn, int i) {
+    return i != 0 || insn.size0 < 4 || !REPLACES_FIRST.contains(insn.op);
+  }
+}

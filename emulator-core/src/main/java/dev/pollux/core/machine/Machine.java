@@ -1,0 +1,315 @@
+package dev.pollux.core.machine;
+
+import dev.pollux.core.bus.AddressSpace;
+import dev.pollux.core.clock.MachineClocks;
+import dev.pollux.core.cpu.TraceLog;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.irq.IrqLine;
+import dev.pollux.core.memory.CodeWatch;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.state.StateRegistry;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A virtual machine: the owner of memory, buses, clocks, devices and vCPUs.
+ *
+ * <p>One lock guards all device state and everything here: vCPU threads take it for each device
+ * access, the event loop holds it for each of its steps. {@link #stop} and {@link #start} are
+ * called on the event loop, or before it runs.
+ */
+public final class Machine implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Machine.class);
+
+  /**
+   * How a guest's end is handled.
+   *
+   * @param rebootEnds a guest reset ends the process ({@code -no-reboot})
+   * @param stayAfterShutdown a power-off stops the machine and keeps it ({@code -no-shutdown})
+   */
+  public record EndPolicy(boolean rebootEnds, boolean stayAfterShutdown) {}
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final EventLoop loop = new EventLoop(lock);
+  private final AddressSpace memory = new AddressSpace("memory", lock);
+  private final AddressSpace io = new AddressSpace("I/O", lock);
+  private TraceLog traceLog = TraceLog.OFF;
+  private final CodeWatch codeWatch = new CodeWatch();
+  private final StateRegistry states = new StateRegistry();
+  private final RunStateMachine runState = new RunStateMachine();
+  private final List<RamBlock> ramBlocks = new ArrayList<>();
+  private final List<Device> devices = new ArrayList<>();
+  private final List<Vcpu> vcpus = new ArrayList<>();
+  private final List<MachineListener> listeners = new CopyOnWriteArrayList<>();
+  private final String name;
+  private final EndPolicy policy;
+  private volatile int exitStatus;
+
+  /** Guarded by the machine lock. */
+  private IrqLine floatErrorLine = IrqLine.NONE;
+
+  /**
+   * @param name what people call it, may be empty
+   */
+  public Machine(String name, EndPolicy policy) {
+    this.name = name;
+    this.policy = policy;
+  }
+
+  public String name() {
+    return name;
+  }
+
+  public ReentrantLock lock() {
+    return lock;
+  }
+
+  public EventLoop loop() {
+    return loop;
+  }
+
+  public MachineClocks clocks() {
+    return loop.clocks();
+  }
+
+  /** Guest-physical memory. */
+  public AddressSpace memory() {
+    return memory;
+  }
+
+  /** The 65,536 I/O ports. */
+  public AddressSpace io() {
+    return io;
+  }
+
+  /** What is logged of the guest's execution. */
+  public TraceLog traceLog() {
+    return traceLog;
+  }
+
+  /** Before the vCPUs are made. */
+  public void setTraceLog(TraceLog log) {
+    traceLog = log;
+  }
+
+  /** Which pages of RAM hold decoded code. */
+  public CodeWatch codeWatch() {
+    return codeWatch;
+  }
+
+  /** Connects FERR#, by which vCPUs with CR0.NE clear report x87 errors. */
+  public void setFloatErrorLine(IrqLine line) {
+    floatErrorLine = line;
+  }
+
+  /** Drives FERR#. Takes the machine lock. */
+  public void driveFloatError(boolean level) {
+    lock.lock();
+    try {
+      floatErrorLine.set(level);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  public StateRegistry states() {
+    return states;
+  }
+
+  public RunStateMachine runState() {
+    return runState;
+  }
+
+  public List<RamBlock> ramBlocks() {
+    return Collections.unmodifiableList(ramBlocks);
+  }
+
+  public List<Vcpu> vcpus() {
+    return Collections.unmodifiableList(vcpus);
+  }
+
+  public List<Device> devices() {
+    return Collections.unmodifiableList(devices);
+  }
+
+  public void addRamBlock(RamBlock block) {
+    ramBlocks.add(block);
+  }
+
+  /** Enters a device for reset, saving and closing. */
+  public <D extends Device> D add(D device) {
+    devices.add(device);
+    states.register(device.id(), device);
+    return device;
+  }
+
+  /** Enters a vCPU; its saved state comes before the devices that are added later. */
+  public void add(Vcpu vcpu) {
+    vcpus.add(vcpu);
+    states.register("cpu", vcpu);
+    memory.onChange(vcpu::requestTlbFlush);
+  }
+
+  public void addListener(MachineListener listener) {
+    listeners.add(listener);
+  }
+
+  /** What the process ends with; 0 unless a device such as isa-debug-exit says otherwise. */
+  public int exitStatus() {
+    return exitStatus;
+  }
+
+  /** Starts the vCPUs. Event loop or before it runs, machine lock held. */
+  public void start() {
+    if (runState.is(RunState.RUNNING)) {
+      return;
+    }
+    runState.set(RunState.RUNNING);
+    clocks().setRunning(true);
+    vcpus.forEach(Vcpu::resume);
+    listeners.forEach(MachineListener::resumed);
+  }
+
+  /**
+   * Parks the vCPUs and enters {@code state}; returns when no guest instruction executes any more.
+   * Event loop, machine lock held (it is let go while waiting for vCPUs that want it).
+   */
+  public void stop(RunState state) {
+    boolean wasRunning = runState.is(RunState.RUNNING);
+    if (wasRunning) {
+      pauseVcpus();
+      clocks().setRunning(false);
+    }
+    runState.set(state);
+    if (wasRunning) {
+      listeners.forEach(MachineListener::stopped);
+    }
+  }
+
+  /**
+   * Runs {@code work} while no guest instruction executes; the guest goes on afterwards unless the
+   * work has changed the run state. Event loop, machine lock held (it is let go while waiting for
+   * vCPUs that want it).
+   */
+  public void whileParked(Runnable work) {
+    boolean wasRunning = runState.is(RunState.RUNNING);
+    if (wasRunning) {
+      pauseVcpus();
+    }
+    try {
+      work.run();
+    } finally {
+      if (wasRunning && runState.is(RunState.RUNNING)) {
+        vcpus.forEach(Vcpu::resume);
+      }
+    }
+  }
+
+  private void pauseVcpus() {
+    vcpus.forEach(Vcpu::requestPause);
+    int holds = lock.getHoldCount();
+    for (int i = 0; i < holds; i++) {
+      lock.unlock();
+    }
+    try {
+      vcpus.forEach(Vcpu::awaitPaused);
+    } finally {
+      for (int i = 0; i < holds; i++) {
+        lock.lock();
+      }
+    }
+  }
+
+  /** Changes the run state of a machine whose vCPUs do not run. Machine lock held. */
+  public void setStoppedState(RunState state) {
+    if (state == RunState.RUNNING || runState.is(RunState.RUNNING)) {
+      throw new IllegalStateException("use start and stop");
+    }
+    runState.set(state);
+  }
+
+  /** Asks for a reset, as a device or a monitor does. Any thread. */
+  public void requestReset(ShutdownCause cause) {
+    if (policy.rebootEnds() && cause != ShutdownCause.SNAPSHOT_LOAD) {
+      requestShutdown(cause);
+    } else {
+      vcpus.forEach(Vcpu::kick);
+      loop.post(() -> reset(cause));
+    }
+  }
+
+  /** Resets all devices and vCPUs at once. Event loop, machine lock held. */
+  public void reset(ShutdownCause cause) {
+    boolean wasRunning = runState.is(RunState.RUNNING);
+    if (wasRunning) {
+      pauseVcpus();
+    }
+    resetDevices();
+    if (cause != ShutdownCause.SNAPSHOT_LOAD) {
+      listeners.forEach(l -> l.reset(cause));
+    }
+    if (wasRunning) {
+      vcpus.forEach(Vcpu::resume);
+    } else if (runState.is(RunState.SHUTDOWN) || runState.is(RunState.GUEST_PANICKED)) {
+      runState.set(RunState.PRELAUNCH);
+    }
+  }
+
+  /** Puts every part into its power-on state. vCPUs parked, machine lock held. */
+  public void resetDevices() {
+    vcpus.forEach(Vcpu::reset);
+    devices.forEach(Device::reset);
+  }
+
+  /** Asks for the end of the machine. Any thread. */
+  public void requestShutdown(ShutdownCause cause) {
+    requestExit(cause, 0);
+  }
+
+  /** Asks for the end of the machine with an exit status of the process. Any thread. */
+  public void requestExit(ShutdownCause cause, int status) {
+    if (status != 0) {
+      exitStatus = status;
+    }
+    vcpus.forEach(Vcpu::requestPause);
+    loop.post(() -> shutdown(cause, status != 0));
+  }
+
+  private void shutdown(ShutdownCause cause, boolean always) {
+    listeners.forEach(l -> l.shutdown(cause));
+    boolean stay = policy.stayAfterShutdown() && !always && cause.byGuest();
+    if (runState.mayBecome(RunState.SHUTDOWN)) {
+      stop(RunState.SHUTDOWN);
+    } else if (runState.current().isRunning()) {
+      stop(RunState.PAUSED);
+    }
+    log.debug("shutdown: {}", cause.qmpName());
+    if (!stay) {
+      loop.stop();
+    }
+  }
+
+  /** The power button was pressed. Any thread. */
+  public void requestPowerdown() {
+    loop.post(() -> listeners.forEach(MachineListener::poweredDown));
+  }
+
+  /** Ends vCPU threads, closes devices, unmaps memory. The event loop has returned. */
+  @Override
+  public void close() {
+    vcpus.forEach(Vcpu::terminate);
+    lock.lock();
+    try {
+      devices.forEach(Device::close);
+    } finally {
+      lock.unlock();
+    }
+    vcpus.forEach(Vcpu::close);
+    ramBlocks.forEach(RamBlock::close);
+  }
+}

@@ -1,0 +1,20 @@
+package dev.pollux.core.machine;
+
+/**
+ * Hears of what happens to a machine as a whole; called on the event loop with the machine lock
+ * held.
+ */
+public interface MachineListener {
+  /** The vCPUs were stopped. */
+  default void stopped() {}
+
+  /** The vCPUs run again. */
+  default void resumed() {}
+
+  default void reset(ShutdownCause cause) {}
+
+  /** The guest is powered off or its host ends it; the process follows unless told otherwise. */
+  default void shutdown(ShutdownCause cause) {}
+
+  default void poweredDown() {}
+}

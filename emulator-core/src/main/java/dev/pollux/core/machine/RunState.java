@@ -1,0 +1,33 @@
+package dev.pollux.core.machine;
+
+import java.util.Locale;
+
+/** What the machine is doing; names as QMP's {@code RunState}. */
+public enum RunState {
+  DEBUG,
+  INMIGRATE,
+  INTERNAL_ERROR,
+  IO_ERROR,
+  PAUSED,
+  POSTMIGRATE,
+  PRELAUNCH,
+  FINISH_MIGRATE,
+  RESTORE_VM,
+  RUNNING,
+  SAVE_VM,
+  SHUTDOWN,
+  SUSPENDED,
+  WATCHDOG,
+  GUEST_PANICKED,
+  COLO;
+
+  /** The QMP name, for instance {@code finish-migrate}. */
+  public String qmpName() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** True where the vCPUs execute. */
+  public boolean isRunning() {
+    return this == RUNNING;
+  }
+}

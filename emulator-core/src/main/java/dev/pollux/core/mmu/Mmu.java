@@ -1,0 +1,810 @@
+package dev.pollux.core.mmu;
+
+import dev.pollux.core.bus.Region;
+import dev.pollux.core.cpu.CpuException;
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.host.Libc;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.memory.CodeWatch;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.memory.WriteClient;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Arrays;
+
+/**
+ * Translates a vCPU's linear addresses and reaches guest memory through them. Used on the vCPU's
+ * thread, or while it is parked.
+ *
+ * <p>Accesses raise page faults and general protection faults as {@link CpuException}. {@code read}
+ * and {@code write} use the current privilege level; {@code readSystem} and {@code writeSystem} are
+ * the processor's own accesses to descriptor tables, task states and inner stacks, with supervisor
+ * privilege whatever the current level.
+ *
+ * <p>The software TLB is laid out by {@link TlbLayout}. MMIO has no valid tags; ROM and pages whose
+ * writes are watched have no write tag; nor has a page whose dirty bit is still to be set.
+ */
+public final class Mmu implements AutoCloseable {
+  /** Width of guest-physical addresses in bits. */
+  public static final int PHYSICAL_BITS = PageWalker.PHYSICAL_BITS;
+
+  private static final int USER = TlbLayout.USER;
+  private static final int SUPERVISOR = TlbLayout.KERNEL;
+  private static final int SUPERVISOR_SMAP = TlbLayout.KERNEL_SMAP;
+  private static final long TABLE_BYTES = TlbLayout.TABLE_SIZE;
+  private static final long INDEX_MASK = (TlbLayout.ENTRIES - 1L) * TlbLayout.ENTRY_SIZE;
+  private static final long PAGE_MASK = -RamBlock.PAGE_SIZE;
+
+  private static final long CR0_AM = 1L << 18;
+  private static final long RFLAGS_AC = 1L << 18;
+  private static final long PAGING_BITS_CR0 = PageWalker.CR0_PG | PageWalker.CR0_WP;
+  private static final long PAGING_BITS_CR4 =
+      PageWalker.CR4_PSE
+          | PageWalker.CR4_PAE
+          | PageWalker.CR4_PGE
+          | PageWalker.CR4_SMEP
+          | PageWalker.CR4_SMAP
+          | 1L << 17;
+  private static final long PAGING_BITS_EFER = PageWalker.EFER_LMA | PageWalker.EFER_NXE;
+
+  private final Vcpu vcpu;
+  private final CpuState state;
+  private final CodeWatch codeWatch;
+  private final PhysicalMemory memory;
+  private final PageWalker walker;
+
+  /** Host address of the tables in the state block. */
+  private final long tables;
+
+  /**
+   * A table in which nothing ever hits, for when every data access must be looked at; 0 until then.
+   */
+  private long slowTable;
+
+  /** Table for data of the current privilege, and the one for code. */
+  private long tlb;
+
+  private long codeTlb;
+  private int mode;
+
+  // What updateMode saw last.
+  private long cr0;
+  private long cr3;
+  private long cr4;
+  private long efer;
+  private boolean alignmentCheck;
+  private boolean dataBreakpoints;
+  private long addressMask = -1;
+
+  /**
+   * Entries filled since the last flush, by their offset from {@link #tables}: flushing costs what
+   * filling cost.
+   */
+  private final int[] filled = new int[TlbLayout.ENTRIES];
+
+  private int filledCount;
+  private final int[] filledGlobal = new int[TlbLayout.ENTRIES];
+  private int filledGlobalCount;
+
+  /** Bloom filters of large pages in the TLB, by address bits 21 and up and 30 and up. */
+  private final long[] large2m = new long[64];
+
+  private final long[] large1g = new long[64];
+
+  /** True after an address that is not canonical was the cause of the last #GP. */
+  private boolean nonCanonical;
+
+  private long faultAddress;
+  private int flushes;
+  private int globalFlushes;
+
+  /** By entry of all tables: the translation is of a global page. */
+  private final boolean[] global = new boolean[TlbLayout.MODES * TlbLayout.ENTRIES];
+
+  public Mmu(Vcpu vcpu) {
+    this.vcpu = vcpu;
+    this.state = vcpu.cpuState();
+    this.codeWatch = vcpu.machine().codeWatch();
+    this.memory = new PhysicalMemory(vcpu.machine().memory());
+    this.walker = new PageWalker(state, memory);
+    this.tables = state.address() + CpuLayout.TLB;
+    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
+      invalidateTable(tables + mode * TABLE_BYTES);
+    }
+    tlb = tables;
+    codeTlb = tables;
+  }
+
+  // ---- accesses with the current privilege ----
+
+  private static long index(long linear) {
+    return linear >>> RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS & INDEX_MASK;
+  }
+
+  /** Zero-extended. */
+  public int read8(long linear) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry);
+    if (Long.compareUnsigned(offset, 4096 - 1) <= 0) {
+      return RawMemory.getByte(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xff;
+    }
+    return (int) readSlow(linear, 1);
+  }
+
+  /** Zero-extended. */
+  public int read16(long linear) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry);
+    if (Long.compareUnsigned(offset, 4096 - 2) <= 0) {
+      return RawMemory.getShort(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xffff;
+    }
+    return (int) readSlow(linear, 2);
+  }
+
+  public int read32(long linear) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry);
+    if (Long.compareUnsigned(offset, 4096 - 4) <= 0) {
+      return RawMemory.getInt(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset);
+    }
+    return (int) readSlow(linear, 4);
+  }
+
+  public long read64(long linear) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry);
+    if (Long.compareUnsigned(offset, 4096 - 8) <= 0) {
+      return RawMemory.getLong(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset);
+    }
+    return readSlow(linear, 8);
+  }
+
+  public void write8(long linear, int value) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
+    if (Long.compareUnsigned(offset, 4096 - 1) <= 0) {
+      RawMemory.putByte(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, (byte) value);
+    } else {
+      writeSlow(linear, 1, value);
+    }
+  }
+
+  public void write16(long linear, int value) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
+    if (Long.compareUnsigned(offset, 4096 - 2) <= 0) {
+      RawMemory.putShort(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, (short) value);
+    } else {
+      writeSlow(linear, 2, value);
+    }
+  }
+
+  public void write32(long linear, int value) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
+    if (Long.compareUnsigned(offset, 4096 - 4) <= 0) {
+      RawMemory.putInt(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, value);
+    } else {
+      writeSlow(linear, 4, value);
+    }
+  }
+
+  public void write64(long linear, long value) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
+    if (Long.compareUnsigned(offset, 4096 - 8) <= 0) {
+      RawMemory.putLong(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, value);
+    } else {
+      writeSlow(linear, 8, value);
+    }
+  }
+
+  /** 1, 2, 4 or 8 bytes, zero-extended. */
+  public long read(long linear, int size) {
+    return switch (size) {
+      case 1 -> read8(linear);
+      case 2 -> read16(linear);
+      case 4 -> read32(linear) & 0xffff_ffffL;
+      default -> read64(linear);
+    };
+  }
+
+  /** 1, 2, 4 or 8 bytes. */
+  public void write(long linear, int size, long value) {
+    switch (size) {
+      case 1 -> write8(linear, (int) value);
+      case 2 -> write16(linear, (int) value);
+      case 4 -> write32(linear, (int) value);
+      default -> write64(linear, value);
+    }
+  }
+
+  /**
+   * Raises the fault that a write of {@code size} bytes (1 to 4096) would raise, writes nothing.
+   * For operands of more than 8 bytes and for reads that a write to the same place follows.
+   */
+  public void probeWrite(long linear, int size) {
+    long offset = linear ^ RawMemory.getLong(tlb + index(linear) + TlbLayout.WRITE_TAG);
+    if (Long.compareUnsigned(offset, 4096 - size) > 0) {
+      probe(linear, size, AccessType.WRITE, mode);
+    }
+  }
+
+  /** Raises the fault that a read of {@code size} bytes (1 to 4096) would raise. */
+  public void probeRead(long linear, int size) {
+    long offset = linear ^ RawMemory.getLong(tlb + index(linear));
+    if (Long.compareUnsigned(offset, 4096 - size) > 0) {
+      probe(linear, size, AccessType.READ, mode);
+    }
+  }
+
+  /**
+   * Host address for reading {@code size} bytes directly, or 0 where they lie in two pages or not
+   * in RAM; faults as {@link #probeRead}.
+   */
+  public long hostForRead(long linear, int size) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry);
+    if (Long.compareUnsigned(offset, 4096 - size) > 0) {
+      probe(linear, size, AccessType.READ, mode);
+      offset = linear ^ RawMemory.getLong(entry);
+      if (Long.compareUnsigned(offset, 4096 - size) > 0) {
+        return 0;
+      }
+    }
+    return RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset;
+  }
+
+  /**
+   * Host address for reading and writing {@code size} bytes directly, the watchers of the page
+   * told, or 0 where the bytes lie in two pages, not in RAM, or in a page that stays watched;
+   * faults as {@link #probeWrite}.
+   */
+  public long hostForWrite(long linear, int size) {
+    long entry = tlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
+    if (Long.compareUnsigned(offset, 4096 - size) <= 0) {
+      return RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset;
+    }
+    return hostForWriteSlow(linear, size);
+  }
+
+  private long hostForWriteSlow(long linear, int size) {
+    probe(linear, size, AccessType.WRITE, mode);
+    if (((linear ^ linear + size - 1) & PAGE_MASK) != 0) {
+      return 0;
+    }
+    long host = resolve(linear, AccessType.WRITE, mode);
+    if (host == 0 || found.readOnly()) {
+      return 0;
+    }
+    int clients = found.watchedBy(foundOffset >> RamBlock.PAGE_BITS);
+    if (clients != 0) {
+      if (clients == WriteClient.CODE.bit() && !codeWatch.holdsCode(found, foundOffset, size)) {
+        return 0;
+      }
+      found.beforeWrite(foundOffset, size);
+    }
+    return host;
+  }
+
+  // ---- accesses with a given privilege ----
+
+  private int systemMode() {
+    return walker.smap() ? SUPERVISOR_SMAP : SUPERVISOR;
+  }
+
+  private int modeOf(int cpl) {
+    return cpl == 3 ? USER : systemMode();
+  }
+
+  /** 1, 2, 4 or 8 bytes with supervisor privilege, zero-extended. */
+  public long readSystem(long linear, int size) {
+    return readMode(linear, size, systemMode());
+  }
+
+  public void writeSystem(long linear, int size, long value) {
+    writeMode(linear, size, value, systemMode());
+  }
+
+  public void probeSystemWrite(long linear, int size) {
+    probe(linear, size, AccessType.WRITE, systemMode());
+  }
+
+  /**
+   * As {@link #readSystem} with the privilege of level {@code cpl}: a stack that is being switched
+   * to.
+   */
+  public long readAs(int cpl, long linear, int size) {
+    int stackMode = modeOf(cpl);
+    return stackMode == mode ? readSlow(linear, size) : readMode(linear, size, stackMode);
+  }
+
+  public void writeAs(int cpl, long linear, int size, long value) {
+    int stackMode = modeOf(cpl);
+    if (stackMode == mode) {
+      writeSlow(linear, size, value);
+    } else {
+      writeMode(linear, size, value, stackMode);
+    }
+  }
+
+  public void probeWriteAs(int cpl, long linear, int size) {
+    probe(linear, size, AccessType.WRITE, modeOf(cpl));
+  }
+
+  // ---- the slow paths ----
+
+  private long readSlow(long linear, int size) {
+    checkData(linear, size, AccessType.READ);
+    return readMode(linear, size, mode);
+  }
+
+  private void writeSlow(long linear, int size, long value) {
+    checkData(linear, size, AccessType.WRITE);
+    writeMode(linear, size, value, mode);
+  }
+
+  private void checkData(long linear, int size, int access) {
+    if (alignmentCheck && (linear & size - 1) != 0) {
+      throw vcpu.exception(CpuException.AC, 0);
+    }
+    if (dataBreakpoints) {
+      matchBreakpoints(linear, size, access);
+    }
+  }
+
+  private long readMode(long linear, int size, int inMode) {
+    long entry = tables + inMode * TABLE_BYTES + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry);
+    if (Long.compareUnsigned(offset, 4096 - size) <= 0) {
+      return load(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, size);
+    }
+    int first = bytesInPage(linear);
+    if (size > first) {
+      resolve(linear, AccessType.READ, inMode);
+      long second = wrap(linear + first);
+      resolve(second, AccessType.READ, inMode);
+      long value = 0;
+      for (int i = size - 1; i >= 0; i--) {
+        value = value << 8 | readMode(i < first ? linear + i : wrap(linear + i), 1, inMode);
+      }
+      return value;
+    }
+    long host = resolve(linear, AccessType.READ, inMode);
+    if (host == 0) {
+      return memory.space().read(foundPhysical, size);
+    }
+    return load(host, size);
+  }
+
+  private void writeMode(long linear, int size, long value, int inMode) {
+    long entry = tables + inMode * TABLE_BYTES + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
+    if (Long.compareUnsigned(offset, 4096 - size) <= 0) {
+      store(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, size, value);
+      return;
+    }
+    int first = bytesInPage(linear);
+    if (size > first) {
+      resolve(linear, AccessType.WRITE, inMode);
+      resolve(wrap(linear + first), AccessType.WRITE, inMode);
+      for (int i = 0; i < size; i++) {
+        writeMode(i < first ? linear + i : wrap(linear + i), 1, value >>> i * 8, inMode);
+      }
+      return;
+    }
+    long host = resolve(linear, AccessType.WRITE, inMode);
+    if (host == 0) {
+      memory.space().write(foundPhysical, size, value);
+    } else if (!found.readOnly()) {
+      tellWatchers(linear, size, inMode);
+      store(host, size, value);
+    }
+  }
+
+  /** Before a write to the place that {@link #resolve} found. */
+  private void tellWatchers(long linear, int size, int inMode) {
+    RamBlock block = found;
+    long page = foundOffset >> RamBlock.PAGE_BITS;
+    int clients = block.watchedBy(page);
+    if (clients == 0) {
+      return;
+    }
+    if (clients == WriteClient.CODE.bit() && !codeWatch.holdsCode(block, foundOffset, size)) {
+      return; // data beside code: the code stays, and so does the watch
+    }
+    block.beforeWrite(foundOffset, size);
+    if (!block.isWatched(page)) {
+      long entry = tables + inMode * TABLE_BYTES + index(linear);
+      if (RawMemory.getLong(entry) == (linear & PAGE_MASK)) {
+        RawMemory.putLong(entry + TlbLayout.WRITE_TAG, linear & PAGE_MASK);
+      }
+    }
+  }
+
+  private void probe(long linear, int size, int access, int inMode) {
+    if (inMode == mode && access != AccessType.EXECUTE) {
+      checkData(linear, Integer.bitCount(size) == 1 && size <= 8 ? size : 1, access);
+    }
+    resolve(linear, access, inMode);
+    int first = bytesInPage(linear);
+    if (size > first) {
+      resolve(wrap(linear + first), access, inMode);
+    }
+  }
+
+  private static int bytesInPage(long linear) {
+    return RamBlock.PAGE_SIZE - (int) (linear & RamBlock.PAGE_SIZE - 1);
+  }
+
+  /** Outside long mode linear addresses end at 4 GiB and start again. */
+  private long wrap(long linear) {
+    return (efer & PageWalker.EFER_LMA) == 0 ? linear & 0xffff_ffffL : linear;
+  }
+
+  // What resolve found: the block and the offset in it, or a physical address that is not RAM.
+  private RamBlock found;
+  private long foundOffset;
+  private long foundPhysical;
+
+  /**
+   * Translates, filling the TLB. Returns the host address of RAM or ROM with {@link #found} and
+   * {@link #foundOffset} set, or 0 with {@link #foundPhysical} set.
+   */
+  private long resolve(long linear, int access, int inMode) {
+    if ((efer & PageWalker.EFER_LMA) != 0 && linear << 16 >> 16 != linear) {
+      nonCanonical = true;
+      faultAddress = linear;
+      throw vcpu.exception(CpuException.GP, 0);
+    }
+    if (!walker.walk(linear, access, inMode == USER, inMode == SUPERVISOR, false)) {
+      nonCanonical = false;
+      state.setU64(CpuLayout.CR2, linear);
+      throw vcpu.exception(CpuException.PF, walker.errorCode);
+    }
+    long physical = walker.physical & addressMask;
+    Region.RamRegion ram = memory.ram(physical);
+    if (ram == null) {
+      foundPhysical = physical;
+      return 0;
+    }
+    found = ram.block();
+    foundOffset = memory.lastOffset();
+    long host = found.hostAddress() + foundOffset;
+    if (memory.lastPageWhole()) {
+      fill(linear, host, inMode);
+    }
+    return host;
+  }
+
+  private void fill(long linear, long host, int inMode) {
+    boolean asUser = inMode == USER;
+    boolean readable = asUser ? walker.user : !(inMode == SUPERVISOR_SMAP && walker.user);
+    boolean writable =
+        readable
+            && walker.dirty
+            && (walker.writable || !asUser && !walker.writeProtect())
+            && !found.readOnly()
+            && !found.isWatched(foundOffset >> RamBlock.PAGE_BITS);
+    boolean executable =
+        walker.executable && (asUser ? walker.user : !(walker.smep() && walker.user));
+    long page = linear & PAGE_MASK;
+    int offset = (int) (inMode * TABLE_BYTES + index(linear));
+    remember(offset, walker.global);
+    global[offset >> TlbLayout.ENTRY_BITS] = walker.global;
+    long entry = tables + offset;
+    long invalid = invalidTag(entry);
+    RawMemory.putLong(entry, readable ? page : invalid);
+    RawMemory.putLong(entry + TlbLayout.WRITE_TAG, writable ? page : invalid);
+    RawMemory.putLong(entry + TlbLayout.EXEC_TAG, executable ? page : invalid);
+    RawMemory.putLong(entry + TlbLayout.HOST_PAGE, host & PAGE_MASK);
+    if (walker.pageBits > RamBlock.PAGE_BITS) {
+      note(large2m, linear >>> 21);
+      if (walker.pageBits > 22) {
+        note(large1g, linear >>> 30);
+      } else if (walker.pageBits == 22) {
+        note(large2m, linear >>> 21 ^ 1);
+      }
+    }
+  }
+
+  /**
+   * Enters an entry about to be filled into the list of its kind; a full list is emptied, and its
+   * entries with it.
+   */
+  private void remember(int offset, boolean global) {
+    if (global) {
+      if (filledGlobalCount == filledGlobal.length) {
+        clear(filledGlobal, filledGlobalCount);
+        filledGlobalCount = 0;
+      }
+      filledGlobal[filledGlobalCount++] = offset;
+    } else {
+      if (filledCount == filled.length) {
+        clear(filled, filledCount);
+        filledCount = 0;
+      }
+      filled[filledCount++] = offset;
+    }
+  }
+
+  private void clear(int[] offsets, int count) {
+    for (int i = 0; i < count; i++) {
+      invalidate(tables + offsets[i]);
+    }
+  }
+
+  private void invalidate(long entry) {
+    long invalid = invalidTag(entry);
+    RawMemory.putLong(entry, invalid);
+    RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalid);
+    RawMemory.putLong(entry + TlbLayout.EXEC_TAG, invalid);
+  }
+
+  private long invalidTag(long entry) {
+    return TlbLayout.invalidTag(
+        (int) (entry - tables >> TlbLayout.ENTRY_BITS) & TlbLayout.ENTRIES - 1);
+  }
+
+  private static void invalidateTable(long table) {
+    for (int i = 0; i < TlbLayout.ENTRIES; i++) {
+      long entry = table + (long) i * TlbLayout.ENTRY_SIZE;
+      RawMemory.putLong(entry, TlbLayout.invalidTag(i));
+      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, TlbLayout.invalidTag(i));
+      RawMemory.putLong(entry + TlbLayout.EXEC_TAG, TlbLayout.invalidTag(i));
+    }
+  }
+
+  private static void note(long[] filter, long number) {
+    int bit = (int) number & 4095;
+    filter[bit >> 6] |= 1L << (bit & 63);
+  }
+
+  private static boolean mayHold(long[] filter, long number) {
+    int bit = (int) number & 4095;
+    return (filter[bit >> 6] & 1L << (bit & 63)) != 0;
+  }
+
+  // ---- code ----
+
+  /**
+   * Host address of the code byte at a linear address, or 0 if it is not in RAM or ROM; raises the
+   * faults of a fetch. {@link #fetchBlock} and {@link #fetchOffset} tell the RAM block after a call
+   * of {@link #locateCode} only.
+   */
+  public long codeHost(long linear) {
+    long entry = codeTlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.EXEC_TAG);
+    if (Long.compareUnsigned(offset, 4096) < 0) {
+      return RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset;
+    }
+    return resolve(linear, AccessType.EXECUTE, mode);
+  }
+
+  /** The host address of code at a linear address if the TLB has it, otherwise -1; never faults. */
+  public long codeHostIfCached(long linear) {
+    long entry = codeTlb + index(linear);
+    long offset = linear ^ RawMemory.getLong(entry + TlbLayout.EXEC_TAG);
+    return Long.compareUnsigned(offset, 4096) < 0
+        ? RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset
+        : -1;
+  }
+
+  /**
+   * As {@link #codeHost}, and makes {@link #fetchBlock}, {@link #fetchOffset} or {@link
+   * #fetchPhysical} valid.
+   */
+  public long locateCode(long linear) {
+    return resolve(linear, AccessType.EXECUTE, mode);
+  }
+
+  public RamBlock fetchBlock() {
+    return found;
+  }
+
+  public long fetchOffset() {
+    return foundOffset;
+  }
+
+  public long fetchPhysical() {
+    return foundPhysical;
+  }
+
+  // ---- breakpoints ----
+
+  private void matchBreakpoints(long linear, int size, int access) {
+    int hits = vcpu.debugRegisters().dataHits(linear, size, access == AccessType.WRITE);
+    if (hits != 0) {
+      state.setU32(CpuLayout.PENDING_DEBUG, state.u32(CpuLayout.PENDING_DEBUG) | hits);
+    }
+  }
+
+  // ---- for the monitor ----
+
+  /**
+   * Physical address of a linear one for a supervisor read without side effects, or -1. Monitors
+   * and debuggers.
+   */
+  public long translate(long linear) {
+    walker.setMode(state.cr0(), state.cr4(), state.efer());
+    boolean mapped = walker.walk(linear, AccessType.READ, false, true, true);
+    walker.setMode(cr0, cr4, efer);
+    return mapped ? walker.physical & addressMask : -1;
+  }
+
+  // ---- modes and flushes ----
+
+  /**
+   * True if the last #GP came from an address that is not canonical; {@link #faultAddress} is that
+   * address.
+   */
+  public boolean takeNonCanonical() {
+    boolean was = nonCanonical;
+    nonCanonical = false;
+    return was;
+  }
+
+  public long faultAddress() {
+    return faultAddress;
+  }
+
+  /**
+   * Takes over CR0, CR3, CR4, EFER, DR7, the privilege level and RFLAGS.AC from the state block;
+   * drops translations where a paging mode bit or CR3 changed. The interpreter calls this after
+   * each instruction bound with {@code bindSystem}.
+   */
+  public void updateMode() {
+    long newCr0 = state.cr0();
+    long newCr4 = state.cr4();
+    long newEfer = state.efer();
+    if (((newCr0 ^ cr0) & PAGING_BITS_CR0
+            | (newCr4 ^ cr4) & PAGING_BITS_CR4
+            | (newEfer ^ efer) & PAGING_BITS_EFER)
+        != 0) {
+      flushAll();
+    }
+    cr0 = newCr0;
+    cr4 = newCr4;
+    efer = newEfer;
+    walker.setMode(cr0, cr4, efer);
+    if (state.cr3() != cr3) {
+      flushNonGlobal();
+    }
+    boolean user = (state.segAttr(CpuLayout.SS) >> 5 & 3) == 3;
+    boolean ac = (state.rflags() & RFLAGS_AC) != 0;
+    mode = user ? USER : walker.smap() && !ac ? SUPERVISOR_SMAP : SUPERVISOR;
+    alignmentCheck = user && ac && (cr0 & CR0_AM) != 0;
+    dataBreakpoints = hasDataBreakpoints(state.u64(CpuLayout.DR + 7 * 8));
+    codeTlb = tables + mode * TABLE_BYTES;
+    tlb = alignmentCheck || dataBreakpoints ? slowTable() : codeTlb;
+  }
+
+  /** The current {@link TlbLayout} mode. */
+  public int mode() {
+    return mode;
+  }
+
+  /** False while every access has to be looked at: alignment checks, data breakpoints. */
+  public boolean tlbUsable() {
+    return tlb == codeTlb;
+  }
+
+  /**
+   * Counts the times that translations were dropped: who remembers what an address leads to
+   * compares it.
+   */
+  public int flushes() {
+    return flushes;
+  }
+
+  /** As {@link #flushes}, without the times when translations of global pages stayed. */
+  public int globalFlushes() {
+    return globalFlushes;
+  }
+
+  /** True if the TLB has a translation of code at this address and its page is global. */
+  public boolean isGlobalCode(long linear) {
+    return codeHostIfCached(linear) != -1
+        && global[(int) (codeTlb + index(linear) - tables >> TlbLayout.ENTRY_BITS)];
+  }
+
+  private long slowTable() {
+    if (slowTable == 0) {
+      try {
+        slowTable = Libc.mapAnonymous(TABLE_BYTES, Libc.PROT_READ | Libc.PROT_WRITE);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      invalidateTable(slowTable);
+    }
+    return slowTable;
+  }
+
+  private static boolean hasDataBreakpoints(long dr7) {
+    if ((dr7 & 0xff) == 0) {
+      return false;
+    }
+    for (int i = 0; i < 4; i++) {
+      int condition = (int) (dr7 >>> 16 + i * 4) & 3;
+      if ((dr7 >>> i * 2 & 3) != 0 && (condition & 1) != 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Forgets all translations, global ones too. */
+  public void flushAll() {
+    globalFlushes++;
+    addressMask = state.u32(CpuLayout.A20) != 0 ? -1L : ~(1L << 20);
+    clear(filledGlobal, filledGlobalCount);
+    filledGlobalCount = 0;
+    Arrays.fill(large2m, 0);
+    Arrays.fill(large1g, 0);
+    flushNonGlobal();
+  }
+
+  /** Forgets all translations but global ones: a write to CR3. */
+  public void flushNonGlobal() {
+    flushes++;
+    cr3 = state.cr3();
+    clear(filled, filledCount);
+    filledCount = 0;
+  }
+
+  /** INVLPG: forgets the translation of one page, global or not, in the current address space. */
+  public void flushPage(long linear) {
+    flushes++;
+    globalFlushes++;
+    if (mayHold(large2m, linear >>> 21) || mayHold(large1g, linear >>> 30)) {
+      flushAll();
+      return;
+    }
+    for (int i = 0; i < TlbLayout.MODES; i++) {
+      invalidate(tables + i * TABLE_BYTES + index(linear));
+    }
+  }
+
+  /**
+   * Takes the write tags from all translations of a page of RAM: its writes are watched from now
+   * on.
+   */
+  public void protectPage(RamBlock block, long page) {
+    long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
+    for (long entry = tables;
+        entry < tables + TlbLayout.MODES * TABLE_BYTES;
+        entry += TlbLayout.ENTRY_SIZE) {
+      if (RawMemory.getLong(entry + TlbLayout.HOST_PAGE) == host) {
+        RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalidTag(entry));
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    if (slowTable != 0) {
+      Libc.unmap(slowTable, TABLE_BYTES);
+    }
+  }
+
+  private static long load(long host, int size) {
+    return switch (size) {
+      case 1 -> RawMemory.getByte(host) & 0xffL;
+      case 2 -> RawMemory.getShort(host) & 0xffffL;
+      case 4 -> RawMemory.getInt(host) & 0xffff_ffffL;
+      default -> RawMemory.getLong(host);
+    };
+  }
+
+  private static void store(long host, int size, long value) {
+    switch (size) {
+      case 1 -> RawMemory.putByte(host, (byte) value);
+      case 2 -> RawMemory.putShort(host, (short) value);
+      case 4 -> RawMemory.putInt(host, (int) value);
+      default -> RawMemory.putLong(host, value);
+    }
+  }
+}

@@ -1,0 +1,132 @@
+package dev.pollux.core.cpu;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.core.cpu.CpuModel.Leaf;
+import java.io.IOException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class CpuModelTest {
+  private CpuState s;
+
+  @BeforeEach
+  void open() throws IOException {
+    s = new CpuState();
+    s.setU64(CpuLayout.XCR0, 1);
+  }
+
+  @AfterEach
+  void close() {
+    s.close();
+  }
+
+  private Leaf leaf(CpuModel m, int leaf, int subleaf) {
+    return m.cpuid(leaf, subleaf, s, 0, true);
+  }
+
+  @Test
+  void qemu64ShowsQemusSignatureAndVendor() {
+    CpuModel m = new CpuModel("qemu64");
+    assertEquals(new Leaf(0xd, 0x68747541, 0x444d4163, 0x69746e65), leaf(m, 0, 0));
+    assertEquals(0x00060fb1, leaf(m, 1, 0).eax());
+    assertEquals(0x078bfbfd, leaf(m, 1, 0).edx());
+    assertEquals(0x2193fbfd, leaf(m, 0x8000_0001, 0).edx());
+    assertEquals(0x3028, leaf(m, 0x8000_0008, 0).eax());
+    assertTrue(m.has(CpuFeature.HYPERVISOR));
+    assertFalse(m.has(CpuFeature.SVM));
+    assertFalse(m.has(CpuFeature.SSE42));
+  }
+
+  @Test
+  void leavesBeyondTheLastAreZeroOnAmdAndTheLastOnIntel() {
+    assertEquals(Leaf.ZERO, leaf(new CpuModel("max"), 0x7fff_0000, 0));
+    assertEquals(Leaf.ZERO, leaf(new CpuModel("max"), 0x8fff_ffff, 0));
+    CpuModel intel = new CpuModel("max,vendor=GenuineIntel");
+    assertEquals(leaf(intel, 0xd, 0), leaf(intel, 0x77, 0));
+  }
+
+  @Test
+  void sizesFollowXcr0AndOsxsaveFollowsCr4() {
+    CpuModel m = new CpuModel("max");
+    assertEquals(576, leaf(m, 0xd, 0).ebx());
+    assertEquals(0, leaf(m, 1, 0).ecx() & 1 << 27);
+    s.setU64(CpuLayout.CR4, ControlRegisters.CR4_OSXSAVE);
+    assertEquals(1 << 27, leaf(m, 1, 0).ecx() & 1 << 27);
+    assertEquals(0, m.cpuid(1, 0, s, 0, false).edx() & 1 << 9);
+  }
+
+  @Test
+  void nameAndHypervisorLeaves() {
+    CpuModel m =
+        new CpuModel("qemu64,model-id=Twelve chars and then some more text 0123456789abcdef");
+    StringBuilder name = new StringBuilder();
+    for (int leaf = 0x8000_0002; leaf <= 0x8000_0004; leaf++) {
+      Leaf l = leaf(m, leaf, 0);
+      for (int word : new int[] {l.eax(), l.ebx(), l.ecx(), l.edx()}) {
+        for (int i = 0; i < 32; i += 8) {
+          name.append((char) (word >>> i & 0xff));
+        }
+      }
+    }
+    assertEquals("Twelve chars and then some more text 0123456789\0", name.toString());
+    assertEquals(0x4000_0010, leaf(m, 0x4000_0000, 0).eax());
+    assertEquals(1_000_000, leaf(m, 0x4000_0010, 0).eax());
+    assertEquals(Leaf.ZERO, leaf(new CpuModel("qemu64,-hypervisor"), 0x4000_0000, 0));
+  }
+
+  @Test
+  void topologyShowsInAllItsPlaces() {
+    CpuTopology t = new CpuTopology(2, 3, 2);
+    CpuModel m = new CpuModel("max", t);
+    assertEquals(12, t.count());
+    assertEquals(0b1_10_1, t.apicId(11));
+    Leaf l = m.cpuid(0xb, 0, s, 11, true);
+    assertEquals(new Leaf(1, 2, 0x100, 0b1101), l);
+    assertEquals(new Leaf(3, 6, 0x201, 0b1101), m.cpuid(0xb, 1, s, 11, true));
+    assertEquals(0b1101 << 24 | 6 << 16, m.cpuid(1, 0, s, 11, true).ebx() & 0xffff_0000);
+    assertTrue(m.has(CpuFeature.HT));
+    assertThrows(IllegalArgumentException.class, () -> new CpuTopology(1, 0, 1));
+    assertThrows(IllegalArgumentException.class, () -> new CpuTopology(16, 16, 1));
+  }
+
+  @Test
+  void featuresAreSwitchedInAllSpellings() {
+    assertTrue(new CpuModel("qemu64,+sse4.2").has(CpuFeature.SSE42));
+    assertTrue(new CpuModel("qemu64,sse4_2=on").has(CpuFeature.SSE42));
+    assertTrue(new CpuModel("qemu64,sse4-2").has(CpuFeature.SSE42));
+    assertFalse(new CpuModel("max,-sse3").has(CpuFeature.SSE3));
+    assertFalse(new CpuModel("max,nx=off").has(CpuFeature.NX));
+    assertFalse(new CpuModel("max,-xsave").has(CpuFeature.XSAVEOPT));
+    assertFalse(new CpuModel("max,+vmx").has(CpuFeature.VMX));
+    assertEquals(0x000806ec, new CpuModel("max,family=6,model=0x8e,stepping=12").signature());
+    assertEquals(0x00a20f10, new CpuModel("max,family=0x19,model=33,stepping=0").signature());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "qemu46 | CPU model 'qemu46' is not known; did you mean \"qemu64\"",
+        "max,+sse43 | did you mean \"sse3\"",
+        "max,-popcn | did you mean \"popcnt\"",
+        "max,famly=6 | did you mean \"family\"",
+        "max,family=x | 'family' takes a number from 0 to 270, not 'x'",
+        "max,stepping=16 | 'stepping' takes a number from 0 to 15",
+        "max,vendor=AMD | 'vendor' takes 12 ASCII characters",
+        "max,sse3=maybe | takes 'on' or 'off', not 'maybe'",
+        "max,+vmx,enforce | CPU feature 'vmx' is not supported",
+        "max, | CPU feature '' is not known"
+      })
+  void wrongOptionsAreNamed(String option, String message) {
+    Exception e = assertThrows(IllegalArgumentException.class, () -> new CpuModel(option));
+    assertTrue(e.getMessage().contains(message), e.getMessage());
+  }
+}

@@ -1,0 +1,312 @@
+package dev.pollux.core.jit.emit;
+
+import static dev.pollux.core.jit.asm.OpSize.BYTE;
+import static dev.pollux.core.jit.asm.OpSize.DWORD;
+import static dev.pollux.core.jit.asm.OpSize.QWORD;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.pollux.core.cpu.CpuFeature;
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.decode.Decoder;
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.host.HostCpu;
+import dev.pollux.core.host.Libc;
+import dev.pollux.core.host.NativeCall;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.JitLayout;
+import dev.pollux.core.jit.asm.AluOp;
+import dev.pollux.core.jit.asm.CodeMode;
+import dev.pollux.core.jit.asm.Cond;
+import dev.pollux.core.jit.asm.Gpr;
+import dev.pollux.core.jit.asm.Label;
+import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.UnaryOp;
+import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.cache.CodeCache;
+import dev.pollux.core.mmu.TlbLayout;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Blocks compiled from small programs, executed on the host and seen through the state block. */
+class BlockCompilerTest {
+  private static final long CODE = 0x40_1000;
+  private static final long DATA = 0x7012_3000;
+  private static final int FLAGS_ADD_OVERFLOW = 0x80 << 8 | 1;
+
+  private CpuState state;
+  private CodeCache cache;
+  private Stubs stubs;
+  private BlockCompiler compiler;
+  private long page;
+  private BlockCode code;
+
+  @BeforeEach
+  void open() throws Exception {
+    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    state = new CpuState();
+    cache = new CodeCache(1 << 20);
+    stubs = new Stubs(cache.nextAddress(), false);
+    cache.append(stubs.code());
+    compiler = new BlockCompiler(stubs);
+    page = Libc.mapAnonymous(4096, Libc.PROT_READ | Libc.PROT_WRITE);
+    for (int i = 0; i < TlbLayout.ENTRIES; i++) {
+      entry(i, TlbLayout.invalidTag(i), TlbLayout.invalidTag(i), 0);
+    }
+    entry((int) (DATA >>> 12) & (TlbLayout.ENTRIES - 1), DATA, DATA, page);
+    state.setU32(CpuLayout.MXCSR, 0x1f80);
+  }
+
+  private void entry(int index, long read, long write, long host) {
+    long entry = state.address() + CpuLayout.TLB + (long) index * TlbLayout.ENTRY_SIZE;
+    RawMemory.putLong(entry + TlbLayout.READ_TAG, read);
+    RawMemory.putLong(entry + TlbLayout.WRITE_TAG, write);
+    RawMemory.putLong(entry + TlbLayout.HOST_PAGE, host);
+  }
+
+  @AfterEach
+  void close() {
+    if (state != null) {
+      state.close();
+      cache.close();
+      Libc.unmap(page, 4096);
+    }
+  }
+
+  /** Compiles a guest program and runs it once; returns the exit it took. */
+  private BlockCode.Exit run(Consumer<X86Assembler> program) {
+    X86Assembler guest = new X86Assembler(CodeMode.BITS64);
+    guest.org(CODE);
+    program.accept(guest);
+    byte[] bytes = guest.finish();
+    Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
+    List<Insn> insns = new ArrayList<>();
+    int[] offsets = new int[bytes.length + 1];
+    for (int at = 0; at < bytes.length; ) {
+      Insn insn = decoder.decode(bytes, at, bytes.length, 64);
+      offsets[insns.size()] = at;
+      insns.add(insn);
+      at += insn.length;
+    }
+    code =
+        compiler.compile(
+            new BlockCompiler.Context(CODE, 0, TlbLayout.KERNEL, true, true, true),
+            insns.toArray(Insn[]::new),
+            offsets,
+            insns.size(),
+            cache.nextAddress(),
+            offset ->
+                offset < 0 || offset >= bytes.length
+                    ? null
+                    : decoder.decode(bytes, (int) offset, bytes.length, 64));
+    for (int i = 0; i < code.exits().size(); i++) {
+      compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, i);
+    }
+    long entry = cache.append(compiler.assembler().code());
+    NativeCall.call(stubs.enter(), state.address(), entry, 0);
+    return code.exits().get(state.u32(JitLayout.EXIT));
+  }
+
+  private long gpr(Gpr register) {
+    return state.gpr(register.number());
+  }
+
+  private void set(Gpr register, long value) {
+    state.setGpr(register.number(), value);
+  }
+
+  @Test
+  void registersInAllPlaces() {
+    for (int i = 0; i < 16; i++) {
+      state.setGpr(i, 0x1000 + i);
+    }
+    run(
+        a -> {
+          for (int i = 0; i < 16; i++) {
+            a.add(QWORD, Gpr.of(i), Gpr.of((i + 5) & 15));
+          }
+        });
+    long[] expected = new long[16];
+    for (int i = 0; i < 16; i++) {
+      expected[i] = 0x1000 + i;
+    }
+    for (int i = 0; i < 16; i++) {
+      expected[i] += expected[(i + 5) & 15];
+    }
+    for (int i = 0; i < 16; i++) {
+      assertEquals(expected[i], state.gpr(i), Gpr.of(i).toString());
+    }
+  }
+
+  @Test
+  void narrowWritesKeepOrClearTheRest() {
+    set(Gpr.R10, -1);
+    set(Gpr.R11, -1);
+    set(Gpr.R14, -1);
+    set(Gpr.RBX, -1);
+    set(Gpr.RSP, -1);
+    run(
+        a -> {
+          a.mov(DWORD, Gpr.R10, 5);
+          a.mov(BYTE, Gpr.R11, 5);
+          a.xor(DWORD, Gpr.R14, Gpr.R14);
+          a.mov(BYTE, Gpr.BH, 9);
+          a.mov(BYTE, Gpr.RSP, 7);
+        });
+    assertEquals(5, gpr(Gpr.R10));
+    assertEquals(-256 + 5, gpr(Gpr.R11));
+    assertEquals(0, gpr(Gpr.R14));
+    assertEquals(-1 - 0xff00 + 0x900, gpr(Gpr.RBX));
+    assertEquals(-256 + 7, gpr(Gpr.RSP));
+  }
+
+  @Test
+  void highBytes() {
+    set(Gpr.RAX, 0x1122_3344_5566_7788L);
+    set(Gpr.RBX, 0x0102_0304_0506_0708L);
+    run(
+        a -> {
+          a.add(BYTE, Gpr.AH, Gpr.BH);
+          a.mov(BYTE, Gpr.BH, Gpr.RAX);
+          a.movzx(DWORD, Gpr.RCX, BYTE, Gpr.AH);
+        });
+    assertEquals(0x1122_3344_5566_7e88L, gpr(Gpr.RAX));
+    assertEquals(0x0102_0304_0506_8808L, gpr(Gpr.RBX));
+    assertEquals(0x7e, gpr(Gpr.RCX));
+  }
+
+  @Test
+  void memoryThroughTheTlb() {
+    RawMemory.putLong(page + 0x18, 0x1234);
+    set(Gpr.RSI, DATA);
+    set(Gpr.R15, 3);
+    set(Gpr.R10, DATA + 0x100);
+    run(
+        a -> {
+          a.mov(QWORD, Gpr.R11, Mem.of(Gpr.RSI, Gpr.R15, 8, 0));
+          a.mov(QWORD, Mem.of(Gpr.R10, 8), Gpr.R11);
+          a.add(QWORD, Mem.of(Gpr.R10, 8), 1);
+          a.lea(QWORD, Gpr.R14, Mem.of(Gpr.R10, Gpr.R15, 4, 2));
+        });
+    assertEquals(0x1234, gpr(Gpr.R11));
+    assertEquals(0x1235, RawMemory.getLong(page + 0x108));
+    assertEquals(DATA + 0x100 + 12 + 2, gpr(Gpr.R14));
+  }
+
+  @Test
+  void missesLeaveBeforeAnythingChanged() {
+    set(Gpr.RSI, DATA + 0x1000);
+    set(Gpr.RAX, 1);
+    BlockCode.Exit exit =
+        run(
+            a -> {
+              a.add(QWORD, Gpr.RAX, 1);
+              a.add(QWORD, Gpr.RAX, Mem.of(Gpr.RSI));
+            });
+    assertEquals(1, ((BlockCode.Interpret) exit).insn());
+    assertEquals(2, gpr(Gpr.RAX));
+  }
+
+  @Test
+  void pageCrossingMisses() {
+    set(Gpr.RSI, DATA + 0xffd);
+    BlockCode.Exit exit = run(a -> a.mov(DWORD, Gpr.RAX, Mem.of(Gpr.RSI)));
+    assertEquals(0, ((BlockCode.Interpret) exit).insn());
+  }
+
+  @Test
+  void flagsSurviveMemoryAccessesAndTheWayOut() {
+    set(Gpr.RAX, Long.MAX_VALUE);
+    set(Gpr.RSI, DATA);
+    RawMemory.putLong(page, 10);
+    run(
+        a -> {
+          a.add(QWORD, Gpr.RAX, 1);
+          a.mov(QWORD, Gpr.RCX, Mem.of(Gpr.RSI));
+          a.setcc(Cond.O, Gpr.RBX);
+          a.alu(AluOp.ADC, QWORD, Gpr.RCX, Mem.of(Gpr.RSI));
+        });
+    assertEquals(1, gpr(Gpr.RBX) & 0xff);
+    assertEquals(20, gpr(Gpr.RCX));
+    // 10 + 10 carries out of bit 3; 20 has even parity.
+    assertEquals(0x14, JitLayout.unpackFlags(state.u16(JitLayout.FLAGS)));
+  }
+
+  @Test
+  void flagsComeIn() {
+    state.setU16(JitLayout.FLAGS, FLAGS_ADD_OVERFLOW);
+    run(
+        a -> {
+          a.setcc(Cond.O, Gpr.RAX);
+          a.setcc(Cond.S, Gpr.RBX);
+          a.setcc(Cond.B, Gpr.RCX);
+        });
+    assertEquals(1, gpr(Gpr.RAX));
+    assertEquals(1, gpr(Gpr.RBX));
+    assertEquals(0, gpr(Gpr.RCX));
+  }
+
+  @Test
+  void stack() {
+    set(Gpr.RSP, DATA + 0x800);
+    set(Gpr.R14, 0x77);
+    BlockCode.Exit exit =
+        run(
+            a -> {
+              a.push(Gpr.R14);
+              a.push(-2);
+              a.pop(Gpr.RAX);
+              Label next = new Label();
+              a.call(next);
+              a.bind(next);
+            });
+    assertEquals(BlockCode.Link.class, exit.getClass());
+    assertEquals(-2, gpr(Gpr.RAX));
+    assertEquals(DATA + 0x800 - 16, gpr(Gpr.RSP));
+    assertEquals(0x77, RawMemory.getLong(page + 0x7f8));
+    assertEquals(state.rip(), RawMemory.getLong(page + 0x7f0));
+  }
+
+  @Test
+  void divisionThatWouldTrapIsLeftToTheInterpreter() {
+    set(Gpr.RAX, 100);
+    set(Gpr.RBX, 7);
+    run(a -> a.unary(UnaryOp.DIV, QWORD, Gpr.RBX));
+    assertEquals(14, gpr(Gpr.RAX));
+    assertEquals(2, gpr(Gpr.RDX));
+    set(Gpr.RBX, 0);
+    assertEquals(
+        BlockCode.Interpret.class, run(a -> a.unary(UnaryOp.DIV, QWORD, Gpr.RBX)).getClass());
+    set(Gpr.RBX, -1);
+    assertEquals(
+        BlockCode.Interpret.class, run(a -> a.unary(UnaryOp.IDIV, DWORD, Gpr.RBX)).getClass());
+    set(Gpr.RAX, -100);
+    set(Gpr.RDX, -1);
+    set(Gpr.R15, 7);
+    run(a -> a.unary(UnaryOp.IDIV, QWORD, Gpr.R15));
+    assertEquals(-14, gpr(Gpr.RAX));
+    assertEquals(-2, gpr(Gpr.RDX));
+  }
+
+  @Test
+  void conditionalJumpsLeaveEitherWay() {
+    set(Gpr.RAX, 5);
+    BlockCode.Exit exit =
+        run(
+            a -> {
+              Label out = new Label();
+              a.cmp(QWORD, Gpr.RAX, 5);
+              a.jcc(Cond.E, out);
+              a.mov(DWORD, Gpr.RBX, 1);
+              a.bind(out);
+            });
+    assertEquals(0, gpr(Gpr.RBX));
+    assertEquals(BlockCode.Link.class, exit.getClass());
+  }
+}

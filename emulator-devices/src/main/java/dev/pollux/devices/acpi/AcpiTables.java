@@ -1,0 +1,348 @@
+package dev.pollux.devices.acpi;
+
+import static dev.pollux.devices.acpi.AmlBuilder.argument;
+import static dev.pollux.devices.acpi.AmlBuilder.concat;
+import static dev.pollux.devices.acpi.AmlBuilder.device;
+import static dev.pollux.devices.acpi.AmlBuilder.eisaId;
+import static dev.pollux.devices.acpi.AmlBuilder.integer;
+import static dev.pollux.devices.acpi.AmlBuilder.irq;
+import static dev.pollux.devices.acpi.AmlBuilder.memory;
+import static dev.pollux.devices.acpi.AmlBuilder.method;
+import static dev.pollux.devices.acpi.AmlBuilder.name;
+import static dev.pollux.devices.acpi.AmlBuilder.packageOf;
+import static dev.pollux.devices.acpi.AmlBuilder.path;
+import static dev.pollux.devices.acpi.AmlBuilder.ports;
+import static dev.pollux.devices.acpi.AmlBuilder.resources;
+import static dev.pollux.devices.acpi.AmlBuilder.scope;
+import static dev.pollux.devices.acpi.AmlBuilder.store;
+import static dev.pollux.devices.acpi.AmlBuilder.string;
+
+import dev.pollux.core.bus.AddressSpace;
+import dev.pollux.devices.irqchip.ApicBus;
+import dev.pollux.devices.irqchip.IoApic;
+import dev.pollux.devices.timer.Hpet;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The ACPI tables of a {@code PcBoard} (ACPI specification 6.5, chapter 5): RSDP, XSDT, FADT, FACS,
+ * MADT, HPET and a DSDT that lists what a guest cannot find by itself.
+ */
+public final class AcpiTables {
+  private static final int FACS_SIZE = 64;
+
+  private static final int HEADER = 36;
+  private static final int SCI = 9;
+  private static final int CHECKSUM = 9;
+  private static final int RSDP_SIZE = 36;
+
+  private static final int RESET_PORT = 0xcf9;
+  private static final int RESET_VALUE = 6;
+
+  private static final int SPACE_MEMORY = 0;
+  private static final int SPACE_IO = 1;
+
+  /**
+   * What the tables describe.
+   *
+   * @param apicIds one per vCPU, in the order of their numbers
+   * @param serialPorts bit <i>n</i> for COM<i>n+1</i>
+   */
+  public record Config(List<Integer> apicIds, int serialPorts) {
+    public Config {
+      apicIds = List.copyOf(apicIds);
+    }
+  }
+
+  /**
+   * Guest-physical addresses, below 4 GiB.
+   *
+   * @param facs a multiple of 64
+   * @param tables where all tables but the FACS follow one another, a multiple of 16
+   * @param rsdp a multiple of 16 where firmware or loader announces it
+   */
+  public record Placement(long facs, long tables, long rsdp) {}
+
+  private final Config config;
+  private final Placement placement;
+  private final AddressSpace memory;
+  private long next;
+
+  private AcpiTables(Config config, Placement placement, AddressSpace memory) {
+    this.config = config;
+    this.placement = placement;
+    this.memory = memory;
+    this.next = placement.tables();
+  }
+
+  /**
+   * Writes all tables into guest memory; returns the first address after them. Machine lock held.
+   */
+  public static long write(Config config, Placement placement, AddressSpace memory) {
+    AcpiTables tables = new AcpiTables(config, placement, memory);
+    tables.write();
+    return tables.next;
+  }
+
+  private void write() {
+    memory.write(placement.facs(), facs(), 0, FACS_SIZE);
+    long dsdt = place(dsdt());
+    long[] listed = {place(fadt(dsdt)), place(madt()), place(hpet())};
+    ByteBuffer xsdt = table("XSDT", 1, listed.length * 8);
+    for (long address : listed) {
+      xsdt.putLong(address);
+    }
+    memory.write(placement.rsdp(), rsdp(place(finish(xsdt))), 0, RSDP_SIZE);
+  }
+
+  /** Writes a table after the last one; returns its address. */
+  private long place(byte[] table) {
+    long address = next;
+    memory.write(address, table, 0, table.length);
+    next = address + table.length + 15 & -16;
+    return address;
+  }
+
+  private static ByteBuffer little(int size) {
+    return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
+  }
+
+  /**
+   * A table with its header filled in but for the checksum, ready for {@code size} bytes of body.
+   */
+  private static ByteBuffer table(String signature, int revision, int size) {
+    return little(HEADER + size)
+        .put(ascii(signature))
+        .putInt(HEADER + size)
+        .put((byte) revision)
+        .put((byte) 0)
+        .put(ascii("POLLUX"))
+        .put(ascii("POLLUXPC"))
+        .putInt(1)
+        .put(ascii("PLLX"))
+        .putInt(1);
+  }
+
+  private static byte[] finish(ByteBuffer table) {
+    byte[] bytes = new byte[table.capacity()];
+    table.get(0, bytes);
+    setChecksum(bytes, CHECKSUM, bytes.length);
+    return bytes;
+  }
+
+  private static void setChecksum(byte[] bytes, int at, int length) {
+    int sum = 0;
+    for (int i = 0; i < length; i++) {
+      sum += bytes[i];
+    }
+    bytes[at] -= (byte) sum;
+  }
+
+  private static byte[] rsdp(long xsdt) {
+    byte[] bytes =
+        little(RSDP_SIZE)
+            .put(ascii("RSD PTR "))
+            .put((byte) 0)
+            .put(ascii("POLLUX"))
+            .put((byte) 2)
+            .putInt(0) // no RSDT
+            .putInt(RSDP_SIZE)
+            .putLong(xsdt)
+            .array();
+    setChecksum(bytes, 8, 20);
+    setChecksum(bytes, 32, RSDP_SIZE);
+    return bytes;
+  }
+
+  private static byte[] facs() {
+    return little(FACS_SIZE).put(ascii("FACS")).putInt(FACS_SIZE).put(32, (byte) 1).array();
+  }
+
+  /** A generic address structure (5.2.3.2). */
+  private static void address(ByteBuffer out, int space, int bytes, long address) {
+    out.put((byte) space).put((byte) (bytes * 8)).put((byte) 0).put((byte) 0).putLong(address);
+  }
+
+  /** The fixed hardware of {@link AcpiPm} (5.2.9, revision 3). */
+  private byte[] fadt(long dsdt) {
+    int event = AcpiPm.PM_BASE;
+    int control = AcpiPm.PM_BASE + 4;
+    int timer = AcpiPm.PM_BASE + 8;
+    int flags =
+        1 | 1 << 2 | 1 << 5 | 1 << 6
+            | 1 << 10; // WBINVD, C1, no sleep button, no RTC wake, reset register
+    ByteBuffer t = table("FACP", 3, 244 - HEADER);
+    t.putInt((int) placement.facs()).putInt((int) dsdt);
+    t.put((byte) 0).put((byte) 0).putShort((short) SCI);
+    t.putInt(AcpiPm.APM_BASE)
+        .put((byte) AcpiPm.ACPI_ENABLE)
+        .put((byte) AcpiPm.ACPI_DISABLE)
+        .putShort((short) 0);
+    t.putInt(event)
+        .putInt(0)
+        .putInt(control)
+        .putInt(0)
+        .putInt(0)
+        .putInt(timer)
+        .putInt(AcpiPm.GPE_BASE)
+        .putInt(0);
+    t.put(new byte[] {4, 2, 0, 4, 4, 0, 0, 0}); // lengths of the blocks above
+    t.putShort((short) 0xfff).putShort((short) 0xfff); // no C2, no C3
+    t.putInt(0).putInt(0);
+    t.put(108, (byte) 0x32); // century byte of the real-time clock
+    t.putShort(109, (short) 3); // legacy devices, 8042
+    t.putInt(112, flags);
+    t.position(116);
+    address(t, SPACE_IO, 1, RESET_PORT);
+    t.put((byte) RESET_VALUE);
+    t.position(140);
+    t.putLong(dsdt);
+    address(t, SPACE_IO, 4, event);
+    t.position(172);
+    address(t, SPACE_IO, 2, control);
+    t.position(208);
+    address(t, SPACE_IO, 4, timer);
+    address(t, SPACE_IO, 4, AcpiPm.GPE_BASE);
+    return finish(t);
+  }
+
+  /** Local APICs, the I/O APIC and how ISA interrupts reach it (5.2.12). */
+  private byte[] madt() {
+    int cpus = config.apicIds().size();
+    ByteBuffer t = table("APIC", 3, 8 + cpus * 8 + 12 + 2 * 10 + 6);
+    t.putInt((int) ApicBus.ADDRESS).putInt(1); // there are 8259s too
+    for (int i = 0; i < cpus; i++) {
+      t.put((byte) 0)
+          .put((byte) 8)
+          .put((byte) i)
+          .put((byte) (int) config.apicIds().get(i))
+          .putInt(1);
+    }
+    t.put((byte) 1)
+        .put((byte) 12)
+        .put((byte) 0)
+        .put((byte) 0)
+        .putInt((int) IoApic.ADDRESS)
+        .putInt(0);
+    override(t, 0, 2, 0);
+    override(t, SCI, SCI, 0xd); // active high, level
+    t.put((byte) 4)
+        .put((byte) 6)
+        .put((byte) 0xff)
+        .putShort((short) 0)
+        .put((byte) 1); // NMI at LINT1 of all
+    return finish(t);
+  }
+
+  private static void override(ByteBuffer t, int irq, int input, int flags) {
+    t.put((byte) 2)
+        .put((byte) 10)
+        .put((byte) 0)
+        .put((byte) irq)
+        .putInt(input)
+        .putShort((short) flags);
+  }
+
+  private static byte[] hpet() {
+    ByteBuffer t = table("HPET", 1, 20);
+    t.putInt(Hpet.ID);
+    address(t, SPACE_MEMORY, 0, Hpet.ADDRESS);
+    return finish(t);
+  }
+
+  // ---- DSDT ----
+
+  private byte[] dsdt() {
+    byte[] body =
+        concat(
+            name("PICM", integer(0)),
+            method(
+                "_PIC",
+                1,
+                store(argument(0), path("PICM"))), // which interrupt controller the guest uses
+            name(
+                "\\_S5",
+                packageOf(
+                    integer(AcpiPm.SLEEP_TYPE_S5),
+                    integer(AcpiPm.SLEEP_TYPE_S5),
+                    integer(0),
+                    integer(0))),
+            scope("\\_SB", processors(), isaDevices()));
+    // Revision 1 would mean 32-bit integers.
+    return finish(table("DSDT", 2, body.length).put(body));
+  }
+
+  private byte[] processors() {
+    byte[][] cpus = new byte[config.apicIds().size()][];
+    for (int i = 0; i < cpus.length; i++) {
+      String segment = String.format(Locale.ROOT, "C%03X", i);
+      cpus[i] = device(segment, name("_HID", string("ACPI0007")), name("_UID", integer(i)));
+    }
+    return device(
+        "CPUS", name("_HID", string("ACPI0010")), name("_CID", eisaId("PNP0A05")), concat(cpus));
+  }
+
+  /** Devices at fixed ports. A PCI bus would be their parent. */
+  private byte[] isaDevices() {
+    byte[] keyboard =
+        device(
+            "KBD",
+            name("_HID", eisaId("PNP0303")),
+            name("_CRS", resources(ports(0x60, 1), ports(0x64, 1), irq(1))));
+    byte[] mouse = device("MOU", name("_HID", eisaId("PNP0F13")), name("_CRS", resources(irq(12))));
+    byte[] clock =
+        device(
+            "RTC",
+            name("_HID", eisaId("PNP0B00")),
+            name("_CRS", resources(ports(0x70, 2), irq(8))));
+    byte[] hpet =
+        device(
+            "HPET",
+            name("_HID", eisaId("PNP0103")),
+            name("_UID", integer(0)),
+            name("_CRS", resources(memory(Hpet.ADDRESS, 0x400))));
+    byte[] firmwareConfig =
+        device(
+            "FWCF",
+            name("_HID", string("QEMU0002")),
+            name("_STA", integer(0xb)),
+            name("_CRS", resources(ports(0x510, 12))));
+    byte[] pmPorts =
+        device(
+            "PMIO",
+            name("_HID", eisaId("PNP0C02")), // motherboard resources
+            name("_UID", integer(1)),
+            name(
+                "_CRS",
+                resources(
+                    ports(AcpiPm.PM_BASE, 64),
+                    ports(AcpiPm.GPE_BASE, 4),
+                    ports(AcpiPm.APM_BASE, 2))));
+    return concat(keyboard, mouse, clock, serial(), hpet, firmwareConfig, pmPorts);
+  }
+
+  private byte[] serial() {
+    int[] base = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+    int[] line = {4, 3, 4, 3};
+    byte[] all = {};
+    for (int i = 0; i < base.length; i++) {
+      if ((config.serialPorts() & 1 << i) != 0) {
+        byte[] port =
+            device(
+                "COM" + (i + 1),
+                name("_HID", eisaId("PNP0501")),
+                name("_UID", integer(i + 1)),
+                name("_CRS", resources(ports(base[i], 8), irq(line[i]))));
+        all = concat(all, port);
+      }
+    }
+    return all;
+  }
+}

@@ -1,0 +1,30 @@
+package dev.pollux.devices.board;
+
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.devices.timer.RtcBase;
+import java.util.function.Function;
+
+/**
+ * What a {@link PcBoard} is built from.
+ *
+ * @param ramSize bytes, a multiple of 4,096 and at least a megabyte
+ * @param cpus number of vCPUs, 1 to 255, with APIC ids below 255
+ * @param engine makes the execution engine of each vCPU
+ */
+public record BoardConfig(
+    long ramSize,
+    int cpus,
+    CpuModel cpuModel,
+    Function<Vcpu, ExecutionEngine> engine,
+    RtcBase rtc) {
+  public BoardConfig {
+    if (ramSize < 1 << 20 || (ramSize & 0xfff) != 0) {
+      throw new IllegalArgumentException("RAM size " + ramSize);
+    }
+    if (cpus < 1 || cpus > 255 || cpuModel.topology().apicId(cpus - 1) >= 255) {
+      throw new IllegalArgumentException(cpus + " vCPUs: more than APIC ids below 255");
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Devices of the ISA bus. */
+package dev.pollux.devices.isa;

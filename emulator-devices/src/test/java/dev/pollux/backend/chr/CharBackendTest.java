@@ -1,0 +1,361 @@
+package dev.pollux.backend.chr;
+
+import static dev.pollux.backend.chr.CharEvent.CLOSED;
+import static dev.pollux.backend.chr.CharEvent.MUX_IN;
+import static dev.pollux.backend.chr.CharEvent.MUX_OUT;
+import static dev.pollux.backend.chr.CharEvent.OPENED;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.core.config.ConfigException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(30)
+class CharBackendTest {
+  private final TestFrontEnd front = new TestFrontEnd();
+  private final AtomicBoolean quit = new AtomicBoolean();
+  private final CharDevices devices = new CharDevices(front.loop, () -> quit.set(true));
+  @TempDir Path dir;
+
+  @AfterEach
+  void close() {
+    devices.close();
+    front.close();
+  }
+
+  private CharBackend add(String text) {
+    return devices.add(CharOptions.parse(text));
+  }
+
+  private static String readUpTo(SocketChannel from, int length) throws IOException {
+    ByteBuffer buffer = ByteBuffer.allocate(length);
+    while (buffer.hasRemaining() && from.read(buffer) >= 0) {}
+    return new String(buffer.array(), 0, buffer.position(), StandardCharsets.ISO_8859_1);
+  }
+
+  private static void send(SocketChannel to, String text) throws IOException {
+    to.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.ISO_8859_1)));
+  }
+
+  @Test
+  void unixServerServesOneClientAfterTheOther() throws IOException {
+    Path path = dir.resolve("s");
+    CharBackend server = add("socket,id=s,path=" + path + ",server=on,wait=off");
+    server.attach(front, front.loop);
+    assertEquals("disconnected:unix:" + path + ",server=on", server.describe());
+    TestFrontEnd.writeAll(server, "nobody hears this");
+    for (int i = 0; i < 2; i++) {
+      String hello = "hello" + i;
+      try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+        send(client, hello);
+        TestFrontEnd.await(() -> front.received().endsWith(hello), front::received);
+        assertEquals("unix:" + path + ",server=on", server.describe());
+        TestFrontEnd.writeAll(server, "answer");
+        assertEquals("answer", readUpTo(client, 6));
+      }
+      TestFrontEnd.await(() -> !server.isConnected(), () -> "still connected");
+    }
+    front.awaitReceived("hello0hello1");
+    front.awaitEvents(OPENED, CLOSED, OPENED, CLOSED);
+    devices.close();
+    assertFalse(Files.exists(path));
+  }
+
+  @Test
+  void aSocketFileLeftBehindIsReplacedButNothingElse() throws IOException {
+    Path path = dir.resolve("s");
+    try (var stale =
+        java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
+      stale.bind(UnixDomainSocketAddress.of(path));
+    }
+    assertTrue(Files.exists(path));
+    add("socket,id=s,path=" + path + ",server=on,wait=off");
+    Path file = Files.writeString(dir.resolve("precious"), "data");
+    String message =
+        assertThrows(
+                ConfigException.class,
+                () -> add("socket,id=t,path=" + file + ",server=on,wait=off"))
+            .getMessage();
+    assertTrue(message.contains("is no socket"), message);
+    assertEquals("data", Files.readString(file));
+  }
+
+  @Test
+  void tcpServerBindsOnlyTheAddressAskedFor() throws IOException {
+    SocketBackend server =
+        (SocketBackend) add("socket,id=s,host=127.0.0.1,port=0,server=on,wait=off");
+    server.attach(front, front.loop);
+    int port = server.localPort();
+    try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      client.getOutputStream().write("x".getBytes(StandardCharsets.US_ASCII));
+      front.awaitReceived("x");
+      assertTrue(server.describe().contains(" <-> 127.0.0.1:"), server.describe());
+    }
+    try (Socket other = new Socket()) {
+      assertThrows(
+          IOException.class, () -> other.connect(new InetSocketAddress("127.0.0.2", port), 1000));
+    }
+    String message =
+        assertThrows(
+                ConfigException.class,
+                () -> add("socket,id=t,host=127.0.0.1,port=" + port + ",server=on,wait=off"))
+            .getMessage();
+    assertTrue(message.contains("in use"), message);
+    SocketBackend next =
+        (SocketBackend)
+            add(
+                "socket,id=u,host=127.0.0.1,port=%d,to=%d,server=on,wait=off"
+                    .formatted(port, Math.min(port + 20, 65535)));
+    assertTrue(next.localPort() > port);
+    SocketBackend all = (SocketBackend) add("socket,id=v,port=0,server=on,wait=off");
+    assertTrue(all.localPort() > 0);
+  }
+
+  @Test
+  void clientReconnects() throws Exception {
+    Path path = dir.resolve("s");
+    assertThrows(ConfigException.class, () -> add("socket,id=c,path=" + path));
+    CharBackend client = add("socket,id=c,path=" + path + ",reconnect-ms=20");
+    client.attach(front, front.loop);
+    for (int i = 0; i < 2; i++) {
+      try (var server =
+          java.nio.channels.ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
+        server.bind(UnixDomainSocketAddress.of(path));
+        try (SocketChannel peer = server.accept()) {
+          send(peer, "a");
+          String soFar = "a".repeat(i + 1);
+          front.awaitReceived(soFar);
+        }
+      }
+      Files.delete(path);
+      TestFrontEnd.await(() -> !client.isConnected(), () -> "still connected");
+    }
+  }
+
+  @Test
+  void waitingServerHoldsUpItsMaker() throws Exception {
+    Path path = dir.resolve("s");
+    CompletableFuture<CharBackend> made =
+        CompletableFuture.supplyAsync(() -> add("socket,id=s,path=" + path + ",server=on"));
+    assertThrows(TimeoutException.class, () -> made.get(300, TimeUnit.MILLISECONDS));
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      assertTrue(made.get().isConnected());
+      assertTrue(client.isConnected());
+    }
+  }
+
+  @Test
+  void aPeerThatDoesNotReadStopsTheWriterWithoutGrowth() throws IOException {
+    Path path = dir.resolve("s");
+    CharBackend server = add("socket,id=s,path=" + path + ",server=on,wait=off");
+    server.attach(front, front.loop);
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      TestFrontEnd.await(server::isConnected, () -> "not connected");
+      byte[] block = new byte[16 * 1024];
+      long[] taken = {0};
+      long quietSince = System.nanoTime();
+      while (System.nanoTime() - quietSince < 200_000_000L) {
+        int n = server.write(block, 0, block.length);
+        taken[0] += n;
+        quietSince = n > 0 ? System.nanoTime() : quietSince;
+      }
+      assertTrue(taken[0] < 4 << 20, taken[0] + " bytes buffered");
+      AtomicBoolean writable = new AtomicBoolean();
+      server.whenWritable(() -> writable.set(true));
+      assertFalse(writable.get());
+      ByteBuffer drain = ByteBuffer.allocate(1 << 20);
+      TestFrontEnd.await(
+          () -> {
+            try {
+              client.read(drain.clear());
+            } catch (IOException e) {
+              throw new AssertionError(e);
+            }
+            return writable.get();
+          },
+          () -> "never writable");
+    }
+  }
+
+  @Test
+  void aFrontEndThatCannotReceiveHoldsBytesBack() {
+    MemoryBackend memory = new MemoryBackend("m");
+    front.setRoom(3);
+    memory.attach(front, front.loop);
+    assertEquals(InputQueue.CAPACITY, memory.type("x".repeat(InputQueue.CAPACITY + 1)));
+    front.awaitReceived("xxx");
+    front.setRoom(2);
+    memory.acceptInput();
+    front.awaitReceived("xxxxx");
+    assertThrows(IllegalStateException.class, () -> memory.attach(front, front.loop));
+  }
+
+  @Test
+  void fileAndLog() throws IOException {
+    Path file = dir.resolve("f");
+    Path log = dir.resolve("l");
+    Files.writeString(file, "old");
+    Files.writeString(log, "old ");
+    CharBackend out = add("file,id=f,path=%s,logfile=%s,logappend=on".formatted(file, log));
+    TestFrontEnd.writeAll(out, "abc");
+    devices.remove("f");
+    assertEquals("abc", Files.readString(file));
+    assertEquals("old abc", Files.readString(log));
+    CharBackend appended = add("file,id=f,append=on,path=" + file);
+    TestFrontEnd.writeAll(appended, "def");
+    devices.remove("f");
+    assertEquals("abcdef", Files.readString(file));
+    assertThrows(ConfigException.class, () -> add("file,id=g,path=" + dir));
+  }
+
+  @Test
+  void fileWritesArriveWholeAndInOrder() throws IOException {
+    Path file = dir.resolve("f");
+    CharBackend out = add("file,id=f,path=" + file);
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < 50_000; i++) {
+      text.append(i).append('\n');
+    }
+    TestFrontEnd.writeAll(out, text.toString());
+    devices.remove("f");
+    assertEquals(text.toString(), Files.readString(file));
+  }
+
+  @Test
+  void ringBufferKeepsTheNewest() {
+    RingBufferBackend ring = (RingBufferBackend) add("ringbuf,id=r,size=8");
+    TestFrontEnd.writeAll(ring, "0123456789");
+    assertArrayEquals("2345".getBytes(StandardCharsets.US_ASCII), ring.read(4));
+    assertArrayEquals("6789".getBytes(StandardCharsets.US_ASCII), ring.read(100));
+    assertEquals(0, ring.read(100).length);
+  }
+
+  @Test
+  void ptyConnectsWhoeverOpensIt() throws IOException {
+    PtyBackend pty = (PtyBackend) add("pty,id=p,path=" + dir.resolve("link"));
+    pty.attach(front, front.loop);
+    assertEquals("pty:" + pty.path(), pty.describe());
+    assertEquals(Path.of(pty.path()), Files.readSymbolicLink(dir.resolve("link")));
+    TestFrontEnd.writeAll(pty, "lost");
+    try (RandomAccessFile user = new RandomAccessFile(pty.path(), "rw")) {
+      user.write("in\n".getBytes(StandardCharsets.US_ASCII));
+      front.awaitReceived("in\n");
+      TestFrontEnd.writeAll(pty, "out\r\n");
+      byte[] got = new byte[5];
+      user.readFully(got);
+      assertEquals("out\r\n", new String(got, StandardCharsets.US_ASCII));
+    }
+    front.awaitEvents(OPENED, CLOSED);
+  }
+
+  @Test
+  void namesAndOwners() {
+    add("null,id=a");
+    assertTrue(
+        assertThrows(ConfigException.class, () -> add("null,id=a"))
+            .getMessage()
+            .contains("already exists"));
+    CharBackend a = devices.claim("a");
+    a.attach(front, front.loop);
+    assertTrue(
+        assertThrows(ConfigException.class, () -> devices.claim("a"))
+            .getMessage()
+            .contains("in use"));
+    assertTrue(
+        assertThrows(ConfigException.class, () -> devices.remove("a"))
+            .getMessage()
+            .contains("busy"));
+    assertEquals(java.util.List.of(new CharDevices.CharInfo("a", "null", true)), devices.list());
+    a.detach();
+    devices.remove("a");
+    assertTrue(
+        assertThrows(ConfigException.class, () -> devices.claim("a"))
+            .getMessage()
+            .contains("not found"));
+  }
+
+  @Test
+  void muxSwitchesTheKeyboardAndSharesTheScreen() {
+    MemoryBackend base = new MemoryBackend("m");
+    devices.add(base, true);
+    CharBackend monitorPort = devices.claim("m");
+    CharBackend serialPort = devices.claim("m");
+    try (TestFrontEnd monitor = new TestFrontEnd()) {
+      CompletableFuture.runAsync(
+              () -> {
+                monitorPort.attach(monitor, front.loop);
+                serialPort.attach(front, front.loop);
+              },
+              front.loop)
+          .join();
+      base.type("to serial");
+      front.awaitReceived("to serial");
+      base.type("\u0001cto monitor");
+      monitor.awaitReceived("to monitor");
+      base.type("\u0001c\u0001\u0001!");
+      front.awaitReceived("to serial\u0001!");
+      monitor.awaitEvents(MUX_IN, MUX_OUT, OPENED, MUX_IN, MUX_OUT);
+      TestFrontEnd.writeAll(monitorPort, "M");
+      TestFrontEnd.writeAll(serialPort, "S");
+      assertEquals("MS", base.takeOutput());
+      base.type("\u0001b");
+      TestFrontEnd.await(() -> front.events().contains(CharEvent.BREAK), () -> "no break");
+      base.type("\u0001h");
+      TestFrontEnd.await(() -> base.takeOutput().contains("end the emulator"), () -> "no help");
+      assertFalse(quit.get());
+      base.type("\u0001x");
+      TestFrontEnd.await(quit::get, () -> "not ended");
+    }
+  }
+
+  @Test
+  void muxPutsTheTimeBeforeLines() {
+    MemoryBackend base = new MemoryBackend("m");
+    devices.add(base, true);
+    CharBackend port = devices.claim("m");
+    port.attach(front, front.loop);
+    base.type("\u0001t.");
+    front.awaitReceived(".");
+    assertEquals("a\nb\n".length(), port.write("a\nb\n".getBytes(StandardCharsets.US_ASCII), 0, 4));
+    String out = base.takeOutput();
+    assertTrue(out.matches("a\n\\[00:00:0\\d\\.\\d{3}\\] b\n"), out);
+    base.setRoom(5);
+    assertEquals(0, port.write("c".getBytes(StandardCharsets.US_ASCII), 0, 1));
+    base.setRoom(Integer.MAX_VALUE);
+    assertEquals(1, port.write("c".getBytes(StandardCharsets.US_ASCII), 0, 1));
+    out = base.takeOutput();
+    assertTrue(out.matches("\\[00:00:0\\d\\.\\d{3}\\] c"), out);
+  }
+
+  @Test
+  void muxCommandsWorkWhileTheGuestDoesNotRead() {
+    MemoryBackend base = new MemoryBackend("m");
+    devices.add(base, true);
+    CharBackend port = devices.claim("m");
+    front.setRoom(0);
+    port.attach(front, front.loop);
+    base.type("x".repeat(1000) + "\u0001x");
+    TestFrontEnd.await(quit::get, () -> "not ended");
+  }
+}

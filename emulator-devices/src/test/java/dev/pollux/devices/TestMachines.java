@@ -1,0 +1,36 @@
+package dev.pollux.devices;
+
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.machine.Machine;
+import java.io.IOException;
+
+/** Machines for device tests: vCPUs that never run, clocks that stand still. */
+public final class TestMachines {
+  private TestMachines() {}
+
+  public static Machine create(int cpus) throws IOException {
+    Machine machine = new Machine("test", new Machine.EndPolicy(false, false));
+    for (int i = 0; i < cpus; i++) {
+      machine.add(
+          new Vcpu(machine, i, new CpuModel("qemu64"), new CpuState(), vcpu -> idleEngine()));
+    }
+    return machine;
+  }
+
+  /** An engine that executes nothing. */
+  public static ExecutionEngine idleEngine() {
+    return new ExecutionEngine() {
+      @Override
+      public void run() {}
+
+      @Override
+      public void flushTlb() {}
+
+      @Override
+      public void flushCode() {}
+    };
+  }
+}

@@ -1,0 +1,140 @@
+package dev.pollux.qmp.command;
+
+import dev.pollux.core.config.Api;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.qmp.hmp.HumanMonitor;
+import dev.pollux.qmp.protocol.QmpException;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** Commands that change what the machine does. */
+public sealed interface MachineCommands<R> extends QmpCommand<R> {
+  @Api.Doc("Stops the vCPUs; nothing where they are stopped.")
+  record Stop() implements MachineCommands<Void> {
+    @Override
+    public Void run(QmpContext context) {
+      Machine machine = context.machine();
+      if (machine.runState().current().isRunning()) {
+        machine.stop(RunState.PAUSED);
+      } else if (context.migration().isIncoming()) {
+        context.migration().setAutostart(false);
+      }
+      return null;
+    }
+  }
+
+  @Api.Doc(
+      "Starts the vCPUs; nothing where they run. With an incoming migration: starts them when that"
+          + " is complete.")
+  record Cont() implements MachineCommands<Void> {
+    @Override
+    public Void run(QmpContext context) throws QmpException {
+      Machine machine = context.machine();
+      switch (machine.runState().current()) {
+        case SHUTDOWN, INTERNAL_ERROR ->
+            throw new QmpException("Resetting the Virtual Machine is required");
+        case FINISH_MIGRATE -> throw new QmpException("Migration is not finalized yet");
+        case SUSPENDED -> {}
+        case INMIGRATE -> context.migration().setAutostart(true);
+        default -> start(context);
+      }
+      return null;
+    }
+
+    private static void start(QmpContext context) throws QmpException {
+      Optional<String> obstacle = context.migration().whyNotStart();
+      if (obstacle.isPresent()) {
+        throw new QmpException(obstacle.get());
+      }
+      if (context.migration().isIncoming()) {
+        context.migration().setAutostart(true);
+      } else {
+        context.machine().start();
+      }
+    }
+  }
+
+  @Api.Doc("Ends the emulator.")
+  record Quit() implements MachineCommands<Void> {
+    @Override
+    public Void run(QmpContext context) {
+      context.machine().requestShutdown(ShutdownCause.HOST_QMP_QUIT);
+      return null;
+    }
+  }
+
+  @Api.Name("system_reset")
+  @Api.Doc("Resets the machine, as its reset button does.")
+  record SystemReset() implements MachineCommands<Void> {
+    @Override
+    public Void run(QmpContext context) {
+      context.machine().requestReset(ShutdownCause.HOST_QMP_SYSTEM_RESET);
+      return null;
+    }
+  }
+
+  @Api.Name("system_powerdown")
+  @Api.Doc("Presses the power button; what follows is the guest's business.")
+  record SystemPowerdown() implements MachineCommands<Void> {
+    @Override
+    public Void run(QmpContext context) {
+      context.machine().requestPowerdown();
+      return null;
+    }
+  }
+
+  @Api.Doc("Writes guest-physical memory to a file.")
+  record Pmemsave(
+      @Api.Doc("first address") long val,
+      @Api.Doc("bytes") long size,
+      @Api.Doc("file of the host, replaced if it exists") String filename)
+      implements MachineCommands<Void> {
+    private static final int CHUNK = 64 << 10;
+
+    @Override
+    public Void run(QmpContext context) throws QmpException {
+      try (OutputStream file =
+          new BufferedOutputStream(Files.newOutputStream(Path.of(filename)), CHUNK)) {
+        byte[] chunk = new byte[CHUNK];
+        for (long done = 0; done < size; done += CHUNK) {
+          int n = (int) Math.min(CHUNK, size - done);
+          context.machine().memory().read(val + done, chunk, 0, n);
+          file.write(chunk, 0, n);
+        }
+      } catch (NoSuchFileException e) {
+        throw new QmpException("Could not open '" + filename + "': No such file or directory");
+      } catch (InvalidPathException | IOException e) {
+        throw new QmpException("Could not write '" + filename + "': " + e.getMessage());
+      }
+      return null;
+    }
+  }
+
+  @Api.Doc("Runs a line of the human monitor and returns what it prints.")
+  record HumanMonitorCommand(
+      String commandLine,
+      @Api.Doc("the vCPU to look at; the first by default") Optional<Long> cpuIndex)
+      implements MachineCommands<String> {
+    @Override
+    public String run(QmpContext context) throws QmpException {
+      long cpu = cpuIndex.orElse(0L);
+      if (cpuIndex.isPresent() && (cpu < 0 || cpu >= context.machine().vcpus().size())) {
+        throw new QmpException("Parameter 'cpu-index' expects a CPU number");
+      }
+      HumanMonitor monitor =
+          new HumanMonitor(context.machine(), context.charDevices(), context.emulator().version());
+      if (cpu > 0) {
+        monitor.selectCpu((int) cpu);
+      }
+      return monitor.execute(commandLine).replace("\n", "\r\n");
+    }
+  }
+}

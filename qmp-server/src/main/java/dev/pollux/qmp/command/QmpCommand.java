@@ -1,0 +1,20 @@
+package dev.pollux.qmp.command;
+
+import dev.pollux.qmp.protocol.QmpException;
+
+/**
+ * A command with its arguments. Its record implements the sealed interface of its group; the type
+ * that its {@code run} returns is its reply, {@link Void} for an empty one.
+ *
+ * @param <R> the reply
+ */
+public interface QmpCommand<R> {
+  /**
+   * Runs the command: on the machine's event loop with the machine lock held, or, where it is
+   * marked {@link dev.pollux.qmp.schema.Qmp.OutOfBand} and sent with {@code exec-oob}, on the
+   * monitor's thread without it.
+   *
+   * @throws QmpException with the error the client gets
+   */
+  R run(QmpContext context) throws QmpException;
+}

@@ -1,0 +1,142 @@
+package dev.pollux.qmp.command;
+
+import dev.pollux.core.config.Api;
+import dev.pollux.core.machine.RunState;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.stream.IntStream;
+
+/** Commands that look at the machine as a whole. */
+public sealed interface QueryCommands<R> extends QmpCommand<R> {
+  @Api.Doc("The parts of a version number.")
+  record VersionTriple(long major, long minor, long micro) {}
+
+  /** The version. */
+  record VersionInfo(
+      @Api.Doc("the version of QEMU whose interface this is") VersionTriple qemu,
+      @Api.Name("package") @Api.Doc("the version of this program") String build) {
+    /** QEMU's version whose monitor this is. */
+    private static final VersionTriple INTERFACE = new VersionTriple(10, 2, 0);
+
+    static VersionInfo of(String version) {
+      return new VersionInfo(INTERFACE, "pollux " + version);
+    }
+  }
+
+  @Api.Doc("The version of the program and of the interface.")
+  record QueryVersion() implements QueryCommands<VersionInfo> {
+    @Override
+    public VersionInfo run(QmpContext context) {
+      return VersionInfo.of(context.emulator().version());
+    }
+  }
+
+  /** What the machine is doing. */
+  record StatusInfo(
+      @Api.Doc("whether the vCPUs execute") boolean running,
+      @Api.Doc("what the machine is doing") RunState status) {}
+
+  @Api.Doc("What the machine is doing.")
+  record QueryStatus() implements QueryCommands<StatusInfo> {
+    @Override
+    public StatusInfo run(QmpContext context) {
+      RunState state = context.machine().runState().current();
+      return new StatusInfo(state.isRunning(), state);
+    }
+  }
+
+  /** The machine's name. */
+  record NameInfo(@Api.Doc("as given by -name; absent where it was not") Optional<String> name) {}
+
+  @Api.Doc("The name of the virtual machine.")
+  record QueryName() implements QueryCommands<NameInfo> {
+    @Override
+    public NameInfo run(QmpContext context) {
+      return new NameInfo(Optional.of(context.machine().name()).filter(name -> !name.isEmpty()));
+    }
+  }
+
+  /** The machine's identity. */
+  record UuidInfo(@Api.Name("UUID") @Api.Doc("all zero where none was given") String uuid) {}
+
+  @Api.Doc("The UUID of the virtual machine.")
+  record QueryUuid() implements QueryCommands<UuidInfo> {
+    @Override
+    public UuidInfo run(QmpContext context) {
+      UUID uuid = context.emulator().uuid();
+      return new UuidInfo(uuid.toString());
+    }
+  }
+
+  /** Architectures of guests. */
+  enum SysEmuTarget {
+    @Api.Name("x86_64")
+    X86_64
+  }
+
+  @Api.Doc("Where a vCPU sits.")
+  record CpuInstanceProperties(
+      @Api.Name("socket-id") Optional<Long> socket,
+      @Api.Name("core-id") Optional<Long> core,
+      @Api.Name("thread-id") Optional<Long> thread) {}
+
+  /** One vCPU. */
+  record CpuInfoFast(
+      @Api.Doc("its number") long cpuIndex,
+      @Api.Doc("its place among the objects") String qomPath,
+      @Api.Doc("the host's thread that executes it") long threadId,
+      Optional<CpuInstanceProperties> props,
+      SysEmuTarget target) {}
+
+  @Api.Doc("The vCPUs, without disturbing them.")
+  record QueryCpusFast() implements QueryCommands<List<CpuInfoFast>> {
+    @Override
+    public List<CpuInfoFast> run(QmpContext context) {
+      return IntStream.range(0, context.machine().vcpus().size())
+          .mapToObj(QueryCpusFast::info)
+          .toList();
+    }
+
+    private static CpuInfoFast info(int index) {
+      return new CpuInfoFast(
+          index,
+          "/machine/unattached/device[%d]".formatted(index),
+          HostThreads.idOf("CPU " + index),
+          Optional.of(
+              new CpuInstanceProperties(
+                  Optional.of((long) index), Optional.of(0L), Optional.of(0L))),
+          SysEmuTarget.X86_64);
+    }
+  }
+
+  /** One type of machine. */
+  record MachineInfo(
+      String name,
+      @Api.Doc("another name for it") Optional<String> alias,
+      @Api.Doc("whether it is the default") Optional<Boolean> isDefault,
+      @Api.Doc("most vCPUs") long cpuMax,
+      boolean hotpluggableCpus,
+      boolean numaMemSupported,
+      boolean deprecated,
+      Optional<String> defaultCpuType,
+      Optional<String> defaultRamId) {}
+
+  @Api.Doc("The types of machines.")
+  record QueryMachines() implements QueryCommands<List<MachineInfo>> {
+    @Override
+    public List<MachineInfo> run(QmpContext context) {
+      return List.of(
+          new MachineInfo(
+              "pc",
+              Optional.empty(),
+              Optional.of(true),
+              1,
+              false,
+              false,
+              false,
+              Optional.of("max-x86_64-cpu"),
+              Optional.of("pc.ram")));
+    }
+  }
+}

@@ -1,0 +1,51 @@
+package dev.pollux.qmp.hmp;
+
+import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.machine.Machine;
+
+/** What commands work on, and what one monitor remembers from command to command. Event loop. */
+final class HmpSession {
+  private final Machine machine;
+  private final CharDevices charDevices;
+  private final String version;
+  private int cpu;
+
+  /** Format and size, in bytes, of the last memory dump: the defaults of the next. */
+  char format = 'x';
+
+  int size = 4;
+
+  HmpSession(Machine machine, CharDevices charDevices, String version) {
+    this.machine = machine;
+    this.charDevices = charDevices;
+    this.version = version;
+  }
+
+  Machine machine() {
+    return machine;
+  }
+
+  CharDevices charDevices() {
+    return charDevices;
+  }
+
+  String version() {
+    return version;
+  }
+
+  /** The vCPU that commands look at. */
+  Vcpu cpu() {
+    if (machine.vcpus().isEmpty()) {
+      throw new HmpException("No CPU available");
+    }
+    return machine.vcpus().get(cpu);
+  }
+
+  void selectCpu(long index) {
+    if (index < 0 || index >= machine.vcpus().size()) {
+      throw new HmpException("invalid CPU index");
+    }
+    cpu = (int) index;
+  }
+}

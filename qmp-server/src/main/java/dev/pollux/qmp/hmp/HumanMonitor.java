@@ -1,0 +1,331 @@
+package dev.pollux.qmp.hmp;
+
+import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.backend.chr.CharOptions;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.cpu.Interrupts;
+import dev.pollux.core.cpu.RegisterDump;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Carries out lines of the human monitor. One object per monitor; everything on the event loop with
+ * the machine lock held.
+ */
+public final class HumanMonitor {
+  private static final Map<String, HmpCommand> COMMANDS = new TreeMap<>();
+  private static final Map<String, HmpCommand> INFO = new TreeMap<>();
+
+  private static void command(
+      String names, String parameters, String help, HmpCommand.Action action) {
+    HmpCommand command = HmpCommand.of(names, parameters, help, action);
+    command.names().forEach(name -> COMMANDS.put(name, command));
+  }
+
+  private static void info(String name, String parameters, String help, HmpCommand.Action action) {
+    INFO.put(name, HmpCommand.of(name, parameters, help, action));
+  }
+
+  static {
+    command("help|?", "[cmd]", "list the commands, or explain one", HumanMonitor::help);
+    command("info", "[subcommand]", "show a part of the machine's state", HumanMonitor::info);
+    command(
+        "quit|q",
+        "",
+        "end the emulator",
+        (s, a, out) -> s.machine().requestShutdown(ShutdownCause.HOST_QMP_QUIT));
+    command("stop|s", "", "stop the guest", (s, a, out) -> stop(s.machine()));
+    command("cont|c", "", "let the guest go on", (s, a, out) -> cont(s.machine()));
+    command(
+        "system_reset",
+        "",
+        "reset the machine",
+        (s, a, out) -> s.machine().requestReset(ShutdownCause.HOST_QMP_SYSTEM_RESET));
+    command(
+        "system_powerdown",
+        "",
+        "press the power button",
+        (s, a, out) -> s.machine().requestPowerdown());
+    command(
+        "nmi",
+        "",
+        "send a non-maskable interrupt to all CPUs",
+        (s, a, out) -> s.machine().vcpus().forEach(v -> v.raise(Interrupts.NMI)));
+    command(
+        "cpu",
+        "index",
+        "choose the CPU that commands look at",
+        (s, a, out) -> s.selectCpu(a.expression()));
+    command(
+        "x",
+        "/fmt addr",
+        "dump memory at a virtual address",
+        (s, a, out) -> MemoryDump.run(s, a, false, out));
+    command(
+        "xp",
+        "/fmt addr",
+        "dump memory at a physical address",
+        (s, a, out) -> MemoryDump.run(s, a, true, out));
+    command(
+        "print|p",
+        "/fmt expr",
+        "show the value of an expression, $reg for a register",
+        HumanMonitor::print);
+    command("i", "/fmt addr", "read from an I/O port", HumanMonitor::readPort);
+    command("o", "/fmt addr value", "write to an I/O port", HumanMonitor::writePort);
+    command("chardev-add", "args", "make a character device", HumanMonitor::addCharDevice);
+    command(
+        "chardev-remove",
+        "id",
+        "remove a character device",
+        (s, a, out) -> s.charDevices().remove(a.requiredWord("id")));
+
+    info("chardev", "", "character devices", HumanMonitor::infoCharDevices);
+    info("cpus", "", "CPUs", HumanMonitor::infoCpus);
+    info(
+        "mem",
+        "",
+        "stretches of mapped virtual memory",
+        (s, a, out) -> PageTables.printMem(s.cpu().cpuState(), s.machine().memory(), out));
+    info(
+        "name",
+        "",
+        "name of the machine",
+        (s, a, out) -> out.append(s.machine().name()).append('\n'));
+    info(
+        "registers",
+        "[-a|vcpu]",
+        "registers of the chosen CPU, of all, or of one",
+        HumanMonitor::infoRegisters);
+    info("status", "", "whether the guest runs", HumanMonitor::infoStatus);
+    info(
+        "tlb",
+        "",
+        "mappings from virtual to physical memory",
+        (s, a, out) -> PageTables.printTlb(s.cpu().cpuState(), s.machine().memory(), out));
+    info(
+        "version",
+        "",
+        "version of the emulator",
+        (s, a, out) -> out.append(s.version()).append('\n'));
+  }
+
+  private final HmpSession session;
+
+  /**
+   * @param version of the emulator, as {@code info version} shows it
+   */
+  public HumanMonitor(Machine machine, CharDevices charDevices, String version) {
+    session = new HmpSession(machine, charDevices, version);
+  }
+
+  /** Makes commands look at a vCPU; a number that does not exist changes nothing. */
+  public void selectCpu(int index) {
+    if (index >= 0 && index < session.machine().vcpus().size()) {
+      session.selectCpu(index);
+    }
+  }
+
+  /**
+   * Carries out one line.
+   *
+   * @return what it prints, lines ended by {@code \n}; also errors
+   */
+  public String execute(String line) {
+    StringBuilder out = new StringBuilder();
+    String text = line.strip();
+    if (!text.isEmpty()) {
+      session.machine().whileParked(() -> execute(text, out));
+    }
+    return out.toString();
+  }
+
+  private void execute(String text, StringBuilder out) {
+    int end = 0;
+    while (end < text.length() && text.charAt(end) != ' ' && text.charAt(end) != '/') {
+      end++;
+    }
+    String name = text.substring(0, end);
+    HmpCommand command = COMMANDS.get(name);
+    HmpArguments arguments =
+        new HmpArguments(
+            text.substring(end),
+            session.machine().vcpus().isEmpty() ? null : session.cpu().cpuState());
+    String title = name;
+    if (name.equals("info") && !arguments.isEmpty()) {
+      String topic = arguments.word();
+      command = INFO.get(topic);
+      title = "info " + topic;
+    }
+    if (command == null) {
+      out.append("unknown command: '").append(title).append("'\n");
+      return;
+    }
+    run(command, title, arguments, out);
+  }
+
+  private void run(HmpCommand command, String title, HmpArguments arguments, StringBuilder out) {
+    try {
+      command.action().run(session, arguments, out);
+      if (!arguments.isEmpty()) {
+        out.append(command.title()).append(": extraneous characters at the end of line\n");
+        out.append("Try \"help ").append(title).append("\" for more information\n");
+      }
+    } catch (HmpException e) {
+      out.append(e.getMessage())
+          .append("\nTry \"help ")
+          .append(title)
+          .append("\" for more information\n");
+    } catch (ConfigException e) {
+      out.append("Error: ").append(e.getMessage()).append('\n');
+    }
+  }
+
+  /** Names that begin with what was typed, for completion. */
+  static List<String> completions(String typed) {
+    if (typed.startsWith("info ")) {
+      return INFO.keySet().stream()
+          .map(name -> "info " + name)
+          .filter(name -> name.startsWith(typed))
+          .toList();
+    }
+    return COMMANDS.keySet().stream().filter(name -> name.startsWith(typed)).toList();
+  }
+
+  private static void help(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    String name = arguments.word();
+    if (name.equals("info")) {
+      INFO.values().forEach(command -> out.append(command.helpLine("info ")));
+      arguments.rest();
+      return;
+    }
+    COMMANDS.values().stream()
+        .distinct()
+        .filter(command -> name.isEmpty() || command.names().contains(name))
+        .sorted(Comparator.comparing(HmpCommand::title))
+        .forEach(command -> out.append(command.helpLine("")));
+    if (out.isEmpty()) {
+      out.append("unknown command: '").append(name).append("'\n");
+    }
+  }
+
+  /** {@code info} alone; with a topic {@link #execute} has chosen another command. */
+  private static void info(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    INFO.values().forEach(command -> out.append(command.helpLine("info ")));
+  }
+
+  private static void stop(Machine machine) {
+    if (machine.runState().is(RunState.RUNNING)) {
+      machine.stop(RunState.PAUSED);
+    }
+  }
+
+  private static void cont(Machine machine) {
+    switch (machine.runState().current()) {
+      case RUNNING -> {}
+      case SHUTDOWN, INTERNAL_ERROR, GUEST_PANICKED ->
+          throw new ConfigException("Resetting the Virtual Machine is required");
+      default -> {
+        if (!machine.runState().mayBecome(RunState.RUNNING)) {
+          throw new ConfigException(
+              "the guest cannot run while its state is " + machine.runState().current().qmpName());
+        }
+        machine.start();
+      }
+    }
+  }
+
+  private static void print(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    HmpArguments.Format format = arguments.format();
+    long value = arguments.expression();
+    char letter = format.format() == 0 || format.format() == 'i' ? 'x' : format.format();
+    out.append(
+            switch (letter) {
+              case 'd' -> Long.toString(value);
+              case 'u' -> Long.toUnsignedString(value);
+              case 'o' -> (value == 0 ? "" : "0") + Long.toOctalString(value);
+              case 'c' -> MemoryDump.character((char) (value & 0xff));
+              default -> "0x" + Long.toHexString(value);
+            })
+        .append('\n');
+  }
+
+  private static void readPort(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    int size = portSize(arguments.format());
+    int port = (int) arguments.expression() & 0xffff;
+    long value = s.machine().io().read(port, size);
+    out.append(("port%s[0x%04x] = 0x%0" + size * 2 + "x\n").formatted(letter(size), port, value));
+  }
+
+  private static void writePort(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    int size = portSize(arguments.format());
+    int port = (int) arguments.expression() & 0xffff;
+    s.machine().io().write(port, size, arguments.expression() & -1L >>> 64 - size * 8);
+  }
+
+  private static int portSize(HmpArguments.Format format) {
+    return switch (format.size()) {
+      case 2 -> 2;
+      case 4 -> 4;
+      default -> 1;
+    };
+  }
+
+  private static String letter(int size) {
+    return size == 1 ? "b" : size == 2 ? "w" : "l";
+  }
+
+  private static void addCharDevice(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    s.charDevices().add(CharOptions.parse(arguments.requiredWord("args") + arguments.rest()));
+  }
+
+  private static void infoCharDevices(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    for (CharDevices.CharInfo row : s.charDevices().list()) {
+      out.append("%s: filename=%s\n".formatted(row.label(), row.filename()));
+    }
+  }
+
+  private static void infoCpus(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    for (Vcpu cpu : s.machine().vcpus()) {
+      out.append(
+          "%s CPU #%d: thread_id=%d\n"
+              .formatted(
+                  cpu.equals(s.cpu()) ? "*" : " ", cpu.index(), ProcessHandle.current().pid()));
+    }
+  }
+
+  private static void infoRegisters(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    List<Vcpu> cpus = new ArrayList<>();
+    if (arguments.flag("-a")) {
+      cpus.addAll(s.machine().vcpus());
+    } else if (arguments.isEmpty()) {
+      cpus.add(s.cpu());
+    } else {
+      long index = arguments.expression();
+      if (index < 0 || index >= s.machine().vcpus().size()) {
+        throw new ConfigException("CPU#" + index + " not available");
+      }
+      cpus.add(s.machine().vcpus().get((int) index));
+    }
+    for (Vcpu cpu : cpus) {
+      out.append("\nCPU#").append(cpu.index()).append('\n');
+      RegisterDump.print(cpu.cpuState(), out);
+    }
+  }
+
+  private static void infoStatus(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    RunState state = s.machine().runState().current();
+    out.append("VM status: ").append(state.isRunning() ? "running" : "paused");
+    if (!state.isRunning() && state != RunState.PAUSED) {
+      out.append(" (").append(state.qmpName()).append(')');
+    }
+    out.append('\n');
+  }
+}

@@ -1,0 +1,2 @@
+/** The machine protocol and the human monitor. */
+package dev.pollux.qmp;

@@ -1,0 +1,37 @@
+package dev.pollux.qmp.protocol;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+
+/** The commands that a {@link QmpSession} can run. */
+public interface QmpCommands {
+  /** One of them. */
+  interface Entry {
+    boolean allowsOutOfBand();
+
+    /** Whether it may, and only it may, come before negotiation is complete. */
+    boolean isNegotiation();
+
+    /**
+     * Runs the command: on {@link QmpCommands#loop()}, or on the monitor's thread out of band.
+     *
+     * @throws QmpException if it fails; any other exception is a bug and reported as an error, too
+     */
+    JsonNode run(ObjectNode arguments, QmpSession session) throws QmpException;
+  }
+
+  /**
+   * The command of this name.
+   *
+   * @throws QmpException if there is one that policy forbids
+   */
+  Optional<Entry> find(String name) throws QmpException;
+
+  /** Runs in-band commands, one after the other. */
+  Executor loop();
+
+  /** The value of {@code version} in the greeting. */
+  JsonNode version();
+}

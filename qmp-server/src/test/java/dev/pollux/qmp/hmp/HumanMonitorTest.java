@@ -1,0 +1,305 @@
+package dev.pollux.qmp.hmp;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.backend.chr.CharOptions;
+import dev.pollux.backend.chr.CharSpec;
+import dev.pollux.backend.chr.MemoryBackend;
+import dev.pollux.core.bus.Region;
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.memory.RamBlock;
+import java.io.IOException;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class HumanMonitorTest {
+  private final Machine machine = new Machine("tester", new Machine.EndPolicy(false, false));
+  private final CharDevices charDevices = new CharDevices(Runnable::run, () -> {});
+  private final HumanMonitor monitor = new HumanMonitor(machine, charDevices, "1.2.3");
+
+  @BeforeEach
+  void build() throws IOException {
+    machine.lock().lock();
+    RamBlock ram = new RamBlock("ram", 1 << 20, false);
+    machine.addRamBlock(ram);
+    machine.memory().map(0, new Region.RamRegion(ram, 0, 1 << 20));
+    machine.add(new Vcpu(machine, 0, new CpuModel("qemu64"), new CpuState(), vcpu -> idleEngine()));
+    machine.resetDevices();
+  }
+
+  @AfterEach
+  void close() {
+    machine.lock().unlock();
+    charDevices.close();
+    machine.close();
+  }
+
+  private static ExecutionEngine idleEngine() {
+    return new ExecutionEngine() {
+      @Override
+      public void run() {}
+
+      @Override
+      public void flushTlb() {}
+
+      @Override
+      public void flushCode() {}
+    };
+  }
+
+  private CpuState cpu() {
+    return machine.vcpus().getFirst().cpuState();
+  }
+
+  private void write(long address, int... bytes) {
+    for (int i = 0; i < bytes.length; i++) {
+      machine.memory().write(address + i, 1, bytes[i]);
+    }
+  }
+
+  @Test
+  void registersInRealMode() {
+    String text = monitor.execute("info registers");
+    assertTrue(text.startsWith("\nCPU#0\nEAX=00000000 EBX=00000000 ECX=00000000 EDX="), text);
+    assertTrue(
+        text.contains("EIP=0000fff0 EFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\n"), text);
+    assertTrue(text.contains("CS =f000 ffff0000 0000ffff 00009b00\n"), text);
+    assertTrue(text.contains("LDT=0000 00000000 0000ffff 00008200\n"), text);
+    assertTrue(text.contains("GDT=     00000000 0000ffff\n"), text);
+    assertTrue(text.contains("CR0=60000010 CR2=00000000 CR3=00000000 CR4=00000000\n"), text);
+    assertTrue(text.contains("DR6=00000000ffff0ff0 DR7=0000000000000400\n"), text);
+    assertTrue(text.contains("XMM06=0000000000000000 0000000000000000 XMM07="), text);
+    assertFalse(text.contains("XMM08"), text);
+  }
+
+  private void enterLongMode() {
+    CpuState s = cpu();
+    // 0x1000: page map -> 0x2000 -> 0x3000: one page of 2 MiB and a table at 0x4000 with two pages
+    machine.memory().write(0x1000, 8, 0x2003);
+    machine.memory().write(0x2000, 8, 0x3007);
+    machine.memory().write(0x3000, 8, 0x83);
+    machine.memory().write(0x3008, 8, 0x4007);
+    machine.memory().write(0x4000, 8, 0x5063);
+    machine.memory().write(0x4008, 8, 0x8000_0000_0000_6001L);
+    s.setU64(CpuLayout.CR3, 0x1000);
+    s.setU64(CpuLayout.CR4, 0x20);
+    s.setU64(CpuLayout.EFER, 0xd00);
+    s.setU64(CpuLayout.CR0, 0x8000_0011L);
+    s.setSeg(CpuLayout.CS, 0x10, 0, 0xffff_ffffL, 0xa09b);
+    s.setSeg(CpuLayout.SS, 0x18, 0, 0xffff_ffffL, 0xc093);
+    s.setSeg(CpuLayout.TR, 0x40, 0xfffffe0000003000L, 0x4087, 0x8b);
+    machine.vcpus().getFirst().mmu().updateMode();
+  }
+
+  @Test
+  void registersIn64BitMode() {
+    enterLongMode();
+    cpu().setGpr(8, 0x1234);
+    String text = monitor.execute("info registers");
+    assertTrue(text.contains("R8 =0000000000001234 R9 ="), text);
+    assertTrue(
+        text.contains("CS =0010 0000000000000000 ffffffff 00af9b00 DPL=0 CS64 [-RA]\n"), text);
+    assertTrue(
+        text.contains("SS =0018 0000000000000000 ffffffff 00cf9300 DPL=0 DS   [-WA]\n"), text);
+    assertTrue(
+        text.contains("TR =0040 fffffe0000003000 00004087 00008b00 DPL=0 TSS64-busy\n"), text);
+    assertTrue(text.contains("EFER=0000000000000d00\n"), text);
+    assertTrue(text.contains("XMM15="), text);
+  }
+
+  @Test
+  void pageTables() {
+    assertEquals("PG disabled\n", monitor.execute("info tlb"));
+    assertEquals("PG disabled\n", monitor.execute("info mem"));
+    enterLongMode();
+    assertEquals(
+        """
+        0000000000000000: 0000000000000000 --P-----W
+        0000000000200000: 0000000000005000 ---DA---W
+        0000000000201000: 0000000000006000 X--------
+        """,
+        monitor.execute("info tlb"));
+    assertEquals(
+        """
+        0000000000000000-0000000000201000 0000000000201000 -rw
+        0000000000201000-0000000000202000 0000000000001000 -r-
+        """,
+        monitor.execute("info mem"));
+  }
+
+  @Test
+  void tablesThatLeadToThemselvesEnd() {
+    enterLongMode();
+    for (int i = 0; i < 512; i++) {
+      machine.memory().write(0x1000 + i * 8, 8, 0x1003);
+    }
+    assertTrue(monitor.execute("info tlb").endsWith("...\n"));
+    assertTrue(monitor.execute("info mem").endsWith("...\n"));
+  }
+
+  @Test
+  void memory() {
+    write(0x7c00, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00, 0xff, 0x80);
+    assertEquals(
+        "0000000000007c00: 0x48 0x65 0x6c 0x6c 0x6f 0x00 0xff 0x80\n0000000000007c08: 0x00\n",
+        monitor.execute("xp /9xb 0x7c00"));
+    assertEquals(
+        "0000000000007c00: 'H' 'e' 'l' 'l' 'o' '\\x00'\n", monitor.execute("xp /6c 0x7c00"));
+    assertEquals("0000000000007c04: 0x80ff006f\n", monitor.execute("xp /xw 0x7c04"));
+    assertEquals("0000000000007c06: -32513\n", monitor.execute("xp /1dh 0x7c06"));
+    assertEquals("0000000000007c00: 0x80ff006f6c6c6548\n", monitor.execute("x /1xg 0x7c00"));
+    assertEquals("0000000000007c00: 0x80ff006f6c6c6548\n", monitor.execute("x 0x7c00"));
+    enterLongMode();
+    write(0x5000, 0x77);
+    assertEquals("0000000000200000: 0x77\n", monitor.execute("x /1xb 0x200000"));
+    assertEquals("0000000000400000: Cannot access memory\n", monitor.execute("x /1xb 0x400000"));
+  }
+
+  @Test
+  void instructions() {
+    write(0x7c00, 0x31, 0xc0, 0xf4, 0xeb, 0xfd);
+    cpu().setRip(0x7c00);
+    String text = monitor.execute("x /3i $pc");
+    assertTrue(
+        text.matches(
+            "(?s)0x00007c00:  31 c0 +xor ax, ax\n0x00007c02:  f4 +hlt\n0x00007c03:  eb fd .*\n"),
+        text);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiterString = "=>",
+      quoteCharacter = '`',
+      value = {
+        "p 5*3               => 0xf",
+        "p/d 2+3*4           => 14",
+        "p/d 1|6&3           => 3",
+        "p/d (2+3)*-4        => -20",
+        "p 0x10+010+10       => 0x22",
+        "p/c 65              => 'A'",
+        "p 'A'               => 0x41",
+        "p ~0                => 0xffffffffffffffff",
+        "p/u 0xffffffffffffffff => 18446744073709551615",
+        "print $rip + 1      => 0xfff1",
+        "p $cs.base          => 0xffff0000",
+        "p $cs               => 0xf000"
+      })
+  void expressions(String line, String expected) {
+    assertEquals(expected + "\n", monitor.execute(line));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiterString = "=>",
+      quoteCharacter = '`',
+      value = {
+        "foo        => unknown command: 'foo'",
+        "info foo   => unknown command: 'info foo'",
+        "p 1/0      => division by zero",
+        "p          => unexpected end of expression",
+        "p $zz      => unknown register",
+        "p (1       => ')' expected",
+        "p 99999999999999999999 => number too large",
+        "x /3z 0    => invalid char in format: 'z'",
+        "x /3d zz   => invalid char 'z' in expression",
+        "stop now   => stop|s: extraneous characters at the end of line",
+        "chardev-remove a => Error: Chardev 'a' not found",
+        "cpu 7      => invalid CPU index",
+        "info registers 7 => Error: CPU#7 not available"
+      })
+  void errors(String line, String expected) {
+    assertTrue(monitor.execute(line).startsWith(expected), monitor.execute(line));
+  }
+
+  @Test
+  void deepExpressionsAreRefused() {
+    assertTrue(monitor.execute("p " + "(".repeat(10_000)).contains("too deep"));
+    assertTrue(monitor.execute("p " + "-".repeat(10_000)).contains("too deep"));
+  }
+
+  @Test
+  void runState() {
+    assertEquals("VM status: paused (prelaunch)\n", monitor.execute("info status"));
+    assertEquals("", monitor.execute("cont"));
+    assertEquals("VM status: running\n", monitor.execute("info status"));
+    assertTrue(monitor.execute("info registers").contains("CPU#0"));
+    assertEquals("", monitor.execute("stop"));
+    assertEquals("VM status: paused\n", monitor.execute("info status"));
+    assertEquals("", monitor.execute("c"));
+    assertEquals("", monitor.execute("s"));
+  }
+
+  @Test
+  void otherInformation() {
+    charDevices.add(new CharOptions("serial0", new CharSpec.Null("null")));
+    assertEquals("serial0: filename=null\n", monitor.execute("info chardev"));
+    assertEquals("", monitor.execute("chardev-add null,id=more"));
+    assertEquals("", monitor.execute("chardev-remove more"));
+    assertEquals("1.2.3\n", monitor.execute("info version"));
+    assertEquals("tester\n", monitor.execute("info name"));
+    assertTrue(monitor.execute("help").contains("stop|s  -- "));
+    assertTrue(monitor.execute("info").contains("info tlb  -- "));
+    assertTrue(monitor.execute("help x").startsWith("x /fmt addr -- "));
+    assertEquals("", monitor.execute("   "));
+  }
+
+  @Test
+  void noLineThrows() {
+    Random random = new Random(7);
+    String alphabet = "xpi/4cwgb 0x$rip()+-*'~|info memtlbregisters-a ";
+    for (int i = 0; i < 20_000; i++) {
+      StringBuilder line = new StringBuilder();
+      for (int n = random.nextInt(20); n > 0; n--) {
+        line.append(alphabet.charAt(random.nextInt(alphabet.length())));
+      }
+      assertTrue(monitor.execute(line.toString()).length() < 10_000_000, line::toString);
+    }
+  }
+
+  @Test
+  void console() {
+    MemoryBackend line = new MemoryBackend("line");
+    var console = new MonitorConsole(monitor, line, "1.2.3", Runnable::run);
+    assertEquals(
+        "Pollux 1.2.3 monitor - type 'help' for more information\r\n(qemu) ", line.takeOutput());
+    line.type("info name\r");
+    assertEquals("info name\r\ntester\r\n(qemu) ", line.takeOutput());
+    line.type("info nume\u001b[D\u001b[D\b\u007fname\u001b[3~\u001b[3~\r");
+    assertTrue(
+        line.takeOutput()
+            .endsWith(
+                "\r\nunknown command: 'info name'\r\n(qemu) "
+                    .replace("unknown command: 'info name'", "tester")));
+    line.type("\u001b[A\u001b[A\r");
+    assertTrue(line.takeOutput().endsWith("\r\ntester\r\n(qemu) "));
+    line.type("info vers\t\r");
+    assertTrue(line.takeOutput().endsWith("\r\n1.2.3\r\n(qemu) "));
+    assertTrue(console.canReceive() > 0);
+  }
+
+  @Test
+  void consoleWaitsForItsReader() {
+    MemoryBackend line = new MemoryBackend("line");
+    var console = new MonitorConsole(monitor, line, "1.2.3", Runnable::run);
+    line.takeOutput();
+    line.setRoom(20);
+    line.type("help\rinfo name\r");
+    assertEquals(0, console.canReceive());
+    assertEquals(20, line.takeOutput().length());
+    line.setRoom(Integer.MAX_VALUE);
+    String rest = line.takeOutput();
+    assertTrue(rest.endsWith("info name\r\ntester\r\n(qemu) "), rest);
+  }
+}

@@ -1,0 +1,151 @@
+package dev.pollux.tests.baremetal;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Small guests, each about one part of the system architecture, that report over the debug console:
+ * what they report must be what is recorded, and, where QEMU is installed, what they report there.
+ *
+ * <p>The record is what the manuals say, read line by line when it was made. {@code
+ * -Dbaremetal.record=DIRECTORY} writes new records there instead of comparing.
+ */
+class BareMetalTest {
+  private static final String QEMU = "qemu-system-x86_64";
+  private static final int TIMEOUT_SECONDS = 60;
+
+  /** isa-debug-exit turns the value n into the exit status 2n + 1. */
+  private static final int STATUS_DONE = 2 * Program.DONE + 1;
+
+  private static final List<String> MACHINE =
+      List.of(
+          "-cpu",
+          "max",
+          "-m",
+          "64",
+          "-display",
+          "none",
+          "-nodefaults",
+          "-no-reboot",
+          "-device",
+          "isa-debug-exit,iobase=0xf4,iosize=4");
+
+  /** A program by name. */
+  record Guest(String name, Supplier<Program> program) {
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  static Stream<Guest> guests() {
+    return Stream.of(
+        new Guest("paging", PagingProgram::new),
+        new Guest("exceptions", ExceptionProgram::new),
+        new Guest("debug", DebugProgram::new),
+        new Guest("system-calls", SystemCallProgram::new),
+        new Guest("protected", ProtectedProgram::new),
+        new Guest("chipset", ChipsetProgram::new));
+  }
+
+  @TempDir Path directory;
+
+  @ParameterizedTest
+  @MethodSource("guests")
+  void reportsWhatIsRecorded(Guest guest) throws IOException, InterruptedException {
+    String report = runOnPollux(guest.program().get().build(false), "interp");
+    String record = System.getProperty("baremetal.record");
+    if (record != null) {
+      Files.writeString(Path.of(record, guest.name() + ".txt"), report);
+      return;
+    }
+    try (InputStream expected = BareMetalTest.class.getResourceAsStream(guest.name() + ".txt")) {
+      assertEquals(new String(expected.readAllBytes(), StandardCharsets.ISO_8859_1), report);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("guests")
+  void reportsTheSameOnQemu(Guest guest) throws IOException, InterruptedException {
+    assumeTrue(hasQemu(), QEMU + " is not installed");
+    byte[] image = guest.program().get().build(true);
+    List<String> command = new ArrayList<>(List.of(QEMU, "-accel", "tcg"));
+    String qemu = run(command, image);
+    assertEquals(qemu, runOnPollux(image, "interp"));
+  }
+
+  private static boolean hasQemu() {
+    return Stream.of(System.getenv("PATH").split(":", -1))
+        .anyMatch(folder -> Files.isExecutable(Path.of(folder, QEMU)));
+  }
+
+  private String runOnPollux(byte[] image, String accelerator)
+      throws IOException, InterruptedException {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-XX:+UseSerialGC",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "dev.pollux.cli.Main",
+                "run",
+                "-accel",
+                accelerator));
+    return run(command, image);
+  }
+
+  /** What the guest in {@code image} writes to its debug console. */
+  private String run(List<String> command, byte[] image) throws IOException, InterruptedException {
+    Path kernel = Files.createTempFile(directory, "guest", ".elf");
+    Path console = Files.createTempFile(directory, "console", ".txt");
+    Path messages = Files.createTempFile(directory, "messages", ".txt");
+    Files.write(kernel, image);
+    command.addAll(MACHINE);
+    command.addAll(List.of("-debugcon", "file:" + console, "-kernel", kernel.toString()));
+    Process process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(messages.toFile())
+            .start();
+    boolean ended = process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    process.destroyForcibly().waitFor();
+    String report = Files.readString(console, StandardCharsets.ISO_8859_1);
+    if (!ended) {
+      fail("no end within " + TIMEOUT_SECONDS + " s, reported so far:\n" + tail(report));
+    }
+    assertTrue(
+        process.exitValue() == STATUS_DONE,
+        () -> "status " + process.exitValue() + " after\n" + tail(report) + read(messages));
+    return report;
+  }
+
+  private static String tail(String text) {
+    return text.substring(Math.max(0, text.length() - 1000));
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return e.toString();
+    }
+  }
+}

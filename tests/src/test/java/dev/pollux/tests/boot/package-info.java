@@ -1,0 +1,2 @@
+/** Operating systems booted as their distributors ship them. */
+package dev.pollux.tests.boot;

@@ -1,0 +1,108 @@
+package dev.pollux.tests.cli;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.tests.harness.PolluxProcess;
+import dev.pollux.tests.harness.TinyKernel;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * Wrong command lines: each gives exactly one line that says what is wrong and what would be right,
+ * and exit status 1.
+ */
+class HostileOptionsTest {
+  @TempDir private Path folder;
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "run -kernle K                     | unknown option -kernle; did you mean -kernel?",
+        "run -frobnicate                   | unknown option -frobnicate; pollux run -help",
+        "rnu                               | unknown command \"rnu\"; did you mean \"run\"?",
+        "run K extra                       | unexpected argument",
+        "run -m                            | option -m needs an argument",
+        "run -kernel K -m 1                | 4M to 64G",
+        "run -kernel K -m 999T             | 4M to 64G",
+        "run -kernel K -m 12bananas        | is not a size; sizes look like 512M or 2G",
+        "run -kernel K -m 99999999999999T  | more than any machine holds",
+        "run -kernel K -cpu max,+sse41     | sse4.1",
+        "run -kernel K -cpu pentiun        | qemu64",
+        "run -kernel K -smp 0              | give 1 to 255",
+        "run -kernel K -machine q35        | known: pc",
+        "run -kernel K -machine pc,hpte=on | did you mean \"hpet\"?",
+        "run -kernel K -accel kvm          | hardware acceleration is not supported",
+        "run -kernel K -accel interpp      | did you mean \"interp\"?",
+        "run -kernel K -uuid 123           | it looks like 550e8400-e29b-41d4-a716-446655440000",
+        "run -kernel K -rtc base=yesterday | give utc, localtime, or a date",
+        "run -kernel K -rtc clock=hots     | did you mean \"host\"?",
+        "run -initrd K                     | add -kernel FILE",
+        "run                               | nothing to boot; add -kernel FILE",
+        "run -kernel missing               | missing: no such file",
+        "run -kernel DIR                   | is a folder",
+        "run -kernel K                     | is no kernel; give a Linux bzImage",
+        "run -kernel TRUNCATED             | is truncated",
+        "run -kernel EMPTY                 | is empty",
+        "run -kernel GOOD -initrd EMPTY    | is empty",
+        "run -kernel GOOD -initrd missing  | no such file",
+        "run -kernel K -chardev sokcet,id=a        | did you mean \"socket\"?",
+        "run -kernel K -chardev socket,id=a        | add path=FILE or host=ADDRESS,port=NUMBER",
+        "run -kernel GOOD -serial chardev:nope     | Chardev 'nope' not found",
+        "run -kernel K -serial stdioo              | did you mean \"stdio\"?",
+        "run -kernel GOOD -serial tcp:127.0.0.1:PORT,server=on,wait=off | PORT",
+        "run -kernel GOOD -serial stdio -monitor stdio | share them with mon:stdio",
+        "run -kernel K -device isa-debug-exti      | did you mean \"isa-debug-exit\"?",
+        "run -kernel GOOD -device isa-debug-exit,iobsae=1 | did you mean \"iobase\"?",
+        "run -kernel K -global isa-debug-exit      | looks like type.property=value",
+        "run -kernel GOOD -pidfile DIR             | DIR",
+        "guest linus                       | did you mean \"linux\"?",
+        "guest linux --kernel clod         | did you mean \"cloud\"?",
+      })
+  void givesOneHelpfulLine(String commandLine, String expected) throws IOException {
+    check(commandLine, expected);
+  }
+
+  /** A port that is in use for as long as the test runs stands for PORT. */
+  private void check(String commandLine, String expected) throws IOException {
+    Files.write(folder.resolve("K"), new byte[4096]);
+    Files.write(folder.resolve("EMPTY"), new byte[0]);
+    Files.write(folder.resolve("TRUNCATED"), truncatedKernel());
+    Files.createDirectories(folder.resolve("DIR"));
+    new TinyKernel().halt().write(folder.resolve("GOOD"));
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      String port = "" + taken.getLocalPort();
+      String[] words = commandLine.strip().replace("PORT", port).split(" +");
+      try (PolluxProcess pollux = PolluxProcess.start(folder, words)) {
+        int status = pollux.await(Duration.ofMinutes(1));
+        assertAll(
+            () -> assertEquals(1, pollux.errors().lines().count(), pollux.errors()),
+            () -> assertTrue(pollux.errors().startsWith("pollux: "), pollux.errors()),
+            () ->
+                assertTrue(
+                    pollux.errors().contains(expected.replace("PORT", port)), pollux.errors()),
+            () -> assertEquals("", pollux.output()),
+            () -> assertEquals(1, status));
+      }
+    }
+  }
+
+  /** The header of a Linux kernel that ends within its 16-bit part. */
+  private static byte[] truncatedKernel() {
+    ByteBuffer kernel = ByteBuffer.allocate(0x280).order(ByteOrder.LITTLE_ENDIAN);
+    kernel.put(0x1f1, (byte) 4).putShort(0x1fe, (short) 0xaa55).putInt(0x202, 0x53726448);
+    kernel.putShort(0x206, (short) 0x20f).put(0x201, (byte) 0x6a).put(0x211, (byte) 1);
+    return kernel.array();
+  }
+}

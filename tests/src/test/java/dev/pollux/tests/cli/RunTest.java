@@ -1,0 +1,123 @@
+package dev.pollux.tests.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.tests.harness.PolluxProcess;
+import dev.pollux.tests.harness.TinyKernel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** How {@code pollux run} starts and ends, with kernels of a few instructions. */
+class RunTest {
+  private static final Duration PATIENCE = Duration.ofMinutes(1);
+  private static final int COM1 = 0x3f8;
+  private static final int DEBUG_CONSOLE = 0xe9;
+  private static final int DEBUG_EXIT = 0x501;
+
+  @TempDir private Path folder;
+
+  private PolluxProcess run(TinyKernel kernel, String... options) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "run",
+                "-m",
+                "64",
+                "-nographic",
+                "-kernel",
+                kernel.write(folder.resolve("kernel")).toString()));
+    arguments.addAll(List.of(options));
+    return PolluxProcess.start(arguments.toArray(String[]::new));
+  }
+
+  @Test
+  void debugExitChoosesTheStatus() {
+    try (PolluxProcess vm =
+        run(new TinyKernel().out(DEBUG_EXIT, 0x10).halt(), "-device", "isa-debug-exit")) {
+      assertEquals(0x10 * 2 + 1, vm.await(PATIENCE), vm.errors());
+      assertEquals("", vm.errors());
+    }
+  }
+
+  @Test
+  void consolesGoWhereTheyAreTold() throws IOException {
+    Path log = folder.resolve("log");
+    TinyKernel kernel =
+        new TinyKernel()
+            .print(COM1, "serial")
+            .print(DEBUG_CONSOLE, "debug")
+            .out(DEBUG_EXIT, 0)
+            .halt();
+    try (PolluxProcess vm =
+        run(
+            kernel,
+            "-debugcon",
+            "file:" + log,
+            "-device",
+            "isa-debug-exit,iobase=0x501,iosize=2")) {
+      assertEquals(1, vm.await(PATIENCE), vm.errors());
+      assertEquals("serial", vm.output());
+      assertEquals("debug", Files.readString(log));
+    }
+  }
+
+  @Test
+  void resetEndsTheMachineWithNoReboot() {
+    // Reset through port 0xcf9, then through a triple fault: an empty interrupt table (zeros at 2
+    // MiB) and an undefined opcode.
+    for (String reset : List.of("66 ba f9 0c b0 06 ee f4", "0f 01 1d 00 00 20 00 0f 0b")) {
+      try (PolluxProcess vm = run(new TinyKernel().code(reset).halt(), "-no-reboot")) {
+        assertEquals(0, vm.await(PATIENCE), vm.errors());
+        assertEquals("", vm.errors());
+      }
+    }
+  }
+
+  @Test
+  void signalsEndABusyMachine() throws InterruptedException, IOException {
+    Path pidfile = folder.resolve("pid");
+    for (String signal : List.of("TERM", "INT", "HUP")) {
+      try (PolluxProcess vm =
+          run(new TinyKernel().print(COM1, "up").spin(), "-pidfile", pidfile.toString())) {
+        vm.expect("up", PATIENCE);
+        assertEquals(vm.process().pid(), Long.parseLong(Files.readString(pidfile).strip()));
+        new ProcessBuilder("kill", "-" + signal, "" + vm.process().pid()).start().waitFor();
+        assertEquals(0, vm.await(PATIENCE), vm.errors());
+        assertFalse(Files.exists(pidfile));
+      }
+    }
+  }
+
+  @Test
+  void monitorQuits() {
+    try (PolluxProcess vm = run(new TinyKernel().halt(), "-monitor", "stdio", "-serial", "none")) {
+      vm.expect("(qemu)", PATIENCE);
+      vm.type("info status\n");
+      vm.expect("running", PATIENCE);
+      vm.type("quit\n");
+      assertEquals(0, vm.await(PATIENCE), vm.errors());
+    }
+  }
+
+  @Test
+  void waitsForTheMonitorWhenToldSo() {
+    TinyKernel kernel = new TinyKernel().out(DEBUG_EXIT, 1).halt();
+    try (PolluxProcess vm =
+        run(kernel, "-S", "-monitor", "stdio", "-serial", "none", "-device", "isa-debug-exit")) {
+      vm.expect("(qemu)", PATIENCE);
+      vm.type("info status\n");
+      vm.expect("prelaunch", PATIENCE);
+      assertTrue(vm.process().isAlive());
+      vm.type("cont\n");
+      assertEquals(3, vm.await(PATIENCE), vm.errors());
+    }
+  }
+}

@@ -1,0 +1,83 @@
+package dev.pollux.tests.harness;
+
+import dev.pollux.cli.guest.GuestImages;
+import dev.pollux.cli.guest.GuestImages.Image;
+import dev.pollux.cli.guest.GuestImages.Kernel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Assumptions;
+
+/**
+ * A Debian kernel with a busybox shell on its serial console, run by {@code pollux run} in a
+ * process of its own. Tests that want one are skipped where it has not been fetched.
+ */
+public final class LinuxGuest implements AutoCloseable {
+  /** A loaded machine interprets a kernel's start slowly. */
+  private static final Duration BOOT = Duration.ofMinutes(4);
+
+  private static final Duration ANSWER = Duration.ofMinutes(1);
+  private static final String PROMPT = "root@pollux:";
+
+  private final PolluxProcess process;
+
+  private LinuxGuest(PolluxProcess process) {
+    this.process = process;
+  }
+
+  /**
+   * Starts a guest with 512 MiB; its console is the process's standard input and output.
+   *
+   * @param options more options for {@code pollux run}
+   */
+  public static LinuxGuest start(Kernel kernel, String... options) {
+    Optional<Image> image = GuestImages.ofUser().find(kernel);
+    Assumptions.assumeTrue(
+        image.isPresent(),
+        () ->
+            "no %s Linux guest in %s; \"./pollux guest linux --kernel %s\" fetches it"
+                .formatted(kernel.label(), GuestImages.userCache(), kernel.label()));
+    List<String> arguments =
+        new ArrayList<>(List.of("run", "-m", "512", "-nographic", "-no-reboot"));
+    arguments.addAll(List.of("-kernel", image.get().kernel().toString()));
+    arguments.addAll(List.of("-initrd", image.get().initrd().toString()));
+    arguments.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
+    arguments.addAll(List.of(options));
+    return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
+  }
+
+  /** Waits for the shell's first prompt. */
+  public LinuxGuest awaitShell() {
+    process.expect(PROMPT, BOOT);
+    return this;
+  }
+
+  /**
+   * Types a command and waits until it is done.
+   *
+   * @return what it printed, its lines separated by line feeds
+   */
+  public String run(String command) {
+    // The markers are typed in two parts, so that the echo of the command does not hold them.
+    process.type("echo beg''in; " + command + "; echo en''d\n");
+    process.expect("begin\r\n", ANSWER);
+    String printed = process.expect("end\r\n", ANSWER);
+    process.expect(PROMPT, ANSWER);
+    return printed.replace("\r\n", "\n").strip();
+  }
+
+  /** Types text as it is. */
+  public void type(String text) {
+    process.type(text);
+  }
+
+  public PolluxProcess process() {
+    return process;
+  }
+
+  @Override
+  public void close() {
+    process.close();
+  }
+}

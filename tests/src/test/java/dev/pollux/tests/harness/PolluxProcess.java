@@ -1,0 +1,202 @@
+package dev.pollux.tests.harness;
+
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The {@code pollux} command in a process of its own, with the class path and JVM options of the
+ * tests. Standard input is open, output and error output are collected from the start. Closing
+ * kills it.
+ *
+ * <pre>
+ * try (PolluxProcess vm = PolluxProcess.start("run", "-nographic", ...)) {
+ *   vm.expect("login:", Duration.ofSeconds(30));
+ *   vm.type("root\n");
+ *   assertEquals(0, vm.await(Duration.ofSeconds(30)));
+ * }
+ * </pre>
+ */
+public final class PolluxProcess implements AutoCloseable {
+  private static final int SHOWN_AT_FAILURE = 4000;
+
+  private final Process process;
+  private final Collector output;
+  private final Collector errors;
+  private int position;
+
+  private PolluxProcess(Process process) {
+    this.process = process;
+    output = new Collector(process.getInputStream());
+    errors = new Collector(process.getErrorStream());
+  }
+
+  /** Starts {@code pollux} with arguments. */
+  public static PolluxProcess start(String... arguments) {
+    return start(Path.of("."), arguments);
+  }
+
+  /** Starts {@code pollux} with arguments in a working folder. */
+  public static PolluxProcess start(Path folder, String... arguments) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx1g"));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.pollux.cli.Main"));
+    command.addAll(List.of(arguments));
+    return run(new ProcessBuilder(command).directory(folder.toFile()));
+  }
+
+  /** Starts any command. */
+  public static PolluxProcess run(ProcessBuilder builder) {
+    try {
+      return new PolluxProcess(builder.start());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  public Process process() {
+    return process;
+  }
+
+  /** All standard output so far. */
+  public String output() {
+    return output.text();
+  }
+
+  /** All error output so far. */
+  public String errors() {
+    return errors.text();
+  }
+
+  /**
+   * Waits for a text on standard output, after what earlier calls waited for.
+   *
+   * @return the output between the two
+   */
+  public String expect(String text, Duration patience) {
+    long deadline = System.nanoTime() + patience.toNanos();
+    while (true) {
+      String seen = output.text();
+      int found = seen.indexOf(text, position);
+      if (found >= 0) {
+        String between = seen.substring(position, found);
+        position = found + text.length();
+        return between;
+      }
+      boolean ended = output.ended();
+      if ((ended && output.text().length() == seen.length()) || System.nanoTime() > deadline) {
+        fail(
+            "%s while waiting for \"%s\"; output ends with:\n%s\nerror output:\n%s"
+                .formatted(
+                    ended ? "the process ended" : "no answer within " + patience,
+                    text,
+                    tail(seen),
+                    tail(errors())));
+      }
+      output.awaitMore(seen.length(), deadline);
+    }
+  }
+
+  /** Sends text to standard input. */
+  public void type(String text) {
+    try {
+      OutputStream in = process.getOutputStream();
+      in.write(text.getBytes(StandardCharsets.UTF_8));
+      in.flush();
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "the process no longer reads; error output: " + tail(errors()), e);
+    }
+  }
+
+  /** Waits for the process's end; its exit status. */
+  public int await(Duration patience) {
+    try {
+      if (!process.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+        fail("still running after %s; output ends with:\n%s".formatted(patience, tail(output())));
+      }
+      output.join();
+      errors.join();
+      return process.exitValue();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    process.descendants().forEach(ProcessHandle::destroyForcibly);
+    process.destroyForcibly();
+    process.onExit().join();
+  }
+
+  private static String tail(String text) {
+    return text.substring(Math.max(0, text.length() - SHOWN_AT_FAILURE));
+  }
+
+  /** Reads a stream to its end on a thread of its own. */
+  private static final class Collector {
+    private final StringBuilder text = new StringBuilder();
+    private final Thread thread;
+    private boolean ended;
+
+    Collector(InputStream stream) {
+      thread = Thread.ofPlatform().daemon().start(() -> collect(stream));
+    }
+
+    private void collect(InputStream stream) {
+      byte[] buffer = new byte[8192];
+      try {
+        for (int n = stream.read(buffer); n >= 0; n = stream.read(buffer)) {
+          append(new String(buffer, 0, n, StandardCharsets.ISO_8859_1));
+        }
+      } catch (IOException e) {
+        append("\n[" + e.getMessage() + "]");
+      }
+      synchronized (this) {
+        ended = true;
+        notifyAll();
+      }
+    }
+
+    private synchronized void append(String more) {
+      text.append(more);
+      notifyAll();
+    }
+
+    synchronized String text() {
+      return text.toString();
+    }
+
+    synchronized boolean ended() {
+      return ended;
+    }
+
+    /** Returns when there is more than {@code length}, at the end, or at the deadline. */
+    synchronized void awaitMore(int length, long deadline) {
+      try {
+        while (text.length() == length && !ended && System.nanoTime() < deadline) {
+          wait(100);
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException(e);
+      }
+    }
+
+    void join() throws InterruptedException {
+      thread.join();
+    }
+  }
+}
