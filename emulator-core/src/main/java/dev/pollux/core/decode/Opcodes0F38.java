@@ -71,12 +71,12 @@ final class Opcodes0F38 {
       40         66    PMULLD      Vdq,Wdq         SSE41 aligned
       41         66    PHMINPOSUW  Vdq,Wdq         SSE41 aligned
       82         66    INVPCID     Gn,Mdq          INVPCID priv end
-      C8         NP    SHA1NEXTE   Vdq,Wdq         SHA
-      C9         NP    SHA1MSG1    Vdq,Wdq         SHA
-      CA         NP    SHA1MSG2    Vdq,Wdq         SHA
-      CB         NP    SHA256RNDS2 Vdq,Wdq,XMM0    SHA
-      CC         NP    SHA256MSG1  Vdq,Wdq         SHA
-      CD         NP    SHA256MSG2  Vdq,Wdq         SHA
+      C8         NP    SHA1NEXTE   Vdq,Wdq         SHA aligned
+      C9         NP    SHA1MSG1    Vdq,Wdq         SHA aligned
+      CA         NP    SHA1MSG2    Vdq,Wdq         SHA aligned
+      CB         NP    SHA256RNDS2 Vdq,Wdq,XMM0    SHA aligned
+      CC         NP    SHA256MSG1  Vdq,Wdq         SHA aligned
+      CD         NP    SHA256MSG2  Vdq,Wdq         SHA aligned
       DB         66    AESIMC      Vdq,Wdq         AES aligned
       DC         66    AESENC      Vdq,Wdq         AES aligned
       DD         66    AESENCLAST  Vdq,Wdq         AES aligned

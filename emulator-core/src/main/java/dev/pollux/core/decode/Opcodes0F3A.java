@@ -33,7 +33,7 @@ final class Opcodes0F3A {
       61         66    PCMPESTRI   Vdq,Wdq,Ib      SSE42
       62         66    PCMPISTRM   Vdq,Wdq,Ib      SSE42
       63         66    PCMPISTRI   Vdq,Wdq,Ib      SSE42
-      CC         NP    SHA1RNDS4   Vdq,Wdq,Ib      SHA
+      CC         NP    SHA1RNDS4   Vdq,Wdq,Ib      SHA aligned
       DF         66    AESKEYGENASSIST Vdq,Wdq,Ib  AES aligned
       """;
 }

@@ -9,6 +9,9 @@ import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;
@@ -78,6 +81,14 @@ public final class HostCpu {
           RawMemory.getInt(result + 8),
           RawMemory.getInt(result + 12));
     }
+  }
+
+  /** The vendor's twelve letters, {@code GenuineIntel} or {@code AuthenticAMD} as a rule. */
+  public String vendor() {
+    Leaf leaf = cpuid(0, 0);
+    ByteBuffer letters = ByteBuffer.allocate(12).order(ByteOrder.LITTLE_ENDIAN);
+    letters.putInt(leaf.ebx()).putInt(leaf.edx()).putInt(leaf.ecx());
+    return new String(letters.array(), StandardCharsets.US_ASCII);
   }
 
   /** Features that the processor reports. */

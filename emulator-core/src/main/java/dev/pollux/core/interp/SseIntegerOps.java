@@ -80,12 +80,7 @@ final class SseIntegerOps {
           Op.AESDECLAST,
           Op.AESIMC,
           Op.AESKEYGENASSIST,
-          Op.PCLMULQDQ
-        }) {
-      t.bind(op, SseIntegerOps::crypto);
-    }
-    for (Op op :
-        new Op[] {
+          Op.PCLMULQDQ,
           Op.SHA1RNDS4,
           Op.SHA1NEXTE,
           Op.SHA1MSG1,
@@ -94,7 +89,7 @@ final class SseIntegerOps {
           Op.SHA256MSG1,
           Op.SHA256MSG2
         }) {
-      t.bind(op, SseIntegerOps::sha);
+      t.bind(op, SseIntegerOps::crypto);
     }
     t.bind(Op.CRC32, SseIntegerOps::crc32);
   }
@@ -383,16 +378,6 @@ final class SseIntegerOps {
   private static void crypto(Interpreter cpu, Insn insn) {
     checkSse(cpu);
     long b = alignedSource(cpu, insn, 1);
-    cryptoOnOperand(cpu, insn, b);
-  }
-
-  /** SHA: AMD's processors do not check the alignment of the operand. */
-  private static void sha(Interpreter cpu, Insn insn) {
-    checkSse(cpu);
-    cryptoOnOperand(cpu, insn, source(cpu, insn, 1));
-  }
-
-  private static void cryptoOnOperand(Interpreter cpu, Insn insn, long b) {
     long d = cpu.vectorAddress(insn.reg0);
     crypto(cpu, insn.op, d, d, b, (int) insn.imm & 0xff);
   }

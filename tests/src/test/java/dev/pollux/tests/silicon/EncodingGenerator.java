@@ -467,6 +467,8 @@ final class EncodingGenerator {
     return switch (insn.op.name()) {
       case "SHLD", "SHRD" -> insn.opSize != 2 || (doubleShiftCount(insn) & 31) <= 16;
       case "BSWAP" -> insn.opSize != 2;
+      // Intel's processors read 16 bits of memory, AMD's 32.
+      case "MOVSXD" -> insn.opSize != 2;
       case "ENTER" -> {
         bytes[length - 3] = (byte) random.nextInt(64);
         bytes[length - 2] = 0;

@@ -41,7 +41,7 @@ final class SiliconRunner {
     host = new HostExecutor();
     Set<CpuFeature> features = GuestExecutor.features();
     decoder = new Decoder(features);
-    RowFilter filter = new RowFilter(HostCpu.get().features(), features);
+    RowFilter filter = new RowFilter(HostCpu.get(), features);
     List<OpcodeInfo> rows = OpcodeTables.rows();
     for (int i = 0; i < rows.size(); i++) {
       rowNumbers.put(rows.get(i), i);

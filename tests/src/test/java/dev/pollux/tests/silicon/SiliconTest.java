@@ -131,7 +131,7 @@ class SiliconTest {
 
   private static void printCoverage(Progress progress) throws IOException {
     Set<CpuFeature> guest = GuestExecutor.features();
-    RowFilter filter = new RowFilter(HostCpu.get().features(), guest);
+    RowFilter filter = new RowFilter(HostCpu.get(), guest);
     List<OpcodeInfo> rows = OpcodeTables.rows();
     Map<String, Set<String>> left = new TreeMap<>();
     int covered = 0;
