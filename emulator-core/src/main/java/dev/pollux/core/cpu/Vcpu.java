@@ -306,6 +306,7 @@ public final class Vcpu implements Migratable, AutoCloseable {
       pauseRequested = false;
       state.andPending(~Interrupts.PAUSE);
       if (thread.getState() == Thread.State.NEW) {
+        paused = false;
         thread.start();
       }
       notifyAll();

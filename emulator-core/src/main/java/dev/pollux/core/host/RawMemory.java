@@ -21,6 +21,7 @@ public final class RawMemory {
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle BYTE = ValueLayout.JAVA_BYTE.varHandle();
   private static final VarHandle ALIGNED_INT =
       ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
   private static final VarHandle ALIGNED_LONG =
@@ -58,6 +59,11 @@ public final class RawMemory {
 
   public static void putLong(long address, long value) {
     ALL.set(LONG, address, value);
+  }
+
+  /** Volatile load of a byte. */
+  public static byte getByteVolatile(long address) {
+    return (byte) BYTE.getVolatile(ALL, address);
   }
 
   /** Volatile load; {@code address} is 4-byte aligned. */
@@ -98,6 +104,11 @@ public final class RawMemory {
   /** Atomically ands {@code bits} into 4 aligned bytes and returns what was there. */
   public static int getAndAndInt(long address, int bits) {
     return (int) ALIGNED_INT.getAndBitwiseAnd(ALL, address, bits);
+  }
+
+  /** Atomically ors {@code bits} into 8 aligned bytes and returns what was there. */
+  public static long getAndOrLong(long address, long bits) {
+    return (long) ALIGNED_LONG.getAndBitwiseOr(ALL, address, bits);
   }
 
   /** Copies {@code length} bytes; the ranges may overlap. */

@@ -3,8 +3,6 @@ package dev.pollux.core.memory;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.RawMemory;
 import java.io.IOException;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 
 /**
@@ -19,17 +17,23 @@ public final class RamBlock implements AutoCloseable {
   public static final int PAGE_BITS = 12;
   public static final int PAGE_SIZE = 1 << PAGE_BITS;
 
-  private static final VarHandle WATCH = MethodHandles.arrayElementVarHandle(byte[].class);
+  private static final WriteClient[] CLIENTS = WriteClient.values();
+
+  /** A bit in each byte. */
+  private static final long EACH_BYTE = 0x0101_0101_0101_0101L;
 
   private final String name;
   private final long size;
   private final long hostAddress;
   private final boolean readOnly;
 
-  /** Per page, the {@link WriteClient} bits that are set. */
-  private final byte[] watch;
+  /**
+   * Host address of a byte per page that holds the {@link WriteClient} bits that are set; outside
+   * the heap, so that eight pages can be armed at once.
+   */
+  private final long watch;
 
-  private final WriteWatcher[] watchers = new WriteWatcher[WriteClient.values().length];
+  private final WriteWatcher[] watchers = new WriteWatcher[CLIENTS.length];
 
   /**
    * @param name the block's name in a migration stream, for instance {@code pc.ram}
@@ -45,7 +49,11 @@ public final class RamBlock implements AutoCloseable {
     this.readOnly = readOnly;
     this.hostAddress = Libc.mapAnonymous(size, Libc.PROT_READ | Libc.PROT_WRITE);
     Libc.advise(hostAddress, size, Libc.MADV_HUGEPAGE);
-    this.watch = new byte[(int) (size >> PAGE_BITS)];
+    this.watch = Libc.mapAnonymous(watchBytes(), Libc.PROT_READ | Libc.PROT_WRITE);
+  }
+
+  private long watchBytes() {
+    return pages() + 63 & -64L;
   }
 
   public String name() {
@@ -74,7 +82,7 @@ public final class RamBlock implements AutoCloseable {
   public synchronized void setWatcher(WriteClient client, WriteWatcher watcher) {
     watchers[client.ordinal()] = watcher;
     if (watcher == null) {
-      for (int page = 0; page < watch.length; page++) {
+      for (long page = 0; page < pages(); page++) {
         clearBits(page, client.bit());
       }
     }
@@ -82,51 +90,60 @@ public final class RamBlock implements AutoCloseable {
 
   /**
    * Arms a client's bit of one page. Whoever arms must then make every vCPU drop its write-enabled
-   * TLB entries and pass an instruction boundary ({@code VcpuList.synchronizeTlbs}) before relying
-   * on being told.
+   * TLB entries ({@code Mmu.protectPage}, {@code Mmu.protectAll}) and pass an instruction boundary
+   * before relying on being told.
    */
   public void watch(WriteClient client, long page) {
-    byte old;
-    do {
-      old = (byte) WATCH.getVolatile(watch, (int) page);
-    } while (!WATCH.compareAndSet(watch, (int) page, old, (byte) (old | client.bit())));
+    RawMemory.getAndOrInt(watch + (page & ~3), client.bit() << (page & 3) * 8);
   }
 
   /** Arms a client's bit of every page. */
   public void watchAll(WriteClient client) {
-    for (int page = 0; page < watch.length; page++) {
-      watch(client, page);
+    for (long page = 0; page < pages(); page += 8) {
+      RawMemory.getAndOrLong(watch + page, EACH_BYTE * client.bit());
+    }
+  }
+
+  /**
+   * Arms clients' bits of many pages; costs time by the eight.
+   *
+   * @param bits or of {@link WriteClient#bit}
+   * @param pages bit {@code n & 63} of word {@code n >> 6} stands for page {@code n}
+   */
+  public void watch(int bits, long[] pages) {
+    for (int i = 0; i < pages.length; i++) {
+      long word = pages[i];
+      for (long at = watch + i * 64L; word != 0; at += 8, word >>>= 8) {
+        if ((word & 0xff) != 0) {
+          RawMemory.getAndOrLong(at, Long.expand(word & 0xff, EACH_BYTE) * bits);
+        }
+      }
     }
   }
 
   /** Disarms a client's bit of one page; true if it was armed. */
   public boolean unwatch(WriteClient client, long page) {
-    return (clearBits((int) page, client.bit()) & client.bit()) != 0;
+    return (clearBits(page, client.bit()) & client.bit()) != 0;
   }
 
-  private int clearBits(int page, int bits) {
-    byte old;
-    do {
-      old = (byte) WATCH.getVolatile(watch, page);
-      if ((old & bits) == 0) {
-        return old;
-      }
-    } while (!WATCH.compareAndSet(watch, page, old, (byte) (old & ~bits)));
-    return old;
+  /** Clears bits of a page; returns those that were set before. */
+  private int clearBits(long page, int bits) {
+    int shift = (int) (page & 3) * 8;
+    return RawMemory.getAndAndInt(watch + (page & ~3), ~(bits << shift)) >>> shift & 0xff;
   }
 
   /** True while some client must be told before the page is written. */
   public boolean isWatched(long page) {
-    return (byte) WATCH.getVolatile(watch, (int) page) != 0;
+    return RawMemory.getByteVolatile(watch + page) != 0;
   }
 
   public boolean isWatched(WriteClient client, long page) {
-    return ((byte) WATCH.getVolatile(watch, (int) page) & client.bit()) != 0;
+    return (RawMemory.getByteVolatile(watch + page) & client.bit()) != 0;
   }
 
   /** The {@link WriteClient#bit} bits of all clients that watch the page. */
   public int watchedBy(long page) {
-    return (byte) WATCH.getVolatile(watch, (int) page) & 0xff;
+    return RawMemory.getByteVolatile(watch + page) & 0xff;
   }
 
   /**
@@ -139,21 +156,26 @@ public final class RamBlock implements AutoCloseable {
     }
     long last = (offset + length - 1) >> PAGE_BITS;
     for (long page = offset >> PAGE_BITS; page <= last; page++) {
-      if ((byte) WATCH.getVolatile(watch, (int) page) != 0) {
-        tellWatchers(page);
+      if (isWatched(page)) {
+        tellWatchers(page, -1);
       }
     }
   }
 
-  private synchronized void tellWatchers(long page) {
-    int bits = (byte) WATCH.getVolatile(watch, (int) page);
-    for (WriteClient client : WriteClient.values()) {
+  /**
+   * Tells some of the watchers of a page that it is about to be written, those that have armed it.
+   *
+   * @param clients or of {@link WriteClient#bit}
+   */
+  public synchronized void tellWatchers(long page, int clients) {
+    int bits = watchedBy(page) & clients;
+    for (WriteClient client : CLIENTS) {
       if ((bits & client.bit()) != 0) {
         WriteWatcher watcher = watchers[client.ordinal()];
         if (watcher != null) {
           watcher.beforeWrite(this, page);
         }
-        clearBits((int) page, client.bit());
+        clearBits(page, client.bit());
       }
     }
   }
@@ -180,6 +202,7 @@ public final class RamBlock implements AutoCloseable {
   @Override
   public void close() {
     Libc.unmap(hostAddress, size);
+    Libc.unmap(watch, watchBytes());
     Arrays.fill(watchers, null);
   }
 

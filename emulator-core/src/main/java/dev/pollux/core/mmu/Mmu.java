@@ -282,7 +282,8 @@ public final class Mmu implements AutoCloseable {
     }
     int clients = found.watchedBy(foundOffset >> RamBlock.PAGE_BITS);
     if (clients != 0) {
-      if (clients == WriteClient.CODE.bit() && !codeWatch.holdsCode(found, foundOffset, size)) {
+      if ((clients & WriteClient.CODE.bit()) != 0
+          && !codeWatch.holdsCode(found, foundOffset, size)) {
         return 0;
       }
       found.beforeWrite(foundOffset, size);
@@ -413,10 +414,12 @@ public final class Mmu implements AutoCloseable {
     if (clients == 0) {
       return;
     }
-    if (clients == WriteClient.CODE.bit() && !codeWatch.holdsCode(block, foundOffset, size)) {
-      return; // data beside code: the code stays, and so does the watch
+    if ((clients & WriteClient.CODE.bit()) != 0 && !codeWatch.holdsCode(block, foundOffset, size)) {
+      // Data beside code: the code stays, and so does its watch.
+      block.tellWatchers(page, clients & ~WriteClient.CODE.bit());
+      return;
     }
-    block.beforeWrite(foundOffset, size);
+    block.tellWatchers(page, -1);
     if (!block.isWatched(page)) {
       long entry = tables + inMode * TABLE_BYTES + index(linear);
       if (RawMemory.getLong(entry) == (linear & PAGE_MASK)) {
@@ -780,6 +783,18 @@ public final class Mmu implements AutoCloseable {
       if (RawMemory.getLong(entry + TlbLayout.HOST_PAGE) == host) {
         RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalidTag(entry));
       }
+    }
+  }
+
+  /**
+   * Takes the write tags from all translations, so that the next write to each page is looked at:
+   * many pages are watched from now on. On the vCPU's thread, or while it is parked.
+   */
+  public void protectAll() {
+    for (long entry = tables;
+        entry < tables + TlbLayout.MODES * TABLE_BYTES;
+        entry += TlbLayout.ENTRY_SIZE) {
+      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalidTag(entry));
     }
   }
 
