@@ -317,6 +317,11 @@ public final class Vcpu implements Migratable, AutoCloseable {
    * Waits until the vCPU has passed an instruction boundary since the call, or is halted or parked.
    */
   public void synchronize() {
+    synchronized (this) {
+      if (paused) {
+        return;
+      }
+    }
     CountDownLatch passed = new CountDownLatch(1);
     post(passed::countDown);
     try {

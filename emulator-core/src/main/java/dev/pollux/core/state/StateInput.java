@@ -3,10 +3,26 @@ package dev.pollux.core.state;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** Reads big-endian state from bytes that are not trusted. */
+/**
+ * Reads big-endian state that is not trusted, from bytes or, where nobody knows how long it is,
+ * from a source that is asked for no more than the state holds.
+ */
 public final class StateInput {
-  private final byte[] bytes;
-  private final int end;
+  /** Where state comes from piece by piece. */
+  @FunctionalInterface
+  public interface Source {
+    /** Delivers exactly {@code count} bytes; throws with the reason where it cannot. */
+    void read(byte[] to, int at, int count) throws StateException;
+  }
+
+  private static final Source NOTHING_MORE =
+      (to, at, count) -> {
+        throw new StateException("truncated");
+      };
+
+  private final Source source;
+  private byte[] bytes;
+  private int end;
   private int position;
 
   public StateInput(byte[] bytes) {
@@ -14,9 +30,15 @@ public final class StateInput {
   }
 
   public StateInput(byte[] bytes, int offset, int length) {
+    this.source = NOTHING_MORE;
     this.bytes = bytes;
     this.position = offset;
     this.end = offset + length;
+  }
+
+  public StateInput(Source source) {
+    this.source = source;
+    this.bytes = new byte[64];
   }
 
   public int u8() throws StateException {
@@ -50,18 +72,30 @@ public final class StateInput {
     return new String(bytes(u8()), StandardCharsets.UTF_8);
   }
 
+  /** Bytes at hand that were not read. */
   public int remaining() {
     return end - position;
   }
 
-  public int position() {
-    return position;
-  }
-
   private void need(int count) throws StateException {
-    if (count < 0 || end - position < count) {
+    if (count < 0 || (source == NOTHING_MORE && end - position < count)) {
       throw new StateException(
           "truncated: " + count + " bytes expected, " + (end - position) + " left");
     }
+    if (end - position < count) {
+      fetch(count);
+    }
+  }
+
+  /** Has {@code count} bytes at hand; what was read before is forgotten. */
+  private void fetch(int count) throws StateException {
+    int left = end - position;
+    byte[] room = count > bytes.length ? new byte[count] : bytes;
+    System.arraycopy(bytes, position, room, 0, left);
+    bytes = room;
+    position = 0;
+    end = left;
+    source.read(bytes, left, count - left);
+    end = count;
   }
 }

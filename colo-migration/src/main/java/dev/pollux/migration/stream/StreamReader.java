@@ -1,0 +1,159 @@
+package dev.pollux.migration.stream;
+
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.state.StateException;
+import dev.pollux.core.state.StateInput;
+import dev.pollux.migration.transport.MigrationChannel;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * Reads from a migration's connection through a big buffer. What comes is not trusted: its end in
+ * the wrong place is a {@link StreamException}. One thread.
+ */
+public final class StreamReader {
+  private static final int CAPACITY = 512 << 10;
+
+  private final MigrationChannel channel;
+  private final ByteBuffer buffer;
+  private final long address;
+  private long received;
+
+  public StreamReader(MigrationChannel channel) {
+    this.channel = channel;
+    this.buffer = ByteBuffer.allocateDirect(CAPACITY);
+    this.address = MemorySegment.ofBuffer(buffer).address();
+    buffer.flip();
+  }
+
+  /** Reads bytes that are there already. */
+  public StreamReader(byte[] bytes) {
+    this.channel = null;
+    this.buffer = ByteBuffer.allocateDirect(bytes.length).put(bytes).flip();
+    this.address = MemorySegment.ofBuffer(buffer).address();
+    this.received = bytes.length;
+  }
+
+  public int u8() throws IOException {
+    need(1);
+    return buffer.get() & 0xff;
+  }
+
+  /** The next byte, or -1 where the stream ends. */
+  public int u8OrEnd() throws IOException {
+    return buffer.hasRemaining() || fetch(1) ? buffer.get() & 0xff : -1;
+  }
+
+  public int u16() throws IOException {
+    need(2);
+    return buffer.getShort() & 0xffff;
+  }
+
+  public int u32() throws IOException {
+    need(4);
+    return buffer.getInt();
+  }
+
+  public long u64() throws IOException {
+    need(8);
+    return buffer.getLong();
+  }
+
+  /** Looks at the next four bytes, which are read again later. */
+  public int peek32() throws IOException {
+    need(4);
+    return buffer.getInt(buffer.position());
+  }
+
+  /** Reads so many bytes; the caller has checked that the number makes sense. */
+  public byte[] bytes(int count) throws IOException {
+    byte[] bytes = new byte[count];
+    bytes(bytes, 0, count);
+    return bytes;
+  }
+
+  private void bytes(byte[] to, int at, int count) throws IOException {
+    for (int done = 0; done < count; ) {
+      need(1);
+      int n = Math.min(buffer.remaining(), count - done);
+      buffer.get(to, at + done, n);
+      done += n;
+    }
+  }
+
+  /** Reads and forgets so many bytes. */
+  public void skip(int count) throws IOException {
+    for (int left = count; left > 0; ) {
+      need(1);
+      int n = Math.min(buffer.remaining(), left);
+      buffer.position(buffer.position() + n);
+      left -= n;
+    }
+  }
+
+  /** A length of one byte and that many bytes of text, made fit to be shown. */
+  public String name() throws IOException {
+    return printable(new String(bytes(u8()), StandardCharsets.UTF_8));
+  }
+
+  static String printable(String text) {
+    return text.replaceAll("[^ -~]", "?");
+  }
+
+  /**
+   * The contents of a page.
+   *
+   * @return their host address, valid until the next call of any method
+   */
+  public long page() throws IOException {
+    need(RamBlock.PAGE_SIZE);
+    int at = buffer.position();
+    buffer.position(at + RamBlock.PAGE_SIZE);
+    return address + at;
+  }
+
+  /** A device's state, of which nobody knows the length beforehand, read from here on. */
+  public StateInput state() {
+    return new StateInput(
+        (to, at, count) -> {
+          try {
+            bytes(to, at, count);
+          } catch (IOException e) {
+            throw new StateException(e.getMessage());
+          }
+        });
+  }
+
+  /** Number of bytes read so far. */
+  public long position() {
+    return received - buffer.remaining();
+  }
+
+  private void need(int bytes) throws IOException {
+    if (buffer.remaining() < bytes && !fetch(bytes)) {
+      throw new StreamException("the stream ends after %d bytes".formatted(received));
+    }
+  }
+
+  /** Has so many bytes in the buffer; false where the stream ends before. */
+  private boolean fetch(int bytes) throws IOException {
+    if (channel == null) {
+      return false;
+    }
+    buffer.compact();
+    try {
+      while (buffer.position() < bytes) {
+        int n = channel.read(buffer);
+        if (n < 0) {
+          return false;
+        }
+        received += n;
+      }
+    } finally {
+      buffer.flip();
+    }
+    return true;
+  }
+}

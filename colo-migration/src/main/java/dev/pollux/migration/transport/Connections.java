@@ -1,0 +1,89 @@
+package dev.pollux.migration.transport;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Every connection of one migration, so that all can be cut at once. Any thread; the methods never
+ * wait for a peer.
+ */
+public final class Connections {
+  private final List<MigrationChannel> channels = new ArrayList<>();
+
+  /** A socket that listens or is being connected: there is nothing in it to cut, only to close. */
+  private final List<Closeable> pending = new ArrayList<>();
+
+  private boolean cut;
+
+  /** Enters a connection; it is cut at once if all others were. */
+  public <C extends MigrationChannel> C add(C channel) {
+    boolean late;
+    synchronized (this) {
+      channels.add(channel);
+      late = cut;
+    }
+    if (late) {
+      channel.shutdown();
+    }
+    return channel;
+  }
+
+  /** Enters what is to be closed instead of cut until {@link #settled}. */
+  synchronized void await(Closeable socket) throws IOException {
+    if (cut) {
+      socket.close();
+    }
+    pending.add(socket);
+  }
+
+  synchronized void settled(Closeable socket) {
+    pending.remove(socket);
+  }
+
+  /** Whether there is something to cut. */
+  public synchronized boolean isAny() {
+    return !channels.isEmpty() || !pending.isEmpty();
+  }
+
+  /** Whether {@link #shutdown} was called. */
+  public synchronized boolean isCut() {
+    return cut;
+  }
+
+  /** Cuts all connections, those that come later included. */
+  public void shutdown() {
+    List<MigrationChannel> open;
+    List<Closeable> waiting;
+    synchronized (this) {
+      cut = true;
+      open = List.copyOf(channels);
+      waiting = List.copyOf(pending);
+    }
+    open.forEach(MigrationChannel::shutdown);
+    for (Closeable socket : waiting) {
+      closeQuietly(socket);
+    }
+  }
+
+  /** Lets go of all connections; what was written before still arrives. */
+  public void close() {
+    List<Closeable> all;
+    synchronized (this) {
+      all = new ArrayList<>(channels);
+      all.addAll(pending);
+      channels.clear();
+      pending.clear();
+    }
+    all.forEach(Connections::closeQuietly);
+  }
+
+  private static void closeQuietly(Closeable closeable) {
+    try {
+      closeable.close();
+    } catch (IOException e) {
+      // It is of no use any more in any case.
+    }
+  }
+}

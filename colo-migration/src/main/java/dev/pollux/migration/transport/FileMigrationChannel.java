@@ -1,0 +1,58 @@
+package dev.pollux.migration.transport;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** A file, or a part of it from some offset on. */
+final class FileMigrationChannel implements MigrationChannel {
+  private final FileChannel file;
+
+  private FileMigrationChannel(FileChannel file, long offset) throws IOException {
+    this.file = file;
+    file.position(offset);
+  }
+
+  static FileMigrationChannel forWriting(Path path, long offset) throws IOException {
+    FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
+    file.truncate(offset);
+    return new FileMigrationChannel(file, offset);
+  }
+
+  static FileMigrationChannel forReading(Path path, long offset) throws IOException {
+    return new FileMigrationChannel(FileChannel.open(path, StandardOpenOption.READ), offset);
+  }
+
+  @Override
+  public int read(ByteBuffer to) throws IOException {
+    return file.read(to);
+  }
+
+  @Override
+  public void write(ByteBuffer from) throws IOException {
+    while (from.hasRemaining()) {
+      file.write(from);
+    }
+  }
+
+  @Override
+  public boolean isTwoWay() {
+    return false;
+  }
+
+  @Override
+  public void shutdown() {
+    try {
+      file.close();
+    } catch (IOException e) {
+      // Nobody needs it any more.
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    file.close();
+  }
+}

@@ -1,0 +1,38 @@
+package dev.pollux.migration.transport;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * A connection of a migration. One thread may read while another writes; both block. Anybody may
+ * cut it.
+ */
+public interface MigrationChannel extends Closeable {
+  /**
+   * Reads at least one byte, unless the buffer is full.
+   *
+   * @return the number of bytes, -1 at the end
+   */
+  int read(ByteBuffer to) throws IOException;
+
+  /** Writes all of the buffer's bytes. */
+  void write(ByteBuffer from) throws IOException;
+
+  /** Whether the destination can answer through it. */
+  boolean isTwoWay();
+
+  /**
+   * Cuts both directions at once: whoever reads or writes fails, and so does who tries later. Any
+   * thread, without any lock; again without effect.
+   */
+  void shutdown();
+
+  /**
+   * Ends what is written and waits where there is something to wait for.
+   *
+   * @throws IOException if the other side says that it failed, as a program does
+   */
+  @Override
+  void close() throws IOException;
+}

@@ -1,0 +1,105 @@
+package dev.pollux.migration.transport;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** The standard input or output of a program, whose error output goes to ours. */
+final class ProcessMigrationChannel implements MigrationChannel {
+  /** As much as a pipe takes at once. */
+  private static final int CHUNK = 64 << 10;
+
+  private static final long PATIENCE_SECONDS = 30;
+
+  private final Process process;
+  private final boolean writing;
+  private final byte[] chunk = new byte[CHUNK];
+
+  private ProcessMigrationChannel(Process process, boolean writing) {
+    this.process = process;
+    this.writing = writing;
+  }
+
+  /** Starts a program that reads what is written here. */
+  static ProcessMigrationChannel forWriting(List<String> command) throws IOException {
+    ProcessBuilder builder = builder(command).redirectOutput(ProcessBuilder.Redirect.DISCARD);
+    return new ProcessMigrationChannel(builder.start(), true);
+  }
+
+  /** Starts a program whose output is read here. */
+  static ProcessMigrationChannel forReading(List<String> command) throws IOException {
+    Process process = builder(command).start();
+    process.getOutputStream().close();
+    return new ProcessMigrationChannel(process, false);
+  }
+
+  private static ProcessBuilder builder(List<String> command) throws IOException {
+    if (command.isEmpty()) {
+      throw new IOException("no program is given");
+    }
+    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+  }
+
+  @Override
+  public int read(ByteBuffer to) throws IOException {
+    InputStream in = process.getInputStream();
+    int n = in.read(chunk, 0, Math.min(chunk.length, to.remaining()));
+    if (n > 0) {
+      to.put(chunk, 0, n);
+    }
+    return n;
+  }
+
+  @Override
+  public void write(ByteBuffer from) throws IOException {
+    OutputStream out = process.getOutputStream();
+    while (from.hasRemaining()) {
+      int n = Math.min(chunk.length, from.remaining());
+      from.get(chunk, 0, n);
+      out.write(chunk, 0, n);
+    }
+    out.flush();
+  }
+
+  @Override
+  public boolean isTwoWay() {
+    return false;
+  }
+
+  @Override
+  public void shutdown() {
+    process.descendants().forEach(ProcessHandle::destroyForcibly);
+    process.destroyForcibly();
+  }
+
+  @Override
+  public void close() throws IOException {
+    try {
+      if (writing) {
+        process.getOutputStream().close();
+        awaitSuccess();
+      } else {
+        process.getInputStream().close();
+      }
+    } finally {
+      shutdown();
+    }
+  }
+
+  private void awaitSuccess() throws IOException {
+    try {
+      if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+        throw new IOException("the program does not end");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
+    if (process.exitValue() != 0) {
+      throw new IOException("the program ended with status " + process.exitValue());
+    }
+  }
+}

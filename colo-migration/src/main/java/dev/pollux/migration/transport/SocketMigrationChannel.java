@@ -1,0 +1,62 @@
+package dev.pollux.migration.transport;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+
+/** A TCP or Unix socket. */
+final class SocketMigrationChannel implements MigrationChannel {
+  private final SocketChannel socket;
+
+  SocketMigrationChannel(SocketChannel socket) throws IOException {
+    this.socket = socket;
+    if (!(socket.getLocalAddress() instanceof UnixDomainSocketAddress)
+        && socket.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
+      socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
+    }
+  }
+
+  /** A socket that is not connected yet. */
+  static SocketChannel open(boolean unix) throws IOException {
+    return unix ? SocketChannel.open(StandardProtocolFamily.UNIX) : SocketChannel.open();
+  }
+
+  @Override
+  public int read(ByteBuffer to) throws IOException {
+    return socket.read(to);
+  }
+
+  @Override
+  public void write(ByteBuffer from) throws IOException {
+    while (from.hasRemaining()) {
+      socket.write(from);
+    }
+  }
+
+  @Override
+  public boolean isTwoWay() {
+    return true;
+  }
+
+  @Override
+  public void shutdown() {
+    try {
+      socket.shutdownInput();
+    } catch (IOException e) {
+      // Not connected any more.
+    }
+    try {
+      socket.shutdownOutput();
+    } catch (IOException e) {
+      // Not connected any more.
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    socket.close();
+  }
+}
