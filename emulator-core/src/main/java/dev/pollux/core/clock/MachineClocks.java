@@ -127,6 +127,11 @@ public final class MachineClocks {
     return virtualNow >= virtualDeadline;
   }
 
+  /** Guest time at which the first timer on it is due. As {@link #isTimerDue} a hint. */
+  public long virtualDeadline() {
+    return virtualDeadline;
+  }
+
   /** Runs every timer on guest time that is due. Machine lock held. */
   public void runDueVirtual() {
     if (virtual.running()) {

@@ -68,6 +68,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final Stubs stubs;
   private final BlockCompiler compiler;
   private final BlockTable blocks;
+  private final GuestClock clock;
   private final byte[] counters = new byte[COUNTERS];
 
   /** What each exit number means. */
@@ -121,6 +122,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.keep();
     this.compiler = new BlockCompiler(stubs);
     this.blocks = new BlockTable(cache);
+    this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
     for (int i = 0; i < JitLayout.JUMP_TABLES; i++) {
       emptyJumpTable(i);
     }
@@ -131,6 +133,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   public void run() {
     owner = Thread.currentThread();
     interpreter.attach();
+    clock.stop();
     try {
       runAttached();
     } finally {
@@ -167,6 +170,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     Insn insn = block.insns[i];
     int flushes = mmu.flushes();
     interpreted[insn.op.ordinal()]++;
+    if (insn.op == Op.RDTSC || insn.op == Op.RDTSCP) {
+      clock.adjust();
+    }
     interpreter.executeOne(block.prepared(i, interpreter), block.rip);
     if (insn.info.endsBlock()
         || i == block.insns.length - 1

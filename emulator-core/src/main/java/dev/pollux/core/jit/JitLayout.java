@@ -33,8 +33,24 @@ public final class JitLayout {
   /** u32: the host's own MXCSR. */
   public static final int HOST_MXCSR = EXIT + 4;
 
+  /**
+   * u64: guest time for RDTSC. While the host's time-stamp counter is less than {@link #CLOCK_SPAN}
+   * beyond this, guest time in nanoseconds is {@link #CLOCK_NANOS} plus the distance times {@link
+   * #CLOCK_SCALE} / 2^32.
+   */
+  public static final int CLOCK_TSC = HOST_MXCSR + 8;
+
+  /** u64: as {@link #CLOCK_TSC} says; 0: the interpreter reads the clock. */
+  public static final int CLOCK_SPAN = CLOCK_TSC + 8;
+
+  /** u64: as {@link #CLOCK_TSC} says. */
+  public static final int CLOCK_SCALE = CLOCK_SPAN + 8;
+
+  /** u64: as {@link #CLOCK_TSC} says. */
+  public static final int CLOCK_NANOS = CLOCK_SCALE + 8;
+
   /** Bytes used. */
-  public static final int SIZE = HOST_MXCSR + 4 - CpuLayout.JIT;
+  public static final int SIZE = CLOCK_NANOS + 8 - CpuLayout.JIT;
 
   /** Jump cache: tables for this many execution keys. */
   public static final int JUMP_TABLES = 8;

@@ -92,6 +92,8 @@ public final class BlockCompiler {
 
   private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
   private final Reencoder reencoder = new Reencoder(asm.code());
+  private final SystemCode system = new SystemCode(this);
+  private final StringCode strings = new StringCode(this);
   private final Stubs stubs;
   private final List<Deferred> deferred = new ArrayList<>();
   private final List<BlockCode.Exit> exits = new ArrayList<>();
@@ -247,7 +249,7 @@ public final class BlockCompiler {
    * Called before code that destroys the host's flags: saves them if they are live before the
    * current instruction.
    */
-  private void clobberFlags() {
+  void clobberFlags() {
     saveFlags(plan.before(current));
     if (flags == Flags.BOTH) {
       flags = Flags.MEMORY;
@@ -318,6 +320,22 @@ public final class BlockCompiler {
       case LEA -> lea(insn);
       case BSWAP -> bswap(insn);
       case DIV, IDIV -> divide(insn);
+      case MOVS, STOS -> strings.emit(insn);
+      case CLD, STD -> system.direction(insn.op == Op.STD);
+      case RDTSC, RDTSCP -> system.readClock(insn, context.supervisor());
+      case MOV_CR -> system.readControl(insn);
+      case MOV_SREG -> {
+        if (insn.kind0 == Insn.SEG) {
+          system.writeSelector(insn);
+        } else {
+          system.readSelector(insn);
+        }
+      }
+      case RDFSBASE -> system.readBase(insn, CpuLayout.FS);
+      case RDGSBASE -> system.readBase(insn, CpuLayout.GS);
+      case WRFSBASE -> system.writeBase(insn, CpuLayout.FS);
+      case WRGSBASE -> system.writeBase(insn, CpuLayout.GS);
+      case BT, BTS, BTR, BTC -> bitTest(insn);
       default -> ordinary(insn);
     }
     return context.endsBlock(insn);
@@ -357,6 +375,37 @@ public final class BlockCompiler {
     asm.shl(DWORD, S2, 11);
     asm.or(DWORD, Mem.of(S1), S2);
     asm.lea(QWORD, SP, Mem.of(SP, -8));
+  }
+
+  /**
+   * A bit test. With a register as bit number the operand in memory is the one that holds the bit,
+   * in either direction; there the number's upper part is added to the address.
+   */
+  private void bitTest(Insn insn) {
+    if (!insn.hasMemory() || insn.kind1 == Insn.IMM) {
+      ordinary(insn);
+      return;
+    }
+    int bytes = insn.size0;
+    clobberFlags();
+    effectiveAddress(insn, S1, QWORD);
+    loadGpr(insn.reg1, S2);
+    if (bytes < 8) {
+      asm.movsx(QWORD, S2, size(bytes), S2);
+    }
+    asm.shift(ShiftOp.SAR, QWORD, S2, Integer.numberOfTrailingZeros(bytes * 8));
+    asm.lea(QWORD, S1, Mem.of(S1, S2, bytes, 0));
+    addSegmentBase(insn);
+    probe(bytes, insn.op != Op.BT, false);
+    loadGpr(insn.reg1, S2);
+    asm.and(DWORD, S2, bytes * 8 - 1);
+    if (plan.needsFlags(current, insn)) {
+      asm.mov(QWORD, state(CpuLayout.SCRATCH), S2);
+      restoreFlags(insn);
+      asm.mov(QWORD, S2, state(CpuLayout.SCRATCH));
+    }
+    reencoder.emit(insn, S2.number(), Reencoder.Rm.AT_SCRATCH, 0, 0, false);
+    wrote(insn);
   }
 
   private void ordinary(Insn insn) {
@@ -543,6 +592,31 @@ public final class BlockCompiler {
       default ->
           !Translatable.writes(insn, operand) || insn.size(operand) == 8 || insn.size(operand) == 1;
     };
+  }
+
+  /** Copies a guest general register to a scratch register. Flags stay. */
+  void loadGpr(int guest, Gpr scratch) {
+    Gpr host = RegisterMap.host(guest);
+    if (host == null) {
+      asm.mov(QWORD, scratch, RegisterMap.slot(guest));
+    } else {
+      asm.mov(QWORD, scratch, host);
+    }
+  }
+
+  /**
+   * Writes a guest general register of 2, 4 or 8 bytes. Flags stay.
+   *
+   * @param value zero-extended to 8 bytes
+   */
+  void storeGpr(int guest, int bytes, Gpr value) {
+    Gpr host = RegisterMap.host(guest);
+    OpSize size = bytes == 2 ? WORD : QWORD;
+    if (host == null) {
+      asm.mov(size, RegisterMap.slot(guest), value);
+    } else {
+      asm.mov(size, host, value);
+    }
   }
 
   /** Loads a guest general register, or its second byte, into a scratch register. Flags stay. */
@@ -829,14 +903,19 @@ public final class BlockCompiler {
    * Leaves the host address of the memory operand in scratch 1, or leaves for the interpreter.
    * Destroys scratch 2.
    */
-  private void access(Insn insn, int bytes, boolean write, boolean aligned) {
+  void access(Insn insn, int bytes, boolean write, boolean aligned) {
     clobberFlags();
     effectiveAddress(insn, S1, insn.addrSize == 4 ? DWORD : QWORD);
+    addSegmentBase(insn);
+    probe(bytes, write, aligned);
+  }
+
+  /** From the effective address in scratch 1 to the linear address. */
+  void addSegmentBase(Insn insn) {
     if (insn.segment >= CpuLayout.FS) {
       asm.add(
           QWORD, S1, state(CpuLayout.SEG + insn.segment * CpuLayout.SEG_SIZE + CpuLayout.SEG_BASE));
     }
-    probe(bytes, write, aligned);
   }
 
   private void effectiveAddress(Insn insn, Gpr target, OpSize size) {
@@ -892,7 +971,7 @@ public final class BlockCompiler {
    *   host = entry.hostPage + offset
    * </pre>
    */
-  private void probe(int bytes, boolean write, boolean aligned) {
+  void probe(int bytes, boolean write, boolean aligned) {
     int table = CpuLayout.TLB + context.mmuMode() * TlbLayout.TABLE_SIZE;
     Label slow = slowExit();
     asm.mov(QWORD, S2, S1);
@@ -914,7 +993,7 @@ public final class BlockCompiler {
   // ---- exits ----
 
   /** A label that leads to the interpreter for the current instruction. */
-  private Label slowExit() {
+  Label slowExit() {
     Label slow = new Label();
     int insn = current;
     defer(slow, () -> exits.add(new BlockCode.Interpret(exit(), insn)));
@@ -949,7 +1028,7 @@ public final class BlockCompiler {
     deferred.add(new Deferred(label, emit));
   }
 
-  private static OpSize size(int bytes) {
+  static OpSize size(int bytes) {
     return switch (bytes) {
       case 1 -> BYTE;
       case 2 -> WORD;

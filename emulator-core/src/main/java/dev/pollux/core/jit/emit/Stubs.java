@@ -44,6 +44,7 @@ public final class Stubs {
   private final int leave;
   private final int loadSimd;
   private final int loadX87;
+  private final int readCounter;
 
   /**
    * @param base where the stubs will be
@@ -60,6 +61,8 @@ public final class Stubs {
     emitEnter();
     leave = asm.position();
     emitLeave();
+    readCounter = asm.position();
+    emitReadCounter();
     asm.checkResolved();
   }
 
@@ -74,6 +77,11 @@ public final class Stubs {
   /** Address of the way in. */
   public long enter() {
     return base + enter;
+  }
+
+  /** Address of a function that returns the host's time-stamp counter. */
+  public long readCounter() {
+    return base + readCounter;
   }
 
   /** Code jumps here when its exit's number is in {@link JitLayout#EXIT}. */
@@ -156,6 +164,13 @@ public final class Stubs {
     for (int i = SAVED.length - 1; i >= 0; i--) {
       asm.pop(SAVED[i]);
     }
+    asm.ret();
+  }
+
+  private void emitReadCounter() {
+    asm.op(NullaryOp.RDTSC);
+    asm.shl(QWORD, Gpr.RDX, 32);
+    asm.or(QWORD, Gpr.RAX, Gpr.RDX);
     asm.ret();
   }
 

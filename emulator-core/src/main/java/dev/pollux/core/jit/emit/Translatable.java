@@ -1,5 +1,6 @@
 package dev.pollux.core.jit.emit;
 
+import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
 import dev.pollux.core.decode.OpcodeInfo.Property;
@@ -18,8 +19,6 @@ final class Translatable {
    */
   private static final Set<Op> INTERPRETED =
       EnumSet.of(
-          Op.MOV_SREG,
-          Op.MOV_CR,
           Op.MOV_DR,
           Op.LES,
           Op.LDS,
@@ -50,9 +49,7 @@ final class Translatable {
           Op.STAC,
           Op.XGETBV,
           Op.XSETBV,
-          Op.RDTSCP,
           Op.CLZERO,
-          Op.RDTSC,
           Op.RDPMC,
           Op.RDMSR,
           Op.WRMSR,
@@ -61,10 +58,6 @@ final class Translatable {
           Op.INVD,
           Op.WBINVD,
           Op.WBNOINVD,
-          Op.RDFSBASE,
-          Op.RDGSBASE,
-          Op.WRFSBASE,
-          Op.WRGSBASE,
           Op.FXSAVE,
           Op.FXRSTOR,
           Op.XSAVE,
@@ -101,13 +94,9 @@ final class Translatable {
           Op.OUT,
           Op.INS,
           Op.OUTS,
-          Op.MOVS,
           Op.CMPS,
-          Op.STOS,
           Op.LODS,
           Op.SCAS,
-          Op.CLD,
-          Op.STD,
           Op.HLT,
           Op.INT,
           Op.INT1,
@@ -153,22 +142,55 @@ final class Translatable {
   /** Their second operand is written, too. */
   private static final Set<Op> WRITES_SECOND = EnumSet.of(Op.XCHG, Op.XADD, Op.MULX);
 
-  /** Only where the privilege level is 0. */
-  private static final Set<Op> SUPERVISOR = EnumSet.of(Op.SWAPGS, Op.CLI, Op.STI);
+  /** Translated by code of their own, in the forms that {@link #system} names. */
+  private static final Set<Op> SYSTEM =
+      EnumSet.of(
+          Op.SWAPGS,
+          Op.CLI,
+          Op.STI,
+          Op.CLD,
+          Op.STD,
+          Op.RDTSC,
+          Op.RDTSCP,
+          Op.MOV_CR,
+          Op.MOV_SREG,
+          Op.RDFSBASE,
+          Op.RDGSBASE,
+          Op.WRFSBASE,
+          Op.WRGSBASE,
+          Op.MOVS,
+          Op.STOS);
 
   /** True if a block goes on behind {@code insn} when it is translated. */
   static boolean continues(Insn insn, BlockCompiler.Context context) {
     return !insn.info.endsBlock()
         || insn.op == Op.JCC
-        || context.supervisor() && (insn.op == Op.CLI || insn.op == Op.STI);
+        || context.supervisor() && (insn.op == Op.CLI || insn.op == Op.STI)
+        || insn.op == Op.MOV_SREG && system(insn, context.supervisor());
   }
 
   /** True if the code generator translates {@code insn} in a block of that context. */
   static boolean translates(Insn insn, BlockCompiler.Context context) {
-    if (insn.isValid() && SUPERVISOR.contains(insn.op)) {
-      return context.supervisor();
+    if (insn.isValid() && SYSTEM.contains(insn.op)) {
+      return insn.mode == 64 && system(insn, context.supervisor());
     }
     return translates(insn, context.simd(), context.floatingPoint(), context.x87());
+  }
+
+  private static boolean system(Insn insn, boolean supervisor) {
+    return switch (insn.op) {
+      case SWAPGS, CLI, STI -> supervisor;
+      case MOV_CR ->
+          supervisor
+              && insn.kind1 == Insn.CR
+              && (insn.reg1 == 0 || insn.reg1 == 2 || insn.reg1 == 3 || insn.reg1 == 4);
+      case MOV_SREG ->
+          insn.kind0 != Insn.SEG
+              || insn.reg0 == CpuLayout.ES
+              || insn.reg0 >= CpuLayout.DS && insn.reg0 <= CpuLayout.GS;
+      case MOVS, STOS -> insn.addrSize == 8;
+      default -> true;
+    };
   }
 
   /**
@@ -177,7 +199,7 @@ final class Translatable {
    */
   static boolean translates(Insn insn, boolean simd, boolean floatingPoint, boolean x87) {
     if (!insn.isValid()
-        || SUPERVISOR.contains(insn.op)
+        || SYSTEM.contains(insn.op)
         || insn.mode != 64
         || INTERPRETED.contains(insn.op)) {
       return false;
@@ -188,7 +210,7 @@ final class Translatable {
     if (insn.hasMemory() && (insn.addrSize == 2 || insn.memSize() == 0) && needsAccess(insn)) {
       return false;
     }
-    if (insn.hasMemory() && insn.info.has(Property.BITSTRING) && insn.kind1 != Insn.IMM) {
+    if (insn.hasMemory() && insn.info.has(Property.BITSTRING) && insn.addrSize != 8) {
       return false;
     }
     if (insn.info.has(Property.SIMD) && !simd) {

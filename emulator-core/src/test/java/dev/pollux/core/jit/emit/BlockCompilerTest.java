@@ -17,11 +17,15 @@ import dev.pollux.core.host.NativeCall;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.JitLayout;
 import dev.pollux.core.jit.asm.AluOp;
+import dev.pollux.core.jit.asm.BitOp;
 import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.NullaryOp;
+import dev.pollux.core.jit.asm.Seg;
+import dev.pollux.core.jit.asm.StringOp;
 import dev.pollux.core.jit.asm.UnaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.cache.CodeCache;
@@ -308,5 +312,114 @@ class BlockCompilerTest {
             });
     assertEquals(0, gpr(Gpr.RBX));
     assertEquals(BlockCode.Link.class, exit.getClass());
+  }
+
+  @Test
+  void repeatedStringInstructionsStopWhereTheTlbKnowsNoMore() {
+    set(Gpr.RDI, DATA + 0xff0);
+    set(Gpr.RCX, 5);
+    set(Gpr.RAX, 0x1122_3344);
+    BlockCode.Exit exit = run(a -> a.rep(StringOp.STOS, DWORD));
+    assertEquals(0, ((BlockCode.Interpret) exit).insn());
+    assertEquals(1, gpr(Gpr.RCX));
+    assertEquals(DATA + 0x1000, gpr(Gpr.RDI));
+    assertEquals(0x1122_3344, RawMemory.getInt(page + 0xffc));
+
+    set(Gpr.RSI, DATA + 0xff0);
+    set(Gpr.RDI, DATA + 0x10);
+    set(Gpr.RCX, 2);
+    exit = run(a -> a.rep(StringOp.MOVS, QWORD));
+    assertEquals(BlockCode.Link.class, exit.getClass());
+    assertEquals(0, gpr(Gpr.RCX));
+    assertEquals(DATA + 0x1000, gpr(Gpr.RSI));
+    assertEquals(DATA + 0x20, gpr(Gpr.RDI));
+    assertEquals(0x1122_3344_1122_3344L, RawMemory.getLong(page + 0x18));
+  }
+
+  @Test
+  void overlappingMovesRepeatTheFirstElements() {
+    RawMemory.putByte(page, (byte) 7);
+    set(Gpr.RSI, DATA);
+    set(Gpr.RDI, DATA + 1);
+    set(Gpr.RCX, 100);
+    run(a -> a.rep(StringOp.MOVS, BYTE));
+    assertEquals(7, RawMemory.getByte(page + 100));
+    assertEquals(0, RawMemory.getByte(page + 101));
+  }
+
+  @Test
+  void stringInstructionsDownwardsAreLeftToTheInterpreter() {
+    state.setRflags(0x402);
+    set(Gpr.RDI, DATA + 8);
+    set(Gpr.RCX, 1);
+    assertEquals(BlockCode.Interpret.class, run(a -> a.rep(StringOp.STOS, BYTE)).getClass());
+    assertEquals(DATA + 8, gpr(Gpr.RDI));
+  }
+
+  @Test
+  void bitStringsReachBeyondTheirOperandInBothDirections() {
+    set(Gpr.RSI, DATA + 0x100);
+    set(Gpr.RCX, -3);
+    set(Gpr.R10, 70);
+    state.setU16(JitLayout.FLAGS, 0x40 << 8);
+    run(
+        a -> {
+          a.bit(BitOp.BTS, QWORD, Mem.of(Gpr.RSI), Gpr.RCX);
+          a.bit(BitOp.BTS, DWORD, Mem.of(Gpr.RSI), Gpr.R10);
+          a.bit(BitOp.BT, QWORD, Mem.of(Gpr.RSI), Gpr.RCX);
+        });
+    assertEquals(1L << 61, RawMemory.getLong(page + 0xf8));
+    assertEquals(1 << 6, RawMemory.getInt(page + 0x108));
+    assertEquals(0x41, JitLayout.unpackFlags(state.u16(JitLayout.FLAGS)) & 0x41, "CF set, ZF kept");
+  }
+
+  @Test
+  void timeIsReadWithinItsSpanOnly() {
+    state.setU64(JitLayout.CLOCK_SPAN, Long.MAX_VALUE);
+    state.setU64(JitLayout.CLOCK_NANOS, 0x12_3456_7890L);
+    state.setU64(CpuLayout.TSC_OFFSET, 1);
+    state.setU32(CpuLayout.TSC_AUX, 3);
+    BlockCode.Exit exit = run(a -> a.op(NullaryOp.RDTSCP));
+    assertEquals(BlockCode.Link.class, exit.getClass());
+    assertEquals(0x12, gpr(Gpr.RDX));
+    assertEquals(0x3456_7891, gpr(Gpr.RAX));
+    assertEquals(3, gpr(Gpr.RCX));
+    state.setU64(JitLayout.CLOCK_SPAN, 0);
+    assertEquals(BlockCode.Interpret.class, run(a -> a.op(NullaryOp.RDTSC)).getClass());
+  }
+
+  @Test
+  void onlyNullSelectorsAreLoaded() {
+    state.setSeg(CpuLayout.DS, 0x18, 5, 6, 7);
+    set(Gpr.RAX, 0xffff_0003L);
+    set(Gpr.RBX, -1);
+    run(
+        a -> {
+          a.mov(DWORD, Gpr.RBX, Seg.DS);
+          a.mov(Seg.DS, Gpr.RAX);
+        });
+    assertEquals(0x18, gpr(Gpr.RBX));
+    assertEquals(3, state.segSelector(CpuLayout.DS));
+    assertEquals(0, state.segAttr(CpuLayout.DS));
+    set(Gpr.RAX, 8);
+    assertEquals(BlockCode.Interpret.class, run(a -> a.mov(Seg.DS, Gpr.RAX)).getClass());
+  }
+
+  @Test
+  void segmentBasesNeedTheirEnableBitAndACanonicalAddress() {
+    set(Gpr.RAX, 0x1234_5678_9abcL);
+    assertEquals(
+        BlockCode.Interpret.class, run(a -> a.wrsegbase(QWORD, Seg.FS, Gpr.RAX)).getClass());
+    state.setU64(CpuLayout.CR4, 1 << 16);
+    run(
+        a -> {
+          a.wrsegbase(QWORD, Seg.FS, Gpr.RAX);
+          a.rdsegbase(DWORD, Seg.FS, Gpr.R15);
+        });
+    assertEquals(0x1234_5678_9abcL, state.segBase(CpuLayout.FS));
+    assertEquals(0x5678_9abcL, gpr(Gpr.R15));
+    set(Gpr.RAX, 1L << 63);
+    assertEquals(
+        BlockCode.Interpret.class, run(a -> a.wrsegbase(QWORD, Seg.GS, Gpr.RAX)).getClass());
   }
 }
