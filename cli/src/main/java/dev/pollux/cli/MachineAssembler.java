@@ -106,7 +106,7 @@ final class MachineAssembler implements AutoCloseable {
               config.ramSize(),
               config.cpus(),
               config.cpuModel(),
-              config.accelerator()::engine,
+              config.accel()::engine,
               config.rtc()));
     } catch (IOException e) {
       throw new ConfigException(

@@ -99,7 +99,7 @@ final class RunCommand implements Callable<Integer> {
       return Optional.of(Accelerator.help());
     }
     if (options.machine.cpu != null && isHelp(options.machine.cpu)) {
-      return Optional.of(CpuModel.names());
+      return Optional.of(CpuModel.help());
     }
     if (options.logs.items != null && isHelp(options.logs.items)) {
       return Optional.of(TraceLog.help());

@@ -3,7 +3,9 @@ package dev.pollux.cli;
 import dev.pollux.core.clock.ClockType;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.cpu.CpuTopology;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.boot.KernelFiles;
 import dev.pollux.devices.timer.RtcBase;
@@ -37,7 +39,7 @@ import java.util.UUID;
 record RunConfig(
     String name,
     Optional<UUID> uuid,
-    Accelerator accelerator,
+    AccelConfig accel,
     CpuModel cpuModel,
     int cpus,
     long ramSize,
@@ -69,12 +71,17 @@ record RunConfig(
   /** Reads the options; the first that makes no sense is an error. */
   static RunConfig of(RunOptions options) {
     String accelerators = machine(options.machine.machine);
+    AccelConfig accel = AccelConfig.choose(options.machine.accel, accelerators);
     int cpus = cpus(options.machine.smp);
+    if (accel.oneThread() && cpus > 1) {
+      throw new ConfigException(
+          "-accel thread=single: each of several CPUs has a thread; leave thread or -smp out");
+    }
     return new RunConfig(
         DeviceOptions.parse("-name", orEmpty(options.machine.name), "guest").string("guest", ""),
         uuid(options.machine.uuid),
-        Accelerator.choose(options.machine.accel, accelerators),
-        cpuModel(options.machine.cpu),
+        accel,
+        cpuModel(options.machine.cpu, accel.guestFeatures()),
         cpus,
         ramSize(options.machine.memory),
         rtc(options.machine.rtc),
@@ -144,9 +151,9 @@ record RunConfig(
         "-uuid %s: not a UUID; it looks like 550e8400-e29b-41d4-a716-446655440000".formatted(text));
   }
 
-  private static CpuModel cpuModel(String text) {
+  private static CpuModel cpuModel(String text, Set<CpuFeature> available) {
     try {
-      return new CpuModel(text == null ? "max" : text);
+      return new CpuModel(text == null ? "max" : text, CpuTopology.single(), available);
     } catch (IllegalArgumentException e) {
       throw new ConfigException("-cpu %s: %s".formatted(text, e.getMessage()), e);
     }

@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,6 +42,9 @@ public final class CpuModel {
   private static final int REPEATED_EDX = 0x0183_f3ff;
 
   private static final int OSXSAVE = 1 << 27;
+
+  /** Columns of the list of features in the help text. */
+  private static final int HELP_WIDTH = 78;
 
   /** The features that a guest can be offered: those that engines carry out. */
   private static final Set<CpuFeature> SUPPORTED =
@@ -72,6 +77,7 @@ public final class CpuModel {
               PCLMULQDQ,
               MONITOR,
               SSSE3,
+              FMA,
               CX16,
               PCID,
               SSE41,
@@ -82,12 +88,15 @@ public final class CpuModel {
               TSC_DEADLINE,
               AES,
               XSAVE,
+              AVX,
+              F16C,
               RDRAND,
               HYPERVISOR,
               ARAT,
               FSGSBASE,
               CpuFeature.TSC_ADJUST,
               BMI1,
+              AVX2,
               SMEP,
               BMI2,
               ERMS,
@@ -99,9 +108,12 @@ public final class CpuModel {
               CLWB,
               SHA,
               UMIP,
+              VAES,
+              VPCLMULQDQ,
               RDPID,
               FSRM,
               XSAVEOPT,
+              XSAVEC,
               XGETBV1,
               SYSCALL,
               NX,
@@ -116,65 +128,16 @@ public final class CpuModel {
               INVTSC,
               WBNOINVD));
 
-  /**
-   * QEMU's qemu64, without SVM, and with what makes a virtual machine's clocks and interrupts
-   * cheap.
-   */
-  private static final Set<CpuFeature> QEMU64 =
-      Collections.unmodifiableSet(
-          EnumSet.of(
-              FPU,
-              DE,
-              PSE,
-              TSC,
-              MSR,
-              PAE,
-              MCE,
-              CX8,
-              APIC,
-              SEP,
-              MTRR,
-              PGE,
-              MCA,
-              CMOV,
-              PAT,
-              PSE36,
-              CLFLUSH,
-              MMX,
-              FXSR,
-              SSE,
-              SSE2,
-              SSE3,
-              CX16,
-              X2APIC,
-              TSC_DEADLINE,
-              HYPERVISOR,
-              ARAT,
-              CpuFeature.TSC_ADJUST,
-              SYSCALL,
-              NX,
-              LM,
-              LAHF_LM,
-              INVTSC));
-
   /** Other spellings of features on QEMU's command line. */
   private static final Map<String, String> ALIASES =
       Map.of("sse3", "pni", "pclmuldq", "pclmulqdq", "i64", "lm", "xd", "nx", "ffxsr", "fxsr-opt");
 
   /** Properties without an effect here. */
   private static final Set<String> IGNORED =
-      Set.of("check", "migratable", "l3-cache", "host-cache-info", "kvm", "pmu");
+      Set.of("migratable", "l3-cache", "host-cache-info", "kvm", "pmu");
 
   private static final List<String> VALUES =
       List.of("family", "model", "stepping", "vendor", "model-id", "level", "xlevel", "phys-bits");
-
-  /** A model before the options: the signature is QEMU's for both. */
-  private record Base(String name, Set<CpuFeature> features, String modelId) {}
-
-  private static final List<Base> BASES =
-      List.of(
-          new Base("qemu64", QEMU64, "Pollux Virtual CPU"),
-          new Base("max", SUPPORTED, "Pollux Virtual CPU max"));
 
   /** A leaf's registers. */
   public record Leaf(int eax, int ebx, int ecx, int edx) {
@@ -184,55 +147,66 @@ public final class CpuModel {
   private final String name;
   private final CpuTopology topology;
   private final Set<CpuFeature> features;
-  private String vendor = AMD;
+  private String vendor;
   private String modelId;
-  private int family = 15;
-  private int model = 107;
-  private int stepping = 1;
-  private int level = 0xd;
-  private int extendedLevel = 0x8000_001f;
+  private int family;
+  private int model;
+  private int stepping;
+  private int level;
+  private int extendedLevel;
   private int physicalAddressBits = 40;
 
-  /** A model by the value of {@code -cpu}, with one core. */
+  /** A model by the value of {@code -cpu}, with one core, for the interpreter. */
   public CpuModel(String option) {
     this(option, CpuTopology.single());
   }
 
+  /** A model by the value of {@code -cpu}, for the interpreter. */
+  public CpuModel(String option, CpuTopology topology) {
+    this(option, topology, SUPPORTED);
+  }
+
   /**
+   * As with QEMU, what a model or an option asks for and {@code available} has not is left off with
+   * a warning; {@code enforce} makes it an error, {@code check=off} takes the warning away.
+   *
    * @param option as QEMU's {@code -cpu}: {@code NAME[,+feature][,-feature][,property=value]}
+   * @param available what the engine can do on this host, out of {@link #supported}
    * @throws IllegalArgumentException with a sentence that names what is wrong and the nearest right
    *     name
    */
-  public CpuModel(String option, CpuTopology topology) {
+  public CpuModel(String option, CpuTopology topology, Set<CpuFeature> available) {
     this.topology = topology;
     String[] parts = option.split(",", -1);
-    Base base =
-        BASES.stream()
-            .filter(b -> b.name.equals(parts[0]))
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "CPU model '"
-                            + parts[0]
-                            + "' is not known; "
-                            + Suggestions.hint(parts[0], names())));
-    name = base.name;
-    modelId = base.modelId;
-    EnumSet<CpuFeature> wanted = EnumSet.copyOf(base.features);
+    CpuDefinition base = CpuDefinition.named(parts[0]);
+    name = base.name();
+    vendor = base.vendor();
+    family = base.family();
+    model = base.model();
+    stepping = base.stepping();
+    level = base.level();
+    extendedLevel = base.extendedLevel();
+    modelId = base.modelId();
+    EnumSet<CpuFeature> wanted = EnumSet.copyOf(base.features(available));
+    EnumSet<CpuFeature> asked = EnumSet.noneOf(CpuFeature.class);
     boolean enforce = false;
+    boolean check = true;
     for (int i = 1; i < parts.length; i++) {
       String part = parts[i];
       int equals = part.indexOf('=');
       if (part.startsWith("+")) {
-        wanted.add(feature(part.substring(1)));
+        asked.add(feature(part.substring(1)));
       } else if (part.startsWith("-")) {
-        wanted.remove(feature(part.substring(1)));
+        CpuFeature feature = feature(part.substring(1));
+        wanted.remove(feature);
+        asked.remove(feature);
       } else {
         String key = normal(equals < 0 ? part : part.substring(0, equals));
         String value = equals < 0 ? "on" : part.substring(equals + 1);
         if (key.equals("enforce")) {
           enforce = onOff(key, value);
+        } else if (key.equals("check")) {
+          check = onOff(key, value);
         } else if (IGNORED.contains(key)) {
           onOff(key, value);
         } else if (VALUES.contains(key)) {
@@ -240,35 +214,85 @@ public final class CpuModel {
         } else {
           CpuFeature feature = feature(key);
           if (onOff(key, value)) {
-            wanted.add(feature);
+            asked.add(feature);
           } else {
             wanted.remove(feature);
+            asked.remove(feature);
           }
         }
       }
     }
-    for (CpuFeature feature : EnumSet.copyOf(wanted)) {
-      if (!SUPPORTED.contains(feature)) {
-        String what = "CPU feature '" + feature.qemuName() + "' is not supported";
-        if (enforce) {
-          throw new IllegalArgumentException(what);
-        }
-        log.warn("{}, left off", what);
-        wanted.remove(feature);
+    wanted.addAll(asked);
+    EnumSet<CpuFeature> missing = EnumSet.copyOf(wanted);
+    missing.removeAll(available);
+    wanted.removeAll(missing);
+    EnumSet<CpuFeature> dependent = withoutFoundation(wanted);
+    wanted.removeAll(dependent);
+    dependent.retainAll(asked);
+    missing.addAll(dependent);
+    if (!missing.isEmpty() && (check || enforce)) {
+      String what =
+          "not supported here: "
+              + missing.stream().map(CpuModel::describe).collect(Collectors.joining(", "));
+      if (enforce) {
+        throw new IllegalArgumentException(what);
       }
+      log.warn("-cpu {}: {}; left off", name, what);
     }
     if (topology.count() > topology.sockets()) {
       wanted.add(HT);
     }
-    if (!wanted.contains(XSAVE)) {
-      wanted.removeAll(List.of(XSAVEOPT, XGETBV1));
-    }
     features = Collections.unmodifiableSet(wanted);
+  }
+
+  /** Features that make no sense without another one, directly or through a third. */
+  private static EnumSet<CpuFeature> withoutFoundation(Set<CpuFeature> features) {
+    EnumSet<CpuFeature> dropped = EnumSet.noneOf(CpuFeature.class);
+    // In this order a feature's foundation has its turn before it.
+    if (!features.contains(XSAVE)) {
+      dropped.addAll(List.of(XSAVEOPT, XSAVEC, XGETBV1, AVX));
+    }
+    if (!features.contains(AVX) || dropped.contains(AVX)) {
+      dropped.addAll(List.of(FMA, F16C, AVX2, VAES, VPCLMULQDQ));
+    }
+    dropped.retainAll(features);
+    return dropped;
+  }
+
+  /** A feature and its place, in the manner of the manuals. */
+  private static String describe(CpuFeature f) {
+    return "%s (CPUID.%02XH:%s bit %d)".formatted(f.qemuName(), f.leaf(), f.register(), f.bit());
+  }
+
+  /** All features that the interpreter carries out, on every host. */
+  public static Set<CpuFeature> supported() {
+    return SUPPORTED;
+  }
+
+  /** What {@code -cpu help} prints: models, then the names of features that can be switched. */
+  public static List<String> help() {
+    List<String> lines = new ArrayList<>();
+    lines.add("Available CPUs:");
+    for (CpuDefinition definition : CpuDefinition.ALL) {
+      lines.add("x86 %-20s %s".formatted(definition.name(), definition.modelId()));
+    }
+    lines.add("");
+    lines.add("Recognized CPUID flags:");
+    StringBuilder line = new StringBuilder();
+    for (String flag : Stream.of(CpuFeature.values()).map(CpuFeature::qemuName).sorted().toList()) {
+      if (line.length() + 1 + flag.length() > HELP_WIDTH) {
+        lines.add(line.toString());
+        line.setLength(0);
+      }
+      line.append(line.isEmpty() ? "  " : " ").append(flag);
+    }
+    lines.add(line.toString());
+    return lines;
   }
 
   /** The names of all models. */
   public static List<String> names() {
-    return BASES.stream().map(Base::name).toList();
+    return CpuDefinition.ALL.stream().map(CpuDefinition::name).toList();
   }
 
   public String name() {
@@ -552,6 +576,8 @@ public final class CpuModel {
       }
     }
     List<String> known = new ArrayList<>(VALUES);
+    known.addAll(IGNORED);
+    known.addAll(List.of("check", "enforce"));
     for (CpuFeature f : CpuFeature.values()) {
       known.add(f.qemuName());
     }

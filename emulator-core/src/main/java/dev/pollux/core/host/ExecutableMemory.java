@@ -34,7 +34,7 @@ public final class ExecutableMemory implements AutoCloseable {
       return new ExecutableMemory(address, address, length);
     } catch (IOException refused) {
       try {
-        return allocateTwice(length);
+        return allocateSplit(length);
       } catch (IOException e) {
         e.addSuppressed(refused);
         throw new IOException("the host allows no executable memory: " + e.getMessage(), e);
@@ -42,8 +42,12 @@ public final class ExecutableMemory implements AutoCloseable {
     }
   }
 
-  /** The form for hosts that refuse memory that is writable and executable at once. */
-  static ExecutableMemory allocateTwice(long length) throws IOException {
+  /**
+   * Two mappings, for hosts that refuse memory that is writable and executable at once.
+   *
+   * @throws IOException if the host does not allow that either
+   */
+  public static ExecutableMemory allocateSplit(long length) throws IOException {
     int fd = Libc.memfd("pollux-code", length);
     try {
       long writable = Libc.map(length, READ_WRITE, Libc.MAP_SHARED, fd);

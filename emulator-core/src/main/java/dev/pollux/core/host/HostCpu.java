@@ -34,6 +34,10 @@ public final class HostCpu {
   private static final int EXTENDED_LEAVES = 0x8000_0000;
   private static final int OSXSAVE = 1 << 27;
 
+  /** The host's architecture in Java's spelling; a test can set another than the real one. */
+  private static final String ARCHITECTURE =
+      System.getProperty("pollux.host.arch", System.getProperty("os.arch"));
+
   private static HostCpu instance;
 
   private final ExecutableMemory page;
@@ -51,7 +55,7 @@ public final class HostCpu {
 
   /** Whether the JVM runs on x86-64, where generated code can be entered at all. */
   public static boolean isX86() {
-    return System.getProperty("os.arch").equals("amd64");
+    return ARCHITECTURE.equals("amd64");
   }
 
   /**
@@ -61,8 +65,7 @@ public final class HostCpu {
    */
   public static synchronized HostCpu get() throws IOException {
     if (!isX86()) {
-      throw new IOException(
-          "the host's processor is " + System.getProperty("os.arch") + ", not x86-64");
+      throw new IOException("the host's processor is " + ARCHITECTURE + ", not x86-64");
     }
     if (instance == null) {
       instance = new HostCpu();

@@ -1,6 +1,7 @@
 package dev.pollux.core.interp;
 
 import dev.pollux.core.cpu.CpuException;
+import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
@@ -195,7 +196,8 @@ final class ExtendedStateOps {
     return bits != 0;
   }
 
-  private static int inUse(Interpreter cpu) {
+  /** The components that are not in their initial state, as XGETBV with ECX = 1 tells them. */
+  static int inUse(Interpreter cpu) {
     return X87 | (halvesInUse(cpu, 0) ? SSE : 0) | (halvesInUse(cpu, 16) ? AVX : 0);
   }
 
@@ -300,7 +302,10 @@ final class ExtendedStateOps {
     boolean bad;
     if (layout < 0) {
       long components = layout & ~COMPACTED;
-      bad = (components & ~enabled) != 0 || (present & ~components) != 0;
+      bad =
+          !cpu.vcpu().model().has(CpuFeature.XSAVEC)
+              || (components & ~enabled) != 0
+              || (present & ~components) != 0;
     } else {
       bad = layout != 0 || (present & ~enabled) != 0;
     }

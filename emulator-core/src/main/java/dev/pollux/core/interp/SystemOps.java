@@ -412,8 +412,7 @@ final class SystemOps {
     if (index != 0 && !(index == 1 && cpu.vcpu().model().has(CpuFeature.XGETBV1))) {
       throw cpu.fault(CpuException.GP, 0);
     }
-    // Which components are in their initial state is not tracked: all are in use.
-    setEdxEax(cpu, xcr0);
+    setEdxEax(cpu, index == 0 ? xcr0 : xcr0 & ExtendedStateOps.inUse(cpu));
   }
 
   private static void xsetbv(Interpreter cpu, Insn insn) {

@@ -1,5 +1,6 @@
 package dev.pollux.core.jit;
 
+import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.ExecutionEngine;
@@ -43,7 +44,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private static final int COUNTERS = 1 << 16;
   private static final int MAX_INSNS = 64;
-  private static final long CODE_BYTES = 96L << 20;
 
   /** Room that any one translation fits into. */
   private static final int LARGEST_BLOCK = 64 << 10;
@@ -52,6 +52,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final long STATUS = 0x8d5;
   private static final int CR0_TS_EM = 0xc;
   private static final int CR4_OSFXSR = 1 << 9;
+  private static final int CR4_OSXSAVE = 1 << 18;
+  private static final int XCR0_SSE_AVX = 6;
   private static final int MXCSR_MASKS = 0x1f80;
   private static final int FSW_ERROR = 0x80;
   private static final long EFER_LMA = 1 << 10;
@@ -104,20 +106,40 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private long translations;
   private long clears;
 
+  /**
+   * How a vCPU's generated code is kept.
+   *
+   * @param bytes room for it, at least 1 MiB; host memory is used only where code is
+   * @param split mapped twice, once to be written and once to be executed, never both at once
+   */
+  public record CodeMemory(long bytes, boolean split) {
+    public static final CodeMemory DEFAULT = new CodeMemory(96L << 20, false);
+  }
+
   private record ExitSite(JitBlock block, BlockCode.Exit exit) {}
 
   /**
-   * @throws IOException if the host gives no executable memory
+   * With {@link CodeMemory#DEFAULT}.
+   *
+   * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
   public JitEngine(Vcpu vcpu, Interpreter interpreter) throws IOException {
+    this(vcpu, interpreter, CodeMemory.DEFAULT);
+  }
+
+  /**
+   * @throws IOException if the host cannot execute generated code, or not for this model of CPU
+   */
+  public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory) throws IOException {
+    HostSupport.check(vcpu.model().features());
     this.vcpu = vcpu;
     this.state = vcpu.cpuState();
     this.s = state.address();
     this.mmu = vcpu.mmu();
     this.interpreter = interpreter;
     this.decoder = new Decoder(vcpu.model().features());
-    this.cache = new CodeCache(CODE_BYTES);
-    this.stubs = new Stubs(cache.nextAddress(), false);
+    this.cache = new CodeCache(memory.bytes(), memory.split());
+    this.stubs = new Stubs(cache.nextAddress(), vcpu.model().has(CpuFeature.AVX));
     cache.append(stubs.code());
     cache.keep();
     this.compiler = new BlockCompiler(stubs);
@@ -230,12 +252,16 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private int currentKey() {
     boolean unit = (state.cr0() & CR0_TS_EM) == 0;
     boolean simd = unit && (state.cr4() & CR4_OSFXSR) != 0;
+    boolean avx =
+        simd
+            && (state.cr4() & CR4_OSXSAVE) != 0
+            && (state.u64(CpuLayout.XCR0) & XCR0_SSE_AVX) == XCR0_SSE_AVX;
     boolean masked = (state.u32(CpuLayout.MXCSR) & MXCSR_MASKS) == MXCSR_MASKS;
     boolean x87 =
         unit
             && (state.u16(CpuLayout.FCW) & 0x3f) == 0x3f
             && (state.u16(CpuLayout.FSW) & FSW_ERROR) == 0;
-    return mmu.mode() | (simd ? 4 : 0) | (simd && masked ? 8 : 0) | (x87 ? 16 : 0);
+    return mmu.mode() | (simd ? 4 : 0) | (simd && masked ? 8 : 0) | (x87 ? 16 : 0) | (avx ? 32 : 0);
   }
 
   /** The jump table of a key. */
@@ -293,7 +319,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     BlockCompiler.Context context =
         new BlockCompiler.Context(
-            rip, table, key & 3, (key & 4) != 0, (key & 8) != 0, (key & 16) != 0);
+            rip, table, key & 3, (key & 4) != 0, (key & 32) != 0, (key & 8) != 0, (key & 16) != 0);
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
     int count = 0;
@@ -459,7 +485,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     StringBuilder text = new StringBuilder();
     text.append(
         "blocks %d, code %d KiB of %d, translations %d, cache cleared %d times%n"
-            .formatted(blocks.size(), cache.used() >> 10, CODE_BYTES >> 10, translations, clears));
+            .formatted(
+                blocks.size(), cache.used() >> 10, cache.length() >> 10, translations, clears));
     text.append("entries %d, blocks interpreted %d%n".formatted(entries, coldBlocks));
     Stream.of(Op.values())
         .filter(op -> interpreted[op.ordinal()] != 0)

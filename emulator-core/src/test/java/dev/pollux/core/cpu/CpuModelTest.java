@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.core.cpu.CpuModel.Leaf;
 import java.io.IOException;
+import java.util.EnumSet;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -55,7 +57,12 @@ class CpuModelTest {
   @Test
   void sizesFollowXcr0AndOsxsaveFollowsCr4() {
     CpuModel m = new CpuModel("max");
-    assertEquals(576, leaf(m, 0xd, 0).ebx());
+    assertEquals(new Leaf(7, 576, 832, 0), leaf(m, 0xd, 0));
+    assertEquals(new Leaf(3, 576, 576, 0), leaf(new CpuModel("max,-avx"), 0xd, 0));
+    assertEquals(new Leaf(256, 576, 0, 0), leaf(m, 0xd, 2));
+    s.setU64(CpuLayout.XCR0, 7);
+    assertEquals(new Leaf(7, 832, 832, 0), leaf(m, 0xd, 0));
+    assertEquals(new Leaf(7, 832, 0, 0), leaf(m, 0xd, 1));
     assertEquals(0, leaf(m, 1, 0).ecx() & 1 << 27);
     s.setU64(CpuLayout.CR4, ControlRegisters.CR4_OSXSAVE);
     assertEquals(1 << 27, leaf(m, 1, 0).ecx() & 1 << 27);
@@ -109,6 +116,62 @@ class CpuModelTest {
     assertEquals(0x00a20f10, new CpuModel("max,family=0x19,model=33,stepping=0").signature());
   }
 
+  @Test
+  void whatRestsOnAFeatureGoesWithIt() {
+    CpuModel m = new CpuModel("max,-avx");
+    for (CpuFeature f :
+        List.of(
+            CpuFeature.AVX2,
+            CpuFeature.FMA,
+            CpuFeature.F16C,
+            CpuFeature.VAES,
+            CpuFeature.VPCLMULQDQ)) {
+      assertTrue(CpuModel.supported().contains(f), f.qemuName());
+      assertFalse(m.has(f), f.qemuName());
+    }
+    assertTrue(m.has(CpuFeature.XSAVE));
+    assertFalse(new CpuModel("max,-xsave").has(CpuFeature.AVX2));
+  }
+
+  @Test
+  void namedModelsAreTheSameWhereverTheirFeaturesAre() {
+    CpuModel m = new CpuModel("Haswell-noTSX,enforce");
+    assertEquals(CpuModel.INTEL, m.vendor());
+    assertEquals(0x000306c1, m.signature());
+    assertTrue(m.has(CpuFeature.AVX2) && m.has(CpuFeature.FMA));
+    EnumSet<CpuFeature> more = EnumSet.copyOf(CpuModel.supported());
+    more.add(CpuFeature.AVX512F);
+    CpuModel elsewhere = new CpuModel("Haswell-noTSX", CpuTopology.single(), more);
+    assertEquals(m.features(), elsewhere.features());
+    assertTrue(new CpuModel("max", CpuTopology.single(), more).has(CpuFeature.AVX512F));
+  }
+
+  @Test
+  void everyNamedModelCanBeMade() {
+    for (String name : CpuModel.names()) {
+      if (!name.equals("host")) {
+        assertEquals(name, new CpuModel(name + ",check=off").name());
+      }
+    }
+    assertTrue(CpuModel.help().stream().anyMatch(l -> l.startsWith("x86 IvyBridge ")));
+    assertTrue(CpuModel.help().stream().anyMatch(l -> (l + " ").contains(" vpclmulqdq ")));
+  }
+
+  @Test
+  void whatTheHostLacksIsLeftOff() {
+    EnumSet<CpuFeature> less = EnumSet.copyOf(CpuModel.supported());
+    less.remove(CpuFeature.AVX);
+    CpuModel max = new CpuModel("max,enforce", CpuTopology.single(), less);
+    assertFalse(max.has(CpuFeature.AVX) || max.has(CpuFeature.AVX2));
+    CpuModel named = new CpuModel("SandyBridge,check=off", CpuTopology.single(), less);
+    assertFalse(named.has(CpuFeature.AVX));
+    Exception e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> new CpuModel("SandyBridge,enforce", CpuTopology.single(), less));
+    assertEquals("not supported here: avx (CPUID.01H:ECX bit 28)", e.getMessage());
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -122,7 +185,11 @@ class CpuModelTest {
         "max,stepping=16 | 'stepping' takes a number from 0 to 15",
         "max,vendor=AMD | 'vendor' takes 12 ASCII characters",
         "max,sse3=maybe | takes 'on' or 'off', not 'maybe'",
-        "max,+vmx,enforce | CPU feature 'vmx' is not supported",
+        "max,+vmx,enforce | not supported here: vmx (CPUID.01H:ECX bit 5)",
+        "Haswell,enforce | not supported here: hle (CPUID.07H:EBX bit 4), rtm",
+        "max,-xsave,+avx2,enforce | not supported here: avx2",
+        "haswell | did you mean \"Haswell\"",
+        "max,enfroce | did you mean \"enforce\"",
         "max, | CPU feature '' is not known"
       })
   void wrongOptionsAreNamed(String option, String message) {

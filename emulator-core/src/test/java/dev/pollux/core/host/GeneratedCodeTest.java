@@ -45,7 +45,7 @@ class GeneratedCodeTest {
 
   @Test
   void callsThroughTheSecondView() throws IOException {
-    try (ExecutableMemory memory = ExecutableMemory.allocateTwice(4096)) {
+    try (ExecutableMemory memory = ExecutableMemory.allocateSplit(4096)) {
       assertNotEquals(memory.writable(), memory.executable());
       callSum(memory);
     }

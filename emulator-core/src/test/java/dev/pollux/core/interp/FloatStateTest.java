@@ -182,6 +182,87 @@ class FloatStateTest {
     assertEquals(CpuException.GP, run("0fae6710")); // xsave [rdi+16]
   }
 
+  /** A YMM register's upper half, as one of its two words. */
+  private static int upper(int register) {
+    return CpuLayout.YMM + register * CpuLayout.YMM_SIZE + 16;
+  }
+
+  @Test
+  void upperHalvesAreAComponentOfTheirOwn() {
+    state.setU64(CpuLayout.XCR0, 7);
+    state.setGpr(0, 4);
+    state.setU64(upper(9), 0x9999);
+    putData(512, 1);
+    assertEquals(NO_EXCEPTION, run("0fae27")); // xsave [rdi]
+    assertEquals(5, data(512), "the bit of x87 stays, it was not asked for");
+    assertEquals(0x9999, data(576 + 16 * 9));
+    assertEquals(0, data(160 + 16 * 9));
+    state.setU64(upper(9), 1);
+    state.setU64(upper(9) - 16, 2);
+    assertEquals(NO_EXCEPTION, run("0fae2f")); // xrstor [rdi]
+    assertEquals(0x9999, state.u64(upper(9)));
+    assertEquals(2, state.u64(upper(9) - 16));
+    putData(512, 0);
+    assertEquals(NO_EXCEPTION, run("0fae2f"));
+    assertEquals(0, state.u64(upper(9)), "the initial state");
+  }
+
+  @Test
+  void compactedAreaHoldsWhatIsInUse() {
+    state.setU64(CpuLayout.XCR0, 7);
+    state.setGpr(0, 7);
+    state.setU64(upper(3), 0x33);
+    assertEquals(NO_EXCEPTION, run("0fc727")); // xsavec [rdi]
+    assertEquals(5, data(512));
+    assertEquals(0x8000_0000_0000_0007L, data(520));
+    assertEquals(0x33, data(576 + 16 * 3));
+    state.setU64(upper(3), 0);
+    assertEquals(NO_EXCEPTION, run("0fae2f"));
+    assertEquals(0x33, state.u64(upper(3)));
+    putData(520, 0x8000_0000_0000_0003L); // without the component that the other word names
+    assertEquals(CpuException.GP, run("0fae2f"));
+  }
+
+  @Test
+  void vexNeedsAvxState() {
+    String vxorps = "c5f457c0"; // vxorps ymm0, ymm1, ymm0
+    assertEquals(CpuException.UD, run(vxorps), "XCR0 without AVX");
+    state.setU64(CpuLayout.XCR0, 7);
+    assertEquals(NO_EXCEPTION, run(vxorps));
+    assertEquals(NO_EXCEPTION, run("c4e278f2c1"), "andn needs no AVX state");
+    state.setU64(CpuLayout.CR0, state.cr0() | 8);
+    assertEquals(CpuException.NM, run(vxorps));
+    state.setU64(CpuLayout.CR4, state.cr4() & ~(1L << 18));
+    assertEquals(CpuException.UD, run(vxorps));
+    assertEquals(NO_EXCEPTION, run("c4e278f2c1"));
+  }
+
+  @Test
+  void shortVexClearsTheUpperHalfSseKeepsIt() {
+    state.setU64(CpuLayout.XCR0, 7);
+    for (int i = 0; i < 16; i++) {
+      state.setU64(upper(i), i + 1);
+    }
+    assertEquals(NO_EXCEPTION, run("0f57c1 c5f057d1")); // xorps xmm0, xmm1; vxorps xmm2, xmm1, xmm1
+    assertEquals(1, state.u64(upper(0)));
+    assertEquals(0, state.u64(upper(2)));
+    assertEquals(NO_EXCEPTION, run("c5f877")); // vzeroupper
+    for (int i = 0; i < 16; i++) {
+      assertEquals(0, state.u64(upper(i)));
+    }
+  }
+
+  @Test
+  void xgetbvTellsWhatIsInUse() {
+    state.setU64(CpuLayout.XCR0, 7);
+    state.setGpr(1, 1);
+    assertEquals(NO_EXCEPTION, run("0f01d0"));
+    assertEquals(1, state.gpr(0));
+    state.setU64(upper(15), 1);
+    assertEquals(NO_EXCEPTION, run("0f01d0"));
+    assertEquals(5, state.gpr(0));
+  }
+
   @Test
   void xrstorRefusesBadHeaders() {
     state.setGpr(0, 3);

@@ -179,7 +179,7 @@ class PageSnapshotTest {
     machine.addRamBlock(ram);
     machine.memory().map(0, new Region.RamRegion(ram, 0, RAM));
     CpuState state = new CpuState();
-    Vcpu vcpu = new Vcpu(machine, 0, new CpuModel("max"), state, engine);
+    Vcpu vcpu = new Vcpu(machine, 0, new CpuModel("qemu64"), state, engine);
     machine.add(vcpu);
     vcpu.reset();
     state.setU32(CpuLayout.A20, 1);

@@ -20,7 +20,19 @@ public final class CodeCache implements AutoCloseable {
    * @param length bytes; host memory is used only where code is
    */
   public CodeCache(long length) throws IOException {
-    memory = ExecutableMemory.allocate(length);
+    this(length, false);
+  }
+
+  /**
+   * @param split written and executed through different mappings even where the host allows one
+   */
+  public CodeCache(long length, boolean split) throws IOException {
+    memory = split ? ExecutableMemory.allocateSplit(length) : ExecutableMemory.allocate(length);
+  }
+
+  /** Bytes of room. */
+  public long length() {
+    return memory.length();
   }
 
   /** Where the next code will be. */

@@ -64,11 +64,18 @@ public final class BlockCompiler {
    * @param table number of the jump cache's table for this execution key
    * @param mmuMode the software TLB's mode
    * @param simd vector instructions may execute
+   * @param avx those with a VEX prefix, too
    * @param floatingPoint all SIMD floating-point exceptions are masked
    * @param x87 x87 instructions may execute, all their exceptions being masked
    */
   public record Context(
-      long rip, int table, int mmuMode, boolean simd, boolean floatingPoint, boolean x87) {
+      long rip,
+      int table,
+      int mmuMode,
+      boolean simd,
+      boolean avx,
+      boolean floatingPoint,
+      boolean x87) {
     /** The privilege level is 0: code of levels 1 and 2 is not translated. */
     boolean supervisor() {
       return mmuMode != TlbLayout.USER;
@@ -214,7 +221,7 @@ public final class BlockCompiler {
       if (insn == null
           || insn.info == null
           || insn.info.endsBlock()
-          || !Translatable.translates(insn, true, true, true)) {
+          || !Translatable.translates(insn, true, true, true, true)) {
         break;
       }
       read |= insn.flagsRead() & live;
@@ -508,7 +515,7 @@ public final class BlockCompiler {
           insn,
           insn.memSize(),
           Translatable.writesMemory(insn),
-          insn.info.has(Property.ALIGNED) && !insn.vex || insn.op == Op.CMPXCHG16B);
+          insn.info.has(Property.ALIGNED) || insn.op == Op.CMPXCHG16B);
     }
     restoreFlags(insn);
 

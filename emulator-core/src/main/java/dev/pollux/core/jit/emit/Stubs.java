@@ -20,6 +20,7 @@ import dev.pollux.core.jit.asm.MemOp;
 import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.VectorLength;
 import dev.pollux.core.jit.asm.VectorMove;
+import dev.pollux.core.jit.asm.VectorOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.asm.Xmm;
 
@@ -174,16 +175,34 @@ public final class Stubs {
     asm.ret();
   }
 
+  /**
+   * Loads the vector registers and MXCSR. The host's upper halves are zero here and stay so if the
+   * guest's are: with anything in them each SSE instruction, which must keep them, would wait for
+   * the one before that wrote its register.
+   */
   private void emitLoadSimd() {
     asm.op(MemOp.STMXCSR, state(JitLayout.HOST_MXCSR));
     asm.op(MemOp.LDMXCSR, state(CpuLayout.MXCSR));
     asm.mov(DWORD, state(JitLayout.SIMD_LOADED), 1);
-    for (int i = 0; i < 16; i++) {
-      if (ymm) {
-        asm.avx(VectorMove.MOVUPS, VectorLength.L256, Xmm.of(i), vector(i));
-      } else {
-        asm.sse(VectorMove.MOVUPS, Xmm.of(i), vector(i));
+    Label clean = new Label();
+    if (ymm) {
+      // Flags are in memory wherever this is called.
+      asm.sse(VectorMove.MOVAPS, Xmm.of(0), upper(0));
+      asm.sse(VectorMove.MOVAPS, Xmm.of(1), upper(1));
+      for (int i = 2; i < 16; i++) {
+        asm.sse(VectorOp.ORPS, Xmm.of(i & 1), upper(i));
       }
+      asm.sse(VectorOp.ORPS, Xmm.of(0), Xmm.of(1));
+      asm.sse(VectorOp.PTEST, Xmm.of(0), Xmm.of(0));
+      asm.jcc(Cond.E, clean);
+      for (int i = 0; i < 16; i++) {
+        asm.avx(VectorMove.MOVUPS, VectorLength.L256, Xmm.of(i), vector(i));
+      }
+      asm.ret();
+    }
+    asm.bind(clean);
+    for (int i = 0; i < 16; i++) {
+      asm.sse(VectorMove.MOVUPS, Xmm.of(i), vector(i));
     }
     asm.ret();
   }
@@ -198,6 +217,11 @@ public final class Stubs {
     asm.pop(Gpr.RDX);
     asm.pop(Gpr.RAX);
     asm.ret();
+  }
+
+  /** The upper half of a YMM register. */
+  private static Mem upper(int register) {
+    return state(CpuLayout.YMM + register * CpuLayout.YMM_SIZE + 16);
   }
 
   private static Mem vector(int register) {

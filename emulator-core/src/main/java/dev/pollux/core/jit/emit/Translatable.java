@@ -174,7 +174,7 @@ final class Translatable {
     if (insn.isValid() && SYSTEM.contains(insn.op)) {
       return insn.mode == 64 && system(insn, context.supervisor());
     }
-    return translates(insn, context.simd(), context.floatingPoint(), context.x87());
+    return translates(insn, context.simd(), context.avx(), context.floatingPoint(), context.x87());
   }
 
   private static boolean system(Insn insn, boolean supervisor) {
@@ -197,7 +197,8 @@ final class Translatable {
    * The same where the vector and x87 registers may be used as said; nothing that needs privilege
    * 0.
    */
-  static boolean translates(Insn insn, boolean simd, boolean floatingPoint, boolean x87) {
+  static boolean translates(
+      Insn insn, boolean simd, boolean avx, boolean floatingPoint, boolean x87) {
     if (!insn.isValid()
         || SYSTEM.contains(insn.op)
         || insn.mode != 64
@@ -213,7 +214,7 @@ final class Translatable {
     if (insn.hasMemory() && insn.info.has(Property.BITSTRING) && insn.addrSize != 8) {
       return false;
     }
-    if (insn.info.has(Property.SIMD) && !simd) {
+    if (insn.info.has(Property.SIMD) && !(insn.vex ? avx : simd)) {
       return false;
     }
     if (insn.info.has(Property.FP) && !floatingPoint) {

@@ -27,7 +27,11 @@ import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.Seg;
 import dev.pollux.core.jit.asm.StringOp;
 import dev.pollux.core.jit.asm.UnaryOp;
+import dev.pollux.core.jit.asm.VectorLength;
+import dev.pollux.core.jit.asm.VectorMove;
+import dev.pollux.core.jit.asm.VectorOp;
 import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.asm.Xmm;
 import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.mmu.TlbLayout;
 import java.util.ArrayList;
@@ -100,7 +104,7 @@ class BlockCompilerTest {
     }
     code =
         compiler.compile(
-            new BlockCompiler.Context(CODE, 0, TlbLayout.KERNEL, true, true, true),
+            new BlockCompiler.Context(CODE, 0, TlbLayout.KERNEL, true, true, true, true),
             insns.toArray(Insn[]::new),
             offsets,
             insns.size(),
@@ -296,6 +300,73 @@ class BlockCompilerTest {
     run(a -> a.unary(UnaryOp.IDIV, QWORD, Gpr.R15));
     assertEquals(-14, gpr(Gpr.RAX));
     assertEquals(-2, gpr(Gpr.RDX));
+  }
+
+  private void startWithAvx() throws Exception {
+    assumeTrue(HostCpu.get().features().contains(CpuFeature.AVX), "the host has no AVX");
+    cache.clear();
+    stubs = new Stubs(cache.nextAddress(), true);
+    cache.append(stubs.code());
+    compiler = new BlockCompiler(stubs);
+  }
+
+  private void setYmm(int register, long each) {
+    for (int part = 0; part < 4; part++) {
+      state.setU64(CpuLayout.YMM + register * CpuLayout.YMM_SIZE + 8 * part, each + part);
+    }
+  }
+
+  private long ymm(int register, int part) {
+    return state.u64(CpuLayout.YMM + register * CpuLayout.YMM_SIZE + 8 * part);
+  }
+
+  @Test
+  void wholeVectorRegistersComeInAndOut() throws Exception {
+    startWithAvx();
+    for (int i = 0; i < 16; i++) {
+      setYmm(i, 0x100L * i + 0x1000);
+    }
+    RawMemory.putLong(page + 0x18, 5);
+    set(Gpr.RSI, DATA);
+    run(
+        a -> {
+          // An SSE instruction keeps the upper half, an AVX instruction of 128 bits clears it.
+          a.sse(VectorOp.PADDQ, Xmm.of(1), Xmm.of(2));
+          a.avx(VectorOp.PADDQ, VectorLength.L128, Xmm.of(3), Xmm.of(4), Xmm.of(5));
+          a.avx(VectorOp.XORPS, VectorLength.L256, Xmm.of(6), Xmm.of(7), Mem.of(Gpr.RSI));
+        });
+    assertEquals(0x1100 + 0x1200, ymm(1, 0));
+    assertEquals(0x1103, ymm(1, 3));
+    assertEquals(0x1401 + 0x1501, ymm(3, 1));
+    assertEquals(0, ymm(3, 2));
+    assertEquals(0x1702, ymm(6, 2));
+    assertEquals(0x1703 ^ 5, ymm(6, 3));
+    assertEquals(0x1f03, ymm(15, 3));
+  }
+
+  @Test
+  void upperHalvesOfOneRegisterAreEnoughToBeLoaded() throws Exception {
+    startWithAvx();
+    for (int i = 0; i < 16; i++) {
+      state.setU64(CpuLayout.YMM + i * CpuLayout.YMM_SIZE + 24, 1L << 63);
+      run(a -> a.sse(VectorOp.XORPS, Xmm.of(0), Xmm.of(1)));
+      assertEquals(1L << 63, ymm(i, 3), "register " + i);
+      run(a -> a.op(NullaryOp.VZEROUPPER));
+      assertEquals(0, ymm(i, 3), "register " + i);
+    }
+  }
+
+  @Test
+  void alignedMovesOfAllEncodingsLeaveWhereTheHostWouldFault() throws Exception {
+    startWithAvx();
+    set(Gpr.RSI, DATA + 16);
+    BlockCode.Exit exit =
+        run(a -> a.avx(VectorMove.MOVAPS, VectorLength.L256, Xmm.of(1), Mem.of(Gpr.RSI)));
+    assertEquals(0, ((BlockCode.Interpret) exit).insn());
+    exit = run(a -> a.avx(VectorMove.MOVAPS, VectorLength.L128, Xmm.of(1), Mem.of(Gpr.RSI, 16)));
+    assertEquals(BlockCode.Link.class, exit.getClass());
+    exit = run(a -> a.sse(VectorMove.MOVDQA, Mem.of(Gpr.RSI, 8), Xmm.of(1)));
+    assertEquals(0, ((BlockCode.Interpret) exit).insn());
   }
 
   @Test

@@ -1,0 +1,103 @@
+package dev.pollux.tests.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.tests.harness.PolluxProcess;
+import dev.pollux.tests.harness.TinyKernel;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Which engine runs the guest, as {@code -accel} and the host decide. */
+class AcceleratorTest {
+  private static final Duration PATIENCE = Duration.ofMinutes(1);
+  private static final int DEBUG_EXIT = 0x501;
+  private static final int STATUS = 5;
+
+  @TempDir private Path folder;
+
+  /** Runs a kernel that ends with status 2 * 5 + 1. */
+  private PolluxProcess run(List<String> jvmOptions, String... options) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx512m"));
+    command.addAll(jvmOptions);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.pollux.cli.Main"));
+    command.addAll(List.of("run", "-m", "64", "-nographic", "-device", "isa-debug-exit"));
+    Path kernel = new TinyKernel().out(DEBUG_EXIT, STATUS).halt().write(folder.resolve("kernel"));
+    command.addAll(List.of("-kernel", kernel.toString()));
+    command.addAll(List.of(options));
+    return PolluxProcess.run(new ProcessBuilder(command));
+  }
+
+  private static void assertRan(PolluxProcess vm, String errors) {
+    assertEquals(2 * STATUS + 1, vm.await(PATIENCE), vm.errors());
+    assertEquals(errors, vm.errors());
+  }
+
+  /** Takes the host for one with another processor. */
+  private static final List<String> FOREIGN = List.of("-Dpollux.host.arch=riscv64");
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "-accel tcg",
+        "-accel tcg,thread=multi,tb-size=16",
+        "-accel kvm,kernel-irqchip=on -accel interp",
+        "-accel interp,thread=single",
+        "-machine pc,accel=kvm:tcg",
+        "-accel tcg,tb-size=0",
+        "-accel tcg,split-wx=on -cpu max",
+        "-cpu host -accel tcg",
+        "-cpu Haswell,check=off"
+      })
+  void acceptedHere(String options) {
+    try (PolluxProcess vm = run(List.of(), options.split(" "))) {
+      assertRan(vm, "");
+    }
+  }
+
+  @Test
+  void anotherHostInterpretsWithOneNotice() {
+    try (PolluxProcess vm = run(FOREIGN)) {
+      assertRan(
+          vm,
+          "pollux: this host runs no generated code, so the guest is interpreted:"
+              + " the host's processor is riscv64, not x86-64\n");
+    }
+  }
+
+  @Test
+  void anotherHostFallsThroughSilently() {
+    try (PolluxProcess vm = run(FOREIGN, "-accel", "jit", "-accel", "interp", "-cpu", "max")) {
+      assertRan(vm, "");
+    }
+  }
+
+  @Test
+  void whatAnotherHostCannotDoIsAnError() {
+    for (String options : List.of("-accel jit", "-accel interp -cpu host")) {
+      try (PolluxProcess vm = run(FOREIGN, options.split(" "))) {
+        assertEquals(1, vm.await(PATIENCE));
+        assertEquals(1, vm.errors().lines().count(), vm.errors());
+        assertTrue(vm.errors().contains("riscv64, not x86-64; use "), vm.errors());
+      }
+    }
+  }
+
+  @Test
+  void missingFeaturesAreNamedInOneLine() {
+    try (PolluxProcess vm = run(List.of(), "-cpu", "Haswell")) {
+      assertRan(
+          vm,
+          "pollux: -cpu Haswell: not supported here: hle (CPUID.07H:EBX bit 4),"
+              + " rtm (CPUID.07H:EBX bit 11); left off\n");
+    }
+  }
+}
