@@ -1,6 +1,5 @@
 package dev.pollux.migration.ram;
 
-import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.memory.WriteClient;
@@ -41,16 +40,7 @@ public final class DirtyLog implements AutoCloseable {
     for (int i = 0; i < logs.size(); i++) {
       logs.get(i).drainTo(into.get(i));
     }
-    awaitWriters();
-  }
-
-  /** Makes everybody who may write past a watch that is newer than their last look, look again. */
-  private void awaitWriters() {
-    machine.vcpus().forEach(Vcpu::requestTlbFlush);
-    // Devices write to memory with the machine lock held.
-    machine.lock().lock();
-    machine.lock().unlock();
-    machine.vcpus().forEach(Vcpu::synchronize);
+    machine.synchronizeWatches();
   }
 
   /** Ends all watches. */

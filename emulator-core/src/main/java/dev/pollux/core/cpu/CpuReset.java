@@ -22,6 +22,7 @@ final class CpuReset {
     s.setU64(CpuLayout.CR0, ControlRegisters.CR0_CD | ControlRegisters.CR0_NW);
     s.setU32(CpuLayout.A20, 1);
     vcpu.msrs().powerOn();
+    s.andPending(~(Interrupts.INIT | Interrupts.SIPI));
     init(vcpu, bootstrap);
   }
 
@@ -55,7 +56,7 @@ final class CpuReset {
       s.setU64(CpuLayout.PDPTE + i * 8, 0);
     }
     vcpu.debugRegisters().reset();
-    s.andPending(~(Interrupts.NMI | Interrupts.SMI | Interrupts.INIT | Interrupts.SIPI));
+    s.andPending(~(Interrupts.NMI | Interrupts.SMI));
     s.setU32(CpuLayout.HALTED, 0);
     s.setU32(CpuLayout.INTERRUPT_SHADOW, 0);
     s.setU32(CpuLayout.NMI_BLOCKED, 0);

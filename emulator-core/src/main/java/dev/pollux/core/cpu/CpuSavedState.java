@@ -200,5 +200,6 @@ final class CpuSavedState {
     vcpu.mmu().updateMode();
     vcpu.engine().flushTlb();
     vcpu.engine().flushCode();
+    vcpu.kick();
   }
 }

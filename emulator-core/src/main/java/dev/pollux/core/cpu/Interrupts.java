@@ -20,6 +20,12 @@ public final class Interrupts {
   /** Park in the vCPU's loop. */
   public static final int PAUSE = 1 << 6;
 
-  /** Something posted to the vCPU waits. */
+  /** Something deferred to the vCPU's thread waits. */
   public static final int TASK = 1 << 7;
+
+  /** Take the write tags from the TLB before the next instruction. */
+  public static final int PROTECT = 1 << 8;
+
+  /** What is done outside of guest code, before anything of the guest is touched. */
+  static final int BEFORE_GUEST = INIT | SIPI | TLB_FLUSH | PAUSE | TASK | PROTECT;
 }

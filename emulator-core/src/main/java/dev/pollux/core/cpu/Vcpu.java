@@ -1,13 +1,14 @@
 package dev.pollux.core.cpu;
 
+import dev.pollux.core.host.Backoff;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.mmu.Mmu;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.Migratable;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -51,8 +52,14 @@ public final class Vcpu implements Migratable, AutoCloseable {
   private volatile boolean waiting;
   private volatile int sipiVector;
 
-  /** Guarded by {@code this}: the loop is parked and guest state may be touched by others. */
-  private boolean paused = true;
+  /**
+   * The loop is parked and everything of the vCPU may be touched by others. Changed with the
+   * monitor of {@code this} held.
+   */
+  private volatile boolean paused = true;
+
+  /** See {@link Rendezvous}; changed by the vCPU's thread only. */
+  private final AtomicInteger visits = new AtomicInteger();
 
   private volatile boolean pauseRequested = true;
 
@@ -270,33 +277,81 @@ public final class Vcpu implements Migratable, AutoCloseable {
     sipiVector = vector & 0xff;
   }
 
-  /** Drops the TLB before the next instruction. */
-  public void requestTlbFlush() {
-    raise(Interrupts.TLB_FLUSH);
-  }
-
-  public void requestPause() {
-    pauseRequested = true;
-    raise(Interrupts.PAUSE);
+  /**
+   * Resets the processor as the INIT message does; a start-up IPI that came before has no effect
+   * any more.
+   */
+  public void initialize() {
+    clear(Interrupts.SIPI);
+    raise(Interrupts.INIT);
   }
 
   /**
-   * Waits until no guest instruction executes. Not with the machine lock held: the vCPU may be
-   * waiting for it.
+   * Has the TLB dropped before the next instruction. A vCPU that sleeps is not woken for it. {@link
+   * Rendezvous#await} tells when no access is under way that used the old translations.
    */
-  public void awaitPaused() {
-    boolean interrupted = false;
+  public void requestTlbFlush() {
+    state.orPending(Interrupts.TLB_FLUSH);
+    leaveGuest();
+  }
+
+  /**
+   * Has all writes go the slow way, where they are seen, once per page, from the next instruction
+   * on. Otherwise as {@link #requestTlbFlush}.
+   */
+  public void requestWriteProtection() {
+    state.orPending(Interrupts.PROTECT);
+    leaveGuest();
+  }
+
+  private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+
+  /**
+   * Runs {@code task} on the vCPU's thread before its next instruction, whenever that is; at once
+   * where the vCPU is parked. For what only its thread may touch: TLB, decoded and translated code.
+   */
+  public void defer(Runnable task) {
+    if (Thread.currentThread() == thread) {
+      task.run();
+      return;
+    }
     synchronized (this) {
-      while (!paused) {
-        try {
-          wait();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
+      if (paused) {
+        task.run();
+        return;
       }
     }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
+    tasks.add(task);
+    state.orPending(Interrupts.TASK);
+    leaveGuest();
+  }
+
+  private void leaveGuest() {
+    if ((visits.get() & 1) != 0) {
+      state.setExitRequest(true);
+    }
+  }
+
+  /** Odd while the vCPU is in guest code; {@link Rendezvous} says what that means. */
+  int visits() {
+    return visits.get();
+  }
+
+  /** Asks the vCPU to park; {@link #awaitPaused} tells when it has. */
+  public void requestPause() {
+    pauseRequested = true;
+    state.orPending(Interrupts.PAUSE);
+    state.setExitRequest(true);
+  }
+
+  /**
+   * Waits until no guest instruction executes and all state of the vCPU is still. A vCPU that
+   * sleeps is not woken for that. Not with the machine lock held: the vCPU may be waiting for it.
+   */
+  public void awaitPaused() {
+    Backoff backoff = new Backoff();
+    while (!paused && !waiting) {
+      backoff.pause();
     }
   }
 
@@ -304,51 +359,20 @@ public final class Vcpu implements Migratable, AutoCloseable {
   public void resume() {
     synchronized (this) {
       pauseRequested = false;
+      paused = false;
       state.andPending(~Interrupts.PAUSE);
       if (thread.getState() == Thread.State.NEW) {
-        paused = false;
         thread.start();
       }
       notifyAll();
     }
   }
 
-  /**
-   * Waits until the vCPU has passed an instruction boundary since the call, or is halted or parked.
-   */
-  public void synchronize() {
-    synchronized (this) {
-      if (paused) {
-        return;
-      }
-    }
-    CountDownLatch passed = new CountDownLatch(1);
-    post(passed::countDown);
-    try {
-      while (!passed.await(1, TimeUnit.MILLISECONDS)) {
-        synchronized (this) {
-          if (paused) {
-            return;
-          }
-        }
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
-
-  /** Runs {@code task} on the vCPU's thread at an instruction boundary. */
-  public void post(Runnable task) {
-    tasks.add(task);
-    raise(Interrupts.TASK);
-  }
-
   /** Ends the thread. */
   public void terminate() {
     terminated = true;
     requestPause();
+    LockSupport.unpark(thread);
     synchronized (this) {
       notifyAll();
     }
@@ -367,8 +391,8 @@ public final class Vcpu implements Migratable, AutoCloseable {
    */
   public void reset() {
     CpuReset.powerOn(this, index == 0);
-    mmu.flushAll();
-    engine.flushTlb();
+    dropTlb();
+    kick();
   }
 
   // ---- the vCPU's thread ----
@@ -382,14 +406,12 @@ public final class Vcpu implements Migratable, AutoCloseable {
           continue;
         }
         state.setExitRequest(false);
-        handlePending();
-        if (pauseRequested) {
-          continue;
-        }
-        if (state.u32(CpuLayout.HALTED) != 0 || state.u32(CpuLayout.WAIT_FOR_SIPI) != 0) {
+        handleRequests();
+        visitGuest();
+        if (asleep()) {
           waitForWork();
-        } else {
-          engine.run();
+        } else if (machine.rendezvous().closed()) {
+          machine.rendezvous().awaitOpen();
         }
       }
     } catch (RuntimeException | Error e) {
@@ -399,15 +421,32 @@ public final class Vcpu implements Migratable, AutoCloseable {
     } finally {
       synchronized (this) {
         paused = true;
-        notifyAll();
       }
     }
   }
 
+  /** Delivers interrupts and executes, unless something has to be done first. */
+  private void visitGuest() {
+    visits.incrementAndGet();
+    try {
+      if ((state.pending() & Interrupts.BEFORE_GUEST) == 0 && !machine.rendezvous().closed()) {
+        delivery.deliverPending();
+        if (!asleep()) {
+          engine.run();
+        }
+      }
+    } finally {
+      visits.incrementAndGet();
+    }
+  }
+
+  private boolean asleep() {
+    return state.u32(CpuLayout.HALTED) != 0 || state.u32(CpuLayout.WAIT_FOR_SIPI) != 0;
+  }
+
   private synchronized void parkUntilResumed() {
-    paused = true;
-    notifyAll();
     while (pauseRequested && !terminated) {
+      paused = true;
       try {
         wait();
       } catch (InterruptedException e) {
@@ -417,12 +456,16 @@ public final class Vcpu implements Migratable, AutoCloseable {
     paused = false;
   }
 
-  private void handlePending() {
+  /** What others asked for; outside of guest code. */
+  private void handleRequests() {
     int pending = state.pending();
     if ((pending & Interrupts.TLB_FLUSH) != 0) {
       state.andPending(~Interrupts.TLB_FLUSH);
-      mmu.flushAll();
-      engine.flushTlb();
+      dropTlb();
+    }
+    if ((pending & Interrupts.PROTECT) != 0) {
+      state.andPending(~Interrupts.PROTECT);
+      mmu.protectAll();
     }
     if ((pending & Interrupts.TASK) != 0) {
       state.andPending(~Interrupts.TASK);
@@ -432,23 +475,28 @@ public final class Vcpu implements Migratable, AutoCloseable {
       }
     }
     if ((pending & Interrupts.INIT) != 0) {
-      state.andPending(~(Interrupts.INIT | Interrupts.SIPI));
+      state.andPending(~Interrupts.INIT);
       CpuReset.init(this, index == 0);
-      mmu.flushAll();
-      engine.flushTlb();
+      dropTlb();
     }
-    if ((pending & Interrupts.SIPI) != 0) {
+    if ((state.pending() & Interrupts.SIPI) != 0) {
       state.andPending(~Interrupts.SIPI);
       if (state.u32(CpuLayout.WAIT_FOR_SIPI) != 0) {
         CpuReset.startUp(this, sipiVector);
-        mmu.flushAll();
-        engine.flushTlb();
+        dropTlb();
       }
     }
-    delivery.deliverPending();
   }
 
-  /** A halted vCPU: wakes for what would interrupt it. */
+  private void dropTlb() {
+    mmu.flushAll();
+    engine.flushTlb();
+  }
+
+  /**
+   * A halted vCPU: wakes for what would interrupt it. Nothing of the vCPU changes meanwhile, so it
+   * counts as paused.
+   */
   private void waitForWork() {
     waiting = true;
     try {

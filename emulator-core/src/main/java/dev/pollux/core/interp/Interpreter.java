@@ -103,9 +103,6 @@ public final class Interpreter implements ExecutionEngine {
    */
   private boolean attention;
 
-  /** The thread that executes, null while none does. */
-  private volatile Thread owner;
-
   /** Blocks are logged one by one. */
   private final boolean traced;
 
@@ -137,14 +134,12 @@ public final class Interpreter implements ExecutionEngine {
   }
 
   private void enter() {
-    owner = Thread.currentThread();
     reloadFlags();
     updateMode();
   }
 
   private void leave() {
     syncFlags();
-    owner = null;
   }
 
   /** True if execution has to go back to the vCPU's loop. vCPU thread, between instructions. */
@@ -204,14 +199,9 @@ public final class Interpreter implements ExecutionEngine {
     }
   }
 
-  /** Declares the calling thread the one that executes the vCPU, until {@link #detach}. */
+  /** Takes over the state block before {@link #runBlock} and {@link #executeOne}. vCPU thread. */
   public void attach() {
-    owner = Thread.currentThread();
     updateMode();
-  }
-
-  public void detach() {
-    owner = null;
   }
 
   /**
@@ -561,7 +551,7 @@ public final class Interpreter implements ExecutionEngine {
         @Override
         public void codeWritten(RamBlock block, long page) {
           long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
-          onOwner(() -> dropPage(host));
+          vcpu.defer(() -> dropPage(host));
         }
 
         @Override
@@ -573,18 +563,9 @@ public final class Interpreter implements ExecutionEngine {
 
         @Override
         public void codePageArmed(RamBlock block, long page) {
-          onOwner(() -> mmu.protectPage(block, page));
+          vcpu.defer(() -> mmu.protectPage(block, page));
         }
       };
-
-  private void onOwner(Runnable action) {
-    Thread thread = owner;
-    if (thread == null || thread == Thread.currentThread()) {
-      action.run();
-    } else {
-      vcpu.post(action);
-    }
-  }
 
   private void dropPage(long host) {
     CodePages.Page page = codePages.find(host);

@@ -92,9 +92,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private int globalFlushesSeen;
 
-  /** The thread that executes, null while none does. */
-  private volatile Thread owner;
-
   private final byte[] page = new byte[RamBlock.PAGE_SIZE];
   private final Insn[] insns = new Insn[MAX_INSNS];
   private final int[] offsets = new int[MAX_INSNS];
@@ -153,18 +150,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   @Override
   public void run() {
-    owner = Thread.currentThread();
     interpreter.attach();
     clock.stop();
-    try {
-      runAttached();
-    } finally {
-      interpreter.detach();
-      owner = null;
-    }
-  }
-
-  private void runAttached() {
     ExitSite last = null;
     do {
       JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
@@ -459,12 +446,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   @Override
   public void codeWritten(RamBlock block, long page) {
     long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
-    Thread thread = owner;
-    if (thread == null || thread == Thread.currentThread()) {
-      dropPage(host);
-    } else {
-      vcpu.post(() -> dropPage(host));
-    }
+    vcpu.defer(() -> dropPage(host));
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.pollux.core.machine;
 
 import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.clock.MachineClocks;
+import dev.pollux.core.cpu.Rendezvous;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.irq.IrqLine;
@@ -45,6 +46,7 @@ public final class Machine implements AutoCloseable {
   private final List<RamBlock> ramBlocks = new ArrayList<>();
   private final List<Device> devices = new ArrayList<>();
   private final List<Vcpu> vcpus = new ArrayList<>();
+  private final Rendezvous rendezvous = new Rendezvous();
   private final List<MachineListener> listeners = new CopyOnWriteArrayList<>();
   private final String name;
   private final EndPolicy policy;
@@ -133,6 +135,11 @@ public final class Machine implements AutoCloseable {
     return Collections.unmodifiableList(vcpus);
   }
 
+  /** Brings the vCPUs to instruction boundaries. */
+  public Rendezvous rendezvous() {
+    return rendezvous;
+  }
+
   public List<Device> devices() {
     return Collections.unmodifiableList(devices);
   }
@@ -151,6 +158,7 @@ public final class Machine implements AutoCloseable {
   /** Enters a vCPU; its saved state comes before the devices that are added later. */
   public void add(Vcpu vcpu) {
     vcpus.add(vcpu);
+    rendezvous.add(vcpu);
     states.register("cpu", vcpu);
     memory.onChange(vcpu::requestTlbFlush);
   }
@@ -192,9 +200,12 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Runs {@code work} while no guest instruction executes; the guest goes on afterwards unless the
-   * work has changed the run state. Event loop, machine lock held (it is let go while waiting for
-   * vCPUs that want it).
+   * Pauses all vCPUs, runs {@code work} and lets them go on, unless the work has changed the run
+   * state. While it runs no guest instruction executes, all state of all vCPUs is in their state
+   * blocks, and the caller may touch TLBs and translated code; guest time goes on. Vcpus in guest
+   * code stop at the next backward or indirect jump, those that sleep are not woken: microseconds,
+   * where the host has a processor for each. Event loop, machine lock held (it is let go while
+   * waiting for vCPUs that want it).
    */
   public void whileParked(Runnable work) {
     boolean wasRunning = runState.is(RunState.RUNNING);
@@ -210,14 +221,33 @@ public final class Machine implements AutoCloseable {
     }
   }
 
+  /**
+   * Returns when no write is under way, by a vCPU or a device, that does not see the watches armed
+   * before the call ({@link RamBlock#watch}): from then on their clients are told of every write.
+   * The guest is not stopped; vCPUs do their part at the next instruction boundary, sleeping ones
+   * when they wake. Any thread but a vCPU's; if the machine lock is held it is let go while waiting
+   * for vCPUs that want it.
+   */
+  public void synchronizeWatches() {
+    vcpus.forEach(Vcpu::requestWriteProtection);
+    // Devices write to memory with the machine lock held.
+    lock.lock();
+    lock.unlock();
+    withoutLock(rendezvous::await);
+  }
+
   private void pauseVcpus() {
     vcpus.forEach(Vcpu::requestPause);
+    withoutLock(() -> vcpus.forEach(Vcpu::awaitPaused));
+  }
+
+  private void withoutLock(Runnable wait) {
     int holds = lock.getHoldCount();
     for (int i = 0; i < holds; i++) {
       lock.unlock();
     }
     try {
-      vcpus.forEach(Vcpu::awaitPaused);
+      wait.run();
     } finally {
       for (int i = 0; i < holds; i++) {
         lock.lock();

@@ -90,8 +90,8 @@ public final class RamBlock implements AutoCloseable {
 
   /**
    * Arms a client's bit of one page. Whoever arms must then make every vCPU drop its write-enabled
-   * TLB entries ({@code Mmu.protectPage}, {@code Mmu.protectAll}) and pass an instruction boundary
-   * before relying on being told.
+   * TLB entries and pass an instruction boundary ({@code Machine.synchronizeWatches}, or {@code
+   * Mmu.protectAll} while it is parked) before relying on being told.
    */
   public void watch(WriteClient client, long page) {
     RawMemory.getAndOrInt(watch + (page & ~3), client.bit() << (page & 3) * 8);

@@ -293,7 +293,7 @@ public final class LocalApic implements Device, InterruptController {
       case INIT -> {
         resetRegisters();
         update();
-        vcpu.raise(Interrupts.INIT);
+        vcpu.initialize();
       }
       case START_UP -> vcpu.startupIpi(vector);
       case EXT_INT -> acceptFixed(bus.pic().acknowledge(), false);
