@@ -64,7 +64,7 @@ final class RowFilter {
           (cpu.cpuid(7, 0).ebx() & X87_POINTERS_REDUCED) == 0
               ? null
               : "the host does not keep all x87 pointers";
-      case "DPPS", "DPPD" -> "processors differ in the NaN that they keep";
+      case "DPPS", "DPPD", "VDPPS", "VDPPD" -> "processors differ in the NaN that they keep";
       default -> null;
     };
   }
