@@ -14,6 +14,7 @@ import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.cache.BlockTable;
 import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.jit.cache.JitBlock;
+import dev.pollux.core.jit.cache.JumpCache;
 import dev.pollux.core.jit.emit.BlockCode;
 import dev.pollux.core.jit.emit.BlockCompiler;
 import dev.pollux.core.jit.emit.Stubs;
@@ -24,7 +25,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.List;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,7 +40,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
 
   /** Executions of a block's start after which it is translated. */
-  private static final int HOT = 12;
+  private static final int HOT = 2;
 
   private static final int COUNTERS = 1 << 16;
   private static final int MAX_INSNS = 64;
@@ -71,6 +71,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final BlockCompiler compiler;
   private final BlockTable blocks;
   private final GuestClock clock;
+  private final JumpCache jumps;
   private final byte[] counters = new byte[COUNTERS];
 
   /** What each exit number means. */
@@ -81,13 +82,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private int keyCount;
 
-  /** A jump table has entries of global pages. */
-  private final boolean[] tableUsed = new boolean[JitLayout.JUMP_TABLES];
-
-  /** A jump table has entries of pages that are not global. */
-  private final boolean[] tableLocal = new boolean[JitLayout.JUMP_TABLES];
-
-  /** {@link Mmu#flushes} when the jump tables were last right. */
+  /** {@link Mmu#flushes} when the jump cache was last right. */
   private int flushesSeen;
 
   private int globalFlushesSeen;
@@ -142,9 +137,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.compiler = new BlockCompiler(stubs);
     this.blocks = new BlockTable(cache);
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
-    for (int i = 0; i < JitLayout.JUMP_TABLES; i++) {
-      emptyJumpTable(i);
-    }
+    this.jumps = new JumpCache(s);
     vcpu.machine().codeWatch().add(this);
   }
 
@@ -288,14 +281,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return null;
       }
     }
-    long entry = s + JitLayout.jumpTable(table) + JitLayout.jumpEntry(rip);
-    RawMemory.putLong(entry, rip);
-    RawMemory.putLong(entry + 8, block.entry);
-    if (mmu.isGlobalCode(rip)) {
-      tableUsed[table] = true;
-    } else {
-      tableLocal[table] = true;
-    }
+    jumps.put(table, rip, block.entry, mmu.isGlobalCode(rip));
     return block;
   }
 
@@ -381,45 +367,24 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.clear();
     exits.clear();
     keyCount = 0;
-    clearJumpTables();
+    jumps.clear();
   }
 
-  private void clearJumpTables() {
-    for (int i = 0; i < JitLayout.JUMP_TABLES; i++) {
-      if (tableUsed[i] || tableLocal[i]) {
-        emptyJumpTable(i);
-      }
-    }
-  }
-
-  /** Translations of addresses were dropped: empties the jump tables that may know of them. */
+  /** Translations of addresses were dropped: forgets the jumps that may know of them. */
   private void forgetMappings() {
     flushesSeen = mmu.flushes();
     if (mmu.globalFlushes() != globalFlushesSeen) {
       globalFlushesSeen = mmu.globalFlushes();
-      clearJumpTables();
-      return;
+      jumps.clear();
+    } else {
+      jumps.forgetLocal();
     }
-    for (int i = 0; i < JitLayout.JUMP_TABLES; i++) {
-      if (tableLocal[i]) {
-        emptyJumpTable(i);
-      }
-    }
-  }
-
-  /** Empty entries have a RIP that belongs to another entry, so that no target hits them. */
-  private void emptyJumpTable(int table) {
-    long first = s + JitLayout.jumpTable(table);
-    RawMemory.fill(first, JitLayout.JUMP_ENTRIES * 16L, (byte) 0);
-    RawMemory.putLong(first, 1);
-    tableUsed[table] = false;
-    tableLocal[table] = false;
   }
 
   @Override
   public void flushTlb() {
     interpreter.flushTlb();
-    clearJumpTables();
+    jumps.clear();
   }
 
   @Override
@@ -429,17 +394,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private void dropPage(long hostPage) {
-    List<JitBlock> dropped = blocks.dropPage(hostPage);
-    if (!dropped.isEmpty()) {
-      for (JitBlock block : dropped) {
-        long entry = JitLayout.jumpEntry(block.rip);
-        for (int table = 0; table < keyCount; table++) {
-          long at = s + JitLayout.jumpTable(table) + entry;
-          if (RawMemory.getLong(at) == block.rip) {
-            RawMemory.putLong(at, block.rip ^ 1);
-          }
-        }
-      }
+    for (JitBlock block : blocks.dropPage(hostPage)) {
+      jumps.drop(block.rip);
     }
   }
 

@@ -58,14 +58,31 @@ public final class JitLayout {
   /** Entries of one table. */
   public static final int JUMP_ENTRIES = CpuLayout.JUMP_CACHE_ENTRIES / JUMP_TABLES;
 
+  /** Bytes of an entry, as a shift. */
+  public static final int JUMP_ENTRY_BITS = 4;
+
+  /** Bytes of one table. */
+  public static final int JUMP_TABLE_SIZE = JUMP_ENTRIES << JUMP_ENTRY_BITS;
+
+  /**
+   * An address's place in its table is in the upper bits of its product with this: functions start
+   * at multiples of 16, and pages of code are full of them, so that no few bits of the address tell
+   * them apart.
+   */
+  public static final int JUMP_HASH = 0x9e37_79b1;
+
+  /** How far the product is shifted right to give the offset in the table, its low bits cleared. */
+  public static final int JUMP_HASH_SHIFT =
+      Integer.SIZE - Integer.numberOfTrailingZeros(JUMP_TABLE_SIZE);
+
   /** Offset of a key's table; an entry is u64 guest RIP, u64 host code. */
   public static int jumpTable(int key) {
-    return CpuLayout.JUMP_CACHE + key * JUMP_ENTRIES * 16;
+    return CpuLayout.JUMP_CACHE + key * JUMP_TABLE_SIZE;
   }
 
   /** Offset in a table of a target's entry. */
   public static int jumpEntry(long rip) {
-    return ((int) rip & (JUMP_ENTRIES - 1)) * 16;
+    return (int) rip * JUMP_HASH >>> JUMP_HASH_SHIFT & -(1 << JUMP_ENTRY_BITS);
   }
 
   /** Status flags of RFLAGS in the form of {@link #FLAGS}. */

@@ -838,9 +838,9 @@ public final class BlockCompiler {
   private void jumpToScratch() {
     Label miss = new Label();
     int table = JitLayout.jumpTable(context.table());
-    asm.mov(DWORD, S2, S1);
-    asm.and(DWORD, S2, JitLayout.JUMP_ENTRIES - 1);
-    asm.shl(DWORD, S2, 4);
+    asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
+    asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
+    asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
     asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
     asm.jcc(Cond.NE, miss);
     asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table));

@@ -1,0 +1,113 @@
+package dev.pollux.core.jit.cache;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.JitLayout;
+
+/**
+ * Where generated code looks for the code of a guest address when it jumps to another page or to an
+ * address that it has computed: a direct-mapped table per execution key in the vCPU's block ({@link
+ * JitLayout#jumpTable}). An entry is right as long as its address is mapped as it was when the
+ * entry was made, so entries go when translations of addresses do. Used by the vCPU's thread only.
+ */
+public final class JumpCache {
+  /** Beyond so many new entries everything is emptied instead. */
+  private static final int REMEMBERED = 4096;
+
+  private final long state;
+
+  // Offsets in the vCPU's block of entries made since they were last emptied.
+  private final int[] global = new int[REMEMBERED];
+  private final int[] local = new int[REMEMBERED];
+  private int globalCount;
+  private int localCount;
+
+  /**
+   * @param state address of the vCPU's block
+   */
+  public JumpCache(long state) {
+    this.state = state;
+    emptyAll();
+  }
+
+  /**
+   * Leads jumps to {@code rip} under a key to {@code code}.
+   *
+   * @param inGlobalPage the guest's page is a global one, so that the entry survives {@link
+   *     #forgetLocal}
+   */
+  public void put(int table, long rip, long code, boolean inGlobalPage) {
+    int entry = JitLayout.jumpTable(table) + JitLayout.jumpEntry(rip);
+    if (RawMemory.getLong(state + entry) == rip && RawMemory.getLong(state + entry + 8) == code) {
+      return;
+    }
+    remember(entry, inGlobalPage);
+    RawMemory.putLong(state + entry, rip);
+    RawMemory.putLong(state + entry + 8, code);
+  }
+
+  private void remember(int entry, boolean inGlobalPage) {
+    if (inGlobalPage) {
+      if (globalCount < REMEMBERED) {
+        global[globalCount] = entry;
+      }
+      globalCount++;
+    } else {
+      if (localCount < REMEMBERED) {
+        local[localCount] = entry;
+      }
+      localCount++;
+    }
+  }
+
+  /** Forgets the code of {@code rip} under all keys. */
+  public void drop(long rip) {
+    for (int table = 0; table < JitLayout.JUMP_TABLES; table++) {
+      int entry = JitLayout.jumpTable(table) + JitLayout.jumpEntry(rip);
+      if (RawMemory.getLong(state + entry) == rip) {
+        empty(entry);
+      }
+    }
+  }
+
+  /** Forgets what lies in pages that are not global. */
+  public void forgetLocal() {
+    if (localCount > REMEMBERED) {
+      emptyAll();
+      return;
+    }
+    for (int i = 0; i < localCount; i++) {
+      empty(local[i]);
+    }
+    localCount = 0;
+  }
+
+  /** Forgets everything. */
+  public void clear() {
+    if (globalCount > REMEMBERED) {
+      emptyAll();
+      return;
+    }
+    for (int i = 0; i < globalCount; i++) {
+      empty(global[i]);
+    }
+    globalCount = 0;
+    forgetLocal();
+  }
+
+  private void emptyAll() {
+    RawMemory.fill(
+        state + CpuLayout.JUMP_CACHE, JitLayout.JUMP_TABLES * JitLayout.JUMP_TABLE_SIZE, (byte) 0);
+    for (int table = 0; table < JitLayout.JUMP_TABLES; table++) {
+      empty(JitLayout.jumpTable(table));
+    }
+    globalCount = 0;
+    localCount = 0;
+  }
+
+  /** An empty entry has an address that belongs to another one, so that no target hits it. */
+  private void empty(int entry) {
+    boolean first = (entry - CpuLayout.JUMP_CACHE) % JitLayout.JUMP_TABLE_SIZE == 0;
+    RawMemory.putLong(state + entry, first ? 1 : 0);
+  }
+}
