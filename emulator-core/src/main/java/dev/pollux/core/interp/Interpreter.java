@@ -17,12 +17,16 @@ import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
 import java.util.Arrays;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The interpreter of one vCPU: portable, complete, the reference for the code generator. This class
  * is what instruction handlers see: registers, operands, memory, flags.
  */
 public final class Interpreter implements ExecutionEngine {
+  private static final Logger log = LoggerFactory.getLogger(Interpreter.class);
+
   /** Bits of RFLAGS. */
   private static final int TF = 1 << 8;
 
@@ -588,6 +592,7 @@ public final class Interpreter implements ExecutionEngine {
 
   @Override
   public void close() {
+    log.debug("CPU {}: {} instructions interpreted", vcpu.index(), instructions);
     vcpu.machine().codeWatch().remove(codeListener);
   }
 
@@ -695,11 +700,6 @@ public final class Interpreter implements ExecutionEngine {
       bare = false;
       leave();
     }
-  }
-
-  /** Instructions executed so far. */
-  public long instructions() {
-    return instructions;
   }
 
   // ---- for handlers ----
