@@ -104,7 +104,7 @@ final class MachineAssembler implements AutoCloseable {
           machine,
           new BoardConfig(
               config.ramSize(),
-              config.cpus(),
+              config.cpuModel().topology().count(),
               config.cpuModel(),
               config.accel()::engine,
               config.rtc()));

@@ -41,7 +41,6 @@ record RunConfig(
     Optional<UUID> uuid,
     AccelConfig accel,
     CpuModel cpuModel,
-    int cpus,
     long ramSize,
     RtcBase rtc,
     Optional<KernelFiles> boot,
@@ -72,8 +71,8 @@ record RunConfig(
   static RunConfig of(RunOptions options) {
     String accelerators = machine(options.machine.machine);
     AccelConfig accel = AccelConfig.choose(options.machine.accel, accelerators);
-    int cpus = cpus(options.machine.smp);
-    if (accel.oneThread() && cpus > 1) {
+    CpuTopology topology = SmpOption.parse(options.machine.smp);
+    if (accel.oneThread() && topology.count() > 1) {
       throw new ConfigException(
           "-accel thread=single: each of several CPUs has a thread; leave thread or -smp out");
     }
@@ -81,8 +80,7 @@ record RunConfig(
         DeviceOptions.parse("-name", orEmpty(options.machine.name), "guest").string("guest", ""),
         uuid(options.machine.uuid),
         accel,
-        cpuModel(options.machine.cpu, accel.guestFeatures()),
-        cpus,
+        cpuModel(options.machine.cpu, topology, accel.guestFeatures()),
         ramSize(options.machine.memory),
         rtc(options.machine.rtc),
         boot(options.boot, options.running.stopped || options.running.incoming != null),
@@ -151,27 +149,12 @@ record RunConfig(
         "-uuid %s: not a UUID; it looks like 550e8400-e29b-41d4-a716-446655440000".formatted(text));
   }
 
-  private static CpuModel cpuModel(String text, Set<CpuFeature> available) {
+  private static CpuModel cpuModel(String text, CpuTopology topology, Set<CpuFeature> available) {
     try {
-      return new CpuModel(text == null ? "max" : text, CpuTopology.single(), available);
+      return new CpuModel(text == null ? "max" : text, topology, available);
     } catch (IllegalArgumentException e) {
       throw new ConfigException("-cpu %s: %s".formatted(text, e.getMessage()), e);
     }
-  }
-
-  private static int cpus(List<String> texts) {
-    DeviceOptions smp = DeviceOptions.parse("-smp", texts, "cpus");
-    long sockets = smp.number("sockets", 1, 1, 255);
-    long cores = smp.number("cores", 1, 1, 255);
-    long threads = smp.number("threads", 1, 1, 255);
-    smp.number("dies", 1, 1, 1);
-    long cpus = smp.number("cpus", sockets * cores * threads, 1, 255);
-    long most = smp.number("maxcpus", cpus, 1, 255);
-    smp.rejectUnknown();
-    if (cpus != 1 || most != 1) {
-      throw smp.error("only one virtual CPU so far; give 1 or leave -smp out");
-    }
-    return 1;
   }
 
   private static long ramSize(List<String> texts) {

@@ -54,7 +54,9 @@ final class RunOptions {
     @Option(
         names = "-smp",
         paramLabel = "[cpus=]<n>[,sockets=<n>][,cores=<n>][,threads=<n>][,maxcpus=<n>]",
-        description = "Number of virtual CPUs.")
+        description =
+            "Number of virtual CPUs, 1 to 255, and how they are grouped; what is missing follows"
+                + " from the rest.")
     final List<String> smp = new ArrayList<>();
 
     @Option(

@@ -57,6 +57,7 @@ class MachinePauseTest {
     loop = Thread.ofPlatform().daemon(true).start(machine.loop()::run);
     machine.loop().post(machine::start);
     await(() -> counter(0) > 0 && counter(1) > 0 && counter(2) > 0);
+    await(() -> machine.vcpus().getLast().cpuState().u32(CpuLayout.HALTED) != 0);
   }
 
   @AfterEach
@@ -135,7 +136,6 @@ class MachinePauseTest {
   @Test
   void aSleeperIsPausedWithoutWakingAndLoadedStateRuns() throws Exception {
     Vcpu sleeper = machine.vcpus().get(CPUS - 1);
-    await(() -> sleeper.cpuState().u32(CpuLayout.HALTED) != 0);
     onLoop(
         () ->
             machine.whileParked(
