@@ -3,6 +3,7 @@ package dev.pollux.tests.harness;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Image;
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,19 +33,33 @@ public final class LinuxGuest implements AutoCloseable {
    * @param options more options for {@code pollux run}
    */
   public static LinuxGuest start(Kernel kernel, String... options) {
+    return start(kernel, image(kernel).initrd(), options);
+  }
+
+  /**
+   * As above, with another first root file system.
+   *
+   * @param initrd as {@link GuestImages#writeInitrd} makes it
+   */
+  public static LinuxGuest start(Kernel kernel, Path initrd, String... options) {
+    List<String> arguments =
+        new ArrayList<>(List.of("run", "-m", "512", "-nographic", "-no-reboot"));
+    arguments.addAll(List.of("-kernel", image(kernel).kernel().toString()));
+    arguments.addAll(List.of("-initrd", initrd.toString()));
+    arguments.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
+    arguments.addAll(List.of(options));
+    return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
+  }
+
+  /** The fetched guest; without it the test is skipped. */
+  private static Image image(Kernel kernel) {
     Optional<Image> image = GuestImages.ofUser().find(kernel);
     Assumptions.assumeTrue(
         image.isPresent(),
         () ->
             "no %s Linux guest in %s; \"./pollux guest linux --kernel %s\" fetches it"
                 .formatted(kernel.label(), GuestImages.userCache(), kernel.label()));
-    List<String> arguments =
-        new ArrayList<>(List.of("run", "-m", "512", "-nographic", "-no-reboot"));
-    arguments.addAll(List.of("-kernel", image.get().kernel().toString()));
-    arguments.addAll(List.of("-initrd", image.get().initrd().toString()));
-    arguments.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
-    arguments.addAll(List.of(options));
-    return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
+    return image.get();
   }
 
   /** Waits for the shell's first prompt. */
