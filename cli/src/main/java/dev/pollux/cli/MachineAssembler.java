@@ -13,12 +13,13 @@ import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.PcBoard;
 import dev.pollux.devices.boot.KernelLoader;
 import dev.pollux.devices.isa.DebugConsole;
-import dev.pollux.migration.UnavailableMigration;
+import dev.pollux.migration.LiveMigration;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.hmp.MonitorConsole;
 import dev.pollux.qmp.server.MachineEvents;
+import dev.pollux.qmp.server.MigrationEvents;
 import dev.pollux.qmp.server.QmpServer;
 import java.io.IOException;
 import java.util.List;
@@ -27,9 +28,12 @@ import java.util.UUID;
 
 /** Builds the machine that a {@link RunConfig} describes; closing takes it apart again. */
 final class MachineAssembler implements AutoCloseable {
+  private static final String MACHINE_TYPE = "pc";
+
   private final RunConfig config;
   private final Machine machine;
   private final CharDevices charDevices;
+  private final LiveMigration migration;
   private final QmpServer qmp;
 
   /**
@@ -43,20 +47,19 @@ final class MachineAssembler implements AutoCloseable {
     machine.setTraceLog(traceLog);
     charDevices =
         new CharDevices(machine.loop()::post, () -> machine.requestShutdown(ShutdownCause.HOST_UI));
+    UUID uuid = config.uuid().orElse(new UUID(0, 0));
+    migration = new LiveMigration(machine, MACHINE_TYPE, uuid);
     qmp =
         new QmpServer(
             new CommandRegistry(
                 new Emulator(
-                    machine,
-                    charDevices,
-                    new UnavailableMigration(),
-                    config.uuid().orElse(new UUID(0, 0)),
-                    Main.version()),
+                    machine, charDevices, migration, uuid, Main.version()),
                 config.compat()));
     machine.lock().lock();
     try {
       build();
     } catch (IOException | RuntimeException e) {
+      migration.close();
       qmp.close();
       charDevices.close();
       throw e;
@@ -82,6 +85,7 @@ final class MachineAssembler implements AutoCloseable {
                 machine.io().map(DebugConsole.PORT, machine.add(new DebugConsole(backend)).port()));
     config.consoles().monitors().forEach(target -> connect(target).ifPresent(this::addMonitor));
     machine.addListener(new MachineEvents(qmp::emit));
+    migration.addListener(new MigrationEvents(migration.capabilities(), qmp::emit));
     for (ConsoleConfig.QmpTarget monitor : config.consoles().qmp()) {
       connect(monitor.target()).ifPresent(backend -> qmp.add(backend, monitor.pretty()));
     }
@@ -91,6 +95,8 @@ final class MachineAssembler implements AutoCloseable {
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
+    migration.setAutostart(config.autostart());
+    config.incoming().ifPresent(from -> migration.expect(from.address()));
   }
 
   private void addMonitor(CharBackend backend) {
@@ -142,6 +148,7 @@ final class MachineAssembler implements AutoCloseable {
 
   @Override
   public void close() {
+    migration.close();
     qmp.close();
     machine.close();
     charDevices.close();

@@ -9,6 +9,8 @@ import dev.pollux.core.cpu.CpuTopology;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.boot.KernelFiles;
 import dev.pollux.devices.timer.RtcBase;
+import dev.pollux.migration.MigrationAddress;
+import dev.pollux.migration.MigrationUri;
 import dev.pollux.qmp.schema.CompatPolicy;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -35,6 +37,8 @@ import java.util.UUID;
  * @param consoles character devices and who uses them
  * @param devices what {@code -device} adds, in order
  * @param compat what to do about deprecated and unstable interfaces of QMP
+ * @param autostart the guest runs as soon as it can
+ * @param incoming a migration to wait for instead of booting
  */
 record RunConfig(
     String name,
@@ -47,7 +51,16 @@ record RunConfig(
     ConsoleConfig consoles,
     List<DeviceOptions> devices,
     Machine.EndPolicy endPolicy,
-    CompatPolicy compat) {
+    CompatPolicy compat,
+    boolean autostart,
+    Optional<Incoming> incoming) {
+
+  /**
+   * A migration is awaited.
+   *
+   * @param address empty where a monitor will say it
+   */
+  record Incoming(Optional<MigrationAddress> address) {}
 
   private static final long MIB = 1 << 20;
   private static final long LEAST_RAM = 4 * MIB;
@@ -87,7 +100,14 @@ record RunConfig(
         ConsoleConfig.of(options),
         DeviceType.parse(options.devices.device, options.devices.global),
         new Machine.EndPolicy(options.running.noReboot, options.running.noShutdown),
-        compat(options.running.compat));
+        compat(options.running.compat),
+        !options.running.stopped,
+        Optional.ofNullable(options.running.incoming).map(RunConfig::incoming));
+  }
+
+  private static Incoming incoming(String uri) {
+    return new Incoming(
+        uri.equals("defer") ? Optional.empty() : Optional.of(MigrationUri.parse(uri)));
   }
 
   private static CompatPolicy compat(List<String> texts) {

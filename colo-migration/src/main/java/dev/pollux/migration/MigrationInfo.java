@@ -22,6 +22,19 @@ public record MigrationInfo(
 
   /** Only a status. */
   public static MigrationInfo of(Optional<MigrationStatus> status) {
+    return incoming(status, Optional.empty(), Optional.empty());
+  }
+
+  /** A migration that failed, and why. */
+  public static MigrationInfo failed(Optional<String> errorDesc) {
+    return incoming(Optional.of(MigrationStatus.FAILED), errorDesc, Optional.empty());
+  }
+
+  /** What a destination tells. */
+  public static MigrationInfo incoming(
+      Optional<MigrationStatus> status,
+      Optional<String> errorDesc,
+      Optional<List<MigrationAddress.SocketAddress>> socketAddress) {
     return new MigrationInfo(
         status,
         Optional.empty(),
@@ -30,9 +43,9 @@ public record MigrationInfo(
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
+        errorDesc,
         Optional.empty(),
-        Optional.empty(),
-        Optional.empty());
+        socketAddress);
   }
 
   /** What became of the guest's memory; bytes where nothing else is said. */

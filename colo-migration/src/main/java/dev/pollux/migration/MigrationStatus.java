@@ -31,6 +31,11 @@ public enum MigrationStatus {
   DEVICE,
   WAIT_UNPLUG;
 
+  /** The name, for instance {@code pre-switchover}. */
+  public String label() {
+    return name().toLowerCase(java.util.Locale.ROOT).replace('_', '-');
+  }
+
   /** Whether a migration is under way, so that nothing about it may be changed. */
   public boolean isUnderWay() {
     return switch (this) {

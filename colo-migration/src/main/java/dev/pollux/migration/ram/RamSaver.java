@@ -4,10 +4,8 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.migration.stream.StreamWriter;
 import java.io.IOException;
-import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * Sends the guest's memory: which pages are still to go, and the records of the section {@code
@@ -15,19 +13,10 @@ import java.util.stream.Stream;
  */
 public final class RamSaver implements AutoCloseable {
   private final List<RamBlock> blocks;
-  private final DirtyLog log;
-
-  /** Per block, the pages that are to be sent. */
-  private final List<BitSet> pending;
-
+  private final DirtyPages dirty;
   private final RamCounters counters;
   private final Optional<PageChannels> channels;
   private final boolean findZeroPages;
-  private long pendingPages;
-
-  // Where the search for the next page goes on.
-  private int block;
-  private int page;
 
   /** Pages have gone into the channels that must arrive before they may be sent again. */
   private boolean inFlight;
@@ -50,8 +39,7 @@ public final class RamSaver implements AutoCloseable {
     this.counters = counters;
     this.channels = channels;
     this.findZeroPages = findZeroPages;
-    this.log = new DirtyLog(machine);
-    this.pending = Stream.generate(BitSet::new).limit(blocks.size()).toList();
+    this.dirty = new DirtyPages(machine);
   }
 
   /** Writes which blocks there are: what the section begins with. */
@@ -65,21 +53,14 @@ public final class RamSaver implements AutoCloseable {
     out.u64(RamFormat.EOS);
   }
 
-  /** Adds what was written since the last time to what is to be sent; number of pages to send. */
-  public long synchronize() {
-    log.collect(pending);
-    pendingPages = pending.stream().mapToLong(BitSet::cardinality).sum();
-    return pendingPages;
+  /** Which pages are to be sent. */
+  public DirtyPages dirty() {
+    return dirty;
   }
 
   /** Bytes of memory that are to be sent as far as is known. */
   public long pendingBytes() {
-    return pendingPages * RamBlock.PAGE_SIZE;
-  }
-
-  /** The pages that are to be sent, one set per block of the machine. */
-  public List<BitSet> pending() {
-    return pending;
+    return dirty.count() * RamBlock.PAGE_SIZE;
   }
 
   /** Everything that was handed to channels arrives before what is written from here on. */
@@ -96,42 +77,37 @@ public final class RamSaver implements AutoCloseable {
    * were looked at.
    */
   public void writePages(StreamWriter out, long limit) throws IOException {
-    for (long left = limit; left > 0 && pendingPages > 0; left--) {
-      int next = pending.get(block).nextSetBit(page);
-      if (next < 0) {
-        block = block + 1 == blocks.size() ? 0 : block + 1;
-        page = 0;
-        continue;
+    for (long left = limit; left > 0; left--) {
+      long page = dirty.next();
+      if (page < 0) {
+        return;
       }
-      pending.get(block).clear(next);
-      pendingPages--;
-      page = next + 1;
-      writePage(out, (long) next << RamBlock.PAGE_BITS);
+      writePage(out, dirty.block(), page << RamBlock.PAGE_BITS);
     }
   }
 
-  private void writePage(StreamWriter out, long offset) throws IOException {
+  private void writePage(StreamWriter out, int block, long offset) throws IOException {
     RamBlock ram = blocks.get(block);
     long host = ram.hostAddress() + offset;
     if (findZeroPages && ZeroPages.isZero(host)) {
-      record(out, offset, RamFormat.ZERO);
+      record(out, block, offset | RamFormat.ZERO);
       out.u8(0);
       counters.countZero(1);
     } else if (channels.isPresent()) {
       channels.get().send(ram, offset);
       inFlight = true;
     } else {
-      record(out, offset, RamFormat.PAGE);
+      record(out, block, offset | RamFormat.PAGE);
       out.page(host);
       counters.countNormal(1);
     }
   }
 
-  private void record(StreamWriter out, long offset, int flag) throws IOException {
+  private void record(StreamWriter out, int block, long record) throws IOException {
     if (named == block) {
-      out.u64(offset | flag | RamFormat.CONTINUE);
+      out.u64(record | RamFormat.CONTINUE);
     } else {
-      out.u64(offset | flag);
+      out.u64(record);
       out.name(blocks.get(block).name());
       named = block;
     }
@@ -146,6 +122,6 @@ public final class RamSaver implements AutoCloseable {
   /** Ends the log of writes. */
   @Override
   public void close() {
-    log.close();
+    dirty.close();
   }
 }

@@ -67,6 +67,22 @@ public final class Connections {
     }
   }
 
+  /**
+   * Lets go of all connections of a migration that went well so far.
+   *
+   * @throws IOException if one of the peers says that it failed
+   */
+  public void end() throws IOException {
+    List<MigrationChannel> all;
+    synchronized (this) {
+      all = List.copyOf(channels);
+    }
+    for (MigrationChannel channel : all) {
+      channel.close();
+    }
+    close();
+  }
+
   /** Lets go of all connections; what was written before still arrives. */
   public void close() {
     List<Closeable> all;

@@ -11,7 +11,7 @@ import dev.pollux.migration.MigrationCapabilities;
 import dev.pollux.migration.MigrationCapability;
 import dev.pollux.migration.MigrationParameters;
 import dev.pollux.migration.MigrationStatus;
-import dev.pollux.migration.UnavailableMigration;
+import dev.pollux.migration.LiveMigration;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
 import java.io.ByteArrayOutputStream;
@@ -39,7 +39,7 @@ class DeclarationsTest {
         new Emulator(
             machine,
             new CharDevices(machine.loop()::post, () -> {}),
-            new UnavailableMigration(),
+            new LiveMigration(machine, "pc", new UUID(0, 0)),
             new UUID(0, 0),
             "test"),
         CompatPolicy.ACCEPT_ALL);

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.MemoryBackend;
 import dev.pollux.core.machine.Machine;
-import dev.pollux.migration.UnavailableMigration;
+import dev.pollux.migration.LiveMigration;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
 import dev.pollux.qmp.schema.CompatPolicy;
@@ -40,7 +40,7 @@ final class TestMonitor implements AutoCloseable {
   TestMonitor(CompatPolicy policy, boolean pretty) {
     commands =
         new CommandRegistry(
-            new Emulator(machine, charDevices, new UnavailableMigration(), new UUID(0, 0), "test"),
+            new Emulator(machine, charDevices, new LiveMigration(machine, "pc", new UUID(0, 0)), new UUID(0, 0), "test"),
             policy);
     checker = new SchemaChecker(commands.introspection());
     server = new QmpServer(commands);

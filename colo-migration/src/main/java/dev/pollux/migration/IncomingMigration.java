@@ -1,0 +1,268 @@
+package dev.pollux.migration;
+
+import static dev.pollux.migration.MigrationStatus.*;
+
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.migration.multifd.MultifdReceiver;
+import dev.pollux.migration.ram.GuestRam;
+import dev.pollux.migration.ram.RamLoader;
+import dev.pollux.migration.stream.DeviceSections;
+import dev.pollux.migration.stream.SectionReader;
+import dev.pollux.migration.stream.StreamCommand;
+import dev.pollux.migration.stream.StreamException;
+import dev.pollux.migration.stream.StreamFormat;
+import dev.pollux.migration.stream.StreamReader;
+import dev.pollux.migration.stream.StreamWriter;
+import dev.pollux.migration.transport.Connections;
+import dev.pollux.migration.transport.IncomingTransport;
+import dev.pollux.migration.transport.MigrationChannel;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One migration on its destination, on a thread of its own. Memory goes into place as it comes;
+ * device states are read and checked to the end of the stream before any is put in place. Then the
+ * guest starts, if it ran on the source.
+ */
+final class IncomingMigration {
+  private static final Logger log = LoggerFactory.getLogger(IncomingMigration.class);
+
+  private final MigrationContext context;
+  private final IncomingTransport transport;
+  private final List<MigrationAddress.SocketAddress> addresses;
+  private final boolean exitOnError;
+  private final BooleanSupplier autostart;
+  private final Connections connections;
+  private final StatusHolder status;
+  private final Set<MigrationCapability> capabilities;
+  private final Thread thread;
+  private volatile String error;
+  private volatile boolean ending;
+
+  // Of the migration thread.
+  private StreamReader in;
+  private Optional<StreamWriter> back = Optional.empty();
+  private boolean backOpen;
+  private RamLoader ram;
+  private MultifdReceiver multifd;
+  private DeviceSections devices;
+
+  /**
+   * Begins to listen. Machine lock held; {@link #start} begins.
+   *
+   * @param exitOnError a failure ends the process
+   * @param autostart whether the guest is to be started; asked with the machine lock held
+   */
+  IncomingMigration(
+      MigrationContext context,
+      MigrationAddress at,
+      boolean exitOnError,
+      BooleanSupplier autostart)
+      throws IOException {
+    this.context = context;
+    this.exitOnError = exitOnError;
+    this.autostart = autostart;
+    this.connections = new Connections();
+    this.capabilities = context.capabilities().enabled();
+    this.status = new StatusHolder(context.listener());
+    this.transport = IncomingTransport.listen(at, connections);
+    this.addresses = transport.addresses();
+    this.thread = Thread.ofPlatform().name("incoming").daemon(true).unstarted(this::run);
+  }
+
+  void start() {
+    status.change(NONE, SETUP);
+    thread.start();
+  }
+
+  MigrationStatus status() {
+    return status.get();
+  }
+
+  Connections connections() {
+    return connections;
+  }
+
+  MigrationInfo info() {
+    Optional<List<MigrationAddress.SocketAddress>> at =
+        addresses.isEmpty() ? Optional.empty() : Optional.of(addresses);
+    MigrationStatus now = status.get();
+    return MigrationInfo.incoming(
+        Optional.of(now), now == FAILED ? Optional.ofNullable(error) : Optional.empty(), at);
+  }
+
+  /** Ends the thread; the event loop has ended. */
+  void close() {
+    ending = true;
+    connections.shutdown();
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void checkEnding() throws IOException {
+    if (ending) {
+      throw new IOException("the emulator ends");
+    }
+  }
+
+  // ---- the migration thread ----
+
+  private void run() {
+    try {
+      devices = new DeviceSections(context.machine());
+      ram = new RamLoader(context.machine().ramBlocks(), new GuestRam(), this::awaitMultifd);
+      accept();
+      transport.close();
+      load();
+    } catch (IOException | RuntimeException e) {
+      log.debug("incoming migration failed", e);
+      fail(e);
+    }
+  }
+
+  private void awaitMultifd() throws IOException {
+    if (multifd == null) {
+      throw new StreamException("a mark of multifd, which is not switched on here");
+    }
+    multifd.await();
+  }
+
+  /** Takes the main connection and those of multifd, which come in any order. */
+  private void accept() throws IOException {
+    int missing = 1;
+    if (capabilities.contains(MigrationCapability.MULTIFD)) {
+      int channels = Math.toIntExact(context.parameters().get().multifdChannels().orElseThrow());
+      multifd = new MultifdReceiver(ram, channels, connections);
+      missing += channels;
+    }
+    while (missing > 0) {
+      MigrationChannel channel = transport.accept();
+      status.change(SETUP, ACTIVE);
+      StreamReader reader = new StreamReader(channel);
+      int magic = reader.peek32();
+      if (multifd != null && MultifdReceiver.isMultifd(magic)) {
+        multifd.add(reader, context.uuid());
+      } else if (in == null) {
+        // Anything else than a migration is told of when it is read.
+        if (magic != StreamFormat.MAGIC) {
+          missing = 1;
+        }
+        in = reader;
+        if (channel.isTwoWay()) {
+          back = Optional.of(new StreamWriter(channel));
+        }
+      } else {
+        throw new StreamException(
+            "a second main connection; is multifd switched on at the source, with %d channels?"
+                .formatted(missing));
+      }
+      missing--;
+    }
+  }
+
+  private void load() throws IOException {
+    SectionReader sections = new SectionReader(ram::load, this::command);
+    sections.readHeader(in, context.machineType());
+    DeviceSections.Loaded loaded = sections.readSections(in, devices);
+    sections.checkRam();
+    RunState state = loaded.check();
+    if (multifd != null) {
+      multifd.expectEnd();
+    }
+    SectionReader.skipDescription(in);
+    boolean _ =
+        context.onLoop(
+            this::checkEnding,
+            () -> {
+              loaded.apply();
+              return true;
+            });
+    if (backOpen) {
+      ReturnPath.shut(back.orElseThrow(), false);
+    }
+    release();
+    boolean _ = context.onLoop(this::checkEnding, () -> enter(state));
+  }
+
+  /** Obeys what the source says between sections. */
+  private void command(StreamCommand command, byte[] data) throws IOException {
+    switch (command) {
+      case OPEN_RETURN_PATH -> {
+        if (back.isEmpty()) {
+          throw new StreamException("a return path through a connection that has none");
+        }
+        backOpen = true;
+      }
+      case PING -> {
+        if (backOpen) {
+          ReturnPath.pong(back.orElseThrow(), ByteBuffer.wrap(data).getInt());
+        }
+      }
+      case SWITCHOVER_START -> {}
+      case ENABLE_COLO ->
+          throw new StreamException("the source wants COLO; switch on the capability x-colo here");
+      default -> throw new StreamException("command %s is not supported".formatted(command));
+    }
+  }
+
+  /** Goes on as the source was. Event loop. */
+  private boolean enter(RunState state) {
+    Machine machine = context.machine();
+    if (!autostart.getAsBoolean()) {
+      machine.setStoppedState(RunState.PAUSED);
+    } else if (state.isRunning()) {
+      machine.start();
+    } else if (machine.runState().mayBecome(state)) {
+      machine.setStoppedState(state);
+    } else {
+      machine.setStoppedState(RunState.PAUSED);
+    }
+    return status.change(ACTIVE, COMPLETED);
+  }
+
+  private void release() {
+    connections.close();
+    if (multifd != null) {
+      multifd.close();
+    }
+  }
+
+  private void fail(Exception e) {
+    IOException first = multifd == null ? null : multifd.failure();
+    error = (first == null ? e : first).getMessage();
+    if (backOpen) {
+      try {
+        ReturnPath.shut(back.orElseThrow(), true);
+      } catch (IOException _) {
+        // The source sees that the connection has ended.
+      }
+    }
+    connections.shutdown();
+    try {
+      transport.close();
+    } catch (IOException _) {
+      // It is of no use any more in any case.
+    }
+    release();
+    if (ending) {
+      return;
+    }
+    status.change(EnumSet.of(SETUP, ACTIVE), FAILED);
+    if (exitOnError) {
+      System.err.println("pollux: load of migration failed: " + error);
+      context.machine().requestExit(ShutdownCause.HOST_ERROR, 1);
+    }
+  }
+}

@@ -1,0 +1,246 @@
+package dev.pollux.migration;
+
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.RunState;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/**
+ * Migrations of a machine: at most one at a time leaves, and one may arrive before the machine's
+ * first instruction. Each has a thread of its own, so that the event loop never waits for a peer.
+ */
+public final class LiveMigration implements MigrationService, AutoCloseable {
+  private final MigrationCapabilities capabilities = new MigrationCapabilities();
+  private final List<MigrationListener> listeners = new CopyOnWriteArrayList<>();
+  private final MigrationContext context;
+
+  // Changed with the machine lock held.
+  private volatile MigrationParameters parameters = MigrationParameters.DEFAULTS;
+  private volatile OutgoingMigration outgoing;
+  private volatile IncomingMigration incoming;
+  private boolean incomingExpected;
+  private boolean autostart = true;
+
+  /**
+   * @param machineType as both sides must have it
+   * @param uuid identity of the machine, all zero where none was given
+   */
+  public LiveMigration(Machine machine, String machineType, UUID uuid) {
+    this.context =
+        new MigrationContext(
+            machine, machineType, uuid, capabilities, () -> parameters, new Broadcast());
+  }
+
+  /** Tells all listeners. */
+  private final class Broadcast implements MigrationListener {
+    @Override
+    public void statusChanged(MigrationStatus status) {
+      listeners.forEach(l -> l.statusChanged(status));
+    }
+
+    @Override
+    public void pass(long number) {
+      listeners.forEach(l -> l.pass(number));
+    }
+
+    @Override
+    public void coloExited(ColoStatus.Mode mode, ColoStatus.ExitReason reason) {
+      listeners.forEach(l -> l.coloExited(mode, reason));
+    }
+  }
+
+  public void addListener(MigrationListener listener) {
+    listeners.add(listener);
+  }
+
+  /**
+   * The machine waits for a migration instead of running. Before the event loop runs, machine lock
+   * held.
+   *
+   * @param from empty where {@code migrate-incoming} will say it
+   */
+  public void expect(Optional<MigrationAddress> from) {
+    incomingExpected = true;
+    context.machine().setStoppedState(RunState.INMIGRATE);
+    from.ifPresent(address -> incoming(address, true));
+  }
+
+  @Override
+  public MigrationCapabilities capabilities() {
+    return capabilities;
+  }
+
+  @Override
+  public void setCapabilities(Map<MigrationCapability, Boolean> changes) {
+    capabilities.change(changes, parameters, underWay(), incoming != null);
+  }
+
+  /** The status of a migration that is under way, of either direction, or of none. */
+  private MigrationStatus underWay() {
+    if (outgoing != null && outgoing.status().isUnderWay()) {
+      return outgoing.status();
+    }
+    // Only listening is no reason against changes; what must not change then has its own rule.
+    if (incoming != null
+        && incoming.status().isUnderWay()
+        && incoming.status() != MigrationStatus.SETUP) {
+      return incoming.status();
+    }
+    return MigrationStatus.NONE;
+  }
+
+  @Override
+  public MigrationParameters parameters() {
+    return parameters;
+  }
+
+  @Override
+  public void setParameters(MigrationParameters changes) {
+    MigrationParameters merged = parameters.with(changes);
+    refuseUnbuilt(
+        merged.multifdCompression().orElseThrow() != MigrationParameters.MultiFDCompression.NONE,
+        "multifd-compression");
+    refuseUnbuilt(!merged.tlsCreds().orElseThrow().value().isEmpty(), "tls-creds");
+    refuseUnbuilt(merged.mode().orElseThrow() != MigrationParameters.MigMode.NORMAL, "mode");
+    parameters = merged;
+  }
+
+  private static void refuseUnbuilt(boolean wanted, String parameter) {
+    if (wanted) {
+      throw new ConfigException(
+          "Parameter '%s': this value is not built into this program yet".formatted(parameter));
+    }
+  }
+
+  @Override
+  public MigrationInfo info() {
+    if (outgoing != null) {
+      return outgoing.info();
+    }
+    return incoming != null ? incoming.info() : MigrationInfo.EMPTY;
+  }
+
+  @Override
+  public void migrate(MigrationAddress to, boolean resume) {
+    if (resume) {
+      throw new ConfigException("Cannot resume if there is no paused migration");
+    }
+    if (underWay() != MigrationStatus.NONE) {
+      throw new ConfigException("There's a migration process in progress");
+    }
+    RunState state = context.machine().runState().current();
+    if (state == RunState.INMIGRATE) {
+      throw new ConfigException("Guest is waiting for an incoming migration");
+    }
+    if (state == RunState.POSTMIGRATE) {
+      throw new ConfigException(
+          "Can't migrate the vm that was paused due to previous migration");
+    }
+    if (capabilities.has(MigrationCapability.X_COLO)) {
+      throw new ConfigException("COLO is not built into this program yet");
+    }
+    outgoing = new OutgoingMigration(context, to);
+    outgoing.start();
+  }
+
+  @Override
+  public void incoming(MigrationAddress from, boolean exitOnError) {
+    if (!incomingExpected) {
+      throw new ConfigException("'-incoming' was not specified on the command line");
+    }
+    if (incoming != null) {
+      throw new ConfigException("The incoming migration has already been started");
+    }
+    try {
+      incoming = new IncomingMigration(context, from, exitOnError, () -> autostart);
+      incoming.start();
+    } catch (IOException e) {
+      throw new ConfigException(e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public void cancel() {
+    if (outgoing != null) {
+      outgoing.cancel();
+    }
+  }
+
+  @Override
+  public void continueFrom(MigrationStatus state) {
+    MigrationStatus now = outgoing == null ? MigrationStatus.NONE : outgoing.status();
+    if (state != MigrationStatus.PRE_SWITCHOVER
+        || outgoing == null
+        || !outgoing.continueSwitchover()) {
+      throw new ConfigException("Migration not in expected state: " + now.label());
+    }
+  }
+
+  @Override
+  public boolean isIncoming() {
+    return context.machine().runState().is(RunState.INMIGRATE);
+  }
+
+  @Override
+  public void setAutostart(boolean autostart) {
+    this.autostart = autostart;
+  }
+
+  @Override
+  public Optional<String> whyNotStart() {
+    return Optional.empty();
+  }
+
+  @Override
+  public ColoStatus coloStatus() {
+    return ColoStatus.NONE;
+  }
+
+  @Override
+  public ColoStatistics coloStatistics() {
+    return new ColoStatistics(0, List.of(), List.of(), 0, 0, 0, 0, 0, 0, Optional.empty());
+  }
+
+  @Override
+  public void lostHeartbeat() {
+    throw new ConfigException("The feature 'colo' is not enabled");
+  }
+
+  @Override
+  public void checkpoint() {}
+
+  @Override
+  public boolean isYankable() {
+    OutgoingMigration out = outgoing;
+    IncomingMigration in = incoming;
+    return (out != null && out.connections().isAny()) || (in != null && in.connections().isAny());
+  }
+
+  @Override
+  public void yank() {
+    OutgoingMigration out = outgoing;
+    if (out != null) {
+      out.connections().shutdown();
+    }
+    IncomingMigration in = incoming;
+    if (in != null) {
+      in.connections().shutdown();
+    }
+  }
+
+  /** Ends what is under way. The event loop has returned; the machine lock is not held. */
+  @Override
+  public void close() {
+    if (outgoing != null) {
+      outgoing.close();
+    }
+    if (incoming != null) {
+      incoming.close();
+    }
+  }
+}
