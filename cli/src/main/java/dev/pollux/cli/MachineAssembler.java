@@ -52,8 +52,7 @@ final class MachineAssembler implements AutoCloseable {
     qmp =
         new QmpServer(
             new CommandRegistry(
-                new Emulator(
-                    machine, charDevices, migration, uuid, Main.version()),
+                new Emulator(machine, charDevices, migration, uuid, Main.version()),
                 config.compat()));
     machine.lock().lock();
     try {

@@ -63,10 +63,7 @@ final class IncomingMigration {
    * @param autostart whether the guest is to be started; asked with the machine lock held
    */
   IncomingMigration(
-      MigrationContext context,
-      MigrationAddress at,
-      boolean exitOnError,
-      BooleanSupplier autostart)
+      MigrationContext context, MigrationAddress at, boolean exitOnError, BooleanSupplier autostart)
       throws IOException {
     this.context = context;
     this.exitOnError = exitOnError;

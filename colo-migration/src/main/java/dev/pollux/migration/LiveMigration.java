@@ -138,8 +138,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
       throw new ConfigException("Guest is waiting for an incoming migration");
     }
     if (state == RunState.POSTMIGRATE) {
-      throw new ConfigException(
-          "Can't migrate the vm that was paused due to previous migration");
+      throw new ConfigException("Can't migrate the vm that was paused due to previous migration");
     }
     if (capabilities.has(MigrationCapability.X_COLO)) {
       throw new ConfigException("COLO is not built into this program yet");

@@ -238,9 +238,8 @@ final class OutgoingMigration {
   /** Looks at what the guest has written. */
   private void collect() throws IOException {
     long known = ram.dirty().count();
-    long pages = ram.dirty().collect();
+    long pages = ram.collect();
     context.listener().pass(statistics.pass(pages - known));
-    ram.awaitChannels(out);
     noteProgress();
   }
 

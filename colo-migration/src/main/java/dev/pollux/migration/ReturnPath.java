@@ -82,8 +82,7 @@ public final class ReturnPath {
 
     private static void expect(int type, int length, int wanted) throws IOException {
       if (length != wanted) {
-        throw new StreamException(
-            "return path: message %d with %d bytes".formatted(type, length));
+        throw new StreamException("return path: message %d with %d bytes".formatted(type, length));
       }
     }
 

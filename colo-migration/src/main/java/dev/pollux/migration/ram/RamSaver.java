@@ -21,6 +21,9 @@ public final class RamSaver implements AutoCloseable {
   /** Pages have gone into the channels that must arrive before they may be sent again. */
   private boolean inFlight;
 
+  /** Pages that are in flight may be sent again. */
+  private boolean mayRepeat;
+
   /** The block of the last record in this section, -1 before the first. */
   private int named = -1;
 
@@ -63,12 +66,22 @@ public final class RamSaver implements AutoCloseable {
     return dirty.count() * RamBlock.PAGE_SIZE;
   }
 
-  /** Everything that was handed to channels arrives before what is written from here on. */
+  /**
+   * Looks at what was written since the last time, as {@link DirtyPages#collect}; number of pages
+   * to be sent.
+   */
+  public long collect() {
+    mayRepeat = inFlight;
+    return dirty.collect();
+  }
+
+  /** In a section: everything handed to channels arrives before what is written from here on. */
   public void awaitChannels(StreamWriter out) throws IOException {
     if (inFlight) {
       channels.orElseThrow().synchronize();
       out.u64(RamFormat.MULTIFD_FLUSH);
       inFlight = false;
+      mayRepeat = false;
     }
   }
 
@@ -77,6 +90,9 @@ public final class RamSaver implements AutoCloseable {
    * were looked at.
    */
   public void writePages(StreamWriter out, long limit) throws IOException {
+    if (mayRepeat) {
+      awaitChannels(out);
+    }
     for (long left = limit; left > 0; left--) {
       long page = dirty.next();
       if (page < 0) {

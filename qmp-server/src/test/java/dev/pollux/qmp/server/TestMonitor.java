@@ -40,7 +40,12 @@ final class TestMonitor implements AutoCloseable {
   TestMonitor(CompatPolicy policy, boolean pretty) {
     commands =
         new CommandRegistry(
-            new Emulator(machine, charDevices, new LiveMigration(machine, "pc", new UUID(0, 0)), new UUID(0, 0), "test"),
+            new Emulator(
+                machine,
+                charDevices,
+                new LiveMigration(machine, "pc", new UUID(0, 0)),
+                new UUID(0, 0),
+                "test"),
             policy);
     checker = new SchemaChecker(commands.introspection());
     server = new QmpServer(commands);
