@@ -208,6 +208,11 @@ public final class Interpreter implements ExecutionEngine {
     updateMode();
   }
 
+  /** Takes over the privilege level and RFLAGS.AC, which the other engine has changed; attached. */
+  public void modeChanged() {
+    updateMode();
+  }
+
   /**
    * Executes one block, or one instruction where something asks for a look after each; attached,
    * all state in the state block before and after.

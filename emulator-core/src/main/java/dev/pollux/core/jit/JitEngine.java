@@ -48,12 +48,16 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Room that any one translation fits into. */
   private static final int LARGEST_BLOCK = 64 << 10;
 
+  /** In an execution key: the software TLB's mode. */
+  private static final int MODE = 3;
+
   private static final long RFLAGS_TF_RF = 1 << 8 | 1 << 16;
   private static final long STATUS = 0x8d5;
   private static final int CR0_TS_EM = 0xc;
   private static final int CR4_OSFXSR = 1 << 9;
   private static final int CR4_OSXSAVE = 1 << 18;
   private static final int XCR0_SSE_AVX = 6;
+  private static final int CR4_SMAP = 1 << 21;
   private static final int MXCSR_MASKS = 0x1f80;
   private static final int FSW_ERROR = 0x80;
   private static final long EFER_LMA = 1 << 10;
@@ -77,8 +81,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** What each exit number means. */
   private final ArrayList<ExitSite> exits = new ArrayList<>();
 
-  /** Execution keys that have a jump table, by its number. */
-  private final int[] keys = new int[JitLayout.JUMP_TABLES];
+  /** Execution keys without the mode that have jump tables, by number of their group. */
+  private final int[] keys = new int[JitLayout.JUMP_GROUPS];
 
   private int keyCount;
 
@@ -183,7 +187,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         || mmu.flushes() != flushes
         || interpreter.mustReturn()
         || !usable()
-        || currentKey() != block.key) {
+        || currentKey() != (block.key & ~MODE | block.code.modeAfter(i))) {
       return null;
     }
     return execute(block.entry + block.code.resumeAfter(i), block.units());
@@ -203,6 +207,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       X87Transfer.fromArea(s);
     }
     ExitSite exit = exits.get(RawMemory.getInt(s + JitLayout.EXIT));
+    if (exit.exit().mode() != mmu.mode()) {
+      interpreter.modeChanged();
+    }
     if (exit.exit() instanceof BlockCode.Interpret interpret) {
       state.setRip(exit.block().rip + exit.block().offset(interpret.insn()));
     }
@@ -241,21 +248,28 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         unit
             && (state.u16(CpuLayout.FCW) & 0x3f) == 0x3f
             && (state.u16(CpuLayout.FSW) & FSW_ERROR) == 0;
-    return mmu.mode() | (simd ? 4 : 0) | (simd && masked ? 8 : 0) | (x87 ? 16 : 0) | (avx ? 32 : 0);
+    boolean smap = (state.cr4() & CR4_SMAP) != 0;
+    return mmu.mode()
+        | (simd ? 4 : 0)
+        | (simd && masked ? 8 : 0)
+        | (x87 ? 16 : 0)
+        | (avx ? 32 : 0)
+        | (smap ? 64 : 0);
   }
 
-  /** The jump table of a key. */
-  private int table(int key) {
+  /** The first of a key's jump tables. */
+  private int firstTable(int key) {
+    int withoutMode = key & ~MODE;
     for (int i = 0; i < keyCount; i++) {
-      if (keys[i] == key) {
-        return i;
+      if (keys[i] == withoutMode) {
+        return i * JitLayout.GROUP_TABLES;
       }
     }
     if (keyCount == keys.length) {
       clear();
     }
-    keys[keyCount] = key;
-    return keyCount++;
+    keys[keyCount] = withoutMode;
+    return keyCount++ * JitLayout.GROUP_TABLES;
   }
 
   // ---- finding and making blocks ----
@@ -264,7 +278,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (mmu.flushes() != flushesSeen) {
       forgetMappings();
     }
-    int table = table(key);
+    firstTable(key); // may drop all blocks, so first
     long host = mmu.codeHostIfCached(rip);
     if (host == -1) {
       return null;
@@ -276,23 +290,29 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return null;
       }
       counters[counter] = 0;
-      block = translate(rip, key, table, host);
+      block = translate(rip, key, host);
       if (block == null) {
         return null;
       }
     }
-    jumps.put(table, rip, block.entry, mmu.isGlobalCode(rip));
+    jumps.put(firstTable(key) + (key & MODE), rip, block.entry, mmu.isGlobalCode(rip));
     return block;
   }
 
-  private JitBlock translate(long rip, int key, int table, long host) {
+  private JitBlock translate(long rip, int key, long host) {
     if (!cache.fits(LARGEST_BLOCK)) {
       clear();
-      table = table(key);
     }
     BlockCompiler.Context context =
         new BlockCompiler.Context(
-            rip, table, key & 3, (key & 4) != 0, (key & 32) != 0, (key & 8) != 0, (key & 16) != 0);
+            rip,
+            firstTable(key),
+            key & MODE,
+            (key & 64) != 0,
+            (key & 4) != 0,
+            (key & 32) != 0,
+            (key & 8) != 0,
+            (key & 16) != 0);
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
     int count = 0;
@@ -352,7 +372,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private void linkIfSame(JitBlock from, BlockCode.Link link, JitBlock to) {
     if (from.valid()
-        && to.key == from.key
+        && to.key == (from.key & ~MODE | link.mode())
         && to.rip == from.rip + link.target()
         && to.hostCode == from.hostCode + link.target()) {
       blocks.link(from.entry + link.jumpAt(), from.entry + link.stub(), to);

@@ -52,8 +52,14 @@ public final class JitLayout {
   /** Bytes used. */
   public static final int SIZE = CLOCK_NANOS + 8 - CpuLayout.JIT;
 
-  /** Jump cache: tables for this many execution keys. */
-  public static final int JUMP_TABLES = 8;
+  /** Jump cache: this many execution keys, modes of the software TLB aside, have tables. */
+  public static final int JUMP_GROUPS = 4;
+
+  /** Tables of such a key: one for each mode, one not used. */
+  public static final int GROUP_TABLES = 4;
+
+  /** Jump cache: tables. */
+  public static final int JUMP_TABLES = JUMP_GROUPS * GROUP_TABLES;
 
   /** Entries of one table. */
   public static final int JUMP_ENTRIES = CpuLayout.JUMP_CACHE_ENTRIES / JUMP_TABLES;

@@ -9,12 +9,14 @@ import java.util.List;
 public final class BlockCode {
   private final List<Exit> exits;
   private final int[] resume;
+  private final int[] modes;
   private final boolean simd;
   private final boolean x87;
 
-  BlockCode(List<Exit> exits, int[] resume, boolean simd, boolean x87) {
+  BlockCode(List<Exit> exits, int[] resume, int[] modes, boolean simd, boolean x87) {
     this.exits = List.copyOf(exits);
     this.resume = resume;
+    this.modes = modes;
     this.simd = simd;
     this.x87 = x87;
   }
@@ -32,6 +34,11 @@ public final class BlockCode {
     return resume[insn];
   }
 
+  /** The software TLB's mode behind guest instruction {@code insn}. */
+  public int modeAfter(int insn) {
+    return modes[insn];
+  }
+
   /** The code expects vector registers to be loaded when it is entered in the middle. */
   public boolean simd() {
     return simd;
@@ -46,16 +53,19 @@ public final class BlockCode {
   public sealed interface Exit {
     /** Offset of the four bytes of the exit's number, which whoever installs the code fills in. */
     int numberAt();
+
+    /** The software TLB's mode there: it may have changed since the block was entered. */
+    int mode();
   }
 
   /**
    * The interpreter is to execute guest instruction {@code insn} of the block; the code can be
    * resumed behind it.
    */
-  public record Interpret(int numberAt, int insn) implements Exit {}
+  public record Interpret(int numberAt, int mode, int insn) implements Exit {}
 
   /** RIP is set; execution goes on there. */
-  public record Jump(int numberAt) implements Exit {}
+  public record Jump(int numberAt, int mode) implements Exit {}
 
   /**
    * As {@link Jump}, to a place in the same guest page: the 32-bit displacement at {@code jumpAt}
@@ -64,5 +74,5 @@ public final class BlockCode {
    * @param stub offset of the code that the displacement leads to at first
    * @param target of the jump, relative to the block's first guest instruction
    */
-  public record Link(int numberAt, int jumpAt, int stub, long target) implements Exit {}
+  public record Link(int numberAt, int mode, int jumpAt, int stub, long target) implements Exit {}
 }

@@ -11,6 +11,7 @@ import static dev.pollux.core.jit.emit.RegisterMap.STATE;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
 import dev.pollux.core.decode.OpcodeInfo;
@@ -61,8 +62,10 @@ public final class BlockCompiler {
    * What a translation depends on besides the guest's code.
    *
    * @param rip of the first instruction
-   * @param table number of the jump cache's table for this execution key
-   * @param mmuMode the software TLB's mode
+   * @param table number of the jump cache's first table for this execution key; that of a mode is
+   *     as many behind it
+   * @param mmuMode the software TLB's mode at the start
+   * @param smap supervisor accesses to user pages need RFLAGS.AC
    * @param simd vector instructions may execute
    * @param avx those with a VEX prefix, too
    * @param floatingPoint all SIMD floating-point exceptions are masked
@@ -72,6 +75,7 @@ public final class BlockCompiler {
       long rip,
       int table,
       int mmuMode,
+      boolean smap,
       boolean simd,
       boolean avx,
       boolean floatingPoint,
@@ -95,7 +99,7 @@ public final class BlockCompiler {
   }
 
   /** Code out of line, emitted behind the block. */
-  private record Deferred(Label label, Runnable emit) {}
+  private record Deferred(Label label, int mode, Runnable emit) {}
 
   private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
   private final Reencoder reencoder = new Reencoder(asm.code());
@@ -106,10 +110,15 @@ public final class BlockCompiler {
   private final List<BlockCode.Exit> exits = new ArrayList<>();
 
   private Context context;
+  private Insn[] insns;
   private int[] offsets;
   private FlagsPlan plan;
   private Neighbours neighbours;
   private Flags flags;
+
+  /** The software TLB's mode where code is being emitted. */
+  private int mode;
+
   private int current;
   private int codeOffset;
 
@@ -118,6 +127,25 @@ public final class BlockCompiler {
    */
   public BlockCompiler(Stubs stubs) {
     this.stubs = stubs;
+  }
+
+  Context context() {
+    return context;
+  }
+
+  /** The software TLB's mode at the present place. */
+  int mode() {
+    return mode;
+  }
+
+  /** From the present place on code runs in another mode of the software TLB. */
+  void setMode(int mode) {
+    this.mode = mode;
+  }
+
+  /** Address of the guest instruction behind the current one. */
+  long nextRip() {
+    return context.rip() + offsets[current] + insns[current].length;
   }
 
   /** The code made by the last {@link #compile}. */
@@ -140,6 +168,7 @@ public final class BlockCompiler {
       long address,
       Neighbours neighbours) {
     this.context = context;
+    this.insns = insns;
     this.offsets = offsets;
     this.neighbours = neighbours;
     asm.code().truncate(0);
@@ -162,10 +191,12 @@ public final class BlockCompiler {
     asm.org(address);
 
     flags = Flags.MEMORY;
+    mode = context.mmuMode();
     loadUnit(simd, JitLayout.SIMD_LOADED, stubs.loadSimd());
     loadUnit(x87, JitLayout.X87_LOADED, stubs.loadX87());
 
     int[] resume = new int[count];
+    int[] modes = new int[count];
     boolean ended = false;
     for (int i = 0; i < count; i++) {
       current = i;
@@ -177,6 +208,7 @@ public final class BlockCompiler {
         ended = translate(insn);
       }
       resume[i] = asm.position();
+      modes[i] = mode;
     }
     if (!ended) {
       int last = count - 1;
@@ -184,11 +216,13 @@ public final class BlockCompiler {
       jumpTo(offsets[last] + insns[last].length);
     }
     for (int i = 0; i < deferred.size(); i++) {
-      asm.bind(deferred.get(i).label());
-      deferred.get(i).emit().run();
+      Deferred outOfLine = deferred.get(i);
+      asm.bind(outOfLine.label());
+      mode = outOfLine.mode();
+      outOfLine.emit().run();
     }
     asm.checkResolved();
-    return new BlockCode(exits, resume, simd, x87);
+    return new BlockCode(exits, resume, modes, simd, x87);
   }
 
   /**
@@ -315,6 +349,19 @@ public final class BlockCompiler {
         return true;
       }
       case SWAPGS -> swapGs();
+      case STAC, CLAC -> system.allowUserAccess(insn.op == Op.STAC);
+      case SYSCALL -> {
+        system.syscall();
+        return true;
+      }
+      case SYSRET -> {
+        system.sysret();
+        return true;
+      }
+      case IRET -> {
+        system.iret();
+        return true;
+      }
       case CLI -> {
         clobberFlags();
         asm.and(DWORD, state(CpuLayout.RFLAGS), ~RFLAGS_IF);
@@ -761,7 +808,7 @@ public final class BlockCompiler {
       return;
     }
     target(insn);
-    jumpToScratch();
+    jumpToScratch(false);
   }
 
   /** The target of an indirect branch in scratch 1. */
@@ -820,7 +867,7 @@ public final class BlockCompiler {
       jumpTo(next + insn.imm);
     } else {
       asm.mov(QWORD, S1, state(CpuLayout.SCRATCH));
-      jumpToScratch();
+      jumpToScratch(false);
     }
   }
 
@@ -829,15 +876,18 @@ public final class BlockCompiler {
     asm.mov(QWORD, S1, Mem.of(S1));
     int pop = 8 + (insn.kind0 == Insn.IMM ? (int) insn.imm & 0xffff : 0);
     asm.lea(QWORD, SP, Mem.of(SP, pop));
-    jumpToScratch();
+    jumpToScratch(false);
   }
 
   /**
    * Goes on at the guest address in scratch 1, through the jump cache. Live flags are in memory.
+   *
+   * @param resumes RFLAGS.RF may be set: the next instruction ends that, which shows where an
+   *     interrupt comes before it
    */
-  private void jumpToScratch() {
+  void jumpToScratch(boolean resumes) {
     Label miss = new Label();
-    int table = JitLayout.jumpTable(context.table());
+    int table = JitLayout.jumpTable(context.table() + mode);
     asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
     asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
     asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
@@ -845,12 +895,15 @@ public final class BlockCompiler {
     asm.jcc(Cond.NE, miss);
     asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table));
     asm.jcc(Cond.NE, miss);
+    if (resumes) {
+      asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
+    }
     asm.jmp(Mem.of(STATE, S2, 1, table + 8));
     defer(
         miss,
         () -> {
           asm.mov(QWORD, state(CpuLayout.RIP), S1);
-          exits.add(new BlockCode.Jump(exit()));
+          exits.add(new BlockCode.Jump(exit(), mode));
         });
   }
 
@@ -873,12 +926,12 @@ public final class BlockCompiler {
           () -> {
             int at = asm.position();
             setRip(rip);
-            exits.add(new BlockCode.Link(exit(), jumpAt, at, offset));
+            exits.add(new BlockCode.Link(exit(), mode, jumpAt, at, offset));
           });
       return;
     }
     Label miss = new Label();
-    Mem entry = state(JitLayout.jumpTable(context.table()) + JitLayout.jumpEntry(rip));
+    Mem entry = state(JitLayout.jumpTable(context.table() + mode) + JitLayout.jumpEntry(rip));
     if (rip == (int) rip) {
       asm.cmp(QWORD, entry, (int) rip);
     } else {
@@ -892,7 +945,7 @@ public final class BlockCompiler {
 
   private void leaveTo(long rip) {
     setRip(rip);
-    exits.add(new BlockCode.Jump(exit()));
+    exits.add(new BlockCode.Jump(exit(), mode));
   }
 
   private void setRip(long rip) {
@@ -979,8 +1032,12 @@ public final class BlockCompiler {
    * </pre>
    */
   void probe(int bytes, boolean write, boolean aligned) {
-    int table = CpuLayout.TLB + context.mmuMode() * TlbLayout.TABLE_SIZE;
-    Label slow = slowExit();
+    probe(bytes, write, aligned, slowExit());
+  }
+
+  /** As above, leaving to {@code slow} where the TLB does not know the address. */
+  void probe(int bytes, boolean write, boolean aligned, Label slow) {
+    int table = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     asm.mov(QWORD, S2, S1);
     asm.shr(QWORD, S2, 12 - TlbLayout.ENTRY_BITS);
     asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
@@ -1003,12 +1060,12 @@ public final class BlockCompiler {
   Label slowExit() {
     Label slow = new Label();
     int insn = current;
-    defer(slow, () -> exits.add(new BlockCode.Interpret(exit(), insn)));
+    defer(slow, () -> exits.add(new BlockCode.Interpret(exit(), mode, insn)));
     return slow;
   }
 
-  private void exitHere() {
-    exits.add(new BlockCode.Interpret(exit(), current));
+  void exitHere() {
+    exits.add(new BlockCode.Interpret(exit(), mode, current));
   }
 
   /** Emits the way out; returns the offset of the exit's number. */
@@ -1031,8 +1088,8 @@ public final class BlockCompiler {
     asm.code().put32(stub - (codeOffset + asm.position() + 4));
   }
 
-  private void defer(Label label, Runnable emit) {
-    deferred.add(new Deferred(label, emit));
+  void defer(Label label, Runnable emit) {
+    deferred.add(new Deferred(label, mode, emit));
   }
 
   static OpSize size(int bytes) {

@@ -40,9 +40,16 @@ final class FlagsPlan {
                 : insn.info.endsBlock() ? OpcodeInfo.STATUS_FLAGS : successors.liveAt(next);
       }
       liveAfter[i] = live;
-      live = interpreted[i] ? OpcodeInfo.STATUS_FLAGS : before(insn, live);
+      live = interpreted[i] || returns(insn) ? OpcodeInfo.STATUS_FLAGS : before(insn, live);
       liveBefore[i] = live;
     }
+  }
+
+  /**
+   * A return of privilege that may turn out to be a fault, which shows the flags to its handler.
+   */
+  private static boolean returns(Insn insn) {
+    return insn.op == Op.IRET || insn.op == Op.SYSRET;
   }
 
   /** Status flags live before an instruction, given those live after it. */

@@ -1,5 +1,6 @@
 package dev.pollux.core.jit.emit;
 
+import static dev.pollux.core.jit.asm.OpSize.BYTE;
 import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static dev.pollux.core.jit.asm.OpSize.WORD;
@@ -8,6 +9,9 @@ import static dev.pollux.core.jit.emit.RegisterMap.S2;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.Eflags;
+import dev.pollux.core.cpu.Interrupts;
+import dev.pollux.core.cpu.SegmentAttributes;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
 import dev.pollux.core.jit.JitLayout;
@@ -18,7 +22,9 @@ import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.ShiftOp;
+import dev.pollux.core.jit.asm.UnaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.mmu.TlbLayout;
 
 /**
  * The code of instructions that look at or change what an operating system sees: segment and
@@ -28,7 +34,47 @@ import dev.pollux.core.jit.asm.X86Assembler;
 final class SystemCode {
   private static final int CR4_TSD = 1 << 2;
   private static final int CR4_FSGSBASE = 1 << 16;
-  private static final int RFLAGS_DF = 1 << 10;
+  private static final int EFER_SCE = 1;
+
+  /** Flags that change what translations depend on. */
+  private static final int MODE_FLAGS = Eflags.TF | Eflags.AC;
+
+  /** What SYSRET takes from R11. */
+  private static final int SYSRET_FLAGS = 0x3c_7fd7;
+
+  /** What IRET to 64-bit code takes from the stack at privilege level 0. */
+  private static final int IRET_FLAGS = Eflags.ALL & ~(Eflags.VM | Eflags.FIXED);
+
+  /** Attributes of the segments that SYSCALL and SYSRET load, and that IRET is translated for. */
+  private static final int CODE_ATTR = 0xa09b;
+
+  private static final int DATA_ATTR = 0xc093;
+  private static final int LEVEL_3 = 3 << SegmentAttributes.DPL_SHIFT;
+
+  /** Descriptors of such segments, but for their level. */
+  private static final long CODE_DESCRIPTOR = 0x00af_9b00_0000_ffffL;
+
+  private static final long DATA_DESCRIPTOR = 0x00cf_9300_0000_ffffL;
+  private static final int DESCRIPTOR_SHIFT = 40;
+
+  // The frame that IRET pops.
+  private static final int FRAME_CS = 8;
+  private static final int FRAME_FLAGS = 16;
+  private static final int FRAME_RSP = 24;
+  private static final int FRAME_SS = 32;
+  private static final int FRAME_BYTES = 40;
+
+  private static final int SELECTOR_LDT = 4;
+  private static final int R11 = 11;
+  private static final int[] DATA_SEGMENTS = {
+    CpuLayout.ES, CpuLayout.DS, CpuLayout.FS, CpuLayout.GS
+  };
+
+  /** Guest RAX and RCX during IRET's checks, and the frame's host address. */
+  private static final Mem SAVED_RAX = state(CpuLayout.SCRATCH);
+
+  private static final Mem SAVED_RCX = state(CpuLayout.SCRATCH + 8);
+  private static final Mem FRAME = state(CpuLayout.SCRATCH + 16);
 
   private final BlockCompiler compiler;
   private final X86Assembler asm;
@@ -47,9 +93,9 @@ final class SystemCode {
   void direction(boolean down) {
     compiler.clobberFlags();
     if (down) {
-      asm.or(DWORD, state(CpuLayout.RFLAGS), RFLAGS_DF);
+      asm.or(DWORD, state(CpuLayout.RFLAGS), Eflags.DF);
     } else {
-      asm.and(DWORD, state(CpuLayout.RFLAGS), ~RFLAGS_DF);
+      asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.DF);
     }
   }
 
@@ -124,9 +170,7 @@ final class SystemCode {
     asm.test(DWORD, S2, 0xfffc);
     asm.jcc(Cond.NE, compiler.slowExit());
     asm.mov(DWORD, segment(insn.reg0, CpuLayout.SEG_SELECTOR), S2);
-    asm.mov(DWORD, segment(insn.reg0, CpuLayout.SEG_ATTR), 0);
-    asm.mov(QWORD, segment(insn.reg0, CpuLayout.SEG_BASE), 0);
-    asm.mov(DWORD, segment(insn.reg0, CpuLayout.SEG_LIMIT), 0);
+    load(insn.reg0, 0, 0);
   }
 
   /** RDFSBASE and RDGSBASE. */
@@ -143,7 +187,7 @@ final class SystemCode {
     if (insn.size0 == 4) {
       asm.mov(DWORD, S2, S2);
     } else {
-      requireCanonical(S2);
+      requireCanonical(S2, compiler.slowExit());
     }
     asm.mov(QWORD, segment(segment, CpuLayout.SEG_BASE), S2);
   }
@@ -154,12 +198,254 @@ final class SystemCode {
     asm.jcc(Cond.E, compiler.slowExit());
   }
 
-  /** Leaves for the interpreter unless {@code address} is canonical; destroys scratch 1. */
-  private void requireCanonical(Gpr address) {
+  /** Leaves unless {@code address} is canonical; destroys scratch 1. */
+  private void requireCanonical(Gpr address, Label slow) {
     asm.mov(QWORD, S1, address);
     asm.shl(QWORD, S1, 16);
     asm.shift(ShiftOp.SAR, QWORD, S1, 16);
     asm.cmp(QWORD, S1, address);
-    asm.jcc(Cond.NE, compiler.slowExit());
+    asm.jcc(Cond.NE, slow);
+  }
+
+  // ---- privilege ----
+
+  /** STAC and CLAC at privilege level 0. */
+  void allowUserAccess(boolean allow) {
+    compiler.clobberFlags();
+    if (allow) {
+      asm.or(DWORD, state(CpuLayout.RFLAGS), Eflags.AC);
+      compiler.setMode(TlbLayout.KERNEL);
+    } else {
+      asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.AC);
+      compiler.setMode(kernelMode());
+    }
+  }
+
+  /** The mode of privilege level 0 while RFLAGS.AC is 0. */
+  private int kernelMode() {
+    return compiler.context().smap() ? TlbLayout.KERNEL_SMAP : TlbLayout.KERNEL;
+  }
+
+  /** SYSCALL from privilege level 3, where the new RFLAGS.AC is 0. */
+  void syscall() {
+    compiler.clobberFlags();
+    Label slow = compiler.slowExit();
+    asm.test(DWORD, state(CpuLayout.EFER), EFER_SCE);
+    asm.jcc(Cond.E, slow);
+    asm.movzx(DWORD, S1, BYTE, state(JitLayout.FLAGS + 1));
+    asm.and(DWORD, S1, 0xd5);
+    asm.movzx(DWORD, S2, BYTE, state(JitLayout.FLAGS));
+    asm.shl(DWORD, S2, 11);
+    asm.or(DWORD, S2, S1);
+    asm.mov(DWORD, S1, state(CpuLayout.RFLAGS));
+    asm.and(DWORD, S1, ~Eflags.STATUS);
+    asm.or(DWORD, S2, S1);
+    asm.mov(QWORD, S1, state(CpuLayout.SFMASK));
+    asm.unary(UnaryOp.NOT, QWORD, S1);
+    asm.and(QWORD, S1, S2);
+    asm.or(DWORD, S1, Eflags.FIXED);
+    asm.test(DWORD, S1, Eflags.AC);
+    asm.jcc(Cond.NE, slow);
+    asm.mov(QWORD, RegisterMap.slot(R11), S2);
+    setFlags(S1, S2);
+    asm.mov(DWORD, S1, state(CpuLayout.STAR + 4));
+    asm.lea(DWORD, S2, Mem.of(S1, 8));
+    loadFlat(0);
+    asm.mov(QWORD, Gpr.RCX, compiler.nextRip());
+    asm.mov(QWORD, S1, state(CpuLayout.LSTAR));
+    compiler.setMode(kernelMode());
+    compiler.jumpToScratch(false);
+  }
+
+  /** SYSRET to 64-bit code that no trap or interrupt waits for. */
+  void sysret() {
+    compiler.clobberFlags();
+    Label slow = compiler.slowExit();
+    asm.test(DWORD, state(CpuLayout.EFER), EFER_SCE);
+    asm.jcc(Cond.E, slow);
+    asm.cmp(DWORD, state(CpuLayout.PENDING), 0);
+    asm.jcc(Cond.NE, slow);
+    requireCanonical(Gpr.RCX, slow);
+    asm.mov(DWORD, S1, RegisterMap.slot(R11));
+    asm.and(DWORD, S1, SYSRET_FLAGS);
+    asm.test(DWORD, S1, MODE_FLAGS);
+    asm.jcc(Cond.NE, slow);
+    asm.or(DWORD, S1, Eflags.FIXED);
+    setFlags(S1, S2);
+    asm.movzx(DWORD, S1, WORD, state(CpuLayout.STAR + 6));
+    asm.lea(DWORD, S2, Mem.of(S1, 8));
+    asm.add(DWORD, S1, 16);
+    loadFlat(3);
+    asm.mov(QWORD, S1, Gpr.RCX);
+    compiler.setMode(TlbLayout.USER);
+    compiler.jumpToScratch(false);
+  }
+
+  /** Sets whole RFLAGS from {@code value}; destroys both registers. */
+  private void setFlags(Gpr value, Gpr scratch) {
+    asm.mov(QWORD, state(CpuLayout.RFLAGS), value);
+    asm.mov(DWORD, scratch, value);
+    asm.and(DWORD, scratch, 0xd5);
+    asm.shl(DWORD, scratch, 8);
+    asm.shr(DWORD, value, 11);
+    asm.and(DWORD, value, 1);
+    asm.or(DWORD, scratch, value);
+    asm.mov(WORD, state(JitLayout.FLAGS), scratch);
+  }
+
+  /** Loads CS with the selector in scratch 1, SS with that in scratch 2, for a privilege level. */
+  private void loadFlat(int level) {
+    asm.and(DWORD, S1, 0xfffc);
+    asm.and(DWORD, S2, 0xfffc);
+    if (level != 0) {
+      asm.or(DWORD, S1, level);
+      asm.or(DWORD, S2, level);
+    }
+    asm.mov(DWORD, segment(CpuLayout.CS, CpuLayout.SEG_SELECTOR), S1);
+    asm.mov(DWORD, segment(CpuLayout.SS, CpuLayout.SEG_SELECTOR), S2);
+    flat(CpuLayout.CS, CODE_ATTR | level << SegmentAttributes.DPL_SHIFT);
+    flat(CpuLayout.SS, DATA_ATTR | level << SegmentAttributes.DPL_SHIFT);
+  }
+
+  private void flat(int segment, int attr) {
+    load(segment, attr, -1);
+  }
+
+  /** Everything of a segment register but the selector. */
+  private void load(int segment, int attr, int limit) {
+    asm.mov(DWORD, segment(segment, CpuLayout.SEG_ATTR), attr);
+    asm.mov(QWORD, segment(segment, CpuLayout.SEG_BASE), 0);
+    asm.mov(DWORD, segment(segment, CpuLayout.SEG_LIMIT), limit);
+  }
+
+  /**
+   * IRET to 64-bit code of privilege level 0 or 3 whose segments have the descriptors that systems
+   * with a flat memory give them (at level 0 SS may be null), and that no trap or interrupt waits
+   * for. The descriptors are read from their table, as the processor does.
+   */
+  void iret() {
+    compiler.clobberFlags();
+    if (compiler.mode() != kernelMode()) {
+      // The processor's own accesses do not heed RFLAGS.AC: another table.
+      compiler.exitHere();
+      return;
+    }
+    Label early = compiler.slowExit();
+    asm.test(DWORD, state(CpuLayout.RFLAGS), Eflags.NT);
+    asm.jcc(Cond.NE, early);
+    asm.mov(QWORD, S1, RegisterMap.SP);
+    compiler.probe(FRAME_BYTES, false, false);
+    Label quiet = new Label();
+    asm.mov(DWORD, S2, state(CpuLayout.PENDING));
+    asm.test(DWORD, S2, S2);
+    asm.jcc(Cond.E, quiet);
+    asm.test(DWORD, S2, ~Interrupts.HARD);
+    asm.jcc(Cond.NE, early);
+    asm.test(DWORD, Mem.of(S1, FRAME_FLAGS), Eflags.IF);
+    asm.jcc(Cond.NE, early);
+    asm.bind(quiet);
+    asm.test(DWORD, Mem.of(S1, FRAME_FLAGS), MODE_FLAGS);
+    asm.jcc(Cond.NE, early);
+    asm.mov(QWORD, FRAME, S1);
+    asm.mov(QWORD, SAVED_RAX, Gpr.RAX);
+    asm.mov(QWORD, SAVED_RCX, Gpr.RCX);
+    Label slow = new Label();
+    compiler.defer(
+        slow,
+        () -> {
+          asm.mov(QWORD, Gpr.RAX, SAVED_RAX);
+          asm.mov(QWORD, Gpr.RCX, SAVED_RCX);
+          asm.jmp(early);
+        });
+    asm.mov(QWORD, Gpr.RAX, Mem.of(S1));
+    requireCanonical(Gpr.RAX, slow);
+    readDescriptor(FRAME_CS, Gpr.RCX, slow);
+    asm.mov(QWORD, S1, FRAME);
+    Label user = new Label();
+    asm.test(DWORD, Mem.of(S1, FRAME_CS), 3);
+    asm.jcc(Cond.NE, user);
+    returnTo(0, slow);
+    asm.bind(user);
+    returnTo(3, slow);
+  }
+
+  /** Reads the descriptor of a selector of the frame from the global table. */
+  private void readDescriptor(int selectorAt, Gpr target, Label slow) {
+    asm.mov(QWORD, S1, FRAME);
+    asm.movzx(DWORD, target, WORD, Mem.of(S1, selectorAt));
+    asm.test(DWORD, target, SELECTOR_LDT);
+    asm.jcc(Cond.NE, slow);
+    asm.and(DWORD, target, 0xfff8);
+    asm.jcc(Cond.E, slow);
+    asm.mov(DWORD, S2, state(CpuLayout.GDT_LIMIT));
+    asm.and(DWORD, S2, 0xffff);
+    asm.lea(DWORD, S1, Mem.of(target, 7));
+    asm.cmp(DWORD, S1, S2);
+    asm.jcc(Cond.A, slow);
+    asm.mov(QWORD, S1, state(CpuLayout.GDT_BASE));
+    asm.add(QWORD, S1, target);
+    compiler.probe(8, false, false, slow);
+    asm.mov(QWORD, target, Mem.of(S1));
+  }
+
+  /** The end of IRET: RCX is the descriptor of CS, scratch 1 is the frame. */
+  private void returnTo(int level, Label slow) {
+    long descriptorLevel = (long) level << SegmentAttributes.DPL_SHIFT + DESCRIPTOR_SHIFT;
+    asm.mov(QWORD, S2, CODE_DESCRIPTOR | descriptorLevel);
+    asm.cmp(QWORD, Gpr.RCX, S2);
+    asm.jcc(Cond.NE, slow);
+    Label nullStack = new Label();
+    Label loaded = new Label();
+    if (level == 0) {
+      asm.movzx(DWORD, S2, WORD, Mem.of(S1, FRAME_SS));
+      asm.test(DWORD, S2, S2);
+      asm.jcc(Cond.E, nullStack);
+    }
+    for (int selectorAt : new int[] {FRAME_CS, FRAME_SS}) {
+      asm.mov(DWORD, S2, Mem.of(S1, selectorAt));
+      asm.and(DWORD, S2, 3);
+      asm.cmp(DWORD, S2, level);
+      asm.jcc(Cond.NE, slow);
+    }
+    readDescriptor(FRAME_SS, Gpr.RAX, slow);
+    asm.mov(QWORD, S2, DATA_DESCRIPTOR | descriptorLevel);
+    asm.cmp(QWORD, Gpr.RAX, S2);
+    asm.jcc(Cond.NE, slow);
+    if (level == 3) {
+      // Data segments of an inner level would be dropped.
+      for (int segment : DATA_SEGMENTS) {
+        asm.mov(DWORD, S2, segment(segment, CpuLayout.SEG_ATTR));
+        asm.and(DWORD, S2, SegmentAttributes.PRESENT | LEVEL_3);
+        asm.sub(DWORD, S2, SegmentAttributes.PRESENT);
+        asm.cmp(DWORD, S2, LEVEL_3);
+        asm.jcc(Cond.B, slow);
+      }
+    }
+    flat(CpuLayout.SS, DATA_ATTR | level << SegmentAttributes.DPL_SHIFT);
+    asm.mov(QWORD, S1, FRAME);
+    if (level == 0) {
+      asm.jmp(loaded);
+      asm.bind(nullStack);
+      load(CpuLayout.SS, 0, 0);
+      asm.bind(loaded);
+    }
+    flat(CpuLayout.CS, CODE_ATTR | level << SegmentAttributes.DPL_SHIFT);
+    asm.movzx(DWORD, S2, WORD, Mem.of(S1, FRAME_CS));
+    asm.mov(DWORD, segment(CpuLayout.CS, CpuLayout.SEG_SELECTOR), S2);
+    asm.movzx(DWORD, S2, WORD, Mem.of(S1, FRAME_SS));
+    asm.mov(DWORD, segment(CpuLayout.SS, CpuLayout.SEG_SELECTOR), S2);
+    asm.mov(DWORD, state(CpuLayout.NMI_BLOCKED), 0);
+    asm.mov(DWORD, Gpr.RAX, Mem.of(S1, FRAME_FLAGS));
+    asm.and(DWORD, Gpr.RAX, IRET_FLAGS);
+    asm.or(DWORD, Gpr.RAX, Eflags.FIXED);
+    setFlags(Gpr.RAX, S2);
+    asm.mov(QWORD, RegisterMap.SP, Mem.of(S1, FRAME_RSP));
+    asm.mov(QWORD, S1, Mem.of(S1));
+    asm.mov(QWORD, Gpr.RAX, SAVED_RAX);
+    asm.mov(QWORD, Gpr.RCX, SAVED_RCX);
+    int before = compiler.mode();
+    compiler.setMode(level == 3 ? TlbLayout.USER : kernelMode());
+    compiler.jumpToScratch(true);
+    compiler.setMode(before);
   }
 }

@@ -45,8 +45,6 @@ final class Translatable {
           Op.INVPCID,
           Op.MONITOR,
           Op.MWAIT,
-          Op.CLAC,
-          Op.STAC,
           Op.XGETBV,
           Op.XSETBV,
           Op.CLZERO,
@@ -102,7 +100,6 @@ final class Translatable {
           Op.INT1,
           Op.INT3,
           Op.INTO,
-          Op.IRET,
           Op.UD0,
           Op.UD1,
           Op.UD2,
@@ -121,8 +118,6 @@ final class Translatable {
           Op.CALL_FAR,
           Op.JMP_FAR,
           Op.RET_FAR,
-          Op.SYSCALL,
-          Op.SYSRET,
           Op.SYSENTER,
           Op.SYSEXIT);
 
@@ -146,6 +141,11 @@ final class Translatable {
   private static final Set<Op> SYSTEM =
       EnumSet.of(
           Op.SWAPGS,
+          Op.STAC,
+          Op.CLAC,
+          Op.SYSCALL,
+          Op.SYSRET,
+          Op.IRET,
           Op.CLI,
           Op.STI,
           Op.CLD,
@@ -165,23 +165,27 @@ final class Translatable {
   static boolean continues(Insn insn, BlockCompiler.Context context) {
     return !insn.info.endsBlock()
         || insn.op == Op.JCC
-        || context.supervisor() && (insn.op == Op.CLI || insn.op == Op.STI)
-        || insn.op == Op.MOV_SREG && system(insn, context.supervisor());
+        || switch (insn.op) {
+          case CLI, STI, STAC, CLAC, MOV_SREG -> system(insn, context);
+          default -> false;
+        };
   }
 
   /** True if the code generator translates {@code insn} in a block of that context. */
   static boolean translates(Insn insn, BlockCompiler.Context context) {
     if (insn.isValid() && SYSTEM.contains(insn.op)) {
-      return insn.mode == 64 && system(insn, context.supervisor());
+      return insn.mode == 64 && system(insn, context);
     }
     return translates(insn, context.simd(), context.avx(), context.floatingPoint(), context.x87());
   }
 
-  private static boolean system(Insn insn, boolean supervisor) {
+  private static boolean system(Insn insn, BlockCompiler.Context context) {
     return switch (insn.op) {
-      case SWAPGS, CLI, STI -> supervisor;
+      case SWAPGS, CLI, STI, STAC, CLAC -> context.supervisor();
+      case SYSCALL -> !context.supervisor();
+      case SYSRET, IRET -> context.supervisor() && insn.opSize == 8;
       case MOV_CR ->
-          supervisor
+          context.supervisor()
               && insn.kind1 == Insn.CR
               && (insn.reg1 == 0 || insn.reg1 == 2 || insn.reg1 == 3 || insn.reg1 == 4);
       case MOV_SREG ->
