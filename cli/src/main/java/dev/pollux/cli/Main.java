@@ -28,7 +28,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
     subcommands = {
       RunCommand.class,
       QmpShellCommand.class,
-      DemoCommand.class,
       GuestCommand.class,
       Main.VersionCommand.class
     })

@@ -3,8 +3,6 @@ package dev.pollux.migration;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
-import dev.pollux.migration.colo.CheckpointCause;
-import dev.pollux.migration.colo.ColoController;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +18,6 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
   private final MigrationCapabilities capabilities = new MigrationCapabilities();
   private final List<MigrationListener> listeners = new CopyOnWriteArrayList<>();
   private final MigrationContext context;
-  private final ColoController colo;
 
   // Changed with the machine lock held.
   private volatile MigrationParameters parameters = MigrationParameters.DEFAULTS;
@@ -37,7 +34,6 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     this.context =
         new MigrationContext(
             machine, machineType, uuid, capabilities, () -> parameters, new Broadcast());
-    colo = new ColoController(context);
   }
 
   /** Tells all listeners. */
@@ -112,9 +108,6 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     refuseUnbuilt(!merged.tlsCreds().orElseThrow().value().isEmpty(), "tls-creds");
     refuseUnbuilt(merged.mode().orElseThrow() != MigrationParameters.MigMode.NORMAL, "mode");
     parameters = merged;
-    if (changes.xCheckpointDelay().isPresent()) {
-      colo.call(CheckpointCause.PARAMETER);
-    }
   }
 
   private static void refuseUnbuilt(boolean wanted, String parameter) {
@@ -137,7 +130,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     if (resume) {
       throw new ConfigException("Cannot resume if there is no paused migration");
     }
-    if (underWay() != MigrationStatus.NONE || colo.isActive()) {
+    if (underWay() != MigrationStatus.NONE) {
       throw new ConfigException("There's a migration process in progress");
     }
     RunState state = context.machine().runState().current();
@@ -147,7 +140,10 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     if (state == RunState.POSTMIGRATE) {
       throw new ConfigException("Can't migrate the vm that was paused due to previous migration");
     }
-    outgoing = new OutgoingMigration(context, to, colo);
+    if (capabilities.has(MigrationCapability.X_COLO)) {
+      throw new ConfigException("COLO is not built into this program yet");
+    }
+    outgoing = new OutgoingMigration(context, to);
     outgoing.start();
   }
 
@@ -160,7 +156,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
       throw new ConfigException("The incoming migration has already been started");
     }
     try {
-      incoming = new IncomingMigration(context, from, exitOnError, () -> autostart, colo);
+      incoming = new IncomingMigration(context, from, exitOnError, () -> autostart);
       incoming.start();
     } catch (IOException e) {
       throw new ConfigException(e.getMessage(), e);
@@ -196,33 +192,26 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
 
   @Override
   public Optional<String> whyNotStart() {
-    return colo.whyNotStart();
+    return Optional.empty();
   }
 
   @Override
   public ColoStatus coloStatus() {
-    return colo.status();
+    return ColoStatus.NONE;
   }
 
   @Override
   public ColoStatistics coloStatistics() {
-    return colo.statistics();
+    return new ColoStatistics(0, List.of(), List.of(), 0, 0, 0, 0, 0, 0, Optional.empty());
   }
 
   @Override
   public void lostHeartbeat() {
-    colo.lostHeartbeat();
+    throw new ConfigException("The feature 'colo' is not enabled");
   }
 
   @Override
-  public void checkpoint() {
-    colo.call(CheckpointCause.COMMAND);
-  }
-
-  /** COLO of the machine, for those who hold its output back. */
-  public ColoController colo() {
-    return colo;
-  }
+  public void checkpoint() {}
 
   @Override
   public boolean isYankable() {

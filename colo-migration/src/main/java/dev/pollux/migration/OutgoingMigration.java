@@ -6,10 +6,8 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.StateOutput;
-import dev.pollux.migration.colo.ColoController;
 import dev.pollux.migration.multifd.MultifdSender;
 import dev.pollux.migration.ram.PageChannels;
-import dev.pollux.migration.ram.PageRecords;
 import dev.pollux.migration.ram.RamSaver;
 import dev.pollux.migration.stream.DeviceSections;
 import dev.pollux.migration.stream.SectionWriter;
@@ -37,7 +35,7 @@ import org.slf4j.LoggerFactory;
  *   ACTIVE  memory flows, pass after pass, while the guest runs, until the rest is small
  *   [PRE_SWITCHOVER  the guest stands still; migrate-continue is awaited]
  *   DEVICE  the rest of memory, the devices' states, the end mark
- *   COMPLETED, or COLO where both sides go on
+ *   COMPLETED
  * </pre>
  *
  * Until the end mark is about to leave, {@link #cancel} is obeyed: without that mark no destination
@@ -57,7 +55,6 @@ final class OutgoingMigration {
 
   private final MigrationContext context;
   private final MigrationAddress to;
-  private final ColoController colo;
   private final Set<MigrationCapability> capabilities;
   private final Connections connections = new Connections();
   private final StatusHolder status;
@@ -70,7 +67,6 @@ final class OutgoingMigration {
   // Of the migration thread.
   private StreamWriter out;
   private SectionWriter sections;
-  private StreamReader back;
   private ReturnPath.Reader returnPath;
   private MultifdSender multifd;
   private RamSaver ram;
@@ -82,10 +78,9 @@ final class OutgoingMigration {
   private long bandwidth;
 
   /** Machine lock held; {@link #start} begins. */
-  OutgoingMigration(MigrationContext context, MigrationAddress to, ColoController colo) {
+  OutgoingMigration(MigrationContext context, MigrationAddress to) {
     this.context = context;
     this.to = to;
-    this.colo = colo;
     this.capabilities = context.capabilities().enabled();
     this.status = new StatusHolder(context.listener());
     this.statistics =
@@ -167,11 +162,7 @@ final class OutgoingMigration {
       iterate();
       stopGuest();
       complete();
-      if (has(MigrationCapability.X_COLO)) {
-        runColo();
-      } else {
-        finish();
-      }
+      finish();
     } catch (IOException | RuntimeException e) {
       log.debug("migration failed", e);
       fail(e);
@@ -184,11 +175,8 @@ final class OutgoingMigration {
     sections = new SectionWriter(out);
     devices = new DeviceSections(context.machine());
     sections.header(context.machineType());
-    if (has(MigrationCapability.RETURN_PATH) || has(MigrationCapability.X_COLO)) {
+    if (has(MigrationCapability.RETURN_PATH)) {
       openReturnPath(main);
-    }
-    if (has(MigrationCapability.X_COLO)) {
-      sections.command(StreamCommand.ENABLE_COLO);
     }
     Optional<PageChannels> channels = Optional.empty();
     if (has(MigrationCapability.MULTIFD)) {
@@ -214,8 +202,7 @@ final class OutgoingMigration {
     }
     sections.command(StreamCommand.OPEN_RETURN_PATH);
     sections.ping(1);
-    back = new StreamReader(main);
-    returnPath = new ReturnPath.Reader(back, connections::shutdown);
+    returnPath = new ReturnPath.Reader(new StreamReader(main), connections::shutdown);
   }
 
   private MultifdSender openMultifd() throws IOException {
@@ -393,25 +380,6 @@ final class OutgoingMigration {
     if (returnPath != null) {
       returnPath.awaitShut(this::check);
     }
-  }
-
-  /** The destination has the guest's state and starts it; both go on until one is lost. */
-  private void runColo() throws IOException {
-    statistics.setEnd();
-    boolean _ = context.onLoop(this::check, () -> status.change(DEVICE, COLO));
-    colo.runPrimary(
-        this::check,
-        status,
-        new ColoController.Connection(back, out, connections::shutdown),
-        new ColoController.Source(
-            ram.dirty(),
-            new PageRecords(out, statistics.counters, Optional.ofNullable(multifd)),
-            devices,
-            () -> context.listener().pass(statistics.pass(0))));
-    if (multifd != null) {
-      multifd.close();
-    }
-    connections.close();
   }
 
   private byte[] saveDevices() {

@@ -54,18 +54,18 @@ final class TwoByteOpcodes {
       12 /m      NP    MOVLPS      Vq,Mq           SSE
       12 /r      NP    MOVHLPS     Vq,Udq          SSE
       12         66    MOVLPD      Vq,Mq           SSE2
-      12         F3    MOVSLDUP    Vdq,Wdq         SSE3
+      12         F3    MOVSLDUP    Vdq,Wdq         SSE3 aligned
       12         F2    MOVDDUP     Vdq,Wq          SSE3
       13         NP    MOVLPS      Mq,Vq           SSE
       13         66    MOVLPD      Mq,Vq           SSE2
-      14         NP    UNPCKLPS    Vps,Wps         SSE
-      14         66    UNPCKLPD    Vpd,Wpd         SSE2
-      15         NP    UNPCKHPS    Vps,Wps         SSE
-      15         66    UNPCKHPD    Vpd,Wpd         SSE2
+      14         NP    UNPCKLPS    Vps,Wps         SSE aligned
+      14         66    UNPCKLPD    Vpd,Wpd         SSE2 aligned
+      15         NP    UNPCKHPS    Vps,Wps         SSE aligned
+      15         66    UNPCKHPD    Vpd,Wpd         SSE2 aligned
       16 /m      NP    MOVHPS      Vdq,Mq          SSE
       16 /r      NP    MOVLHPS     Vdq,Uq          SSE
       16         66    MOVHPD      Vdq,Mq          SSE2
-      16         F3    MOVSHDUP    Vdq,Wdq         SSE3
+      16         F3    MOVSHDUP    Vdq,Wdq         SSE3 aligned
       17         NP    MOVHPS      Mq,Vdq          SSE
       17         66    MOVHPD      Mq,Vdq          SSE2
       18 /m0           PREFETCHNTA Mb              hint

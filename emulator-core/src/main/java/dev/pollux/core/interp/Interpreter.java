@@ -349,7 +349,7 @@ public final class Interpreter implements ExecutionEngine {
     state.setU32(CpuLayout.INTERRUPT_SHADOW, 0);
     long rip = state.rip();
     try {
-      executeAlone(findOne(rip));
+      execute(findOne(rip));
     } catch (CpuException e) {
       state.setU32(CpuLayout.INTERRUPT_SHADOW, shadow);
       throw e;
@@ -664,8 +664,8 @@ public final class Interpreter implements ExecutionEngine {
    */
   public Stop runBare(long limit, boolean deliver) {
     long start = instructions;
-    bare = !deliver;
     bareVector = -1;
+    bare = !deliver;
     enter();
     try {
       while (true) {
@@ -684,10 +684,7 @@ public final class Interpreter implements ExecutionEngine {
           executeSome();
         }
         state.setExitRequest(false);
-        if (bare && bareVector < 0 && state.u32(CpuLayout.PENDING_DEBUG) != 0) {
-          bareVector = CpuException.DB;
-        }
-        if (bareVector >= 0) {
+        if (bareException()) {
           return Stop.EXCEPTION;
         }
         if (state.u32(CpuLayout.HALTED) != 0) {
@@ -705,6 +702,24 @@ public final class Interpreter implements ExecutionEngine {
       bare = false;
       leave();
     }
+  }
+
+  /** From here to {@link #endBare} exceptions are noted and not delivered. */
+  public void beginBare() {
+    bareVector = -1;
+    bare = true;
+  }
+
+  public void endBare() {
+    bare = false;
+  }
+
+  /** True after an exception that was noted only: {@link #exceptionVector}. */
+  public boolean bareException() {
+    if (bare && bareVector < 0 && state.u32(CpuLayout.PENDING_DEBUG) != 0) {
+      bareVector = CpuException.DB;
+    }
+    return bareVector >= 0;
   }
 
   // ---- for handlers ----

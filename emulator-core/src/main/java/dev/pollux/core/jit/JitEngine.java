@@ -65,6 +65,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final long PAGE_MASK = -RamBlock.PAGE_SIZE;
 
   private final Vcpu vcpu;
+  private final int hot;
   private final CpuState state;
   private final long s;
   private final Mmu mmu;
@@ -127,8 +128,19 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
   public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory) throws IOException {
+    this(vcpu, interpreter, memory, HOT);
+  }
+
+  /**
+   * @param hot executions of a block's start after which it is translated, at most 127; 1 to
+   *     translate at once
+   * @throws IOException if the host cannot execute generated code, or not for this model of CPU
+   */
+  public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory, int hot)
+      throws IOException {
     HostSupport.check(vcpu.model().features());
     this.vcpu = vcpu;
+    this.hot = hot;
     this.state = vcpu.cpuState();
     this.s = state.address();
     this.mmu = vcpu.mmu();
@@ -151,21 +163,74 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     clock.stop();
     ExitSite last = null;
     do {
-      JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
-      if (block == null) {
-        coldBlocks++;
-        interpreter.runBlock();
-        last = null;
-        continue;
-      }
-      if (last != null && last.exit() instanceof BlockCode.Link link) {
-        linkIfSame(last.block(), link, block);
-      }
-      last = execute(block.entry, 0);
-      while (last != null && last.exit() instanceof BlockCode.Interpret interpret) {
-        last = interpretAndResume(last.block(), interpret.insn());
-      }
+      last = advance(last);
     } while (!interpreter.mustReturn());
+  }
+
+  /**
+   * Executes translated code until it leaves, or a cold block.
+   *
+   * @param last the way that translated code left just before, or null
+   * @return the way that it left now, or null
+   */
+  private ExitSite advance(ExitSite last) {
+    JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
+    if (block == null) {
+      coldBlocks++;
+      interpreter.runBlock();
+      return null;
+    }
+    if (last != null && last.exit() instanceof BlockCode.Link link) {
+      linkIfSame(last.block(), link, block);
+    }
+    ExitSite left = execute(block.entry, 0);
+    while (left != null && left.exit() instanceof BlockCode.Interpret interpret) {
+      left = interpretAndResume(left.block(), interpret.insn());
+    }
+    return left;
+  }
+
+  /**
+   * Executes until HLT or an exception, which is not delivered: {@link
+   * Interpreter#exceptionVector}, RIP being that of the instruction. For tests and for comparing
+   * with other processors; not while the vCPU's thread runs.
+   */
+  public Interpreter.Stop runBare() {
+    interpreter.attach();
+    clock.stop();
+    interpreter.beginBare();
+    try {
+      ExitSite last = null;
+      while (true) {
+        last = advance(last);
+        if (interpreter.bareException()) {
+          return Interpreter.Stop.EXCEPTION;
+        }
+        if (state.u32(CpuLayout.HALTED) != 0) {
+          state.setU32(CpuLayout.HALTED, 0);
+          return Interpreter.Stop.HALT;
+        }
+      }
+    } finally {
+      interpreter.endBare();
+    }
+  }
+
+  /** True if a block under the present state would execute {@code insn} in host code. */
+  public boolean translates(Insn insn) {
+    return usable() && BlockCompiler.translates(insn, context(state.rip(), currentKey()));
+  }
+
+  private BlockCompiler.Context context(long rip, int key) {
+    return new BlockCompiler.Context(
+        rip,
+        firstTable(key),
+        key & MODE,
+        (key & 64) != 0,
+        (key & 4) != 0,
+        (key & 32) != 0,
+        (key & 8) != 0,
+        (key & 16) != 0);
   }
 
   /**
@@ -286,7 +351,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     JitBlock block = blocks.find(rip, key, host);
     if (block == null) {
       int counter = (int) ((rip ^ rip >>> 16 ^ (long) key << 11) & (COUNTERS - 1));
-      if (++counters[counter] < HOT) {
+      if (++counters[counter] < hot) {
         return null;
       }
       counters[counter] = 0;
@@ -303,16 +368,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (!cache.fits(LARGEST_BLOCK)) {
       clear();
     }
-    BlockCompiler.Context context =
-        new BlockCompiler.Context(
-            rip,
-            firstTable(key),
-            key & MODE,
-            (key & 64) != 0,
-            (key & 4) != 0,
-            (key & 32) != 0,
-            (key & 8) != 0,
-            (key & 16) != 0);
+    BlockCompiler.Context context = context(rip, key);
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
     int count = 0;

@@ -12,9 +12,6 @@ final class X87Transfer {
   private static final int FCW = 0;
   private static final int FSW = 2;
   private static final int FTW = 4;
-  private static final int FOP = 6;
-  private static final int FIP = 8;
-  private static final int FDP = 16;
   private static final int ST = 32;
   private static final int XSTATE_BV = 512;
 
@@ -27,9 +24,6 @@ final class X87Transfer {
     RawMemory.putShort(area + FCW, RawMemory.getShort(state + CpuLayout.FCW));
     RawMemory.putShort(area + FSW, (short) fsw);
     RawMemory.putShort(area + FTW, (short) (RawMemory.getInt(state + CpuLayout.FTW) & 0xff));
-    RawMemory.putShort(area + FOP, (short) RawMemory.getInt(state + CpuLayout.FOP));
-    RawMemory.putLong(area + FIP, RawMemory.getLong(state + CpuLayout.FIP));
-    RawMemory.putLong(area + FDP, RawMemory.getLong(state + CpuLayout.FDP));
     int top = fsw >> 11 & 7;
     for (int i = 0; i < 8; i++) {
       RawMemory.copy(register(state, top + i), area + ST + i * 16L, 16);
@@ -37,16 +31,16 @@ final class X87Transfer {
     RawMemory.putLong(area + XSTATE_BV, 1);
   }
 
-  /** Area to state block. */
+  /**
+   * Area to state block. The pointers to the last x87 instruction stay as they were: the host's
+   * lead to generated code, which is no affair of the guest's.
+   */
   static void fromArea(long state) {
     long area = state + JitLayout.X87_AREA;
     int fsw = RawMemory.getShort(area + FSW);
     RawMemory.putShort(state + CpuLayout.FCW, RawMemory.getShort(area + FCW));
     RawMemory.putShort(state + CpuLayout.FSW, (short) fsw);
     RawMemory.putInt(state + CpuLayout.FTW, RawMemory.getByte(area + FTW) & 0xff);
-    RawMemory.putInt(state + CpuLayout.FOP, RawMemory.getShort(area + FOP) & 0x7ff);
-    RawMemory.putLong(state + CpuLayout.FIP, RawMemory.getLong(area + FIP));
-    RawMemory.putLong(state + CpuLayout.FDP, RawMemory.getLong(area + FDP));
     int top = fsw >> 11 & 7;
     for (int i = 0; i < 8; i++) {
       RawMemory.copy(area + ST + i * 16L, register(state, top + i), 16);

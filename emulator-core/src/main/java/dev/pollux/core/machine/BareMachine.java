@@ -4,15 +4,17 @@ import dev.pollux.core.bus.Region;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.ExecutionEngine;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.JitEngine;
 import dev.pollux.core.memory.RamBlock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 
 /**
- * A machine of RAM from address 0 and one interpreted vCPU on the caller's thread, without devices:
- * for tests and for comparisons with other processors.
+ * A machine of RAM from address 0 and one vCPU on the caller's thread, without devices: for tests
+ * and for comparisons with other processors.
  *
  * <pre>{@code
  * try (var m = new BareMachine(4 << 20)) {
@@ -39,6 +41,9 @@ public final class BareMachine implements AutoCloseable {
   private final CpuState state;
   private final Interpreter cpu;
 
+  /** The code generator that executes, or null. */
+  private final JitEngine jit;
+
   /**
    * @param ramBytes a multiple of 4096
    */
@@ -47,19 +52,51 @@ public final class BareMachine implements AutoCloseable {
   }
 
   public BareMachine(long ramBytes, CpuModel model) {
+    this(ramBytes, model, false);
+  }
+
+  /**
+   * @param translated {@link #run} translates all 64-bit code at once and executes that
+   */
+  public BareMachine(long ramBytes, CpuModel model, boolean translated) {
     try {
       machine = new Machine("bare", new Machine.EndPolicy(true, false));
       ram = new RamBlock("pc.ram", ramBytes, false);
       machine.addRamBlock(ram);
       machine.memory().map(0, new Region.RamRegion(ram, 0, ramBytes));
       state = new CpuState();
-      vcpu = new Vcpu(machine, 0, model, state, Interpreter::new);
+      Engines engines = new Engines(translated);
+      vcpu = new Vcpu(machine, 0, model, state, engines::make);
       machine.add(vcpu);
-      cpu = (Interpreter) vcpu.engine();
+      cpu = engines.interpreter;
+      jit = engines.jit;
       vcpu.reset();
       state.setU32(CpuLayout.A20, 1);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  private static final class Engines {
+    private final boolean translated;
+    private Interpreter interpreter;
+    private JitEngine jit;
+
+    private Engines(boolean translated) {
+      this.translated = translated;
+    }
+
+    private ExecutionEngine make(Vcpu vcpu) {
+      interpreter = new Interpreter(vcpu);
+      if (!translated) {
+        return interpreter;
+      }
+      try {
+        jit = new JitEngine(vcpu, interpreter, JitEngine.CodeMemory.DEFAULT, 1);
+        return jit;
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
     }
   }
 
@@ -79,8 +116,14 @@ public final class BareMachine implements AutoCloseable {
     return state;
   }
 
+  /** The interpreter: the engine, or what the code generator leaves instructions to. */
   public Interpreter cpu() {
     return cpu;
+  }
+
+  /** The code generator of a machine that translates. */
+  public JitEngine jit() {
+    return jit;
   }
 
   /** Copies bytes into guest-physical memory, dropping code decoded from there. */
@@ -164,10 +207,10 @@ public final class BareMachine implements AutoCloseable {
 
   /**
    * Executes up to {@code limit} instructions; ends at HLT and at the first exception, which is not
-   * delivered.
+   * delivered. A machine that translates knows no limit.
    */
   public Interpreter.Stop run(long limit) {
-    return cpu.runBare(limit, false);
+    return jit != null ? jit.runBare() : cpu.runBare(limit, false);
   }
 
   /**

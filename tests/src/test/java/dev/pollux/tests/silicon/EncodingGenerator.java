@@ -13,7 +13,7 @@ import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
 import java.util.Arrays;
-import java.util.Random;
+import java.util.random.RandomGenerator;
 
 /**
  * Random encodings of a table row whose memory operands lie in the windows. It knows the registers'
@@ -27,7 +27,7 @@ final class EncodingGenerator {
   private static final int TRAILING_BYTES = 10;
 
   private final Decoder decoder;
-  private final Random random;
+  private final RandomGenerator random;
   private final CodeBuffer code = new CodeBuffer(64);
 
   private OpcodeInfo row;
@@ -47,7 +47,7 @@ final class EncodingGenerator {
   private int baseRegister;
   private int indexRegister;
 
-  EncodingGenerator(Decoder decoder, Random random) {
+  EncodingGenerator(Decoder decoder, RandomGenerator random) {
     this.decoder = decoder;
     this.random = random;
   }
@@ -445,8 +445,8 @@ final class EncodingGenerator {
    * Makes a register point into the window, far enough from its ends for a repeated instruction.
    */
   private void point(int register) {
-    long low = Window.DATA + Window.DATA_MARGIN;
-    long high = Window.DATA + Window.DATA_LENGTH - Window.DATA_MARGIN;
+    long low = Window.DATA + Window.OPERANDS;
+    long high = low + Window.OPERANDS_LENGTH;
     long value = addressBits == 32 ? gpr[register] & 0xffff_ffffL : gpr[register];
     if (value < low || value > high || chance(8)) {
       load(register, SiliconState.dataAddress(random));

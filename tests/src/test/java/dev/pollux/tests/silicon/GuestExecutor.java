@@ -5,16 +5,18 @@ import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.decode.Insn;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.machine.BareMachine;
+import dev.pollux.core.memory.RamBlock;
 import java.io.IOException;
 import java.util.Set;
 
 /**
- * Runs instructions in the interpreter, with user privilege and in an address space like the
- * host's. Not thread-safe.
+ * Runs instructions in the interpreter or in generated code, with user privilege and in an address
+ * space like the host's. Not thread-safe.
  */
 final class GuestExecutor implements AutoCloseable {
   private static final long RAM_BYTES = 32 << 20;
@@ -28,28 +30,43 @@ final class GuestExecutor implements AutoCloseable {
   private static final int BUSY_TSS = 0x8b;
   private static final long PAGE_TABLE = 0x1_0000;
   private static final long FLAT = 0xffff_ffffL;
+  private static final long NO_EXECUTE = Long.MIN_VALUE;
+  private static final int PRESENT_USER = 0x65;
+  private static final int WRITABLE_DIRTY = 0x42;
 
   /** More than any sequence executes, repetitions included. */
   private static final long LIMIT = 100_000;
 
-  private static final byte[] UD2 = {0x0f, 0x0b};
+  /** Runs after which generated code is dropped, so that it does not pile up. */
+  private static final int RUNS_BEFORE_FLUSH = 512;
+
+  private static final int SNAPSHOT_BYTES =
+      CpuLayout.SIZE + Window.DATA_LENGTH + Window.STACK_LENGTH;
+
+  /** Places for {@link #save}. */
+  static final int SNAPSHOTS = 4;
 
   private static final CpuModel MODEL = new CpuModel("max");
 
-  private final BareMachine machine = new BareMachine(RAM_BYTES, MODEL);
-  private final CpuState state = machine.state();
-  private final long memoryShift = machine.ram().hostAddress();
+  private final BareMachine machine;
+  private final CpuState state;
+  private final long memoryShift;
+  private int runs;
 
-  /** The vCPU's state block up to the engines' fields, then both windows. */
-  private final long snapshot;
+  /** For each place the vCPU's state block up to the engines' fields, then both windows. */
+  private final long snapshots;
 
   private int mode;
 
-  GuestExecutor() throws IOException {
-    snapshot =
-        Libc.mapAnonymous(
-            CpuLayout.SIZE + Window.DATA_LENGTH + Window.STACK_LENGTH,
-            Libc.PROT_READ | Libc.PROT_WRITE);
+  /**
+   * @param translated by the code generator, all 64-bit code being translated at once
+   */
+  GuestExecutor(boolean translated) throws IOException {
+    machine = new BareMachine(RAM_BYTES, MODEL, translated);
+    state = machine.state();
+    memoryShift = machine.ram().hostAddress();
+    snapshots =
+        Libc.mapAnonymous((long) SNAPSHOTS * SNAPSHOT_BYTES, Libc.PROT_READ | Libc.PROT_WRITE);
     machine.enterLongMode();
     mapArenaOnly();
     state.setU64(CpuLayout.CR0, state.cr0() | CR0_AM);
@@ -80,8 +97,20 @@ final class GuestExecutor implements AutoCloseable {
     }
     long directoryEntry = directories + 8 * (Window.BASE >> 21);
     machine.machine().memory().write(directoryEntry, 8, PAGE_TABLE | 7);
-    for (long page = 0; page < Window.LENGTH >> 12; page++) {
-      machine.machine().memory().write(PAGE_TABLE + 8 * page, 8, Window.BASE + (page << 12) | 0x67);
+    mapPages(Window.CODE, Window.CODE_END, WRITABLE_DIRTY);
+    mapPages(Window.DATA_PAGES, Window.READ_ONLY, WRITABLE_DIRTY | NO_EXECUTE);
+    mapPages(Window.READ_ONLY, Window.UNMAPPED, NO_EXECUTE);
+    mapPages(Window.STACK_PAGES, Window.STACK_END, WRITABLE_DIRTY | NO_EXECUTE);
+    RawMemory.fill(
+        Window.READ_ONLY + memoryShift,
+        Window.UNMAPPED - Window.READ_ONLY,
+        Window.READ_ONLY_CONTENT);
+  }
+
+  private void mapPages(long from, long to, long flags) {
+    for (long at = from; at < to; at += RamBlock.PAGE_SIZE) {
+      long entry = PAGE_TABLE + 8 * (at - Window.BASE >> RamBlock.PAGE_BITS);
+      machine.machine().memory().write(entry, 8, at | PRESENT_USER | flags);
     }
   }
 
@@ -109,19 +138,48 @@ final class GuestExecutor implements AutoCloseable {
   /** Executes {@code code} to its end or to an exception. */
   void run(int bits, long address, byte[] code, SiliconState start, SiliconState out) {
     load(bits, start);
-    machine.load(address, code);
-    machine.load(address + code.length, UD2);
-    state.setRip(address);
+    place(bits, address, code);
     Interpreter.Stop stop = machine.run(LIMIT);
     read(out);
     if (stop != Interpreter.Stop.EXCEPTION) {
-      // The comparison shows it: no processor has such a vector.
-      out.words[SiliconState.VECTOR] = 1000 + stop.ordinal();
-      return;
+      out.words[SiliconState.VECTOR] = STOPPED + stop.ordinal();
+    } else if (machine.cpu().exceptionVector() == CpuException.PF
+        && state.rip() == Window.exit(bits)) {
+      out.words[SiliconState.RIP] = address + code.length;
+      out.setNoException();
+    } else {
+      out.setException(
+          machine.cpu().exceptionVector(),
+          machine.cpu().exceptionError(),
+          state.u64(CpuLayout.CR2));
     }
-    int vector = machine.cpu().exceptionVector();
-    boolean end = vector == CpuException.UD && state.rip() == address + code.length;
-    out.words[SiliconState.VECTOR] = end ? SiliconState.NO_EXCEPTION : vector;
+    if (machine.jit() != null && ++runs % RUNS_BEFORE_FLUSH == 0) {
+      machine.jit().flushCode();
+    }
+  }
+
+  /** Added to how execution stopped otherwise than by an exception: no processor's vector. */
+  static final int STOPPED = 1000;
+
+  /** Puts code into memory, a jump to the exit behind it, and RIP at its start. */
+  void place(int bits, long address, byte[] code) {
+    machine.load(Window.CODE, Window.codeWindow(bits, address, code));
+    state.setRip(address);
+  }
+
+  /** Executes the one instruction at RIP; false if it raised an exception. */
+  boolean step() {
+    return machine.run(1) != Interpreter.Stop.EXCEPTION;
+  }
+
+  /** Puts bytes that are not executed next into memory. */
+  void write(long address, byte[] bytes) {
+    machine.load(address, bytes);
+  }
+
+  /** True if generated code of the present state would execute {@code insn} itself. */
+  boolean translates(Insn insn) {
+    return machine.jit().translates(insn);
   }
 
   /** The state as it is, without a vector. */
@@ -144,21 +202,22 @@ final class GuestExecutor implements AutoCloseable {
     return machine.cpu().exceptionVector();
   }
 
-  void save() {
-    RawMemory.copy(state.address(), snapshot, CpuLayout.SCRATCH);
-    RawMemory.copy(Window.DATA + memoryShift, snapshot + CpuLayout.SIZE, Window.DATA_LENGTH);
+  /** Keeps the state at one of the {@link #SNAPSHOTS}. */
+  void save(int place) {
+    long to = snapshots + (long) place * SNAPSHOT_BYTES;
+    RawMemory.copy(state.address(), to, CpuLayout.SCRATCH);
+    RawMemory.copy(Window.DATA + memoryShift, to + CpuLayout.SIZE, Window.DATA_LENGTH);
     RawMemory.copy(
-        Window.STACK + memoryShift,
-        snapshot + CpuLayout.SIZE + Window.DATA_LENGTH,
-        Window.STACK_LENGTH);
+        Window.STACK + memoryShift, to + CpuLayout.SIZE + Window.DATA_LENGTH, Window.STACK_LENGTH);
   }
 
   /** Goes back to what {@link #save} saw. */
-  void restore() {
-    RawMemory.copy(snapshot, state.address(), CpuLayout.SCRATCH);
-    RawMemory.copy(snapshot + CpuLayout.SIZE, Window.DATA + memoryShift, Window.DATA_LENGTH);
+  void restore(int place) {
+    long from = snapshots + (long) place * SNAPSHOT_BYTES;
+    RawMemory.copy(from, state.address(), CpuLayout.SCRATCH);
+    RawMemory.copy(from + CpuLayout.SIZE, Window.DATA + memoryShift, Window.DATA_LENGTH);
     RawMemory.copy(
-        snapshot + CpuLayout.SIZE + Window.DATA_LENGTH,
+        from + CpuLayout.SIZE + Window.DATA_LENGTH,
         Window.STACK + memoryShift,
         Window.STACK_LENGTH);
   }
@@ -166,6 +225,6 @@ final class GuestExecutor implements AutoCloseable {
   @Override
   public void close() {
     machine.close();
-    Libc.unmap(snapshot, CpuLayout.SIZE + Window.DATA_LENGTH + Window.STACK_LENGTH);
+    Libc.unmap(snapshots, (long) SNAPSHOTS * SNAPSHOT_BYTES);
   }
 }

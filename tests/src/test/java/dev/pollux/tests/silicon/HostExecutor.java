@@ -48,6 +48,8 @@ final class HostExecutor {
   /** 1 from before the guest's state is loaded until it is saved. */
   private static final int INSIDE = 192;
 
+  private static final int FAULT_ERROR = 200;
+  private static final int FAULT_ADDRESS = 208;
   private static final int OLD_HANDLERS = 256;
   private static final int XSAVE_AREA = 1024;
 
@@ -61,7 +63,10 @@ final class HostExecutor {
   private static final int CONTEXT_RIP = 40 + 16 * 8;
   private static final int CONTEXT_RFLAGS = 40 + 17 * 8;
   private static final int CONTEXT_CS = 40 + 18 * 8;
+  private static final int CONTEXT_ERROR = 40 + 19 * 8;
   private static final int CONTEXT_TRAP = 40 + 20 * 8;
+
+  private static final int CONTEXT_CR2 = 40 + 22 * 8;
 
   private static final int[] SIGNALS = {4, 5, 7, 8, 11};
   private static final int SIGACTION_BYTES = 152;
@@ -69,7 +74,11 @@ final class HostExecutor {
   private static final int SA_ONSTACK = 0x0800_0000;
   private static final int ALTERNATE_STACK_BYTES = 1 << 17;
 
+  private static final int PROT_NONE = 0;
+  private static final int PROT_READ = 1;
+  private static final int PROT_WRITE = 2;
   private static final int PROT_ALL = 7;
+  private static final int PAGE = 4096;
   private static final int MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE = 0x10_0022;
 
   private static final int PLAIN_RFLAGS = 0x202;
@@ -97,11 +106,18 @@ final class HostExecutor {
     RawMemory.copyIn(stub, 0, Window.STUB, stub.length);
     entry64 = asm.address(in64);
     entry32 = asm.address(in32);
-    exitAddress = asm.address(exit);
+    writeExits(asm.address(exit));
     catchSignals(asm.address(handler));
   }
 
-  private final long exitAddress;
+  /** The ends of sequences: jumps to the common way out, from 32-bit code by a far one. */
+  private static void writeExits(long exit) {
+    RawMemory.putByte(Window.EXIT_64, (byte) 0xe9);
+    RawMemory.putInt(Window.EXIT_64 + 1, (int) (exit - (Window.EXIT_64 + 5)));
+    RawMemory.putByte(Window.EXIT_32, (byte) 0xea);
+    RawMemory.putInt(Window.EXIT_32 + 1, (int) exit);
+    RawMemory.putShort(Window.EXIT_32 + 5, (short) USER_CS);
+  }
 
   private static Mem slot(int offset) {
     return Mem.absolute((int) Window.STATE + offset);
@@ -181,6 +197,10 @@ final class HostExecutor {
     asm.mov(QWORD, slot(FAULT_RIP), Gpr.RAX);
     asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RDX, CONTEXT_TRAP));
     asm.mov(QWORD, slot(FAULT_VECTOR), Gpr.RAX);
+    asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RDX, CONTEXT_ERROR));
+    asm.mov(QWORD, slot(FAULT_ERROR), Gpr.RAX);
+    asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RDX, CONTEXT_CR2));
+    asm.mov(QWORD, slot(FAULT_ADDRESS), Gpr.RAX);
     asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RDX, CONTEXT_RFLAGS));
     asm.mov(QWORD, slot(FAULT_FLAGS), Gpr.RAX);
     asm.mov(QWORD, Mem.of(Gpr.RDX, CONTEXT_RFLAGS), PLAIN_RFLAGS);
@@ -195,16 +215,17 @@ final class HostExecutor {
   }
 
   /**
-   * Executes {@code code} at {@code address} from {@code in}.
+   * Executes {@code code} at {@code address} from {@code in}. Code so near to {@link
+   * Window#CODE_END} that there is no room behind it must end with an exception.
    *
    * @param bits 64 or 32
    * @param out the state after the last instruction or at the exception, RIP being the address
    *     after the last instruction, or what the exception shows
    */
-  void run(int bits, long address, byte[] code, int length, SiliconState in, SiliconState out) {
+  void run(int bits, long address, byte[] code, SiliconState in, SiliconState out) {
     long state = Window.STATE;
-    RawMemory.copyIn(code, 0, address, length);
-    writeJumpToExit(bits, address + length);
+    long end = address + code.length;
+    RawMemory.copyIn(Window.codeWindow(bits, address, code), 0, Window.CODE, Window.CODE_LENGTH);
     in.toMemory(0);
     in.toXsave(state + XSAVE_AREA);
     for (int i = 0; i < 16; i++) {
@@ -222,22 +243,18 @@ final class HostExecutor {
     }
     long vector = RawMemory.getLong(state + FAULT_VECTOR);
     boolean ended = vector == SiliconState.NO_EXCEPTION;
-    out.words[SiliconState.VECTOR] = vector;
-    out.words[SiliconState.RIP] = ended ? address + length : RawMemory.getLong(state + FAULT_RIP);
+    if (ended) {
+      out.setNoException();
+    } else {
+      out.setException(
+          (int) vector,
+          RawMemory.getLong(state + FAULT_ERROR),
+          RawMemory.getLong(state + FAULT_ADDRESS));
+    }
+    out.words[SiliconState.RIP] = ended ? end : RawMemory.getLong(state + FAULT_RIP);
     out.words[SiliconState.RFLAGS] = RawMemory.getLong(state + (ended ? RFLAGS : FAULT_FLAGS));
     out.fromXsave(state + XSAVE_AREA);
     out.fromMemory(0);
-  }
-
-  private void writeJumpToExit(int bits, long address) {
-    if (bits == 64) {
-      RawMemory.putByte(address, (byte) 0xe9);
-      RawMemory.putInt(address + 1, (int) (exitAddress - (address + 5)));
-    } else {
-      RawMemory.putByte(address, (byte) 0xea);
-      RawMemory.putInt(address + 1, (int) exitAddress);
-      RawMemory.putShort(address + 5, (short) USER_CS);
-    }
   }
 
   // ---- the system's part
@@ -271,6 +288,34 @@ final class HostExecutor {
     }
     if (got != address) {
       throw new IOException("no executable memory at " + Long.toHexString(address));
+    }
+    RawMemory.fill(Window.READ_ONLY, PAGE, Window.READ_ONLY_CONTENT);
+    RawMemory.fill(Window.CODE, Window.CODE_LENGTH, (byte) 0);
+    protect(Window.CODE_END, Window.DATA_PAGES, PROT_NONE);
+    protect(Window.DATA_PAGES, Window.READ_ONLY, PROT_READ | PROT_WRITE);
+    protect(Window.READ_ONLY, Window.UNMAPPED, PROT_READ);
+    protect(Window.UNMAPPED, Window.STACK_PAGES, PROT_NONE);
+    protect(Window.STACK_PAGES, Window.STACK_END, PROT_READ | PROT_WRITE);
+    protect(Window.STACK_END, Window.STUB, PROT_NONE);
+  }
+
+  private static void protect(long from, long to, int protection) throws IOException {
+    MethodHandle mprotect =
+        function(
+            "mprotect",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT));
+    int result;
+    try {
+      result = (int) mprotect.invokeExact(from, to - from, protection);
+    } catch (Throwable e) {
+      throw new IllegalStateException(e);
+    }
+    if (result != 0) {
+      throw new IOException("memory at " + Long.toHexString(from) + " cannot be protected");
     }
   }
 

@@ -19,6 +19,11 @@ final class Progress implements AutoCloseable {
   private static final int FINISHED = 24;
   private static final int ROWS = 64;
 
+  /** Counts of a row: in 64-bit code, in 32-bit code, in generated code. */
+  private static final int COUNTS = 3;
+
+  private static final int TRANSLATED = 2;
+
   private final FileChannel channel;
   private final MappedByteBuffer buffer;
 
@@ -26,7 +31,7 @@ final class Progress implements AutoCloseable {
     channel =
         FileChannel.open(
             file, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
-    int size = ROWS + 2 * Long.BYTES * OpcodeTables.rows().size();
+    int size = ROWS + COUNTS * Long.BYTES * OpcodeTables.rows().size();
     buffer = channel.map(FileChannel.MapMode.READ_WRITE, 0, size);
     buffer.order(ByteOrder.LITTLE_ENDIAN);
   }
@@ -42,7 +47,16 @@ final class Progress implements AutoCloseable {
   /** Counts the execution of a row, {@code mode} being 64 or 32. */
   void count(int mode, int row) {
     buffer.putLong(INSTRUCTIONS, instructions() + 1);
-    buffer.putLong(at(mode, row), executions(mode, row) + 1);
+    increment(at(row, mode == 64 ? 0 : 1));
+  }
+
+  /** Counts a row executed in generated code. */
+  void countTranslated(int row) {
+    increment(at(row, TRANSLATED));
+  }
+
+  private void increment(int at) {
+    buffer.putLong(at, buffer.getLong(at) + 1);
   }
 
   long instructions() {
@@ -58,12 +72,18 @@ final class Progress implements AutoCloseable {
     return buffer.getLong(FAULTS);
   }
 
-  long executions(int mode, int row) {
-    return buffer.getLong(at(mode, row));
+  /** Executions in code of 64 and of 32 bits. */
+  long executions(int row) {
+    return buffer.getLong(at(row, 0)) + buffer.getLong(at(row, 1));
   }
 
-  private static int at(int mode, int row) {
-    return ROWS + Long.BYTES * (2 * row + (mode == 64 ? 0 : 1));
+  /** Executions in generated code. */
+  long translated(int row) {
+    return buffer.getLong(at(row, TRANSLATED));
+  }
+
+  private static int at(int row, int count) {
+    return ROWS + Long.BYTES * (COUNTS * row + count);
   }
 
   void finish() {

@@ -57,8 +57,11 @@ final class RowFilter {
   /** Where processors of different makers, or generations, do not agree. */
   private String byVendor(OpcodeInfo row, int bits) {
     return switch (row.op.name()) {
-      case "SHA1RNDS4", "SHA1NEXTE", "SHA1MSG1", "SHA1MSG2" -> unalignedSha();
-      case "SHA256RNDS2", "SHA256MSG1", "SHA256MSG2" -> unalignedSha();
+      case "SHA1RNDS4", "SHA1NEXTE", "SHA1MSG1", "SHA1MSG2" -> unaligned();
+      case "SHA256RNDS2", "SHA256MSG1", "SHA256MSG2" -> unaligned();
+      case "UNPCKLPS", "UNPCKLPD", "UNPCKHPS", "UNPCKHPD", "MOVSLDUP", "MOVSHDUP" -> unaligned();
+      case "MASKMOVQ", "MASKMOVDQU", "VMASKMOVDQU" ->
+          "processors differ in the access under a mask of zeros";
       case "PUSH_SREG" -> bits == 64 ? null : "processors write 16 or 32 bits";
       case "FNSAVE", "FNSTENV" ->
           (cpu.cpuid(7, 0).ebx() & X87_POINTERS_REDUCED) == 0
@@ -69,7 +72,7 @@ final class RowFilter {
     };
   }
 
-  private String unalignedSha() {
+  private String unaligned() {
     return cpu.vendor().equals("AuthenticAMD") ? "the host ignores the operand's alignment" : null;
   }
 

@@ -1,6 +1,5 @@
 package dev.pollux.tests.silicon;
 
-import dev.pollux.core.decode.Decoder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -11,13 +10,12 @@ import java.util.function.Predicate;
  * and parts of the state become the default, as long as the case still fails.
  */
 final class Shrinker {
-  private static final byte NOP = (byte) 0x90;
-
-  private final Decoder decoder;
   private final Predicate<SiliconCase> fails;
 
-  Shrinker(Decoder decoder, Predicate<SiliconCase> fails) {
-    this.decoder = decoder;
+  /**
+   * @param fails true for cases that still fail and whose result is defined
+   */
+  Shrinker(Predicate<SiliconCase> fails) {
     this.fails = fails;
   }
 
@@ -27,19 +25,15 @@ final class Shrinker {
     return trim(shrinkCode(small));
   }
 
-  private boolean stillFails(SiliconCase candidate) {
-    return candidate.undefinedFlags(decoder) != -1 && fails.test(candidate);
-  }
-
   private SiliconCase shrinkCode(SiliconCase failing) {
     SiliconCase small = failing;
     for (int i = failing.pieces().size() - 1; i >= 0; i--) {
       byte[] nops = new byte[small.pieces().get(i).length];
-      Arrays.fill(nops, NOP);
+      Arrays.fill(nops, SiliconCase.NOP);
       List<byte[]> pieces = new ArrayList<>(small.pieces());
       pieces.set(i, nops);
       SiliconCase candidate = new SiliconCase(small.bits(), small.address(), pieces, small.start());
-      if (stillFails(candidate)) {
+      if (fails.test(candidate)) {
         small = candidate;
       }
     }
@@ -57,7 +51,7 @@ final class Shrinker {
       }
     }
     for (int i = 0; i < SiliconState.DATA; i++) {
-      if (i != SiliconState.RIP && i != SiliconState.VECTOR) {
+      if (!SiliconCase.isResult(i)) {
         small = withDefaults(small, i, i + 1);
       }
     }
@@ -73,7 +67,7 @@ final class Shrinker {
     start.copyFrom(from.start());
     System.arraycopy(defaults, low, start.words, low, high - low);
     SiliconCase candidate = new SiliconCase(from.bits(), from.address(), from.pieces(), start);
-    return stillFails(candidate) ? candidate : from;
+    return fails.test(candidate) ? candidate : from;
   }
 
   /** Without the NOPs at both ends. */
@@ -93,12 +87,12 @@ final class Shrinker {
     start.words[SiliconState.RIP] = address;
     SiliconCase candidate =
         new SiliconCase(failing.bits(), address, failing.pieces().subList(first, last), start);
-    return stillFails(candidate) ? candidate : failing;
+    return fails.test(candidate) ? candidate : failing;
   }
 
   private static boolean isNops(byte[] piece) {
     for (byte b : piece) {
-      if (b != NOP) {
+      if (b != SiliconCase.NOP) {
         return false;
       }
     }

@@ -12,6 +12,9 @@ import java.util.List;
  * what the file of regression cases holds: the mode, the code, and each word of the state that is
  * not {@linkplain #defaultState the default}.
  *
+ * <p>{@code +N} stands for <i>N</i> bytes that are jumped over, {@code *N} for <i>N</i> bytes of
+ * NOPs.
+ *
  * <pre>{@code
  * mode 64
  * code 1000100 48f7d8 fec0
@@ -25,6 +28,14 @@ import java.util.List;
  * @param start the state, RIP at {@code address}
  */
 record SiliconCase(int bits, long address, List<byte[]> pieces, SiliconState start) {
+  /** Fills what is jumped over. */
+  static final byte SKIPPED = (byte) 0xcc;
+
+  static final byte NOP = (byte) 0x90;
+
+  /** More equal bytes are counted in texts. */
+  private static final int COUNTED = 15;
+
   /** The whole code. */
   byte[] code() {
     int length = 0;
@@ -51,16 +62,44 @@ record SiliconCase(int bits, long address, List<byte[]> pieces, SiliconState sta
     return state;
   }
 
+  private static boolean isFilledWith(byte[] piece, byte value) {
+    for (byte b : piece) {
+      if (b != value) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static String textOf(byte[] piece) {
+    if (piece.length > COUNTED && isFilledWith(piece, SKIPPED)) {
+      return "+" + piece.length;
+    }
+    if (piece.length > COUNTED && isFilledWith(piece, NOP)) {
+      return "*" + piece.length;
+    }
+    return HexFormat.of().formatHex(piece);
+  }
+
+  private static byte[] parsePiece(String text) {
+    if (text.startsWith("+") || text.startsWith("*")) {
+      byte[] filler = new byte[Integer.parseInt(text.substring(1))];
+      Arrays.fill(filler, text.startsWith("+") ? SKIPPED : NOP);
+      return filler;
+    }
+    return HexFormat.of().parseHex(text);
+  }
+
   String text() {
     StringBuilder text = new StringBuilder();
     text.append("mode ").append(bits).append("\ncode ").append(Long.toHexString(address));
     for (byte[] piece : pieces) {
-      text.append(' ').append(HexFormat.of().formatHex(piece));
+      text.append(' ').append(textOf(piece));
     }
     text.append('\n');
     long[] defaults = defaultState().words;
     for (int i = 0; i < SiliconState.WORDS; i++) {
-      if (i != SiliconState.RIP && i != SiliconState.VECTOR && start.words[i] != defaults[i]) {
+      if (!isResult(i) && start.words[i] != defaults[i]) {
         text.append(SiliconState.name(i)).append(' ').append(Long.toHexString(start.words[i]));
         text.append('\n');
       }
@@ -80,7 +119,7 @@ record SiliconCase(int bits, long address, List<byte[]> pieces, SiliconState sta
         case "code" -> {
           address = Long.parseLong(words[1], 16);
           for (String piece : Arrays.asList(words).subList(2, words.length)) {
-            pieces.add(HexFormat.of().parseHex(piece));
+            pieces.add(parsePiece(piece));
           }
         }
         default ->
@@ -91,23 +130,9 @@ record SiliconCase(int bits, long address, List<byte[]> pieces, SiliconState sta
     return new SiliconCase(bits, address, pieces, start);
   }
 
-  /**
-   * Flags that the sequence leaves undefined, or -1 if an instruction depends on such a flag. Seen
-   * in the order of the code: a jump forward only skips instructions, so what they would have
-   * defined stays undefined.
-   */
-  long undefinedFlags(Decoder decoder) {
-    long undefined = 0;
-    for (byte[] piece : pieces) {
-      Insn insn = decoder.decode(piece, 0, piece.length, bits);
-      if (insn != null && insn.isValid()) {
-        if ((insn.flagsRead() & undefined) != 0) {
-          return -1;
-        }
-        undefined = undefinedAfter(insn, undefined);
-      }
-    }
-    return undefined;
+  /** True for the words that say how execution ended. */
+  static boolean isResult(int word) {
+    return word >= SiliconState.RIP && word <= SiliconState.CR2;
   }
 
   static long undefinedAfter(Insn insn, long before) {
@@ -125,8 +150,8 @@ record SiliconCase(int bits, long address, List<byte[]> pieces, SiliconState sta
           "  %x  %-30s %s%n"
               .formatted(
                   at,
-                  HexFormat.of().formatHex(piece),
-                  insn == null ? "(skipped)" : insn.toString()));
+                  textOf(piece),
+                  insn == null || isFilledWith(piece, SKIPPED) ? "(skipped)" : insn.toString()));
       at += piece.length;
     }
     return text.toString();

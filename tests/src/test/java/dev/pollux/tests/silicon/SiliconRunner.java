@@ -3,6 +3,7 @@ package dev.pollux.tests.silicon;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.decode.Insn;
+import dev.pollux.core.decode.Op;
 import dev.pollux.core.decode.OpcodeInfo;
 import dev.pollux.core.decode.OpcodeTables;
 import dev.pollux.core.host.HostCpu;
@@ -17,8 +18,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * The child JVM of the silicon test: makes cases, runs them on the host and in the interpreter, and
- * prints those whose results differ, each ended by a line {@code ----}.
+ * The child JVM of the silicon test: makes cases, runs them on the host, in the interpreter and in
+ * generated code, and prints those whose results differ, each ended by a line {@code ----}.
  *
  * <p>Arguments: seed, first case, number of instructions, seconds, file of the {@link Progress},
  * most differences to report, and optionally a regular expression that names the instructions to be
@@ -30,10 +31,13 @@ final class SiliconRunner {
   private static final Pattern SEPARATOR = Pattern.compile("^-.*$", Pattern.MULTILINE);
 
   private final HostExecutor host;
-  private final GuestExecutor guest = new GuestExecutor();
+  private final GuestExecutor interpreter = new GuestExecutor(false);
+  private final GuestExecutor generated = new GuestExecutor(true);
   private final Decoder decoder;
   private final SiliconState hostEnd = new SiliconState();
-  private final SiliconState guestEnd = new SiliconState();
+  private final SiliconState interpreterEnd = new SiliconState();
+  private final SiliconState generatedEnd = new SiliconState();
+  private final CaseTracer tracer;
   private final Map<OpcodeInfo, Integer> rowNumbers = new HashMap<>();
   private final CaseGenerator generator;
 
@@ -47,7 +51,9 @@ final class SiliconRunner {
       rowNumbers.put(rows.get(i), i);
     }
     generator =
-        new CaseGenerator(guest, decoder, select(filter, 64, pattern), select(filter, 32, pattern));
+        new CaseGenerator(
+            interpreter, decoder, select(filter, 64, pattern), select(filter, 32, pattern));
+    tracer = new CaseTracer(interpreter, decoder);
   }
 
   private static List<OpcodeInfo> select(RowFilter filter, int bits, String pattern) {
@@ -71,7 +77,8 @@ final class SiliconRunner {
   private static void runFile(Path file) throws IOException {
     SiliconRunner runner = new SiliconRunner(".*");
     for (SiliconCase test : readCases(file)) {
-      if (runner.differs(test)) {
+      long undefined = runner.tracer.undefinedFlags(test);
+      if (undefined == CaseTracer.UNDEFINED || runner.differences(test, undefined) != 0) {
         System.out.print(runner.report(test));
         System.out.println(END_OF_REPORT);
       }
@@ -97,59 +104,166 @@ final class SiliconRunner {
     }
   }
 
-  /** Makes and runs a case; false, and a report on standard output, if the two sides differ. */
+  /** Makes and runs a case; false, and a report on standard output, if the results differ. */
   private boolean runOne(long seed, long number, Progress progress) {
     SiliconCase made = generator.generate(seed, number);
-    long undefined = generator.undefinedFlags();
     for (Insn insn : generator.executed()) {
       progress.count(made.bits(), rowNumbers.get(insn.info));
     }
-    runBoth(made);
+    int differences = differences(made, generator.undefinedFlags());
+    if (made.bits() == 64) {
+      countTranslated(made, progress);
+    }
     if (hostEnd.words[SiliconState.VECTOR] != SiliconState.NO_EXCEPTION) {
       progress.countFault();
     }
-    if (hostEnd.sameAs(guestEnd, undefined)) {
+    if (differences == 0) {
       return true;
     }
     long vector = hostEnd.words[SiliconState.VECTOR];
     SiliconCase small =
-        new Shrinker(decoder, test -> differs(test) && hostEnd.words[SiliconState.VECTOR] == vector)
+        new Shrinker(
+                test -> {
+                  long undefined = tracer.undefinedFlags(test);
+                  return undefined != CaseTracer.UNDEFINED
+                      && differences(test, undefined) == differences
+                      && hostEnd.words[SiliconState.VECTOR] == vector;
+                })
             .shrink(made);
-    boolean kept = differs(small);
-    SiliconCase shown = kept ? small : made;
-    System.out.print("seed " + seed + " case " + number + "\n" + report(shown));
+    System.out.print("seed " + seed + " case " + number + "\n" + report(small));
     System.out.println(END_OF_REPORT);
     return false;
   }
 
-  /** Runs a case on both sides; the words that differ, host first, or an empty list. */
-  List<String> compare(SiliconCase test) {
-    runBoth(test);
-    return hostEnd.differences(guestEnd, test.undefinedFlags(decoder));
-  }
-
-  private boolean differs(SiliconCase test) {
-    runBoth(test);
-    return !hostEnd.sameAs(guestEnd, test.undefinedFlags(decoder));
-  }
-
-  String report(SiliconCase test) {
-    List<String> differences = compare(test);
-    return test.text()
-        + test.listing(decoder)
-        + "  differs (host, interpreter): "
-        + String.join(", ", differences)
-        + "\n";
-  }
-
-  private void runBoth(SiliconCase test) {
-    byte[] code = test.code();
-    host.run(test.bits(), test.address(), code, code.length, test.start(), hostEnd);
-    guest.run(test.bits(), test.address(), code, test.start(), guestEnd);
-    if (test.bits() == 32) {
-      forget64BitParts(hostEnd);
-      forget64BitParts(guestEnd);
+  private void countTranslated(SiliconCase test, Progress progress) {
+    generated.load(test.bits(), test.start());
+    Insn last = null;
+    for (Insn insn : generator.executed()) {
+      if (insn != last && generated.translates(insn)) {
+        progress.countTranslated(rowNumbers.get(insn.info));
+      }
+      last = insn;
     }
+  }
+
+  private static final int INTERPRETER = 1;
+  private static final int GENERATED = 2;
+
+  /** Runs a case everywhere; which of the engines differ from the host. */
+  private int differences(SiliconCase test, long undefined) {
+    byte[] code = test.code();
+    interpreter.run(test.bits(), test.address(), code, test.start(), interpreterEnd);
+    if (interpreterEnd.words[SiliconState.VECTOR] >= GuestExecutor.STOPPED) {
+      // It came to its end when it was made, step by step.
+      return INTERPRETER;
+    }
+    host.run(test.bits(), test.address(), code, test.start(), hostEnd);
+    boolean translated = test.bits() == 64 && !showsX87Pointers(test);
+    if (translated) {
+      generated.run(test.bits(), test.address(), code, test.start(), generatedEnd);
+    } else if (test.bits() == 32) {
+      forget64BitParts(hostEnd);
+      forget64BitParts(interpreterEnd);
+    }
+    ignoreAtFault(test, code);
+    return (hostEnd.sameAs(interpreterEnd, undefined) ? 0 : INTERPRETER)
+        | (!translated || hostEnd.sameAs(generatedEnd, undefined | deadFlags(test, code))
+            ? 0
+            : GENERATED);
+  }
+
+  /** Generated code does not keep the pointers to the last x87 instruction. */
+  private boolean showsX87Pointers(SiliconCase test) {
+    return test.pieces().stream()
+        .map(piece -> decoder.decode(piece, 0, piece.length, test.bits()))
+        .anyMatch(insn -> insn != null && (insn.op == Op.FNSTENV || insn.op == Op.FNSAVE));
+  }
+
+  /**
+   * What is not defined where an instruction faults: which of several operands, or which part of a
+   * large one, is looked at first; whether an MMX instruction has already changed the x87 stack.
+   */
+  private void ignoreAtFault(SiliconCase test, byte[] code) {
+    if (hostEnd.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION) {
+      return;
+    }
+    Insn insn = at(test, code, hostEnd.words[SiliconState.RIP] - test.address());
+    if (insn == null || insn.info == null) {
+      return;
+    }
+    for (SiliconState end : List.of(hostEnd, interpreterEnd, generatedEnd)) {
+      switch (insn.op) {
+        case CMPS, FRSTOR, FLDENV, FNSAVE, FNSTENV, ENTER, PUSHA, POPA, BOUND ->
+            end.words[SiliconState.CR2] = 0;
+        case VPMASKMOVD, VPMASKMOVQ, VMASKMOVPS, VMASKMOVPD -> end.words[SiliconState.CR2] = 0;
+        case VCVTPS2PH -> {
+          // Converted before it is stored, or looked at where it goes to first.
+          System.arraycopy(
+              hostEnd.words, SiliconState.VECTOR, end.words, SiliconState.VECTOR, RESULT_WORDS);
+          end.words[SiliconState.MXCSR] = 0;
+        }
+        default -> {}
+      }
+      if (insn.info.has(OpcodeInfo.Property.MMX)) {
+        end.words[SiliconState.FSW] &= ~X87_TOP;
+        end.words[SiliconState.FTW] = 0;
+      }
+    }
+  }
+
+  private static final int X87_TOP = 7 << 11;
+
+  /** Vector, error code, CR2. */
+  private static final int RESULT_WORDS = 3;
+
+  private Insn at(SiliconCase test, byte[] code, long offset) {
+    return offset < 0 || offset >= code.length
+        ? null
+        : decoder.decode(code, (int) offset, code.length, test.bits());
+  }
+
+  /**
+   * Status flags that generated code need not have kept where the case ended with an exception,
+   * because what follows there replaces them unread: all but those that an instruction reads first.
+   */
+  private long deadFlags(SiliconCase test, byte[] code) {
+    if (hostEnd.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION) {
+      return 0;
+    }
+    long open = OpcodeInfo.STATUS_FLAGS;
+    long read = 0;
+    long offset = hostEnd.words[SiliconState.RIP] - test.address();
+    Insn insn = at(test, code, offset);
+    while (insn != null && insn.info != null && generated.translates(insn)) {
+      read |= insn.flagsRead() & open;
+      open &= ~(insn.info.flagsWritten | insn.info.flagsUndefined);
+      if (insn.info.endsBlock()) {
+        return OpcodeInfo.STATUS_FLAGS & ~read;
+      }
+      offset += insn.length;
+      insn = at(test, code, offset);
+    }
+    return OpcodeInfo.STATUS_FLAGS & ~(read | open);
+  }
+
+  private String report(SiliconCase test) {
+    long undefined = tracer.undefinedFlags(test);
+    int differences = differences(test, undefined);
+    StringBuilder text = new StringBuilder(test.text()).append(test.listing(decoder));
+    if ((differences & INTERPRETER) != 0) {
+      text.append("  differs (host, interpreter): ")
+          .append(String.join(", ", hostEnd.differences(interpreterEnd, undefined)))
+          .append('\n');
+    }
+    if ((differences & GENERATED) != 0) {
+      text.append("  differs (host, generated code): ")
+          .append(
+              String.join(
+                  ", ",
+                  hostEnd.differences(generatedEnd, undefined | deadFlags(test, test.code()))))
+          .append('\n');
+    }
+    return text.toString();
   }
 
   /**

@@ -1,12 +1,16 @@
 package dev.pollux.tests.silicon;
 
+import dev.pollux.core.cpu.CpuException;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.memory.RamBlock;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
+import java.util.random.RandomGenerator;
 
 /**
  * Everything that a user-level instruction can see or change, as an array of words: registers,
@@ -20,18 +24,24 @@ final class SiliconState {
   /** Vector of the exception that ended execution. */
   static final int VECTOR = 18;
 
-  static final int FCW = 19;
-  static final int FSW = 20;
-  static final int FTW = 21;
-  static final int MXCSR = 22;
+  /** Its error code, 0 for an exception that has none. */
+  static final int ERROR = 19;
+
+  /** CR2 if the exception is a page fault, else 0. */
+  static final int CR2 = 20;
+
+  static final int FCW = 21;
+  static final int FSW = 22;
+  static final int FTW = 23;
+  static final int MXCSR = 24;
 
   /** Physical x87 registers R0 to R7: significand, then sign and exponent. */
-  static final int FPR = 24;
+  static final int FPR = 26;
 
   /** YMM0 to YMM15, four words each. */
-  static final int YMM = 40;
+  static final int YMM = 42;
 
-  static final int DATA = 104;
+  static final int DATA = 106;
   static final int STACK = DATA + Window.DATA_LENGTH / 8;
   static final int WORDS = STACK + Window.STACK_LENGTH / 8;
 
@@ -41,6 +51,7 @@ final class SiliconState {
   /** End of an undisturbed run. */
   static final int NO_EXCEPTION = -1;
 
+  private static final int POOL_WORDS = 1 << 15;
   private static final int RFLAGS_FIXED = 2;
   private static final int IF = 1 << 9;
   private static final int RSP = 4;
@@ -57,7 +68,16 @@ final class SiliconState {
 
   // ---- random contents
 
-  void randomize(Random random) {
+  /** Lanes to take vector registers and memory from: making new ones for each case costs more. */
+  static long[] pool(RandomGenerator random) {
+    long[] pool = new long[POOL_WORDS];
+    for (int i = 0; i < pool.length; i++) {
+      pool[i] = randomLanes(random);
+    }
+    return pool;
+  }
+
+  void randomize(RandomGenerator random, long[] pool) {
     for (int i = 0; i < 16; i++) {
       words[GPR + i] = randomInteger(random);
     }
@@ -73,15 +93,10 @@ final class SiliconState {
     words[VECTOR] = NO_EXCEPTION;
     randomizeX87(random);
     randomizeMxcsr(random);
-    for (int i = YMM; i < DATA; i++) {
-      words[i] = randomLanes(random);
-    }
-    for (int i = DATA; i < WORDS; i++) {
-      words[i] = randomLanes(random);
-    }
+    System.arraycopy(pool, random.nextInt(pool.length - WORDS), words, YMM, WORDS - YMM);
   }
 
-  private void randomizeX87(Random random) {
+  private void randomizeX87(RandomGenerator random) {
     int masks = random.nextInt(16) == 0 ? random.nextInt(64) : 63;
     words[FCW] = 0x40 | masks | random.nextInt(4) << 10 | PRECISION[random.nextInt(4)] << 8;
     // Without an unmasked exception pending, else every x87 instruction would fault.
@@ -95,7 +110,7 @@ final class SiliconState {
 
   private static final int[] PRECISION = {0, 2, 3, 3};
 
-  private void randomizeMxcsr(Random random) {
+  private void randomizeMxcsr(RandomGenerator random) {
     int value = random.nextInt(4) << 13 | 0x1f80;
     if (random.nextBoolean()) {
       value |= random.nextInt(64);
@@ -112,7 +127,7 @@ final class SiliconState {
     words[MXCSR] = value;
   }
 
-  static long randomInteger(Random random) {
+  static long randomInteger(RandomGenerator random) {
     return switch (random.nextInt(8)) {
       case 0 -> random.nextInt(256);
       case 1 -> random.nextInt(512) - 256;
@@ -145,19 +160,23 @@ final class SiliconState {
     0x5555_5555_5555_5555L
   };
 
-  /** An address in the window, half of them aligned to 64 bytes. */
-  static long dataAddress(Random random) {
-    int span = Window.DATA_LENGTH - 2 * Window.DATA_MARGIN;
-    long address = Window.DATA + Window.DATA_MARGIN + random.nextInt(span);
-    if (random.nextInt(8) == 0) {
-      // Around the end of the page.
-      address = Window.DATA + Window.DATA_LENGTH / 2 - random.nextInt(64);
+  /** An address of an operand, half of them aligned to 64 bytes, a few of them where it faults. */
+  static long dataAddress(RandomGenerator random) {
+    long address = Window.DATA + Window.OPERANDS + random.nextInt(Window.OPERANDS_LENGTH);
+    switch (random.nextInt(64)) {
+      case 0 -> address = Window.READ_ONLY - random.nextInt(64);
+      case 1 -> address = Window.READ_ONLY + random.nextInt(0x1000);
+      case 2 -> address = Window.UNMAPPED - random.nextInt(64);
+      case 3 -> address = Window.UNMAPPED + random.nextInt(64);
+      case 4, 5, 6, 7, 8, 9, 10, 11 ->
+          address = (Window.DATA | RamBlock.PAGE_SIZE - 1) + 1 - random.nextInt(64);
+      default -> {}
     }
     return random.nextBoolean() ? address & -64 : address;
   }
 
   /** Eight bytes of integer or floating-point lanes. */
-  private static long randomLanes(Random random) {
+  private static long randomLanes(RandomGenerator random) {
     return switch (random.nextInt(6)) {
       case 0 -> random.nextLong();
       case 1 -> randomInteger(random);
@@ -167,7 +186,7 @@ final class SiliconState {
     };
   }
 
-  private static double randomDouble(Random random) {
+  private static double randomDouble(RandomGenerator random) {
     return SPECIAL_DOUBLES[random.nextInt(SPECIAL_DOUBLES.length)];
   }
 
@@ -204,7 +223,7 @@ final class SiliconState {
     1e-300
   };
 
-  private static int randomFloat(Random random) {
+  private static int randomFloat(RandomGenerator random) {
     return switch (random.nextInt(4)) {
       case 0 -> random.nextInt();
       case 1 -> Float.floatToRawIntBits((random.nextFloat() - 0.5f) * 256);
@@ -232,7 +251,7 @@ final class SiliconState {
     0x4020_0000
   };
 
-  private void randomFloat80(Random random, int at) {
+  private void randomFloat80(RandomGenerator random, int at) {
     long significand = random.nextLong();
     int exponent;
     switch (random.nextInt(10)) {
@@ -317,6 +336,32 @@ final class SiliconState {
     }
   }
 
+  /** Notes how execution ended; {@code address} is looked at after a page fault only. */
+  void setException(int vector, long error, long address) {
+    words[VECTOR] = vector;
+    words[ERROR] = HAS_ERROR_CODE >> vector & 1;
+    if (words[ERROR] != 0) {
+      words[ERROR] = error & 0xffff_ffffL;
+    }
+    words[CR2] = 0;
+    if (vector == CpuException.PF) {
+      words[CR2] = address;
+      if (address >>> 47 != 0) {
+        // Linux tells programs that all of its addresses are present.
+        words[ERROR] |= 1;
+      }
+    }
+  }
+
+  /** Vectors 8, 10 to 14 and 17. */
+  private static final int HAS_ERROR_CODE = 0x2_7d00;
+
+  void setNoException() {
+    words[VECTOR] = NO_EXCEPTION;
+    words[ERROR] = 0;
+    words[CR2] = 0;
+  }
+
   /** Into an XSAVE area in standard format (Intel SDM vol. 1, 13.4). */
   void toXsave(long area) {
     for (int i = 0; i < 832; i += 8) {
@@ -362,21 +407,26 @@ final class SiliconState {
 
   /** Writes both memory windows; {@code shift} is added to the arena's addresses. */
   void toMemory(long shift) {
-    for (int i = 0; i < Window.DATA_LENGTH / 8; i++) {
-      RawMemory.putLong(Window.DATA + shift + 8L * i, words[DATA + i]);
-    }
-    for (int i = 0; i < Window.STACK_LENGTH / 8; i++) {
-      RawMemory.putLong(Window.STACK + shift + 8L * i, words[STACK + i]);
-    }
+    fillPages(Window.DATA_PAGES + shift, Window.DATA + shift, DATA, Window.DATA_LENGTH);
+    fillPages(Window.STACK_PAGES + shift, Window.STACK + shift, STACK, Window.STACK_LENGTH);
+  }
+
+  private void fillPages(long pages, long window, int from, int length) {
+    RawMemory.fill(pages, window - pages, (byte) 0);
+    MemorySegment.copy(
+        words, from, RawMemory.segment(window, length), ValueLayout.JAVA_LONG, 0, length / 8);
+    long end = window + length;
+    RawMemory.fill(end, pages + Window.PAGES_LENGTH - end, (byte) 0);
   }
 
   void fromMemory(long shift) {
-    for (int i = 0; i < Window.DATA_LENGTH / 8; i++) {
-      words[DATA + i] = RawMemory.getLong(Window.DATA + shift + 8L * i);
-    }
-    for (int i = 0; i < Window.STACK_LENGTH / 8; i++) {
-      words[STACK + i] = RawMemory.getLong(Window.STACK + shift + 8L * i);
-    }
+    readWindow(Window.DATA + shift, DATA, Window.DATA_LENGTH);
+    readWindow(Window.STACK + shift, STACK, Window.STACK_LENGTH);
+  }
+
+  private void readWindow(long window, int to, int length) {
+    MemorySegment.copy(
+        RawMemory.segment(window, length), ValueLayout.JAVA_LONG, 0, words, to, length / 8);
   }
 
   // ---- comparison
@@ -408,7 +458,7 @@ final class SiliconState {
 
   private static final String[] GPR_NAMES = {
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
-    "r14", "r15", "rflags", "rip", "vector", "fcw", "fsw", "ftw", "mxcsr", "-"
+    "r14", "r15", "rflags", "rip", "vector", "error", "cr2", "fcw", "fsw", "ftw", "mxcsr", "-"
   };
 
   /** Name of a word in reports, understood by {@link #indexOf}. */

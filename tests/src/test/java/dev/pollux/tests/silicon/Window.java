@@ -19,13 +19,27 @@ final class Window {
 
   static final int CODE_LENGTH = 0x2000;
 
-  /** The window of memory operands; a page ends in its middle. */
+  static final long CODE_END = CODE + CODE_LENGTH;
+
+  /** Length of the jump back to the caller behind a sequence. */
+  static final int EXIT_LENGTH = 5;
+
+  /** The window of memory operands: half a page, and a page. */
   static final long DATA = BASE + 0x1_0800;
 
-  static final int DATA_LENGTH = 0x1000;
+  static final int DATA_LENGTH = 0x1800;
 
-  /** Operands start at least this far from either end of the window. */
-  static final int DATA_MARGIN = 0x300;
+  /** Where most operands start: around the end of the first page, far from either end. */
+  static final int OPERANDS = 0x300;
+
+  static final int OPERANDS_LENGTH = 0xa00;
+
+  /** A page that can only be read, behind the data; the one behind it is not mapped. */
+  static final long READ_ONLY = DATA + DATA_LENGTH;
+
+  static final byte READ_ONLY_CONTENT = 0x5a;
+
+  static final long UNMAPPED = READ_ONLY + 0x1000;
 
   /**
    * The part of the guest's stack that is compared; a page ends in its middle, where RSP starts.
@@ -34,12 +48,56 @@ final class Window {
 
   static final int STACK_LENGTH = 0x800;
 
+  /** Writable pages of data and stack, each with the window in it. */
+  static final long DATA_PAGES = BASE + 0x1_0000;
+
+  static final long STACK_PAGES = BASE + 0x2_0000;
+  static final int PAGES_LENGTH = 0x2000;
+  static final long STACK_END = STACK_PAGES + PAGES_LENGTH;
+
   /** Host only: entry, exit and signal code, and the state they exchange with the caller. */
   static final long STUB = BASE + 0x3_0000;
 
   static final long STATE = BASE + 0x3_2000;
 
+  /**
+   * Where sequences jump to at their end in 64- and in 32-bit code. In the guest nothing is mapped
+   * there.
+   */
+  static final long EXIT_64 = STUB + 0x1000;
+
+  static final long EXIT_32 = STUB + 0x1800;
+
   private Window() {}
+
+  /** True if a sequence that ends at {@code end} can be left there. */
+  static boolean hasExit(long end) {
+    return end <= CODE_END - EXIT_LENGTH;
+  }
+
+  static long exit(int bits) {
+    return bits == 64 ? EXIT_64 : EXIT_32;
+  }
+
+  /**
+   * The whole code window: zeros, but for {@code code} at {@code address} and the jump behind it.
+   */
+  static byte[] codeWindow(int bits, long address, byte[] code) {
+    byte[] window = new byte[CODE_LENGTH];
+    int at = (int) (address - CODE);
+    System.arraycopy(code, 0, window, at, code.length);
+    long end = address + code.length;
+    if (hasExit(end)) {
+      at += code.length;
+      window[at] = (byte) 0xe9;
+      int displacement = (int) (exit(bits) - end - EXIT_LENGTH);
+      for (int i = 1; i <= 4; i++) {
+        window[at + i] = (byte) displacement;
+        displacement >>= 8;
+      }
+    }
+    return window;
+  }
 
   static boolean inStack(long rsp) {
     return rsp >= STACK + 0x200 && rsp <= STACK + STACK_LENGTH - 0x80;

@@ -148,6 +148,11 @@ public final class BlockCompiler {
     return context.rip() + offsets[current] + insns[current].length;
   }
 
+  /** True if {@code insn} is translated in a block of that context, not left to the interpreter. */
+  public static boolean translates(Insn insn, Context context) {
+    return Translatable.translates(insn, context);
+  }
+
   /** The code made by the last {@link #compile}. */
   public X86Assembler assembler() {
     return asm;
@@ -559,10 +564,7 @@ public final class BlockCompiler {
     boolean memory = insn.hasMemory();
     if (memory) {
       access(
-          insn,
-          insn.memSize(),
-          Translatable.writesMemory(insn),
-          insn.info.has(Property.ALIGNED) || insn.op == Op.CMPXCHG16B);
+          insn, insn.memSize(), Translatable.writesMemory(insn), Translatable.mustBeAligned(insn));
     }
     restoreFlags(insn);
 
@@ -642,7 +644,7 @@ public final class BlockCompiler {
       return false;
     }
     return switch (insn.op) {
-      case BT, BTS, BTR, BTC, XCHG -> false;
+      case BT, BTS, BTR, BTC, XCHG, XADD -> false;
       default ->
           !Translatable.writes(insn, operand) || insn.size(operand) == 8 || insn.size(operand) == 1;
     };

@@ -243,6 +243,14 @@ final class Translatable {
     return insn.op != Op.LEA && !insn.info.has(Property.HINT);
   }
 
+  /**
+   * True if some host raises an exception where the memory operand is not aligned to its size. Not
+   * all do that the manuals say it of.
+   */
+  static boolean mustBeAligned(Insn insn) {
+    return insn.info.has(Property.ALIGNED) || insn.op == Op.CMPXCHG16B;
+  }
+
   /** True if the memory operand may be written. */
   static boolean writesMemory(Insn insn) {
     return insn.memOperand == 0

@@ -1,2 +1,0 @@
-/** {@code pollux demo}: a pair of machines, one of which dies. */
-package dev.pollux.cli.demo;

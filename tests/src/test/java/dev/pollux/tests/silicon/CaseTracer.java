@@ -1,0 +1,62 @@
+package dev.pollux.tests.silicon;
+
+import dev.pollux.core.decode.Decoder;
+import dev.pollux.core.decode.Insn;
+
+/**
+ * Follows a case in the interpreter, instruction by instruction, to find out whether its result is
+ * defined. Not thread-safe.
+ */
+final class CaseTracer {
+  /** A case that does not say what its result is. */
+  static final long UNDEFINED = -1;
+
+  private static final int MAX_STEPS = 20_000;
+
+  private final GuestExecutor guest;
+  private final Decoder decoder;
+
+  CaseTracer(GuestExecutor guest, Decoder decoder) {
+    this.guest = guest;
+    this.decoder = decoder;
+  }
+
+  /**
+   * Flags that the case leaves undefined; {@link #UNDEFINED} if an instruction depends on such a
+   * flag, or if execution leaves the case's own code or does not end.
+   */
+  long undefinedFlags(SiliconCase test) {
+    byte[] code = test.code();
+    Insn[] insns = new Insn[code.length];
+    guest.load(test.bits(), test.start());
+    guest.place(test.bits(), test.address(), code);
+    long undefined = 0;
+    for (int i = 0; i < MAX_STEPS; i++) {
+      long offset = guest.state().rip() - test.address();
+      long end = test.address() + code.length;
+      if (offset == code.length) {
+        return Window.hasExit(end) || end == Window.CODE_END ? undefined : UNDEFINED;
+      }
+      if (offset < 0 || offset > code.length) {
+        return UNDEFINED;
+      }
+      Insn insn = insns[(int) offset];
+      if (insn == null) {
+        insn = decoder.decode(code, (int) offset, code.length, test.bits());
+        insns[(int) offset] = insn;
+      }
+      if (insn == null) {
+        // The rest of the instruction is what lies behind the case: nothing, at the end of a page.
+        return end == Window.CODE_END ? undefined : UNDEFINED;
+      }
+      if ((insn.flagsRead() & undefined) != 0) {
+        return UNDEFINED;
+      }
+      if (!guest.step()) {
+        return undefined;
+      }
+      undefined = insn.info == null ? undefined : SiliconCase.undefinedAfter(insn, undefined);
+    }
+    return UNDEFINED;
+  }
+}
