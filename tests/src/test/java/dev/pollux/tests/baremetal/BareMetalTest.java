@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.pollux.core.cpu.CpuFeature;
+import dev.pollux.core.jit.HostSupport;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -12,11 +14,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -61,17 +65,38 @@ class BareMetalTest {
         new Guest("debug", DebugProgram::new),
         new Guest("system-calls", SystemCallProgram::new),
         new Guest("protected", ProtectedProgram::new),
+        new Guest("avx", AvxProgram::new),
         new Guest("chipset", ChipsetProgram::new));
   }
 
   @TempDir Path directory;
 
+  private static boolean generatorRuns(Guest guest) {
+    try {
+      // Its guests have AVX where the host has it.
+      Set<CpuFeature> features = HostSupport.guestFeatures();
+      return !guest.name().equals("avx") || features.contains(CpuFeature.FMA);
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** Every guest with every engine that works here. */
+  static Stream<Arguments> runs() {
+    return guests()
+        .flatMap(
+            guest ->
+                Stream.of("interp", "jit")
+                    .filter(engine -> engine.equals("interp") || generatorRuns(guest))
+                    .map(engine -> Arguments.of(guest, engine)));
+  }
+
   @ParameterizedTest
-  @MethodSource("guests")
-  void reportsWhatIsRecorded(Guest guest) throws IOException, InterruptedException {
-    String report = runOnPollux(guest.program().get().build(false), "interp");
+  @MethodSource("runs")
+  void reportsWhatIsRecorded(Guest guest, String engine) throws IOException, InterruptedException {
+    String report = runOnPollux(guest.program().get().build(false), engine);
     String record = System.getProperty("baremetal.record");
-    if (record != null) {
+    if (record != null && engine.equals("interp")) {
       Files.writeString(Path.of(record, guest.name() + ".txt"), report);
       return;
     }
