@@ -28,6 +28,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     subcommands = {
       RunCommand.class,
       QmpShellCommand.class,
+      DemoCommand.class,
       GuestCommand.class,
       Main.VersionCommand.class
     })

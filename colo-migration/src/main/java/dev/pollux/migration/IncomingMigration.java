@@ -5,6 +5,8 @@ import static dev.pollux.migration.MigrationStatus.*;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.migration.colo.ColoCache;
+import dev.pollux.migration.colo.ColoController;
 import dev.pollux.migration.multifd.MultifdReceiver;
 import dev.pollux.migration.ram.GuestRam;
 import dev.pollux.migration.ram.RamLoader;
@@ -41,6 +43,7 @@ final class IncomingMigration {
   private final List<MigrationAddress.SocketAddress> addresses;
   private final boolean exitOnError;
   private final BooleanSupplier autostart;
+  private final ColoController colo;
   private final Connections connections;
   private final StatusHolder status;
   private final Set<MigrationCapability> capabilities;
@@ -56,6 +59,9 @@ final class IncomingMigration {
   private MultifdReceiver multifd;
   private DeviceSections devices;
 
+  /** Where memory goes too, once the source wants COLO. */
+  private Optional<ColoCache> cache = Optional.empty();
+
   /**
    * Begins to listen. Machine lock held; {@link #start} begins.
    *
@@ -63,11 +69,16 @@ final class IncomingMigration {
    * @param autostart whether the guest is to be started; asked with the machine lock held
    */
   IncomingMigration(
-      MigrationContext context, MigrationAddress at, boolean exitOnError, BooleanSupplier autostart)
+      MigrationContext context,
+      MigrationAddress at,
+      boolean exitOnError,
+      BooleanSupplier autostart,
+      ColoController colo)
       throws IOException {
     this.context = context;
     this.exitOnError = exitOnError;
     this.autostart = autostart;
+    this.colo = colo;
     this.connections = new Connections();
     this.capabilities = context.capabilities().enabled();
     this.status = new StatusHolder(context.listener());
@@ -175,7 +186,7 @@ final class IncomingMigration {
     DeviceSections.Loaded loaded = sections.readSections(in, devices);
     sections.checkRam();
     RunState state = loaded.check();
-    if (multifd != null) {
+    if (multifd != null && cache.isEmpty()) {
       multifd.expectEnd();
     }
     SectionReader.skipDescription(in);
@@ -189,8 +200,18 @@ final class IncomingMigration {
     if (backOpen) {
       ReturnPath.shut(back.orElseThrow(), false);
     }
-    release();
-    boolean _ = context.onLoop(this::checkEnding, () -> enter(state));
+    if (cache.isPresent()) {
+      boolean _ = context.onLoop(this::checkEnding, () -> status.change(ACTIVE, COLO));
+      colo.runSecondary(
+          this::checkEnding,
+          status,
+          new ColoController.Connection(in, back.orElseThrow(), connections::shutdown),
+          new ColoController.Target(ram, sections, devices, cache.get()));
+      release();
+    } else {
+      release();
+      boolean _ = context.onLoop(this::checkEnding, () -> enter(state));
+    }
   }
 
   /** Obeys what the source says between sections. */
@@ -208,10 +229,21 @@ final class IncomingMigration {
         }
       }
       case SWITCHOVER_START -> {}
-      case ENABLE_COLO ->
-          throw new StreamException("the source wants COLO; switch on the capability x-colo here");
+      case ENABLE_COLO -> enableColo();
       default -> throw new StreamException("command %s is not supported".formatted(command));
     }
+  }
+
+  /** From now on memory goes to the COLO cache too. */
+  private void enableColo() throws IOException {
+    if (!capabilities.contains(MigrationCapability.X_COLO)) {
+      throw new StreamException("the source wants COLO; switch on the capability x-colo here");
+    }
+    if (!backOpen || cache.isPresent()) {
+      throw new StreamException("COLO without a way back, or twice");
+    }
+    cache = Optional.of(new ColoCache(context.machine().ramBlocks()));
+    ram.setSink(cache.get());
   }
 
   /** Goes on as the source was. Event loop. */

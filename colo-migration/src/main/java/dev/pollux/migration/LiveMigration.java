@@ -3,6 +3,8 @@ package dev.pollux.migration;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.migration.colo.CheckpointCause;
+import dev.pollux.migration.colo.ColoController;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +20,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
   private final MigrationCapabilities capabilities = new MigrationCapabilities();
   private final List<MigrationListener> listeners = new CopyOnWriteArrayList<>();
   private final MigrationContext context;
+  private final ColoController colo;
 
   // Changed with the machine lock held.
   private volatile MigrationParameters parameters = MigrationParameters.DEFAULTS;
@@ -34,6 +37,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     this.context =
         new MigrationContext(
             machine, machineType, uuid, capabilities, () -> parameters, new Broadcast());
+    colo = new ColoController(context);
   }
 
   /** Tells all listeners. */
@@ -108,6 +112,9 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     refuseUnbuilt(!merged.tlsCreds().orElseThrow().value().isEmpty(), "tls-creds");
     refuseUnbuilt(merged.mode().orElseThrow() != MigrationParameters.MigMode.NORMAL, "mode");
     parameters = merged;
+    if (changes.xCheckpointDelay().isPresent()) {
+      colo.call(CheckpointCause.PARAMETER);
+    }
   }
 
   private static void refuseUnbuilt(boolean wanted, String parameter) {
@@ -130,7 +137,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     if (resume) {
       throw new ConfigException("Cannot resume if there is no paused migration");
     }
-    if (underWay() != MigrationStatus.NONE) {
+    if (underWay() != MigrationStatus.NONE || colo.isActive()) {
       throw new ConfigException("There's a migration process in progress");
     }
     RunState state = context.machine().runState().current();
@@ -140,10 +147,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     if (state == RunState.POSTMIGRATE) {
       throw new ConfigException("Can't migrate the vm that was paused due to previous migration");
     }
-    if (capabilities.has(MigrationCapability.X_COLO)) {
-      throw new ConfigException("COLO is not built into this program yet");
-    }
-    outgoing = new OutgoingMigration(context, to);
+    outgoing = new OutgoingMigration(context, to, colo);
     outgoing.start();
   }
 
@@ -156,7 +160,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
       throw new ConfigException("The incoming migration has already been started");
     }
     try {
-      incoming = new IncomingMigration(context, from, exitOnError, () -> autostart);
+      incoming = new IncomingMigration(context, from, exitOnError, () -> autostart, colo);
       incoming.start();
     } catch (IOException e) {
       throw new ConfigException(e.getMessage(), e);
@@ -192,26 +196,33 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
 
   @Override
   public Optional<String> whyNotStart() {
-    return Optional.empty();
+    return colo.whyNotStart();
   }
 
   @Override
   public ColoStatus coloStatus() {
-    return ColoStatus.NONE;
+    return colo.status();
   }
 
   @Override
   public ColoStatistics coloStatistics() {
-    return new ColoStatistics(0, List.of(), List.of(), 0, 0, 0, 0, 0, 0, Optional.empty());
+    return colo.statistics();
   }
 
   @Override
   public void lostHeartbeat() {
-    throw new ConfigException("The feature 'colo' is not enabled");
+    colo.lostHeartbeat();
   }
 
   @Override
-  public void checkpoint() {}
+  public void checkpoint() {
+    colo.call(CheckpointCause.COMMAND);
+  }
+
+  /** COLO of the machine, for those who hold its output back. */
+  public ColoController colo() {
+    return colo;
+  }
 
   @Override
   public boolean isYankable() {

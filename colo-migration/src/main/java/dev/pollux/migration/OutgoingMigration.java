@@ -6,8 +6,10 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.StateOutput;
+import dev.pollux.migration.colo.ColoController;
 import dev.pollux.migration.multifd.MultifdSender;
 import dev.pollux.migration.ram.PageChannels;
+import dev.pollux.migration.ram.PageRecords;
 import dev.pollux.migration.ram.RamSaver;
 import dev.pollux.migration.stream.DeviceSections;
 import dev.pollux.migration.stream.SectionWriter;
@@ -35,7 +37,7 @@ import org.slf4j.LoggerFactory;
  *   ACTIVE  memory flows, pass after pass, while the guest runs, until the rest is small
  *   [PRE_SWITCHOVER  the guest stands still; migrate-continue is awaited]
  *   DEVICE  the rest of memory, the devices' states, the end mark
- *   COMPLETED
+ *   COMPLETED, or COLO where both sides go on
  * </pre>
  *
  * Until the end mark is about to leave, {@link #cancel} is obeyed: without that mark no destination
@@ -55,6 +57,7 @@ final class OutgoingMigration {
 
   private final MigrationContext context;
   private final MigrationAddress to;
+  private final ColoController colo;
   private final Set<MigrationCapability> capabilities;
   private final Connections connections = new Connections();
   private final StatusHolder status;
@@ -67,6 +70,7 @@ final class OutgoingMigration {
   // Of the migration thread.
   private StreamWriter out;
   private SectionWriter sections;
+  private StreamReader back;
   private ReturnPath.Reader returnPath;
   private MultifdSender multifd;
   private RamSaver ram;
@@ -78,9 +82,10 @@ final class OutgoingMigration {
   private long bandwidth;
 
   /** Machine lock held; {@link #start} begins. */
-  OutgoingMigration(MigrationContext context, MigrationAddress to) {
+  OutgoingMigration(MigrationContext context, MigrationAddress to, ColoController colo) {
     this.context = context;
     this.to = to;
+    this.colo = colo;
     this.capabilities = context.capabilities().enabled();
     this.status = new StatusHolder(context.listener());
     this.statistics =
@@ -162,7 +167,11 @@ final class OutgoingMigration {
       iterate();
       stopGuest();
       complete();
-      finish();
+      if (has(MigrationCapability.X_COLO)) {
+        runColo();
+      } else {
+        finish();
+      }
     } catch (IOException | RuntimeException e) {
       log.debug("migration failed", e);
       fail(e);
@@ -175,8 +184,11 @@ final class OutgoingMigration {
     sections = new SectionWriter(out);
     devices = new DeviceSections(context.machine());
     sections.header(context.machineType());
-    if (has(MigrationCapability.RETURN_PATH)) {
+    if (has(MigrationCapability.RETURN_PATH) || has(MigrationCapability.X_COLO)) {
       openReturnPath(main);
+    }
+    if (has(MigrationCapability.X_COLO)) {
+      sections.command(StreamCommand.ENABLE_COLO);
     }
     Optional<PageChannels> channels = Optional.empty();
     if (has(MigrationCapability.MULTIFD)) {
@@ -202,7 +214,8 @@ final class OutgoingMigration {
     }
     sections.command(StreamCommand.OPEN_RETURN_PATH);
     sections.ping(1);
-    returnPath = new ReturnPath.Reader(new StreamReader(main), connections::shutdown);
+    back = new StreamReader(main);
+    returnPath = new ReturnPath.Reader(back, connections::shutdown);
   }
 
   private MultifdSender openMultifd() throws IOException {
@@ -380,6 +393,25 @@ final class OutgoingMigration {
     if (returnPath != null) {
       returnPath.awaitShut(this::check);
     }
+  }
+
+  /** The destination has the guest's state and starts it; both go on until one is lost. */
+  private void runColo() throws IOException {
+    statistics.setEnd();
+    boolean _ = context.onLoop(this::check, () -> status.change(DEVICE, COLO));
+    colo.runPrimary(
+        this::check,
+        status,
+        new ColoController.Connection(back, out, connections::shutdown),
+        new ColoController.Source(
+            ram.dirty(),
+            new PageRecords(out, statistics.counters, Optional.ofNullable(multifd)),
+            devices,
+            () -> context.listener().pass(statistics.pass(0))));
+    if (multifd != null) {
+      multifd.close();
+    }
+    connections.close();
   }
 
   private byte[] saveDevices() {

@@ -1,5 +1,6 @@
 package dev.pollux.migration.multifd;
 
+import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.migration.ram.PageChannels;
 import dev.pollux.migration.ram.RamCounters;
@@ -8,12 +9,15 @@ import dev.pollux.migration.stream.StreamWriter;
 import dev.pollux.migration.transport.Connections;
 import dev.pollux.migration.transport.MigrationChannel;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -33,8 +37,18 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
     private int count;
     private boolean sync;
 
+    /** Contents of the pages in the order of {@link #offsets}; null where they are the guest's. */
+    private ByteBuffer copies;
+
     Packet(RamBlock block) {
       this.block = block;
+    }
+
+    /** Host address of a page's contents. */
+    long contents(int index) {
+      return copies == null
+          ? block.hostAddress() + offsets[index]
+          : MemorySegment.ofBuffer(copies).address() + (long) index * RamBlock.PAGE_SIZE;
     }
   }
 
@@ -43,6 +57,7 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
   private final RamCounters counters;
   private final boolean findZeroPages;
   private final Connections connections;
+  private final ConcurrentLinkedQueue<ByteBuffer> buffers = new ConcurrentLinkedQueue<>();
   private Packet packet = new Packet(null);
   private int next;
   private volatile IOException failure;
@@ -71,11 +86,30 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
 
   @Override
   public void send(RamBlock block, long offset) throws IOException {
-    if (packet.block != block || packet.count == MultifdFormat.PAGES) {
+    if (packet.block != block || packet.copies != null || packet.count == MultifdFormat.PAGES) {
       dispatch();
       packet = new Packet(block);
     }
     packet.offsets[packet.count++] = offset;
+  }
+
+  @Override
+  public void send(RamBlock block, long offset, long contents) throws IOException {
+    if (packet.block != block || packet.copies == null || packet.count == MultifdFormat.PAGES) {
+      dispatch();
+      packet = new Packet(block);
+      packet.copies = takeBuffer();
+    }
+    RawMemory.copy(contents, packet.contents(packet.count), RamBlock.PAGE_SIZE);
+    packet.offsets[packet.count++] = offset;
+  }
+
+  /** Memory for a packet's contents, used again and again. */
+  private ByteBuffer takeBuffer() {
+    ByteBuffer free = buffers.poll();
+    return free != null
+        ? free
+        : ByteBuffer.allocateDirect(MultifdFormat.PAGES * RamBlock.PAGE_SIZE);
   }
 
   private void dispatch() throws IOException {
@@ -169,6 +203,9 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
           write(work);
           out.flush();
           written = out.position();
+          if (work.copies != null) {
+            buffers.add(work.copies);
+          }
         }
       } catch (IOException e) {
         fail(e);
@@ -194,13 +231,15 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
     private void write(Packet work) throws IOException {
       // Zero pages go behind the others in the list.
       long[] sorted = new long[MultifdFormat.PAGES];
+      long[] contents = new long[MultifdFormat.PAGES];
       int normal = 0;
       int zero = 0;
       for (int i = 0; i < work.count; i++) {
         long offset = work.offsets[i];
-        if (findZeroPages && ZeroPages.isZero(work.block.hostAddress() + offset)) {
+        if (findZeroPages && ZeroPages.isZero(work.contents(i))) {
           work.offsets[zero++] = offset;
         } else {
+          contents[normal] = work.contents(i);
           sorted[normal++] = offset;
         }
       }
@@ -224,7 +263,7 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
         out.u64(offset);
       }
       for (int i = 0; i < normal; i++) {
-        out.page(work.block.hostAddress() + sorted[i]);
+        out.page(contents[i]);
       }
       counters.countZero(zero);
       counters.countNormal(normal);

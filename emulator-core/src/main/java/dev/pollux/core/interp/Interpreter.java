@@ -349,7 +349,7 @@ public final class Interpreter implements ExecutionEngine {
     state.setU32(CpuLayout.INTERRUPT_SHADOW, 0);
     long rip = state.rip();
     try {
-      execute(findOne(rip));
+      executeAlone(findOne(rip));
     } catch (CpuException e) {
       state.setU32(CpuLayout.INTERRUPT_SHADOW, shadow);
       throw e;

@@ -154,6 +154,14 @@ public final class PageSnapshot implements WriteWatcher, AutoCloseable {
     return false;
   }
 
+  /**
+   * The pages of the snapshot that are still to be found, one set per log; what {@link #take} has
+   * just taken is whole here. Thread of {@link #next}.
+   */
+  public List<long[]> pending() {
+    return List.copyOf(pending);
+  }
+
   /** Pages that the guest wrote before they were handed out, in all snapshots so far. */
   public long putAside() {
     synchronized (freeSlots) {

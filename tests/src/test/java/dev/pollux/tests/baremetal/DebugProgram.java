@@ -30,6 +30,23 @@ final class DebugProgram extends LongModeProgram {
     asm.mov(DebugReg.DR7, Gpr.RAX);
     returnFromExceptions(false);
     notOnQemu(this::generalDetect);
+    stepThroughKnownCode();
+  }
+
+  /** Code that has executed before, and that an engine may run on into. */
+  private void stepThroughKnownCode() {
+    Label known = new Label("known");
+    Label behind = new Label();
+    asm.jmp(behind);
+    asm.bind(known);
+    asm.inc(DWORD, Gpr.RCX);
+    asm.ret();
+    asm.bind(behind);
+    asm.call(known);
+    asm.call(known);
+    returnFromExceptions(true);
+    attempt(
+        "single steps through code that has executed before", () -> steps(() -> asm.call(known)));
   }
 
   private void generalDetect() {

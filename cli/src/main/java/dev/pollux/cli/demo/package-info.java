@@ -1,0 +1,2 @@
+/** {@code pollux demo}: a pair of machines, one of which dies. */
+package dev.pollux.cli.demo;

@@ -1,0 +1,196 @@
+package dev.pollux.migration.colo;
+
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.migration.ColoStatistics;
+import dev.pollux.migration.ColoStatus;
+import dev.pollux.migration.MigrationContext;
+import dev.pollux.migration.MigrationStatus;
+import dev.pollux.migration.StatusHolder;
+import dev.pollux.migration.ram.DirtyPages;
+import dev.pollux.migration.ram.PageRecords;
+import dev.pollux.migration.ram.RamLoader;
+import dev.pollux.migration.stream.DeviceSections;
+import dev.pollux.migration.stream.SectionReader;
+import dev.pollux.migration.stream.StreamReader;
+import dev.pollux.migration.stream.StreamWriter;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/**
+ * COLO of one machine: which side it is, and what monitors ask of it. Migrations that were made
+ * with {@code x-colo} end in {@link #runPrimary} and {@link #runSecondary}.
+ */
+public final class ColoController {
+  /**
+   * The connection of a pair.
+   *
+   * @param cut cuts it, and what belongs to it, without waiting
+   */
+  public record Connection(StreamReader in, StreamWriter out, Runnable cut) {}
+
+  /**
+   * What a primary takes over from the migration before.
+   *
+   * @param dirty everything has been sent that it tells of
+   * @param records writes pages
+   * @param nextPass tells of another pass over the memory
+   */
+  public record Source(
+      DirtyPages dirty, PageRecords records, DeviceSections devices, Runnable nextPass) {}
+
+  /**
+   * What a secondary takes over from the migration before.
+   *
+   * @param ram puts pages into the cache
+   */
+  public record Target(
+      RamLoader ram, SectionReader sections, DeviceSections devices, ColoCache cache) {}
+
+  private final MigrationContext context;
+  private final CheckpointLog log = new CheckpointLog();
+  private final List<CheckpointListener> listeners = new CopyOnWriteArrayList<>();
+
+  /** The present side, or the last one; null before the first. */
+  private volatile ColoSide side;
+
+  private volatile boolean active;
+
+  /** Of the side before the present one. */
+  private volatile ColoStatus.Mode lastMode = ColoStatus.Mode.NONE;
+
+  public ColoController(MigrationContext context) {
+    this.context = context;
+  }
+
+  /** Adds who hears of checkpoints, before the first. */
+  public void addListener(CheckpointListener listener) {
+    listeners.add(listener);
+  }
+
+  private ColoSide.Wiring wiring(
+      MigrationContext.Ending ending, StatusHolder status, Connection connection) {
+    return new ColoSide.Wiring(
+        context,
+        ending,
+        status,
+        new ColoLink(connection.in(), connection.out(), connection.cut()),
+        log,
+        new Broadcast());
+  }
+
+  /** Tells all listeners. */
+  private final class Broadcast implements CheckpointListener {
+    @Override
+    public void taken() {
+      listeners.forEach(CheckpointListener::taken);
+    }
+
+    @Override
+    public void received() {
+      listeners.forEach(CheckpointListener::received);
+    }
+
+    @Override
+    public void loaded() {
+      listeners.forEach(CheckpointListener::loaded);
+    }
+
+    @Override
+    public void failedOver() {
+      listeners.forEach(CheckpointListener::failedOver);
+    }
+  }
+
+  /**
+   * The rest of a migration's life on its source: returns after the failover, the guest running
+   * again, or when the emulator ends. The guest is stopped, everything was sent, and the
+   * destination has said that it is content. Migration thread.
+   */
+  public void runPrimary(
+      MigrationContext.Ending ending, StatusHolder status, Connection connection, Source source)
+      throws IOException {
+    run(new ColoPrimary(wiring(ending, status, connection), source));
+  }
+
+  /**
+   * The rest of a migration's life on its destination: returns after the failover, the guest
+   * running, or when the emulator ends. The machine has the source's state. Migration thread.
+   */
+  public void runSecondary(
+      MigrationContext.Ending ending, StatusHolder status, Connection connection, Target target) {
+    run(new ColoSecondary(wiring(ending, status, connection), target));
+  }
+
+  private void run(ColoSide next) {
+    lastMode = lastMode();
+    side = next;
+    active = true;
+    try {
+      next.run();
+    } finally {
+      active = false;
+    }
+  }
+
+  /** Whether a side still has things to do, so that no new migration may begin. */
+  public boolean isActive() {
+    return active;
+  }
+
+  /** What {@code query-colo-status} tells. Any thread. */
+  public ColoStatus status() {
+    ColoSide now = side;
+    if (now == null) {
+      return ColoStatus.NONE;
+    }
+    MigrationStatus status = now.wiring.status().get();
+    boolean colo = status == MigrationStatus.COLO;
+    ColoSide.Failover failover = now.failover();
+    ColoStatus.ExitReason reason =
+        switch (failover) {
+          case NONE -> ColoStatus.ExitReason.NONE;
+          case COMPLETED -> ColoStatus.ExitReason.REQUEST;
+          default ->
+              colo && now.mode() == ColoStatus.Mode.PRIMARY
+                  ? ColoStatus.ExitReason.PROCESSING
+                  : ColoStatus.ExitReason.ERROR;
+        };
+    return new ColoStatus(colo ? now.mode() : ColoStatus.Mode.NONE, lastMode(), reason);
+  }
+
+  /** The side of this machine before its last failover. */
+  private ColoStatus.Mode lastMode() {
+    ColoSide now = side;
+    return now != null && now.failover() == ColoSide.Failover.COMPLETED ? now.mode() : lastMode;
+  }
+
+  public ColoStatistics statistics() {
+    return log.get();
+  }
+
+  /** Begins the failover. Event loop, machine lock held. */
+  public void lostHeartbeat() {
+    ColoSide now = side;
+    if (now == null || now.wiring.status().get() != MigrationStatus.COLO) {
+      throw new ConfigException("The feature 'colo' is not enabled");
+    }
+    now.requestFailover();
+  }
+
+  /** Calls for a checkpoint, where this side is a primary. Any thread. */
+  public void call(CheckpointCause cause) {
+    if (active && side instanceof ColoPrimary primary) {
+      primary.call(cause);
+    }
+  }
+
+  /** Why the guest may not be started just now. */
+  public Optional<String> whyNotStart() {
+    ColoSide now = side;
+    return active && now != null && (now.isLooping() || now.failover() != ColoSide.Failover.NONE)
+        ? Optional.of("the guest is stopped for a COLO checkpoint and goes on by itself")
+        : Optional.empty();
+  }
+}

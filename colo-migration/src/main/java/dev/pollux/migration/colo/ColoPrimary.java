@@ -1,0 +1,319 @@
+package dev.pollux.migration.colo;
+
+import dev.pollux.core.host.Libc;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.machine.RunState;
+import dev.pollux.core.memory.DirtyLog;
+import dev.pollux.core.memory.PageSnapshot;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.state.StateOutput;
+import dev.pollux.migration.ColoStatus;
+import dev.pollux.migration.ram.DirtyPages;
+import dev.pollux.migration.stream.SectionWriter;
+import dev.pollux.migration.stream.StreamException;
+import dev.pollux.migration.stream.StreamFormat;
+import dev.pollux.migration.stream.StreamWriter;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The primary: runs the guest, and when something calls for it, takes the guest's state and sends
+ * it to the secondary. The guest stands still while device states are saved and dirty pages are
+ * armed; the pages themselves are sent while it runs on ({@link PageSnapshot}).
+ *
+ * <p>Between checkpoints dirty pages flow ahead, unless the guest soon writes them again anyway.
+ */
+final class ColoPrimary extends ColoSide {
+  /** An answer that takes longer does not come. */
+  private static final long PATIENCE_SECONDS = 30;
+
+  private static final long SHORTEST_FLOW_MILLIS = 50;
+  private static final long LONGEST_FLOW_MILLIS = 1000;
+
+  /** Pages between two looks at what else there is to do. */
+  private static final int BATCH = 256;
+
+  private static final int MOST_SKIPPED_FLOWS = 64;
+
+  private final ColoController.Source source;
+  private final CheckpointTrigger trigger;
+  private final List<DirtyLog> logs;
+  private final PageDigest digest = new PageDigest();
+  private final BlockingQueue<ColoMessage> answers = new LinkedBlockingQueue<>();
+  private final StateOutput state = new StateOutput();
+  private final PageSnapshot.Page page = new PageSnapshot.Page();
+  private final long buffer;
+  private PageSnapshot snapshot;
+
+  /** Pages that flowed ahead since the last checkpoint, by log. */
+  private final List<long[]> flowed = new ArrayList<>();
+
+  private long flowedPages;
+  private int skipFlows;
+  private int flowsToSkip;
+
+  ColoPrimary(Wiring wiring, ColoController.Source source) throws IOException {
+    super(wiring);
+    this.source = source;
+    this.logs = source.dirty().logs();
+    this.trigger =
+        new CheckpointTrigger(
+            () -> wiring.context().parameters().get().xCheckpointDelay().orElseThrow());
+    this.buffer = Libc.mapAnonymous(RamBlock.PAGE_SIZE, Libc.PROT_READ | Libc.PROT_WRITE);
+    logs.forEach(log -> flowed.add(log.emptySet()));
+  }
+
+  @Override
+  ColoStatus.Mode mode() {
+    return ColoStatus.Mode.PRIMARY;
+  }
+
+  /** Calls for a checkpoint. Any thread. */
+  void call(CheckpointCause cause) {
+    trigger.call(cause);
+  }
+
+  @Override
+  boolean isLoading() {
+    return false;
+  }
+
+  @Override
+  void loop() throws IOException {
+    Thread reader = Thread.ofPlatform().name("COLO answers").daemon(true).start(this::readAnswers);
+    try {
+      await(ColoMessage.CHECKPOINT_READY);
+      boolean _ = onLoop(this::begin);
+      while (true) {
+        awaitCall();
+        checkpoint();
+      }
+    } finally {
+      link.fail("COLO has ended");
+      join(reader);
+    }
+  }
+
+  private static void join(Thread thread) {
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Sees at once when the connection breaks, whatever the side's thread does. */
+  private void readAnswers() {
+    try {
+      while (true) {
+        answers.add(link.receive());
+      }
+    } catch (IOException e) {
+      trigger.interrupt(); // the link knows why
+    }
+  }
+
+  /** Both sides have the same state; the guest goes on. Event loop. */
+  private boolean begin() {
+    if (failover() == Failover.NONE) {
+      snapshot = new PageSnapshot(logs);
+      trigger.arm();
+      machine.start();
+    }
+    return true;
+  }
+
+  private void checkLink() throws IOException {
+    wiring.ending().check();
+    if (link.failure() != null) {
+      throw new IOException(link.failure());
+    }
+  }
+
+  private void await(ColoMessage wanted) throws IOException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    try {
+      while (true) {
+        ColoMessage answer = answers.poll(20, TimeUnit.MILLISECONDS);
+        if (answer == wanted) {
+          return;
+        }
+        if (answer != null) {
+          throw new StreamException("%s came in place of %s".formatted(answer, wanted));
+        }
+        checkLink();
+        if (System.nanoTime() > end) {
+          throw new IOException("%s has not come within %d s".formatted(wanted, PATIENCE_SECONDS));
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
+  }
+
+  // ---- between checkpoints ----
+
+  private void awaitCall() throws IOException {
+    while (true) {
+      Optional<CheckpointCause> cause = trigger.await(flowPause());
+      checkLink();
+      if (cause.isPresent()) {
+        wiring.log().called(cause.get());
+        return;
+      }
+      if (skipFlows == 0) {
+        flow();
+      }
+    }
+  }
+
+  /** Nanoseconds until dirty pages flow. */
+  private long flowPause() {
+    long delay = wiring.context().parameters().get().xCheckpointDelay().orElseThrow();
+    return TimeUnit.MILLISECONDS.toNanos(
+        Math.clamp(delay / 2, SHORTEST_FLOW_MILLIS, LONGEST_FLOW_MILLIS));
+  }
+
+  /** Sends what is dirty as it is; what the guest writes meanwhile is dirty again. */
+  private void flow() throws IOException {
+    DirtyPages dirty = source.dirty();
+    if (dirty.collect() == 0) {
+      return;
+    }
+    long before = link.sent();
+    long[] count = {0};
+    link.send(
+        ColoMessage.PAGES,
+        _ -> {
+          for (long number = dirty.next(); number >= 0; number = dirty.next()) {
+            int index = dirty.block();
+            DirtyLog log = logs.get(index);
+            if (count[0] % BATCH == 0 && trigger.await(0).isPresent()) {
+              log.add(number);
+              continue; // the checkpoint takes the rest
+            }
+            RamBlock block = log.block();
+            long offset = number << RamBlock.PAGE_BITS;
+            RawMemory.copy(block.hostAddress() + offset, buffer, RamBlock.PAGE_SIZE);
+            send(block, offset);
+            flowed.get(index)[(int) (number >> 6)] |= 1L << (number & 63);
+            count[0]++;
+          }
+          source.records().end();
+        });
+    flowedPages += count[0];
+    wiring.log().carried(count[0], link.sent() - before);
+  }
+
+  /** Sends the page in the buffer. */
+  private void send(RamBlock block, long offset) throws IOException {
+    digest.add(block, offset, buffer);
+    source.records().write(block, offset, buffer);
+  }
+
+  /** Whether it was worth while: few of the pages that flowed ahead were written again. */
+  private void judgeFlow(List<long[]> dirtyAgain) {
+    if (flowedPages == 0) {
+      skipFlows = Math.max(0, skipFlows - 1);
+      return;
+    }
+    long again = 0;
+    for (int i = 0; i < flowed.size(); i++) {
+      long[] set = flowed.get(i);
+      for (int word = 0; word < set.length; word++) {
+        again += Long.bitCount(set[word] & dirtyAgain.get(i)[word]);
+        set[word] = 0;
+      }
+    }
+    if (again * 2 > flowedPages) {
+      flowsToSkip = Math.clamp(flowsToSkip * 2L, 1, MOST_SKIPPED_FLOWS);
+    } else {
+      flowsToSkip = 0;
+    }
+    skipFlows = flowsToSkip;
+    flowedPages = 0;
+  }
+
+  // ---- a checkpoint ----
+
+  private void checkpoint() throws IOException {
+    link.send(ColoMessage.CHECKPOINT_REQUEST);
+    await(ColoMessage.CHECKPOINT_REPLY);
+    if (!onLoop(this::take)) {
+      checkLink();
+      throw new IOException("a failover was asked for");
+    }
+    source.nextPass().run();
+    long before = link.sent();
+    long[] count = {0};
+    link.send(ColoMessage.VMSTATE_SEND, out -> count[0] = sendMemory(out));
+    link.send(
+        ColoMessage.VMSTATE_SIZE,
+        out -> {
+          byte[] bytes = state.toByteArray();
+          out.u64(bytes.length);
+          out.bytes(bytes);
+        });
+    link.send(ColoMessage.DIGEST, out -> out.u64(digest.take()));
+    await(ColoMessage.VMSTATE_RECEIVED);
+    wiring.log().carried(count[0], link.sent() - before);
+    wiring.log().completed();
+    trigger.clear();
+    wiring.listener().received();
+    await(ColoMessage.VMSTATE_LOADED);
+    wiring.listener().loaded();
+  }
+
+  /** Takes the guest's state; whether that may be. Event loop. */
+  private boolean take() {
+    if (failover() != Failover.NONE || link.failure() != null) {
+      return false;
+    }
+    final long start = System.nanoTime();
+    RunState before = machine.runState().current();
+    if (before.isRunning()) {
+      machine.stop(RunState.COLO);
+    }
+    state.clear();
+    source.devices().save(state, before);
+    state.u8(StreamFormat.END);
+    snapshot.take();
+    machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
+    wiring.listener().taken();
+    if (before.isRunning()) {
+      machine.start();
+      wiring.log().stopped(System.nanoTime() - start);
+    }
+    return true;
+  }
+
+  private long sendMemory(StreamWriter out) throws IOException {
+    judgeFlow(snapshot.pending());
+    SectionWriter sections = new SectionWriter(out);
+    sections.endRam();
+    long count = 0;
+    while (snapshot.next(buffer, page)) {
+      send(page.block(), page.number() << RamBlock.PAGE_BITS);
+      count++;
+    }
+    source.records().end();
+    sections.footer();
+    sections.end();
+    return count;
+  }
+
+  @Override
+  void release() {
+    if (snapshot != null) {
+      snapshot.close();
+    }
+    source.dirty().close();
+    Libc.unmap(buffer, RamBlock.PAGE_SIZE);
+  }
+}

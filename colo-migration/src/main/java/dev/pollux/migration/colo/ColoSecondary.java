@@ -1,0 +1,174 @@
+package dev.pollux.migration.colo;
+
+import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.memory.DirtyLog;
+import dev.pollux.migration.ColoStatus;
+import dev.pollux.migration.stream.DeviceSections;
+import dev.pollux.migration.stream.StreamException;
+import dev.pollux.migration.stream.StreamReader;
+import java.io.IOException;
+import java.util.List;
+
+/**
+ * The secondary: runs the same guest and, when a checkpoint has come whole, replaces the guest's
+ * state by it.
+ *
+ * <p>At every moment it has a whole state to go on from: its own running one until everything of a
+ * checkpoint is here and was checked; from then on that checkpoint, all of which is in this
+ * process's memory. {@link #isLoading} is the line between the two, and a failover that comes
+ * behind it waits until the checkpoint is in place.
+ */
+final class ColoSecondary extends ColoSide {
+  private static final int LARGEST_STATE = 64 << 20;
+
+  private final ColoController.Target target;
+  private final List<DirtyLog> logs;
+
+  /** A whole checkpoint is here that is not in place yet. Guarded by this. */
+  private boolean loading;
+
+  ColoSecondary(Wiring wiring, ColoController.Target target) {
+    super(wiring);
+    this.target = target;
+    this.logs = machine.ramBlocks().stream().map(DirtyLog::new).toList();
+  }
+
+  @Override
+  ColoStatus.Mode mode() {
+    return ColoStatus.Mode.SECONDARY;
+  }
+
+  @Override
+  boolean isLoading() {
+    return loading;
+  }
+
+  @Override
+  void loop() throws IOException {
+    boolean _ = onLoop(this::begin);
+    link.send(ColoMessage.CHECKPOINT_READY);
+    while (true) {
+      ColoMessage message = link.receive();
+      switch (message) {
+        case PAGES -> readPages();
+        case CHECKPOINT_REQUEST -> checkpoint();
+        default -> throw new StreamException("%s came between checkpoints".formatted(message));
+      }
+    }
+  }
+
+  /** Both sides have the same state; the guest goes on here too. Event loop. */
+  private boolean begin() {
+    target.cache().goLive();
+    logs.forEach(DirtyLog::start);
+    machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
+    machine.start();
+    return true;
+  }
+
+  private void readPages() throws IOException {
+    long before = link.in().position();
+    target.ram().load(link.in());
+    wiring.log().carried(0, link.in().position() - before);
+  }
+
+  private void checkpoint() throws IOException {
+    link.send(ColoMessage.CHECKPOINT_REPLY);
+    link.expect(ColoMessage.VMSTATE_SEND);
+    long before = link.in().position();
+    DeviceSections.Loaded none = target.sections().readSections(link.in(), target.devices());
+    if (!none.isEmpty()) {
+      throw new StreamException("device states came with the memory");
+    }
+    link.expect(ColoMessage.VMSTATE_SIZE);
+    DeviceSections.Loaded states = readStates();
+    RunState state = states.check();
+    link.expect(ColoMessage.DIGEST);
+    if (link.in().u64() != target.cache().takeDigest()) {
+      throw new StreamException("the memory that came is not what was sent");
+    }
+    wiring.log().carried(0, link.in().position() - before);
+    load(states, state);
+  }
+
+  private DeviceSections.Loaded readStates() throws IOException {
+    long size = link.in().u64();
+    if (size <= 0 || size > LARGEST_STATE) {
+      throw new StreamException("device states of %s bytes".formatted(Long.toUnsignedString(size)));
+    }
+    StreamReader in = new StreamReader(link.in().bytes((int) size));
+    DeviceSections.Loaded states = target.sections().readSections(in, target.devices());
+    if (in.position() != size) {
+      throw new StreamException("something follows the device states");
+    }
+    return states;
+  }
+
+  /** Everything is here: from now on this state is the one to go on from. */
+  private void load(DeviceSections.Loaded states, RunState state) throws IOException {
+    synchronized (this) {
+      if (failover() == Failover.COMPLETED) {
+        throw new IOException("a failover was asked for");
+      }
+      loading = true;
+    }
+    link.setDeaf(true);
+    IOException broken = null;
+    try {
+      link.send(ColoMessage.VMSTATE_RECEIVED);
+    } catch (IOException e) {
+      // The primary may have been told, and its guest's output may have left: no way back.
+      broken = e;
+    }
+    long start = onLoop(this::stopForLoad);
+    wiring.log().carried(target.cache().apply(logs), 0);
+    boolean _ = onLoop(() -> enter(states, state));
+    wiring.log().stopped(System.nanoTime() - start);
+    wiring.log().completed();
+    link.setDeaf(false);
+    boolean failoverPending;
+    synchronized (this) {
+      loading = false;
+      failoverPending = relaunchFailover();
+    }
+    if (broken != null) {
+      throw broken;
+    }
+    if (!failoverPending) {
+      link.send(ColoMessage.VMSTATE_LOADED);
+    }
+  }
+
+  /** Event loop. */
+  private long stopForLoad() {
+    final long start = System.nanoTime();
+    if (machine.runState().mayBecome(RunState.COLO)) {
+      machine.stop(RunState.COLO);
+    }
+    machine.reset(ShutdownCause.SNAPSHOT_LOAD);
+    return start;
+  }
+
+  /** Event loop. */
+  private boolean enter(DeviceSections.Loaded states, RunState state) {
+    states.apply();
+    machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
+    wiring.listener().loaded();
+    if (failover() != Failover.NONE) {
+      return true; // which starts the guest
+    }
+    if (state.isRunning()) {
+      machine.start();
+    } else if (machine.runState().mayBecome(state)) {
+      machine.setStoppedState(state);
+    }
+    return true;
+  }
+
+  @Override
+  void release() {
+    logs.forEach(DirtyLog::stop);
+    target.cache().close();
+  }
+}

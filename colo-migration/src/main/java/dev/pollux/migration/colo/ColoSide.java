@@ -1,0 +1,174 @@
+package dev.pollux.migration.colo;
+
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.RunState;
+import dev.pollux.migration.ColoStatus;
+import dev.pollux.migration.MigrationContext;
+import dev.pollux.migration.MigrationStatus;
+import dev.pollux.migration.StatusHolder;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One side of a pair, from the end of the first migration to the failover. {@link #run} has a
+ * thread of its own; when its {@link #loop} ends for whatever reason, that is told at once, and
+ * then the failover is awaited, which a manager asks for.
+ */
+abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
+  private static final Logger log = LoggerFactory.getLogger(ColoSide.class);
+
+  /** How far a failover is. */
+  enum Failover {
+    NONE,
+    /** Asked for; the event loop will see to it. */
+    REQUIRE,
+    ACTIVE,
+    /** Asked for while the secondary loads a checkpoint; comes when that is done. */
+    RELAUNCH,
+    COMPLETED
+  }
+
+  /** How a side is wired. */
+  record Wiring(
+      MigrationContext context,
+      MigrationContext.Ending ending,
+      StatusHolder status,
+      ColoLink link,
+      CheckpointLog log,
+      CheckpointListener listener) {}
+
+  final Wiring wiring;
+  final Machine machine;
+  final ColoLink link;
+  private final CountDownLatch failedOver = new CountDownLatch(1);
+
+  /** Changed on the event loop and by the side's thread, guarded by this. */
+  private volatile Failover failover = Failover.NONE;
+
+  private volatile boolean looping = true;
+
+  ColoSide(Wiring wiring) {
+    this.wiring = wiring;
+    this.machine = wiring.context().machine();
+    this.link = wiring.link();
+  }
+
+  abstract ColoStatus.Mode mode();
+
+  /** Checkpoints until the connection is gone or something fails. */
+  abstract void loop() throws IOException;
+
+  /** Lets go of what {@link #loop} held. Event loop, machine lock held, vCPUs parked. */
+  abstract void release();
+
+  /** Whether the state in place is none to go on from just now. Guarded by this. */
+  abstract boolean isLoading();
+
+  Failover failover() {
+    return failover;
+  }
+
+  /** Whether checkpoints are being made. */
+  boolean isLooping() {
+    return looping;
+  }
+
+  <T> T onLoop(Supplier<T> work) throws IOException {
+    return wiring.context().onLoop(wiring.ending(), work);
+  }
+
+  /** Runs to the end of COLO on this side. The side's thread. */
+  final void run() {
+    String reason = "COLO has ended";
+    try {
+      loop();
+    } catch (IOException | RuntimeException e) {
+      log.debug("COLO loop ended", e);
+      reason = e instanceof IOException ? e.getMessage() : "internal error: " + e;
+    }
+    link.fail(reason);
+    boolean asked = failover == Failover.COMPLETED;
+    if (!asked) {
+      wiring.log().failed(Optional.ofNullable(link.failure()).orElse(reason));
+    }
+    try {
+      boolean _ =
+          onLoop(
+              () -> {
+                looping = false;
+                machine.whileParked(this::release);
+                if (machine.runState().is(RunState.FINISH_MIGRATE)) {
+                  machine.setStoppedState(RunState.COLO); // so that cont may start it
+                }
+                return true;
+              });
+      wiring
+          .context()
+          .listener()
+          .coloExited(mode(), asked ? ColoStatus.ExitReason.REQUEST : ColoStatus.ExitReason.ERROR);
+      while (!failedOver.await(20, TimeUnit.MILLISECONDS)) {
+        wiring.ending().check();
+      }
+      boolean _ =
+          onLoop(
+              () -> {
+                if (!machine.runState().is(RunState.SHUTDOWN)) {
+                  machine.start();
+                }
+                return true;
+              });
+    } catch (IOException e) {
+      log.debug("the emulator ends", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      link.close();
+    }
+  }
+
+  /** Begins the failover. Event loop, machine lock held. */
+  final synchronized void requestFailover() {
+    if (failover != Failover.NONE) {
+      throw new ConfigException("COLO failover is already active");
+    }
+    relaunch();
+  }
+
+  /** Has the event loop see to the failover. Guarded by this. */
+  private void relaunch() {
+    failover = Failover.REQUIRE;
+    machine.loop().post(this::failOver);
+  }
+
+  private void failOver() {
+    failover = Failover.ACTIVE;
+    if (machine.runState().current().isRunning()) {
+      machine.stop(RunState.COLO);
+    }
+    synchronized (this) {
+      if (isLoading()) {
+        failover = Failover.RELAUNCH;
+        return;
+      }
+      failover = Failover.COMPLETED;
+    }
+    wiring.status().change(MigrationStatus.COLO, MigrationStatus.COMPLETED);
+    wiring.listener().failedOver();
+    link.fail("a failover was asked for");
+    failedOver.countDown();
+  }
+
+  /** After a load: the failover that was asked for meanwhile comes now. Whether there was one. */
+  final synchronized boolean relaunchFailover() {
+    if (failover == Failover.RELAUNCH) {
+      relaunch();
+    }
+    return failover != Failover.NONE;
+  }
+}
