@@ -105,7 +105,8 @@ final class IncomingMigration {
         addresses.isEmpty() ? Optional.empty() : Optional.of(addresses);
     MigrationStatus now = status.get();
     return MigrationInfo.incoming(
-        Optional.of(now), now == FAILED ? Optional.ofNullable(error) : Optional.empty(), at);
+        now == SETUP ? Optional.empty() : Optional.of(now), // only listening is no migration yet
+        now == FAILED ? Optional.ofNullable(error) : Optional.empty(), at);
   }
 
   /** Ends the thread; the event loop has ended. */
