@@ -106,7 +106,8 @@ final class IncomingMigration {
     MigrationStatus now = status.get();
     return MigrationInfo.incoming(
         now == SETUP ? Optional.empty() : Optional.of(now), // only listening is no migration yet
-        now == FAILED ? Optional.ofNullable(error) : Optional.empty(), at);
+        now == FAILED ? Optional.ofNullable(error) : Optional.empty(),
+        at);
   }
 
   /** Ends the thread; the event loop has ended. */

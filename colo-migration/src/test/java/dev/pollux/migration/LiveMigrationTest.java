@@ -1,0 +1,353 @@
+package dev.pollux.migration;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.machine.RunState;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Migrations between two machines of this process, whose guest writes all its memory. */
+@Timeout(120)
+class LiveMigrationTest {
+  private static final int RAM = 8 << 20;
+  private static final MigrationAddress ANY_PORT =
+      new MigrationAddress.Inet("127.0.0.1", "0", Optional.empty(), Optional.empty());
+
+  @TempDir Path folder;
+
+  private static void assertMoved(TestVm source, TestVm target) {
+    target.awaitStatus(MigrationStatus.COMPLETED);
+    source.awaitStatus(MigrationStatus.COMPLETED);
+    target.assertRunning();
+    target.assertIntact();
+    source.assertIntact();
+    assertTrue(source.machine().runState().is(RunState.POSTMIGRATE));
+  }
+
+  @Test
+  void runningGuestGoesOnAndEventsComeInOrder() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, true)) {
+      assertEquals(Optional.empty(), target.status());
+      source.unthrottle();
+      source.migrate(target.address());
+      assertMoved(source, target);
+      assertEquals(
+          List.of(
+              "RESUME",
+              "setup",
+              "pass 1",
+              "active",
+              "pass 2",
+              "STOP",
+              "device",
+              "pass 3",
+              "completed"),
+          source.events());
+      assertEquals(
+          List.of("setup", "active", "RESUME", "completed"), target.events().subList(0, 4));
+      MigrationInfo.RamStats ram = source.info().ram().orElseThrow();
+      assertEquals(RAM, ram.total());
+      assertEquals(0, ram.remaining());
+      assertTrue(ram.transferred() > ram.normalBytes());
+      assertTrue(ram.normal() + ram.duplicate() >= RAM / 4096, ram.toString());
+      assertEquals(ram.transferred(), ram.precopyBytes() + ram.downtimeBytes());
+    }
+  }
+
+  @Test
+  void thereAndBackAgain() {
+    TestVm here = new TestVm(RAM).run();
+    try {
+      for (int trip = 0; trip < 6; trip++) {
+        TestVm there = new TestVm(RAM).expect(ANY_PORT, true);
+        try {
+          here.unthrottle();
+          here.migrate(there.address());
+          there.awaitStatus(MigrationStatus.COMPLETED);
+          there.assertRunning();
+        } finally {
+          here.close();
+          here = there;
+        }
+      }
+      here.assertIntact();
+    } finally {
+      here.close();
+    }
+  }
+
+  @Test
+  void multifdReturnPathAndPause() {
+    MigrationCapability[] capabilities = {
+      MigrationCapability.MULTIFD,
+      MigrationCapability.RETURN_PATH,
+      MigrationCapability.PAUSE_BEFORE_SWITCHOVER
+    };
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, true, capabilities)) {
+      source.enable(capabilities);
+      source.throttle(2_000_000);
+      source.migrate(target.address());
+      TestVm.await(
+          () -> source.info().ram().map(r -> r.dirtySyncCount() > 2).orElse(false), "third pass");
+      source.unthrottle();
+      source.awaitStatus(MigrationStatus.PRE_SWITCHOVER);
+      assertTrue(source.machine().runState().is(RunState.FINISH_MIGRATE));
+      assertTrue(source.info().ram().isPresent());
+      ConfigException wrong =
+          assertThrows(
+              ConfigException.class, () -> source.migration().continueFrom(MigrationStatus.DEVICE));
+      assertEquals("Migration not in expected state: pre-switchover", wrong.getMessage());
+      source.migration().continueFrom(MigrationStatus.PRE_SWITCHOVER);
+      assertMoved(source, target);
+      assertTrue(source.info().ram().orElseThrow().multifdBytes() > RAM);
+    }
+  }
+
+  @Test
+  void pausedGuestStaysPaused() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, true)) {
+      source.assertIntact(); // stops it
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.COMPLETED);
+      assertTrue(target.machine().runState().is(RunState.PAUSED));
+      assertFalse(target.events().contains("RESUME"));
+      target.assertIntact();
+    }
+  }
+
+  @Test
+  void guestThatIsNotToStartStaysPaused() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, true)) {
+      target.migration().setAutostart(false);
+      source.unthrottle();
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.COMPLETED);
+      assertTrue(target.machine().runState().is(RunState.PAUSED));
+      target.assertIntact();
+    }
+  }
+
+  @Test
+  void unixSocket() {
+    MigrationAddress at = new MigrationAddress.Unix(folder.resolve("m").toString());
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(at, true)) {
+      source.unthrottle();
+      source.migrate(at);
+      assertMoved(source, target);
+    }
+  }
+
+  @Test
+  void fileWithOffset() {
+    MigrationAddress file = new MigrationAddress.File(folder.resolve("f").toString(), 12_345);
+    try (TestVm source = new TestVm(RAM).run()) {
+      source.unthrottle();
+      source.migrate(file);
+      source.awaitStatus(MigrationStatus.COMPLETED);
+      try (TestVm target = new TestVm(RAM).expect(file, true)) {
+        assertMoved(source, target);
+      }
+    }
+  }
+
+  @Test
+  void programs() {
+    String file = folder.resolve("p").toString();
+    try (TestVm source = new TestVm(RAM).run()) {
+      source.unthrottle();
+      source.migrate(MigrationUri.parse("exec:gzip -1 > " + file));
+      source.awaitStatus(MigrationStatus.COMPLETED);
+      try (TestVm target = new TestVm(RAM).expect(MigrationUri.parse("exec:zcat " + file), true)) {
+        assertMoved(source, target);
+      }
+    }
+  }
+
+  @Test
+  void programThatFailsFailsTheMigration() {
+    try (TestVm source = new TestVm(RAM).run()) {
+      source.unthrottle();
+      source.migrate(MigrationUri.parse("exec:cat > /dev/null; exit 3"));
+      source.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(Optional.of("the program ended with status 3"), source.info().errorDesc());
+      source.assertRunning();
+    }
+  }
+
+  @Test
+  void connectionThatIsRefusedFailsLater() {
+    try (TestVm source = new TestVm(RAM).run()) {
+      source.migrate(new MigrationAddress.Unix(folder.resolve("nobody").toString()));
+      source.awaitStatus(MigrationStatus.FAILED);
+      assertTrue(source.info().errorDesc().orElseThrow().startsWith("Failed to connect to "));
+      source.assertRunning();
+      assertEquals(List.of("RESUME", "setup", "failed"), source.events());
+    }
+  }
+
+  /** While memory flows; in the pause; then a new migration works. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void cancelled(boolean inPause) {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm first = new TestVm(RAM).expect(ANY_PORT, false);
+        TestVm second = new TestVm(RAM).expect(ANY_PORT, true)) {
+      if (inPause) {
+        source.enable(MigrationCapability.PAUSE_BEFORE_SWITCHOVER);
+        source.unthrottle();
+      } else {
+        source.throttle(1_000_000);
+      }
+      source.migrate(first.address());
+      source.awaitStatus(inPause ? MigrationStatus.PRE_SWITCHOVER : MigrationStatus.ACTIVE);
+      assertTrue(source.migration().isYankable());
+      source.migration().cancel();
+      source.awaitStatus(MigrationStatus.CANCELLED);
+      source.assertRunning();
+      source.migration().cancel(); // nothing happens
+      first.awaitStatus(MigrationStatus.FAILED);
+      assertTrue(first.machine().runState().is(RunState.INMIGRATE));
+      TestVm.await(() -> !first.migration().isYankable(), "end of the connections");
+      List<String> events = source.events();
+      assertTrue(events.indexOf("cancelling") < events.indexOf("cancelled"), events.toString());
+
+      source.unthrottle();
+      source.migrate(second.address());
+      if (inPause) {
+        source.awaitStatus(MigrationStatus.PRE_SWITCHOVER);
+        source.migration().continueFrom(MigrationStatus.PRE_SWITCHOVER);
+      }
+      assertMoved(source, second);
+    }
+  }
+
+  /** A destination that accepts and then says nothing does not hold anybody up. */
+  @Test
+  void cancelledWhileTheDestinationIsSilent() throws Exception {
+    try (TestVm source = new TestVm(RAM).run();
+        java.net.ServerSocket silent = new java.net.ServerSocket(0)) {
+      source.enable(MigrationCapability.RETURN_PATH);
+      source.unthrottle();
+      source.migrate(MigrationUri.parse("tcp:127.0.0.1:" + silent.getLocalPort()));
+      source.awaitStatus(MigrationStatus.ACTIVE);
+      source.migration().cancel();
+      source.awaitStatus(MigrationStatus.CANCELLED);
+      source.assertRunning();
+    }
+  }
+
+  @Test
+  void yankFailsBothSides() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, false)) {
+      source.throttle(1_000_000);
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.ACTIVE);
+      target.migration().yank();
+      target.awaitStatus(MigrationStatus.FAILED);
+      source.awaitStatus(MigrationStatus.FAILED);
+      source.assertRunning();
+      source.assertIntact();
+    }
+  }
+
+  @Test
+  void onlyOneAtATimeAndNothingChangesMeanwhile() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, true)) {
+      source.throttle(1_000_000);
+      source.migrate(target.address());
+      source.awaitStatus(MigrationStatus.ACTIVE);
+      String underWay = "There's a migration process in progress";
+      assertEquals(
+          underWay,
+          assertThrows(ConfigException.class, () -> source.migrate(ANY_PORT)).getMessage());
+      assertEquals(
+          underWay,
+          assertThrows(ConfigException.class, () -> source.enable(MigrationCapability.MULTIFD))
+              .getMessage());
+      source.unthrottle(); // parameters take effect at once
+      assertMoved(source, target);
+      assertEquals(
+          "The incoming migration has already been started",
+          assertThrows(ConfigException.class, () -> target.migration().incoming(ANY_PORT, true))
+              .getMessage());
+      assertEquals(
+          "'-incoming' was not specified on the command line",
+          assertThrows(ConfigException.class, () -> source.migration().incoming(ANY_PORT, true))
+              .getMessage());
+    }
+  }
+
+  @Test
+  void otherMemorySizeIsRefused() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(2 * RAM).expect(ANY_PORT, false)) {
+      source.enable(MigrationCapability.RETURN_PATH);
+      source.throttle(2_000_000);
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(
+          Optional.of("block of memory 'pc.ram' has 0x800000 bytes there, 0x1000000 here"),
+          target.info().errorDesc());
+      source.awaitStatus(MigrationStatus.FAILED);
+      source.assertRunning();
+    }
+  }
+
+  @Test
+  void otherNumberOfChannelsIsRefused() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, false, MigrationCapability.MULTIFD)) {
+      source.enable(MigrationCapability.MULTIFD);
+      source.call(
+          () -> {
+            source.migration().setParameters(TestParameters.of(Map.of("multifdChannels", 4L)));
+            return null;
+          });
+      source.throttle(2_000_000);
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.FAILED);
+      source.awaitStatus(MigrationStatus.FAILED);
+      source.assertRunning();
+    }
+  }
+
+  @Test
+  void failedLoadEndsTheProcessWhereThatIsAsked() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(2 * RAM).expect(ANY_PORT, true)) {
+      source.migrate(target.address());
+      TestVm.await(() -> target.machine().exitStatus() == 1, "exit status");
+    }
+  }
+
+  /** The emulator ends in the middle: no thread is left that uses its memory. */
+  @Test
+  void closedInTheMiddle() {
+    try (TestVm target = new TestVm(RAM).expect(ANY_PORT, false)) {
+      try (TestVm source = new TestVm(RAM).run()) {
+        source.throttle(1_000_000);
+        source.migrate(target.address());
+        source.awaitStatus(MigrationStatus.ACTIVE);
+      }
+      target.awaitStatus(MigrationStatus.FAILED);
+    }
+  }
+}
