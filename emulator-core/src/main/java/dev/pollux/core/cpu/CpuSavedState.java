@@ -198,8 +198,8 @@ final class CpuSavedState {
     ControlRegisters.makeConsistent(vcpu.model(), vcpu.cpuState());
     vcpu.mmu().flushAll();
     vcpu.mmu().updateMode();
+    // Code that was made from memory stays: whoever writes memory says so to its watchers.
     vcpu.engine().flushTlb();
-    vcpu.engine().flushCode();
     vcpu.kick();
   }
 }

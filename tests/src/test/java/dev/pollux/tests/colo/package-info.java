@@ -1,0 +1,2 @@
+/** Pairs of machines: checkpoints, failover, faults. */
+package dev.pollux.tests.colo;
