@@ -92,7 +92,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private int globalFlushesSeen;
 
-  private final byte[] page = new byte[RamBlock.PAGE_SIZE];
+  /** The guest's page that is being translated, and the start of the next. */
+  private final byte[] page = new byte[RamBlock.PAGE_SIZE + Decoder.MAX_LENGTH - 1];
+
   private final Insn[] insns = new Insn[MAX_INSNS];
   private final int[] offsets = new int[MAX_INSNS];
 
@@ -218,10 +220,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** True if a block under the present state would execute {@code insn} in host code. */
   public boolean translates(Insn insn) {
-    return usable() && BlockCompiler.translates(insn, context(state.rip(), currentKey()));
+    return usable() && BlockCompiler.translates(insn, context(state.rip(), currentKey(), 0));
   }
 
-  private BlockCompiler.Context context(long rip, int key) {
+  private BlockCompiler.Context context(long rip, int key, long secondPage) {
     return new BlockCompiler.Context(
         rip,
         firstTable(key),
@@ -230,7 +232,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         (key & 4) != 0,
         (key & 32) != 0,
         (key & 8) != 0,
-        (key & 16) != 0);
+        (key & 16) != 0,
+        secondPage);
   }
 
   /**
@@ -348,7 +351,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (host == -1) {
       return null;
     }
-    JitBlock block = blocks.find(rip, key, host);
+    JitBlock block = blocks.find(rip, key, host, nextPage(rip));
     if (block == null) {
       int counter = (int) ((rip ^ rip >>> 16 ^ (long) key << 11) & (COUNTERS - 1));
       if (++counters[counter] < hot) {
@@ -364,13 +367,52 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return block;
   }
 
+  /** Host address of the page behind an instruction's if it may reach there and the TLB has it. */
+  private long nextPage(long rip) {
+    return (rip & RamBlock.PAGE_SIZE - 1) > RamBlock.PAGE_SIZE - Decoder.MAX_LENGTH
+        ? mmu.codeHostIfCached((rip | RamBlock.PAGE_SIZE - 1) + 1)
+        : -1;
+  }
+
   private JitBlock translate(long rip, int key, long host) {
     if (!cache.fits(LARGEST_BLOCK)) {
       clear();
     }
-    BlockCompiler.Context context = context(rip, key);
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
+    BlockCompiler.Context context = context(rip, key, 0);
+    int count = decode(context, start);
+    if (count == 0) {
+      long nextPage = nextPage(rip);
+      if (nextPage == -1) {
+        return null;
+      }
+      RawMemory.copyOut(nextPage, page, RamBlock.PAGE_SIZE, Decoder.MAX_LENGTH - 1);
+      Insn insn = decoder.decode(page, start, page.length, 64);
+      if (insn == null
+          || !insn.isValid()
+          || insn.op == Op.STI
+          || start + insn.length <= RamBlock.PAGE_SIZE) {
+        return null;
+      }
+      insns[0] = insn;
+      insn.nextOffset = insn.length;
+      context = context(rip, key, nextPage);
+      count = 1;
+    }
+    arm(host);
+    if (context.secondPage() != 0) {
+      arm(context.secondPage());
+    }
+    return compile(context, key, host, count);
+  }
+
+  /**
+   * Decodes what a block of the instructions from {@code start} in the page consists of, into
+   * {@link #insns} and {@link #offsets}; returns how many, 0 if the first is not whole, not valid
+   * or has to be the interpreter's.
+   */
+  private int decode(BlockCompiler.Context context, int start) {
     int count = 0;
     int at = start;
     while (count < MAX_INSNS) {
@@ -389,16 +431,25 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     // The instruction behind STI is executed before any interrupt.
     while (count > 0 && insns[count - 1].op == Op.STI) {
       count--;
-      at -= insns[count].length;
     }
-    if (count == 0) {
-      return null;
+    return count;
+  }
+
+  /** Has writes to a page of host memory watched. */
+  private void arm(long host) {
+    for (RamBlock ram : vcpu.machine().ramBlocks()) {
+      long offset = host - ram.hostAddress();
+      if (offset >= 0 && offset < ram.size()) {
+        vcpu.machine().codeWatch().arm(ram, offset >> RamBlock.PAGE_BITS);
+        return;
+      }
     }
-    if (mmu.locateCode(rip) == 0) {
-      return null;
-    }
-    RamBlock ram = mmu.fetchBlock();
-    vcpu.machine().codeWatch().arm(ram, mmu.fetchOffset() >> RamBlock.PAGE_BITS);
+  }
+
+  /** Makes a block of the first {@code count} of {@link #insns}. */
+  private JitBlock compile(BlockCompiler.Context context, int key, long host, int count) {
+    long rip = context.rip();
+    int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     long address = cache.nextAddress();
     BlockCode code =
         compiler.compile(
@@ -409,7 +460,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     cache.append(compiler.assembler().code());
     JitBlock block =
-        new JitBlock(rip, key, host, at - start, Arrays.copyOf(insns, count), address, code);
+        new JitBlock(
+            rip,
+            key,
+            host,
+            context.secondPage(),
+            insns[count - 1].nextOffset,
+            Arrays.copyOf(insns, count),
+            address,
+            code);
     int number = exits.size() - code.exits().size();
     for (BlockCode.Exit exit : code.exits()) {
       exits.set(number++, new ExitSite(block, exit));

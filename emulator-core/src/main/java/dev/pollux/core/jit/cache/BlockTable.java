@@ -28,10 +28,18 @@ public final class BlockTable {
     return (int) (hash >>> 50);
   }
 
-  /** The block, or null. */
-  public JitBlock find(long rip, int key, long hostCode) {
+  /**
+   * The block, or null.
+   *
+   * @param nextPage host address of the guest's next page; counts where an instruction reaches into
+   *     it
+   */
+  public JitBlock find(long rip, int key, long hostCode, long nextPage) {
     for (JitBlock b = buckets[bucket(rip, hostCode)]; b != null; b = b.next) {
-      if (b.rip == rip && b.hostCode == hostCode && b.key == key) {
+      if (b.rip == rip
+          && b.hostCode == hostCode
+          && b.key == key
+          && (b.secondPage == 0 || b.secondPage == nextPage)) {
         return b;
       }
     }
@@ -42,8 +50,15 @@ public final class BlockTable {
     int bucket = bucket(block.rip, block.hostCode);
     block.next = buckets[bucket];
     buckets[bucket] = block;
-    byPage.computeIfAbsent(block.hostCode >>> PAGE_BITS, page -> new ArrayList<>()).add(block);
+    enter(block, block.hostCode);
+    if (block.secondPage != 0) {
+      enter(block, block.secondPage);
+    }
     size++;
+  }
+
+  private void enter(JitBlock block, long host) {
+    byPage.computeIfAbsent(host >>> PAGE_BITS, page -> new ArrayList<>()).add(block);
   }
 
   /** Number of blocks. */
@@ -67,11 +82,13 @@ public final class BlockTable {
       return List.of();
     }
     for (JitBlock block : dropped) {
-      block.valid = false;
-      block.unlink(cache);
-      remove(block);
+      if (block.valid) { // not yet dropped with another page
+        block.valid = false;
+        block.unlink(cache);
+        remove(block);
+        size--;
+      }
     }
-    size -= dropped.size();
     return dropped;
   }
 
@@ -83,7 +100,7 @@ public final class BlockTable {
     List<JitBlock> blocks = byPage.get(host >>> PAGE_BITS);
     if (blocks != null) {
       for (JitBlock block : blocks) {
-        if (host < block.hostCode + block.length && block.hostCode < host + length) {
+        if (block.valid && block.covers(host, length)) {
           return true;
         }
       }

@@ -12,6 +12,7 @@ import java.util.Arrays;
  */
 public final class JitBlock {
   private static final long[] NO_LINKS = {};
+  private static final int PAGE = 4096;
 
   /** Guest address of the first instruction. */
   public final long rip;
@@ -21,6 +22,12 @@ public final class JitBlock {
 
   /** Host address of the first guest byte. */
   public final long hostCode;
+
+  /**
+   * Host address of the page that the last of the guest's bytes are in, if that is not the page of
+   * the first; otherwise 0.
+   */
+  public final long secondPage;
 
   /** Guest bytes. */
   public final int length;
@@ -50,10 +57,18 @@ public final class JitBlock {
   private int incomingCount;
 
   public JitBlock(
-      long rip, int key, long hostCode, int length, Insn[] insns, long entry, BlockCode code) {
+      long rip,
+      int key,
+      long hostCode,
+      long secondPage,
+      int length,
+      Insn[] insns,
+      long entry,
+      BlockCode code) {
     this.rip = rip;
     this.key = key;
     this.hostCode = hostCode;
+    this.secondPage = secondPage;
     this.length = length;
     this.insns = insns;
     this.entry = entry;
@@ -74,6 +89,13 @@ public final class JitBlock {
   /** False once the guest has written to the block's bytes. */
   public boolean valid() {
     return valid;
+  }
+
+  /** True if some of the {@code count} bytes at a host address, in one page, are the block's. */
+  boolean covers(long host, int count) {
+    long inFirst = Math.min(length, (hostCode | PAGE - 1) + 1 - hostCode);
+    return host < hostCode + inFirst && hostCode < host + count
+        || secondPage != 0 && host < secondPage + length - inFirst && secondPage < host + count;
   }
 
   /** Offset of instruction {@code i} from the start of the block. */

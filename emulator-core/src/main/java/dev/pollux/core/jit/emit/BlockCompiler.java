@@ -70,6 +70,8 @@ public final class BlockCompiler {
    * @param avx those with a VEX prefix, too
    * @param floatingPoint all SIMD floating-point exceptions are masked
    * @param x87 x87 instructions may execute, all their exceptions being masked
+   * @param secondPage host address of the second page of a block of one instruction that lies in
+   *     two, or 0
    */
   public record Context(
       long rip,
@@ -79,7 +81,8 @@ public final class BlockCompiler {
       boolean simd,
       boolean avx,
       boolean floatingPoint,
-      boolean x87) {
+      boolean x87,
+      long secondPage) {
     /** The privilege level is 0: code of levels 1 and 2 is not translated. */
     boolean supervisor() {
       return mmuMode != TlbLayout.USER;
@@ -197,6 +200,9 @@ public final class BlockCompiler {
 
     flags = Flags.MEMORY;
     mode = context.mmuMode();
+    if (context.secondPage() != 0) {
+      checkSecondPage();
+    }
     loadUnit(simd, JitLayout.SIMD_LOADED, stubs.loadSimd());
     loadUnit(x87, JitLayout.X87_LOADED, stubs.loadX87());
 
@@ -228,6 +234,26 @@ public final class BlockCompiler {
     }
     asm.checkResolved();
     return new BlockCode(exits, resume, modes, simd, x87);
+  }
+
+  /**
+   * Leaves unless the page behind the block's start is still mapped to the memory that the end of
+   * its instruction was taken from: whoever jumped here has looked at the first page only.
+   */
+  private void checkSecondPage() {
+    long page = (context.rip() | 4095) + 1;
+    int entry =
+        CpuLayout.TLB
+            + mode * TlbLayout.TABLE_SIZE
+            + ((int) (page >>> 12) & TlbLayout.ENTRIES - 1) * TlbLayout.ENTRY_SIZE;
+    Label miss = new Label();
+    asm.mov(QWORD, S1, page);
+    asm.cmp(QWORD, S1, state(entry + TlbLayout.EXEC_TAG));
+    asm.jcc(Cond.NE, miss);
+    asm.mov(QWORD, S1, context.secondPage());
+    asm.cmp(QWORD, S1, state(entry + TlbLayout.HOST_PAGE));
+    asm.jcc(Cond.NE, miss);
+    defer(miss, () -> leaveTo(context.rip()));
   }
 
   /**

@@ -104,7 +104,7 @@ class BlockCompilerTest {
     }
     code =
         compiler.compile(
-            new BlockCompiler.Context(CODE, 0, TlbLayout.KERNEL, false, true, true, true, true),
+            new BlockCompiler.Context(CODE, 0, TlbLayout.KERNEL, false, true, true, true, true, 0),
             insns.toArray(Insn[]::new),
             offsets,
             insns.size(),
