@@ -30,6 +30,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       QmpShellCommand.class,
       DemoCommand.class,
       GuestCommand.class,
+      TrainCommand.class,
       Main.VersionCommand.class
     })
 public final class Main implements Callable<Integer> {

@@ -1,0 +1,18 @@
+package dev.pollux.tests.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.pollux.tests.harness.PolluxProcess;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+
+/** The guest that the launcher has the JVM learn from comes to its end. */
+class TrainingTest {
+  @Test
+  void trainingGuestEnds() {
+    try (PolluxProcess vm = PolluxProcess.start("train")) {
+      assertEquals(0, vm.await(Duration.ofMinutes(1)), vm.output() + vm.errors());
+      assertEquals("training\nround\nround\nround\nround\n", vm.output().replace("\r", ""));
+    }
+  }
+}
