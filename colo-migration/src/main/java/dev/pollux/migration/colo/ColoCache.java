@@ -59,9 +59,9 @@ public final class ColoCache implements PageSink, AutoCloseable {
     live = true;
   }
 
-  /** What came since the last call. While nothing comes. */
-  long takeDigest() {
-    return digest.take();
+  /** Of what came. */
+  PageDigest digest() {
+    return digest;
   }
 
   @Override

@@ -24,7 +24,7 @@ enum ColoMessage {
   HEARTBEAT(0x100),
   /** Memory records follow, up to the mark of their end, from a guest that runs. */
   PAGES(0x101),
-  /** Eight bytes follow, the {@link PageDigest} of all pages sent since the last checkpoint. */
+  /** Eight bytes follow, the {@link PageDigest} of all that was sent since the last checkpoint. */
   DIGEST(0x102);
 
   private final int code;

@@ -30,7 +30,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class ColoPrimary extends ColoSide {
   /** An answer that takes longer does not come. */
-  private static final long PATIENCE_SECONDS = 30;
+  private static final long PATIENCE_SECONDS = 10;
 
   private static final long SHORTEST_FLOW_MILLIS = 50;
   private static final long LONGEST_FLOW_MILLIS = 1000;
@@ -253,13 +253,14 @@ final class ColoPrimary extends ColoSide {
     long before = link.sent();
     long[] count = {0};
     link.send(ColoMessage.VMSTATE_SEND, out -> count[0] = sendMemory(out));
+    byte[] states = state.toByteArray();
     link.send(
         ColoMessage.VMSTATE_SIZE,
         out -> {
-          byte[] bytes = state.toByteArray();
-          out.u64(bytes.length);
-          out.bytes(bytes);
+          out.u64(states.length);
+          out.bytes(states);
         });
+    digest.add(states);
     link.send(ColoMessage.DIGEST, out -> out.u64(digest.take()));
     await(ColoMessage.VMSTATE_RECEIVED);
     wiring.log().carried(count[0], link.sent() - before);

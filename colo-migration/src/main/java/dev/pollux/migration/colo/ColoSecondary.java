@@ -85,8 +85,8 @@ final class ColoSecondary extends ColoSide {
     DeviceSections.Loaded states = readStates();
     RunState state = states.check();
     link.expect(ColoMessage.DIGEST);
-    if (link.in().u64() != target.cache().takeDigest()) {
-      throw new StreamException("the memory that came is not what was sent");
+    if (link.in().u64() != target.cache().digest().take()) {
+      throw new StreamException("what came is not what was sent");
     }
     wiring.log().carried(0, link.in().position() - before);
     load(states, state);
@@ -97,7 +97,9 @@ final class ColoSecondary extends ColoSide {
     if (size <= 0 || size > LARGEST_STATE) {
       throw new StreamException("device states of %s bytes".formatted(Long.toUnsignedString(size)));
     }
-    StreamReader in = new StreamReader(link.in().bytes((int) size));
+    byte[] bytes = link.in().bytes((int) size);
+    target.cache().digest().add(bytes);
+    StreamReader in = new StreamReader(bytes);
     DeviceSections.Loaded states = target.sections().readSections(in, target.devices());
     if (in.position() != size) {
       throw new StreamException("something follows the device states");

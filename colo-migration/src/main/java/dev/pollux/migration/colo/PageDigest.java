@@ -3,6 +3,7 @@ package dev.pollux.migration.colo;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.memory.RamBlock;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.zip.CRC32C;
 
 /**
  * A number that depends on all pages that went in, each with its place and contents, not on their
@@ -23,6 +24,13 @@ final class PageDigest {
   /** Takes a page of zeros. */
   void addZero(RamBlock block, long offset) {
     sum.add(mix(ZERO_PAGE, block, offset));
+  }
+
+  /** Takes device states. */
+  void add(byte[] states) {
+    CRC32C crc = new CRC32C();
+    crc.update(states);
+    sum.add((crc.getValue() + 1) * PRIME);
   }
 
   /** The number so far; begins anew. While nobody adds. */
