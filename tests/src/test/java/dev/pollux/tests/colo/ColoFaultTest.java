@@ -17,7 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The connection of a pair is cut, changed or stalled anywhere in a checkpoint or between two. Then
- * both sides notice, and the guest of each goes on from a whole state: the guest checks that itself.
+ * both sides notice, and the guest of each goes on from a whole state: the guest checks that
+ * itself.
  *
  * <p>{@code -Dcolo.faults=2000} makes it a campaign, {@code -Dcolo.seed=n} begins with another
  * fault; a failure names the seed that shows it alone with {@code -Dcolo.faults=1}.

@@ -10,8 +10,8 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Stands between the two sides of a pair and does to their connection what a {@link Fault} says, once
- * it is armed.
+ * Stands between the two sides of a pair and does to their connection what a {@link Fault} says,
+ * once it is armed.
  */
 final class FaultProxy implements AutoCloseable {
   /** What happens. */
@@ -34,8 +34,7 @@ final class FaultProxy implements AutoCloseable {
    */
   record Fault(Kind kind, boolean toSecondary, long after, AtMessage at) {
     static Fault of(Random random, boolean stalls) {
-      Kind kind =
-          stalls ? Kind.STALL : random.nextInt(3) == 0 ? Kind.CORRUPT : Kind.CUT;
+      Kind kind = stalls ? Kind.STALL : random.nextInt(3) == 0 ? Kind.CORRUPT : Kind.CUT;
       boolean toSecondary = random.nextInt(4) != 0;
       AtMessage at =
           random.nextBoolean()
@@ -171,7 +170,10 @@ final class FaultProxy implements AutoCloseable {
   }
 
   private static int code(byte[] message) {
-    return message[0] << 24 | (message[1] & 0xff) << 16 | (message[2] & 0xff) << 8 | message[3] & 0xff;
+    return message[0] << 24
+        | (message[1] & 0xff) << 16
+        | (message[2] & 0xff) << 8
+        | message[3] & 0xff;
   }
 
   /** Ends both connections. */
