@@ -1,6 +1,7 @@
 package dev.pollux.core.bus;
 
 import dev.pollux.core.host.RawMemory;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -94,6 +95,8 @@ public final class AddressSpace {
         if (!ram.block().readOnly()) {
           ram.block().beforeWrite(ram.offset() + offset, size);
           store(ram.block().hostAddress() + ram.offset() + offset, size, value);
+          VarHandle.fullFence();
+          ram.block().beforeWrite(ram.offset() + offset, size); // who began to watch meanwhile
         }
       }
       case Region.DeviceRegion device -> writeDevice(device, offset, size, value);

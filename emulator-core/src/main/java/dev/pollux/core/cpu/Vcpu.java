@@ -3,6 +3,7 @@ package dev.pollux.core.cpu;
 import dev.pollux.core.host.Backoff;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.Migratable;
@@ -23,6 +24,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class Vcpu implements Migratable, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Vcpu.class);
+
+  private static final int MOST_PROTECTIONS = 16;
 
   /** The vCPU that a thread runs. */
   private static final ThreadLocal<Vcpu> CURRENT = new ThreadLocal<>();
@@ -57,6 +60,12 @@ public final class Vcpu implements Migratable, AutoCloseable {
    * monitor of {@code this} held.
    */
   private volatile boolean paused = true;
+
+  /** Deferred protections of single pages: many at once are done as one. */
+  private final AtomicInteger protections = new AtomicInteger();
+
+  /** Waits for the others so that code may be made from a page; null for nothing to do. */
+  private Runnable unsettled;
 
   /** See {@link Rendezvous}; changed by the vCPU's thread only. */
   private final AtomicInteger visits = new AtomicInteger();
@@ -201,6 +210,47 @@ public final class Vcpu implements Migratable, AutoCloseable {
   public void halt() {
     state.setU32(CpuLayout.HALTED, CpuLayout.HALTED_WAITING);
     state.setExitRequest(true);
+  }
+
+  /**
+   * Called before code is made from a page's bytes; they may be read after true, and every write
+   * from then on is told to engines. After false they may not be read yet: the engine returns to
+   * the loop, where the other vCPUs are waited for, and asks again. vCPU thread.
+   */
+  public boolean watchCode(RamBlock block, long page) {
+    if (block.watchCode(page)) {
+      return true;
+    }
+    int writes = block.codeWrites(page);
+    mmu.protectPage(block, page);
+    if (machine.rendezvous().alone()) {
+      block.settleCode(page, writes);
+      return block.watchCode(page);
+    }
+    unsettled =
+        () -> {
+          machine.vcpus().stream()
+              .filter(vcpu -> vcpu != this)
+              .forEach(vcpu -> vcpu.protectPage(block, page));
+          machine.rendezvous().await();
+          block.settleCode(page, writes);
+        };
+    state.setExitRequest(true);
+    return false;
+  }
+
+  /** Takes the write tags from a page's translations before the next instruction. */
+  private void protectPage(RamBlock block, long page) {
+    if (protections.get() < MOST_PROTECTIONS) {
+      protections.incrementAndGet();
+      defer(
+          () -> {
+            mmu.protectPage(block, page);
+            protections.decrementAndGet();
+          });
+    } else {
+      requestWriteProtection();
+    }
   }
 
   /** What CPUID answers here. vCPU thread. */
@@ -408,6 +458,10 @@ public final class Vcpu implements Migratable, AutoCloseable {
         state.setExitRequest(false);
         handleRequests();
         visitGuest();
+        if (unsettled != null) {
+          unsettled.run();
+          unsettled = null;
+        }
         if (asleep()) {
           waitForWork();
         } else if (machine.rendezvous().closed()) {

@@ -133,6 +133,12 @@ public final class RawMemory {
     return MemorySegment.mismatch(ALL, a, a + length, ALL, b, b + length) < 0;
   }
 
+  /** True where {@code length} bytes of an array are those in memory. */
+  public static boolean equal(byte[] a, int offset, long b, long length) {
+    MemorySegment bytes = MemorySegment.ofArray(a);
+    return MemorySegment.mismatch(bytes, offset, offset + length, ALL, b, b + length) < 0;
+  }
+
   /** The range as a segment of unlimited lifetime, for channels and bulk operations. */
   public static MemorySegment segment(long address, long length) {
     return ALL.asSlice(address, length);

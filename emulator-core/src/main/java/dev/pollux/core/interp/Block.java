@@ -9,6 +9,10 @@ import java.util.Arrays;
  * the page is mapped. vCPU thread.
  */
 final class Block {
+  /** Executes nothing: the vCPU's loop has to do something before code can be decoded. */
+  static final Block NOT_YET =
+      new Block(new Node[0], BlockEnd.LEAVE, new short[] {0}, new Insn[1], 1, 0, 0, 64);
+
   final Node[] nodes;
 
   /**

@@ -60,6 +60,11 @@ final class BlockBuilder {
     return decode(available, host, codeSize, maxInsns);
   }
 
+  /** True if the first {@code length} bytes that {@link #build} saw are still there. */
+  boolean stillReads(long host, int length) {
+    return RawMemory.equal(code, 0, host, length);
+  }
+
   /**
    * A block of the one instruction in {@code bytes}, or null if they are too few. It is not found
    * again by address.

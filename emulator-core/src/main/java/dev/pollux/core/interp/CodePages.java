@@ -11,9 +11,6 @@ final class CodePages {
     private final long number;
     private final Block[] buckets = new Block[BUCKETS];
 
-    /** Bit i is set where code was decoded from the page's bytes 64 i to 64 i + 63. */
-    private long covered;
-
     Page(long number) {
       this.number = number;
     }
@@ -34,17 +31,6 @@ final class CodePages {
       int bucket = bucket(block.hostAddress);
       block.sibling = buckets[bucket];
       buckets[bucket] = block;
-      covered |= lines(block.hostAddress, block.length);
-    }
-
-    private static long lines(long host, int length) {
-      int first = (int) (host & RamBlock.PAGE_SIZE - 1) >> 6;
-      int last = (int) (host + length - 1 & RamBlock.PAGE_SIZE - 1) >> 6;
-      return -1L << first & -1L >>> 63 - last;
-    }
-
-    boolean covers(long host, int length) {
-      return (covered & lines(host, length)) != 0;
     }
 
     void drop() {
@@ -54,7 +40,6 @@ final class CodePages {
         }
         buckets[i] = null;
       }
-      covered = 0;
     }
   }
 

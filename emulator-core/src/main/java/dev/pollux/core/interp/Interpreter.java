@@ -458,8 +458,10 @@ public final class Interpreter implements ExecutionEngine {
     if (block == null || codeSize != 64 && rip + block.length - 1 > state.segLimit(CpuLayout.CS)) {
       return findOne(rip);
     }
-    block.linear = linear;
-    jumps[jumpIndex(linear)] = block;
+    if (block != Block.NOT_YET) {
+      block.linear = linear;
+      jumps[jumpIndex(linear)] = block;
+    }
     return block;
   }
 
@@ -467,13 +469,21 @@ public final class Interpreter implements ExecutionEngine {
     CodePages.Page page = codePages.findOrAdd(host);
     Block block = page.find(host, codeSize);
     if (block == null) {
-      watchCode(host);
-      block = builder.build(host, codeSize, BlockBuilder.MAX_INSNS);
-      if (block != null) {
-        page.add(block);
-        if (vcpu.machine().traceLog().has(TraceLog.Item.IN_ASM)) {
-          logDecoded(block);
+      RamBlock ram = ramOf(host);
+      long offset = host - ram.hostAddress();
+      if (!vcpu.watchCode(ram, offset >> RamBlock.PAGE_BITS)) {
+        return Block.NOT_YET;
+      }
+      do {
+        block = builder.build(host, codeSize, BlockBuilder.MAX_INSNS);
+        if (block == null) {
+          return null;
         }
+        ram.markCode(offset, block.length);
+      } while (!builder.stillReads(host, block.length));
+      page.add(block);
+      if (vcpu.machine().traceLog().has(TraceLog.Item.IN_ASM)) {
+        logDecoded(block);
       }
     }
     return block;
@@ -487,14 +497,15 @@ public final class Interpreter implements ExecutionEngine {
         .write("----------------\nIN:\n" + builder.listing(code, blockRip(), block.codeSize));
   }
 
-  private void watchCode(long host) {
+  /** The block of RAM or ROM that holds a host address from the TLB. */
+  private RamBlock ramOf(long host) {
     for (RamBlock ram : vcpu.machine().ramBlocks()) {
       long offset = host - ram.hostAddress();
       if (offset >= 0 && offset < ram.size()) {
-        vcpu.machine().codeWatch().arm(ram, offset >> RamBlock.PAGE_BITS);
-        return;
+        return ram;
       }
     }
+    throw new IllegalStateException("no memory at " + Long.toHexString(host));
   }
 
   /**
@@ -555,26 +566,12 @@ public final class Interpreter implements ExecutionEngine {
 
   // ---- code that is written ----
 
-  private final CodeWatch.Listener codeListener =
-      new CodeWatch.Listener() {
-        @Override
-        public void codeWritten(RamBlock block, long page) {
-          long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
-          vcpu.defer(() -> dropPage(host));
-        }
+  private final CodeWatch.Listener codeListener = this::codeWritten;
 
-        @Override
-        public boolean holdsCode(RamBlock block, long offset, int length) {
-          long host = block.hostAddress() + offset;
-          CodePages.Page page = codePages.find(host);
-          return page != null && page.covers(host, length);
-        }
-
-        @Override
-        public void codePageArmed(RamBlock block, long page) {
-          vcpu.defer(() -> mmu.protectPage(block, page));
-        }
-      };
+  private void codeWritten(RamBlock block, long page) {
+    long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
+    vcpu.defer(() -> dropPage(host));
+  }
 
   private void dropPage(long host) {
     CodePages.Page page = codePages.find(host);

@@ -95,6 +95,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** The guest's page that is being translated, and the start of the next. */
   private final byte[] page = new byte[RamBlock.PAGE_SIZE + Decoder.MAX_LENGTH - 1];
 
+  /** The part of {@link #page} that the translation depends on. */
+  private int firstLooked;
+
+  private int afterLooked;
+
   private final Insn[] insns = new Insn[MAX_INSNS];
   private final int[] offsets = new int[MAX_INSNS];
 
@@ -379,12 +384,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       clear();
     }
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
+    if (!watch(host)) {
+      return null;
+    }
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
     BlockCompiler.Context context = context(rip, key, 0);
     int count = decode(context, start);
     if (count == 0) {
       long nextPage = nextPage(rip);
-      if (nextPage == -1) {
+      if (nextPage == -1 || !watch(nextPage)) {
         return null;
       }
       RawMemory.copyOut(nextPage, page, RamBlock.PAGE_SIZE, Decoder.MAX_LENGTH - 1);
@@ -399,10 +407,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       insn.nextOffset = insn.length;
       context = context(rip, key, nextPage);
       count = 1;
-    }
-    arm(host);
-    if (context.secondPage() != 0) {
-      arm(context.secondPage());
     }
     return compile(context, key, host, count);
   }
@@ -435,25 +439,57 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return count;
   }
 
-  /** Has writes to a page of host memory watched. */
-  private void arm(long host) {
+  /** Has writes to code in a page of host memory told; false if the page cannot be read yet. */
+  private boolean watch(long host) {
+    RamBlock ram = ramOf(host);
+    return vcpu.watchCode(ram, host - ram.hostAddress() >> RamBlock.PAGE_BITS);
+  }
+
+  /** Notes that code is made of bytes of one page. */
+  private void mark(long host, int length) {
+    RamBlock ram = ramOf(host);
+    ram.markCode(host - ram.hostAddress(), length);
+  }
+
+  /**
+   * Marks what the translation depends on; false if that has changed since it was decoded, as
+   * another vCPU is writing there.
+   */
+  private boolean markLooked(long host, long secondPage) {
+    long first = (host & PAGE_MASK) + firstLooked;
+    int length = Math.min(afterLooked, RamBlock.PAGE_SIZE) - firstLooked;
+    int beyond = afterLooked - RamBlock.PAGE_SIZE;
+    mark(first, length);
+    if (beyond > 0) {
+      mark(secondPage, beyond);
+    }
+    return RawMemory.equal(page, firstLooked, first, length)
+        && (beyond <= 0 || RawMemory.equal(page, RamBlock.PAGE_SIZE, secondPage, beyond));
+  }
+
+  private RamBlock ramOf(long host) {
     for (RamBlock ram : vcpu.machine().ramBlocks()) {
       long offset = host - ram.hostAddress();
       if (offset >= 0 && offset < ram.size()) {
-        vcpu.machine().codeWatch().arm(ram, offset >> RamBlock.PAGE_BITS);
-        return;
+        return ram;
       }
     }
+    throw new IllegalStateException("no memory at " + Long.toHexString(host));
   }
 
   /** Makes a block of the first {@code count} of {@link #insns}. */
   private JitBlock compile(BlockCompiler.Context context, int key, long host, int count) {
     long rip = context.rip();
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
+    firstLooked = start;
+    afterLooked = start + insns[count - 1].nextOffset;
     long address = cache.nextAddress();
     BlockCode code =
         compiler.compile(
             context, insns, offsets, count, address, offset -> neighbour(start, offset));
+    if (!markLooked(host, context.secondPage())) {
+      return null;
+    }
     for (BlockCode.Exit exit : code.exits()) {
       compiler.assembler().code().patch(exit.numberAt(), 4, exits.size());
       exits.add(null);
@@ -478,11 +514,18 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return block;
   }
 
+  /** An instruction near the block, whose translation depends on it, too. */
   private Insn neighbour(int start, long offset) {
     long at = start + offset;
-    return at < 0 || at >= RamBlock.PAGE_SIZE
-        ? null
-        : decoder.decode(page, (int) at, RamBlock.PAGE_SIZE, 64);
+    if (at < 0 || at >= RamBlock.PAGE_SIZE) {
+      return null;
+    }
+    Insn insn = decoder.decode(page, (int) at, RamBlock.PAGE_SIZE, 64);
+    if (insn != null) {
+      firstLooked = Math.min(firstLooked, (int) at);
+      afterLooked = Math.max(afterLooked, (int) at + insn.length);
+    }
+    return insn;
   }
 
   private void linkIfSame(JitBlock from, BlockCode.Link link, JitBlock to) {
@@ -538,16 +581,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   public void codeWritten(RamBlock block, long page) {
     long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
     vcpu.defer(() -> dropPage(host));
-  }
-
-  @Override
-  public boolean holdsCode(RamBlock block, long offset, int length) {
-    return blocks.covers(block.hostAddress() + offset, length);
-  }
-
-  @Override
-  public void codePageArmed(RamBlock block, long page) {
-    // The interpreter's listener takes the write tags away.
   }
 
   /**

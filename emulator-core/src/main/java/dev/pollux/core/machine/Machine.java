@@ -8,6 +8,7 @@ import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.memory.WriteClient;
 import dev.pollux.core.state.StateRegistry;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -99,7 +100,7 @@ public final class Machine implements AutoCloseable {
     traceLog = log;
   }
 
-  /** Which pages of RAM hold decoded code. */
+  /** Tells engines when code is written. */
   public CodeWatch codeWatch() {
     return codeWatch;
   }
@@ -146,6 +147,7 @@ public final class Machine implements AutoCloseable {
 
   public void addRamBlock(RamBlock block) {
     ramBlocks.add(block);
+    block.setWatcher(WriteClient.CODE, codeWatch);
   }
 
   /** Enters a device for reset, saving and closing. */

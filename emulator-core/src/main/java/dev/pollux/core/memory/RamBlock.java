@@ -3,6 +3,7 @@ package dev.pollux.core.memory;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.RawMemory;
 import java.io.IOException;
+import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 
 /**
@@ -19,6 +20,21 @@ public final class RamBlock implements AutoCloseable {
 
   private static final WriteClient[] CLIENTS = WriteClient.values();
 
+  /** In a page's byte: the bits of all clients. */
+  private static final int CLIENT_BITS = 0x0f;
+
+  /**
+   * In a page's byte, beside {@link WriteClient#CODE}: no write is under way, and none comes, that
+   * does not see that bit.
+   */
+  private static final int SETTLED = 0x40;
+
+  /** In a page's byte: some vCPU may write to the page without looking here. */
+  private static final int DIRECT = 0x80;
+
+  /** Bytes of a code line, as a shift: what {@link #holdsCode} tells apart. */
+  private static final int LINE_BITS = 6;
+
   /** A bit in each byte. */
   private static final long EACH_BYTE = 0x0101_0101_0101_0101L;
 
@@ -32,6 +48,12 @@ public final class RamBlock implements AutoCloseable {
    * the heap, so that eight pages can be armed at once.
    */
   private final long watch;
+
+  /** Host address of a u64 per page: bit i is set where code was made of its line i. */
+  private final long codeLines;
+
+  /** By page modulo its length: how often {@link WriteClient#CODE} was told. Guarded by itself. */
+  private final int[] codeWrites = new int[1024];
 
   private final WriteWatcher[] watchers = new WriteWatcher[CLIENTS.length];
 
@@ -50,6 +72,7 @@ public final class RamBlock implements AutoCloseable {
     this.hostAddress = Libc.mapAnonymous(size, Libc.PROT_READ | Libc.PROT_WRITE);
     Libc.advise(hostAddress, size, Libc.MADV_HUGEPAGE);
     this.watch = Libc.mapAnonymous(watchBytes(), Libc.PROT_READ | Libc.PROT_WRITE);
+    this.codeLines = Libc.mapAnonymous(pages() * 8, Libc.PROT_READ | Libc.PROT_WRITE);
   }
 
   private long watchBytes() {
@@ -83,7 +106,7 @@ public final class RamBlock implements AutoCloseable {
     watchers[client.ordinal()] = watcher;
     if (watcher == null) {
       for (long page = 0; page < pages(); page++) {
-        clearBits(page, client.bit());
+        clearBits(page, client == WriteClient.CODE ? client.bit() | SETTLED : client.bit());
       }
     }
   }
@@ -134,16 +157,16 @@ public final class RamBlock implements AutoCloseable {
 
   /** True while some client must be told before the page is written. */
   public boolean isWatched(long page) {
-    return RawMemory.getByteVolatile(watch + page) != 0;
+    return watchedBy(page) != 0;
   }
 
   public boolean isWatched(WriteClient client, long page) {
-    return (RawMemory.getByteVolatile(watch + page) & client.bit()) != 0;
+    return (watchedBy(page) & client.bit()) != 0;
   }
 
   /** The {@link WriteClient#bit} bits of all clients that watch the page. */
   public int watchedBy(long page) {
-    return RawMemory.getByteVolatile(watch + page) & 0xff;
+    return RawMemory.getByteVolatile(watch + page) & CLIENT_BITS;
   }
 
   /**
@@ -171,13 +194,129 @@ public final class RamBlock implements AutoCloseable {
     int bits = watchedBy(page) & clients;
     for (WriteClient client : CLIENTS) {
       if ((bits & client.bit()) != 0) {
+        if (client == WriteClient.CODE) {
+          forgetCode(page);
+        }
         WriteWatcher watcher = watchers[client.ordinal()];
         if (watcher != null) {
           watcher.beforeWrite(this, page);
         }
-        clearBits(page, client.bit());
+        if (client != WriteClient.CODE) {
+          clearBits(page, client.bit());
+        }
       }
     }
+  }
+
+  // ---- pages with code: docs/multi-core.md says why this is enough ----
+
+  /**
+   * Watches a page from which code is going to be made, if need be.
+   *
+   * @return false if somebody may still be writing to it without having seen the watch: then all
+   *     vCPUs have to drop their write-enabled translations of the page and pass an instruction
+   *     boundary, and {@link #settleCode} follows
+   */
+  public boolean watchCode(long page) {
+    while (true) {
+      int old = RawMemory.getByteVolatile(watch + page) & 0xff;
+      if ((old & SETTLED) != 0) {
+        return true;
+      }
+      boolean settled = (old & DIRECT) == 0;
+      if (replace(page, old, old | WriteClient.CODE.bit() | (settled ? SETTLED : 0))) {
+        return settled;
+      }
+    }
+  }
+
+  /**
+   * What {@link #settleCode} wants: taken behind {@link #watchCode}, before anybody is waited for.
+   */
+  public int codeWrites(long page) {
+    synchronized (codeWrites) {
+      return codeWrites[(int) page & codeWrites.length - 1];
+    }
+  }
+
+  /**
+   * Tells that every write to a page from now on sees that its code is watched, unless it was
+   * written since {@code writes} was taken.
+   */
+  public void settleCode(long page, int writes) {
+    synchronized (codeWrites) {
+      if (codeWrites[(int) page & codeWrites.length - 1] != writes) {
+        return;
+      }
+      while (true) {
+        int old = RawMemory.getByteVolatile(watch + page) & 0xff;
+        if ((old & WriteClient.CODE.bit()) == 0 || replace(page, old, old & ~DIRECT | SETTLED)) {
+          return;
+        }
+      }
+    }
+  }
+
+  /** Who writes now does so directly: the next one to make code of the page has to wait for it. */
+  private void forgetCode(long page) {
+    synchronized (codeWrites) {
+      codeWrites[(int) page & codeWrites.length - 1]++;
+      RawMemory.putLongVolatile(codeLines + page * 8, 0);
+      while (true) {
+        int old = RawMemory.getByteVolatile(watch + page) & 0xff;
+        if (replace(page, old, old & ~(WriteClient.CODE.bit() | SETTLED) | DIRECT)) {
+          return;
+        }
+      }
+    }
+  }
+
+  /**
+   * Notes that code was made of {@code [offset, offset + length)}, which lies in one page. Whoever
+   * made it then looks whether the bytes are still the same.
+   */
+  public void markCode(long offset, int length) {
+    RawMemory.getAndOrLong(codeLines + (offset >> PAGE_BITS) * 8, lines(offset, length));
+  }
+
+  /**
+   * True if code may have been made of some of these bytes of one page. To be asked again after a
+   * write that was not told because of this.
+   */
+  public boolean holdsCode(long offset, int length) {
+    return (RawMemory.getLongVolatile(codeLines + (offset >> PAGE_BITS) * 8)
+            & lines(offset, length))
+        != 0;
+  }
+
+  private static long lines(long offset, int length) {
+    int first = (int) (offset & PAGE_SIZE - 1) >> LINE_BITS;
+    int last = (int) (offset + length - 1 & PAGE_SIZE - 1) >> LINE_BITS;
+    return -1L << first & -1L >>> 63 - last;
+  }
+
+  /**
+   * Asks for leave to write to a page without telling anybody, as a write tag in a TLB does; false
+   * while it is watched. The leave ends where a client arms the page and the vCPU is told so.
+   */
+  public boolean allowDirectWrites(long page) {
+    while (true) {
+      int old = RawMemory.getByteVolatile(watch + page) & 0xff;
+      if ((old & CLIENT_BITS) != 0) {
+        return false;
+      }
+      if ((old & DIRECT) != 0 || replace(page, old, old | DIRECT)) {
+        return true;
+      }
+    }
+  }
+
+  private boolean replace(long page, int old, int now) {
+    long address = watch + (page & ~3);
+    int shift = (int) (page & 3) * 8;
+    int word = RawMemory.getIntVolatile(address);
+    return (word >>> shift & 0xff) == old
+        && RawMemory.compareAndSetInt(address, word, word & ~(0xff << shift) | now << shift);
   }
 
   /** Copies bytes in, as a device or loader does. */
@@ -185,6 +324,8 @@ public final class RamBlock implements AutoCloseable {
     checkRange(offset, length);
     beforeWrite(offset, length);
     RawMemory.copyIn(from, at, hostAddress + offset, length);
+    VarHandle.fullFence();
+    beforeWrite(offset, length); // again, for who began to watch meanwhile
   }
 
   public void read(long offset, byte[] to, int at, int length) {
@@ -203,6 +344,7 @@ public final class RamBlock implements AutoCloseable {
   public void close() {
     Libc.unmap(hostAddress, size);
     Libc.unmap(watch, watchBytes());
+    Libc.unmap(codeLines, pages() * 8);
     Arrays.fill(watchers, null);
   }
 

@@ -7,11 +7,11 @@ import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.RawMemory;
-import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.memory.WriteClient;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 
 /**
@@ -51,7 +51,6 @@ public final class Mmu implements AutoCloseable {
 
   private final Vcpu vcpu;
   private final CpuState state;
-  private final CodeWatch codeWatch;
   private final PhysicalMemory memory;
   private final PageWalker walker;
 
@@ -106,7 +105,6 @@ public final class Mmu implements AutoCloseable {
   public Mmu(Vcpu vcpu) {
     this.vcpu = vcpu;
     this.state = vcpu.cpuState();
-    this.codeWatch = vcpu.machine().codeWatch();
     this.memory = new PhysicalMemory(vcpu.machine().memory());
     this.walker = new PageWalker(state, memory);
     this.tables = state.address() + CpuLayout.TLB;
@@ -280,13 +278,12 @@ public final class Mmu implements AutoCloseable {
     if (host == 0 || found.readOnly()) {
       return 0;
     }
-    int clients = found.watchedBy(foundOffset >> RamBlock.PAGE_BITS);
-    if (clients != 0) {
-      if ((clients & WriteClient.CODE.bit()) != 0
-          && !codeWatch.holdsCode(found, foundOffset, size)) {
+    long page = foundOffset >> RamBlock.PAGE_BITS;
+    while (!found.allowDirectWrites(page)) {
+      if (found.isWatched(WriteClient.CODE, page) && !found.holdsCode(foundOffset, size)) {
         return 0;
       }
-      found.beforeWrite(foundOffset, size);
+      found.tellWatchers(page, -1);
     }
     return host;
   }
@@ -401,31 +398,38 @@ public final class Mmu implements AutoCloseable {
     if (host == 0) {
       memory.space().write(foundPhysical, size, value);
     } else if (!found.readOnly()) {
-      tellWatchers(linear, size, inMode);
+      boolean besideCode = tellWatchers(linear, size, inMode);
       store(host, size, value);
+      if (besideCode) {
+        VarHandle.fullFence();
+        if (found.holdsCode(foundOffset, size)) { // code was made of it meanwhile
+          found.tellWatchers(foundOffset >> RamBlock.PAGE_BITS, WriteClient.CODE.bit());
+        }
+      }
     }
   }
 
-  /** Before a write to the place that {@link #resolve} found. */
-  private void tellWatchers(long linear, int size, int inMode) {
+  /**
+   * Before a write to the place that {@link #resolve} found.
+   *
+   * @return true if it is to data beside code: the code stays, and so does its watch
+   */
+  private boolean tellWatchers(long linear, int size, int inMode) {
     RamBlock block = found;
     long page = foundOffset >> RamBlock.PAGE_BITS;
-    int clients = block.watchedBy(page);
-    if (clients == 0) {
-      return;
-    }
-    if ((clients & WriteClient.CODE.bit()) != 0 && !codeWatch.holdsCode(block, foundOffset, size)) {
-      // Data beside code: the code stays, and so does its watch.
-      block.tellWatchers(page, clients & ~WriteClient.CODE.bit());
-      return;
-    }
-    block.tellWatchers(page, -1);
-    if (!block.isWatched(page)) {
-      long entry = tables + inMode * TABLE_BYTES + index(linear);
-      if (RawMemory.getLong(entry) == (linear & PAGE_MASK)) {
-        RawMemory.putLong(entry + TlbLayout.WRITE_TAG, linear & PAGE_MASK);
+    while (!block.allowDirectWrites(page)) {
+      int clients = block.watchedBy(page);
+      if ((clients & WriteClient.CODE.bit()) != 0 && !block.holdsCode(foundOffset, size)) {
+        block.tellWatchers(page, clients & ~WriteClient.CODE.bit());
+        return true;
       }
+      block.tellWatchers(page, -1);
     }
+    long entry = tables + inMode * TABLE_BYTES + index(linear);
+    if (RawMemory.getLong(entry) == (linear & PAGE_MASK)) {
+      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, linear & PAGE_MASK);
+    }
+    return false;
   }
 
   private void probe(long linear, int size, int access, int inMode) {
@@ -491,7 +495,7 @@ public final class Mmu implements AutoCloseable {
             && walker.dirty
             && (walker.writable || !asUser && !walker.writeProtect())
             && !found.readOnly()
-            && !found.isWatched(foundOffset >> RamBlock.PAGE_BITS);
+            && found.allowDirectWrites(foundOffset >> RamBlock.PAGE_BITS);
     boolean executable =
         walker.executable && (asUser ? walker.user : !(walker.smep() && walker.user));
     long page = linear & PAGE_MASK;

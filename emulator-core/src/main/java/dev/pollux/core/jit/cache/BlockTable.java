@@ -92,22 +92,6 @@ public final class BlockTable {
     return dropped;
   }
 
-  /**
-   * True if a block was made from some of the {@code length} bytes at a host address, which lie in
-   * one page.
-   */
-  public boolean covers(long host, int length) {
-    List<JitBlock> blocks = byPage.get(host >>> PAGE_BITS);
-    if (blocks != null) {
-      for (JitBlock block : blocks) {
-        if (block.valid && block.covers(host, length)) {
-          return true;
-        }
-      }
-    }
-    return false;
-  }
-
   private void remove(JitBlock block) {
     int bucket = bucket(block.rip, block.hostCode);
     JitBlock b = buckets[bucket];

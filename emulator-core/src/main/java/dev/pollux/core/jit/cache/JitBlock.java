@@ -12,7 +12,6 @@ import java.util.Arrays;
  */
 public final class JitBlock {
   private static final long[] NO_LINKS = {};
-  private static final int PAGE = 4096;
 
   /** Guest address of the first instruction. */
   public final long rip;
@@ -89,13 +88,6 @@ public final class JitBlock {
   /** False once the guest has written to the block's bytes. */
   public boolean valid() {
     return valid;
-  }
-
-  /** True if some of the {@code count} bytes at a host address, in one page, are the block's. */
-  boolean covers(long host, int count) {
-    long inFirst = Math.min(length, (hostCode | PAGE - 1) + 1 - hostCode);
-    return host < hostCode + inFirst && hostCode < host + count
-        || secondPage != 0 && host < secondPage + length - inFirst && secondPage < host + count;
   }
 
   /** Offset of instruction {@code i} from the start of the block. */
