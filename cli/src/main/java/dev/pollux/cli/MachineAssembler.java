@@ -99,7 +99,7 @@ final class MachineAssembler implements AutoCloseable {
   }
 
   private void addMonitor(CharBackend backend) {
-    HumanMonitor monitor = new HumanMonitor(machine, charDevices, Main.version());
+    HumanMonitor monitor = new HumanMonitor(machine, charDevices, migration, Main.version());
     new MonitorConsole(monitor, backend, Main.version(), machine.loop()::post);
   }
 

@@ -130,7 +130,11 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
         throw new QmpException("Parameter 'cpu-index' expects a CPU number");
       }
       HumanMonitor monitor =
-          new HumanMonitor(context.machine(), context.charDevices(), context.emulator().version());
+          new HumanMonitor(
+              context.machine(),
+              context.charDevices(),
+              context.migration(),
+              context.emulator().version());
       if (cpu > 0) {
         monitor.selectCpu((int) cpu);
       }

@@ -3,11 +3,13 @@ package dev.pollux.qmp.hmp;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.migration.MigrationService;
 
 /** What commands work on, and what one monitor remembers from command to command. Event loop. */
 final class HmpSession {
   private final Machine machine;
   private final CharDevices charDevices;
+  private final MigrationService migration;
   private final String version;
   private int cpu;
 
@@ -16,9 +18,10 @@ final class HmpSession {
 
   int size = 4;
 
-  HmpSession(Machine machine, CharDevices charDevices, String version) {
+  HmpSession(Machine machine, CharDevices charDevices, MigrationService migration, String version) {
     this.machine = machine;
     this.charDevices = charDevices;
+    this.migration = migration;
     this.version = version;
   }
 
@@ -28,6 +31,10 @@ final class HmpSession {
 
   CharDevices charDevices() {
     return charDevices;
+  }
+
+  MigrationService migration() {
+    return migration;
   }
 
   String version() {

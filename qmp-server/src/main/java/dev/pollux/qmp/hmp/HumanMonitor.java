@@ -9,9 +9,13 @@ import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.migration.ColoStatistics;
+import dev.pollux.migration.ColoStatus;
+import dev.pollux.migration.MigrationService;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -42,7 +46,7 @@ public final class HumanMonitor {
         "end the emulator",
         (s, a, out) -> s.machine().requestShutdown(ShutdownCause.HOST_QMP_QUIT));
     command("stop|s", "", "stop the guest", (s, a, out) -> stop(s.machine()));
-    command("cont|c", "", "let the guest go on", (s, a, out) -> cont(s.machine()));
+    command("cont|c", "", "let the guest go on", (s, a, out) -> cont(s));
     command(
         "system_reset",
         "",
@@ -86,8 +90,14 @@ public final class HumanMonitor {
         "id",
         "remove a character device",
         (s, a, out) -> s.charDevices().remove(a.requiredWord("id")));
+    command(
+        "x_colo_lost_heartbeat",
+        "",
+        "the other side of the COLO pair is gone: take over",
+        (s, a, out) -> s.migration().lostHeartbeat());
 
     info("chardev", "", "character devices", HumanMonitor::infoCharDevices);
+    info("colo", "", "checkpoints of a COLO pair", HumanMonitor::infoColo);
     info("cpus", "", "CPUs", HumanMonitor::infoCpus);
     info(
         "mem",
@@ -122,8 +132,9 @@ public final class HumanMonitor {
   /**
    * @param version of the emulator, as {@code info version} shows it
    */
-  public HumanMonitor(Machine machine, CharDevices charDevices, String version) {
-    session = new HmpSession(machine, charDevices, version);
+  public HumanMonitor(
+      Machine machine, CharDevices charDevices, MigrationService migration, String version) {
+    session = new HmpSession(machine, charDevices, migration, version);
   }
 
   /** Makes commands look at a vCPU; a number that does not exist changes nothing. */
@@ -227,9 +238,17 @@ public final class HumanMonitor {
     }
   }
 
-  private static void cont(Machine machine) {
+  private static void cont(HmpSession s) {
+    Machine machine = s.machine();
+    s.migration()
+        .whyNotStart()
+        .ifPresent(
+            reason -> {
+              throw new ConfigException(reason);
+            });
     switch (machine.runState().current()) {
       case RUNNING -> {}
+      case INMIGRATE -> s.migration().setAutostart(true);
       case SHUTDOWN, INTERNAL_ERROR, GUEST_PANICKED ->
           throw new ConfigException("Resetting the Virtual Machine is required");
       default -> {
@@ -290,6 +309,38 @@ public final class HumanMonitor {
     for (CharDevices.CharInfo row : s.charDevices().list()) {
       out.append("%s: filename=%s\n".formatted(row.label(), row.filename()));
     }
+  }
+
+  private static void infoColo(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    ColoStatus status = s.migration().coloStatus();
+    ColoStatistics statistics = s.migration().coloStatistics();
+    out.append("mode: %s\n".formatted(label(status.mode())));
+    out.append("last mode: %s\n".formatted(label(status.lastMode())));
+    out.append("exit reason: %s\n".formatted(label(status.reason())));
+    out.append("checkpoints: %d".formatted(statistics.checkpoints()));
+    statistics
+        .causes()
+        .forEach(c -> out.append(", %d by %s".formatted(c.checkpoints(), c.cause())));
+    out.append(
+        "\nsince the last: %d ms\nmemory: %d pages, %d KiB\n"
+            .formatted(statistics.lag(), statistics.pages(), statistics.bytes() >> 10));
+    out.append(
+        "guest stopped: median %.1f ms, 99%% below %.1f ms, longest %.1f ms\n"
+            .formatted(
+                statistics.medianStop() / 1000.0,
+                statistics.percentile99Stop() / 1000.0,
+                statistics.longestStop() / 1000.0));
+    for (ColoStatistics.StopTimes bar : statistics.stopTimes()) {
+      out.append(
+          bar.below() == Long.MAX_VALUE
+              ? "  longer: %d\n".formatted(bar.stops())
+              : "  < %.1f ms: %d\n".formatted(bar.below() / 1000.0, bar.stops()));
+    }
+    statistics.lastError().ifPresent(error -> out.append("last error: %s\n".formatted(error)));
+  }
+
+  private static String label(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT);
   }
 
   private static void infoCpus(HmpSession s, HmpArguments arguments, StringBuilder out) {

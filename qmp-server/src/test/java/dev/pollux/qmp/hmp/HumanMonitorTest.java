@@ -16,8 +16,10 @@ import dev.pollux.core.cpu.ExecutionEngine;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.memory.RamBlock;
+import dev.pollux.migration.LiveMigration;
 import java.io.IOException;
 import java.util.Random;
+import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -27,7 +29,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class HumanMonitorTest {
   private final Machine machine = new Machine("tester", new Machine.EndPolicy(false, false));
   private final CharDevices charDevices = new CharDevices(Runnable::run, () -> {});
-  private final HumanMonitor monitor = new HumanMonitor(machine, charDevices, "1.2.3");
+  private final LiveMigration migration = new LiveMigration(machine, "none", new UUID(0, 0));
+  private final HumanMonitor monitor = new HumanMonitor(machine, charDevices, migration, "1.2.3");
 
   @BeforeEach
   void build() throws IOException {
@@ -67,6 +70,17 @@ class HumanMonitorTest {
     for (int i = 0; i < bytes.length; i++) {
       machine.memory().write(address + i, 1, bytes[i]);
     }
+  }
+
+  @Test
+  void coloWithoutPair() {
+    assertEquals(
+        "mode: none\nlast mode: none\nexit reason: none\ncheckpoints: 0\nsince the last: 0 ms\n"
+            + "memory: 0 pages, 0 KiB\n"
+            + "guest stopped: median 0.0 ms, 99% below 0.0 ms, longest 0.0 ms\n",
+        monitor.execute("info colo"));
+    assertEquals(
+        "Error: The feature 'colo' is not enabled\n", monitor.execute("x_colo_lost_heartbeat"));
   }
 
   @Test
