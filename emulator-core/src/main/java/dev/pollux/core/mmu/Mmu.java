@@ -346,12 +346,17 @@ public final class Mmu implements AutoCloseable {
   }
 
   private void checkData(long linear, int size, int access) {
-    if (alignmentCheck && (linear & size - 1) != 0) {
+    if (alignmentCheck && (linear & size - 1) != 0 && isCanonical(linear)) {
       throw vcpu.exception(CpuException.AC, 0);
     }
     if (dataBreakpoints) {
       matchBreakpoints(linear, size, access);
     }
+  }
+
+  /** False for an address that #GP comes from, before anything else is looked at. */
+  private boolean isCanonical(long linear) {
+    return (efer & PageWalker.EFER_LMA) == 0 || linear << 16 >> 16 == linear;
   }
 
   private long readMode(long linear, int size, int inMode) {
@@ -462,7 +467,7 @@ public final class Mmu implements AutoCloseable {
    * {@link #foundOffset} set, or 0 with {@link #foundPhysical} set.
    */
   private long resolve(long linear, int access, int inMode) {
-    if ((efer & PageWalker.EFER_LMA) != 0 && linear << 16 >> 16 != linear) {
+    if (!isCanonical(linear)) {
       nonCanonical = true;
       faultAddress = linear;
       throw vcpu.exception(CpuException.GP, 0);

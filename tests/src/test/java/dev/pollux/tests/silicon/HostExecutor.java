@@ -297,6 +297,7 @@ final class HostExecutor {
     protect(Window.UNMAPPED, Window.STACK_PAGES, PROT_NONE);
     protect(Window.STACK_PAGES, Window.STACK_END, PROT_READ | PROT_WRITE);
     protect(Window.STACK_END, Window.STUB, PROT_NONE);
+    protect(Window.STATE_END, Window.BASE + Window.LENGTH, PROT_NONE);
   }
 
   private static void protect(long from, long to, int protection) throws IOException {

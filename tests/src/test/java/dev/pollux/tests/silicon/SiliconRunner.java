@@ -181,7 +181,8 @@ final class SiliconRunner {
 
   /**
    * What is not defined where an instruction faults: which of several operands, or which part of a
-   * large one, is looked at first; whether an MMX instruction has already changed the x87 stack.
+   * large one, is looked at first; whether an MMX instruction has already changed the x87 stack;
+   * the flags of a repeated comparison.
    */
   private void ignoreAtFault(SiliconCase test, byte[] code) {
     if (hostEnd.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION) {
@@ -193,8 +194,18 @@ final class SiliconRunner {
     }
     for (SiliconState end : List.of(hostEnd, interpreterEnd, generatedEnd)) {
       switch (insn.op) {
-        case CMPS, FRSTOR, FLDENV, FNSAVE, FNSTENV, ENTER, PUSHA, POPA, BOUND ->
+        case CMPS, SCAS -> {
+          end.words[SiliconState.CR2] = 0;
+          end.words[SiliconState.RFLAGS] &= ~(long) OpcodeInfo.STATUS_FLAGS;
+        }
+        case FRSTOR, FLDENV, FNSAVE, FNSTENV, ENTER, PUSHA, POPA, BOUND ->
             end.words[SiliconState.CR2] = 0;
+        case CALL -> {
+          // The return address may have been pushed already.
+          int stack = SiliconState.WORDS - SiliconState.STACK;
+          System.arraycopy(
+              hostEnd.words, SiliconState.STACK, end.words, SiliconState.STACK, stack);
+        }
         case VPMASKMOVD, VPMASKMOVQ, VMASKMOVPS, VMASKMOVPD -> end.words[SiliconState.CR2] = 0;
         case VCVTPS2PH -> {
           // Converted before it is stored, or looked at where it goes to first.
@@ -224,7 +235,8 @@ final class SiliconRunner {
 
   /**
    * Status flags that generated code need not have kept where the case ended with an exception,
-   * because what follows there replaces them unread: all but those that an instruction reads first.
+   * because what follows there replaces them unread: all but those that an instruction reads first,
+   * as far as that is certain.
    */
   private long deadFlags(SiliconCase test, byte[] code) {
     if (hostEnd.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION) {
@@ -233,17 +245,25 @@ final class SiliconRunner {
     long open = OpcodeInfo.STATUS_FLAGS;
     long read = 0;
     long offset = hostEnd.words[SiliconState.RIP] - test.address();
-    Insn insn = at(test, code, offset);
-    while (insn != null && insn.info != null && generated.translates(insn)) {
+    for (int i = 0; i < test.pieces().size(); i++) {
+      if (offset == code.length && Window.hasExit(test.address() + offset)) {
+        // A jump to another page: everything may be read there.
+        return OpcodeInfo.STATUS_FLAGS & ~(read | open);
+      }
+      Insn insn = at(test, code, offset);
+      if (insn == null || insn.info == null) {
+        break;
+      }
       read |= insn.flagsRead() & open;
       open &= ~(insn.info.flagsWritten | insn.info.flagsUndefined);
-      if (insn.info.endsBlock()) {
-        return OpcodeInfo.STATUS_FLAGS & ~read;
-      }
       offset += insn.length;
-      insn = at(test, code, offset);
+      if (insn.op == Op.JMP && insn.kind(0) == Insn.REL) {
+        offset += insn.imm;
+      } else if (insn.info.endsBlock()) {
+        break;
+      }
     }
-    return OpcodeInfo.STATUS_FLAGS & ~(read | open);
+    return OpcodeInfo.STATUS_FLAGS & ~read;
   }
 
   private String report(SiliconCase test) {

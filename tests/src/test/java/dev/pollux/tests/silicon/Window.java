@@ -59,6 +59,7 @@ final class Window {
   static final long STUB = BASE + 0x3_0000;
 
   static final long STATE = BASE + 0x3_2000;
+  static final long STATE_END = STATE + 0x1000;
 
   /**
    * Where sequences jump to at their end in 64- and in 32-bit code. In the guest nothing is mapped

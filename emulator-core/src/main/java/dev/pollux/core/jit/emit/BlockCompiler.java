@@ -44,6 +44,9 @@ import java.util.List;
  * <p>One compiler serves one vCPU; not thread-safe.
  */
 public final class BlockCompiler {
+  /** Bits above those of a linear address. */
+  private static final int NOT_CANONICAL_BITS = 16;
+
   private static final int RFLAGS_IF = 1 << 9;
   private static final int RFLAGS_RF_VM = 3 << 16;
 
@@ -836,7 +839,7 @@ public final class BlockCompiler {
       return;
     }
     target(insn);
-    jumpToScratch(false);
+    branchToScratch(0);
   }
 
   /** The target of an indirect branch in scratch 1. */
@@ -881,6 +884,8 @@ public final class BlockCompiler {
     if (!direct) {
       target(insn);
       asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
+      compareCanonical();
+      asm.jcc(Cond.NE, slowExit());
     }
     stackAddress(-8, true);
     long returnAddress = context.rip() + next;
@@ -904,7 +909,43 @@ public final class BlockCompiler {
     asm.mov(QWORD, S1, Mem.of(S1));
     int pop = 8 + (insn.kind0 == Insn.IMM ? (int) insn.imm & 0xffff : 0);
     asm.lea(QWORD, SP, Mem.of(SP, pop));
-    jumpToScratch(false);
+    branchToScratch(pop);
+  }
+
+  /** Sets ZF if the address in scratch 1 is canonical; destroys scratch 2. */
+  private void compareCanonical() {
+    asm.mov(QWORD, S2, S1);
+    asm.shl(QWORD, S2, NOT_CANONICAL_BITS);
+    asm.shift(ShiftOp.SAR, QWORD, S2, NOT_CANONICAL_BITS);
+    asm.cmp(QWORD, S2, S1);
+  }
+
+  /**
+   * Goes on at the address in scratch 1, with which the guest's branch itself faults unless it is
+   * canonical. No such address is in the jump cache, so that only a miss has to look.
+   *
+   * @param popped what the branch has added to RSP
+   */
+  private void branchToScratch(int popped) {
+    Label miss = new Label();
+    Label bad = new Label();
+    int insn = current;
+    jumpToScratch(false, miss);
+    defer(
+        miss,
+        () -> {
+          compareCanonical();
+          asm.jcc(Cond.NE, bad);
+          leaveToScratch();
+        });
+    defer(
+        bad,
+        () -> {
+          if (popped != 0) {
+            asm.lea(QWORD, SP, Mem.of(SP, -popped));
+          }
+          exits.add(new BlockCode.Interpret(exit(), mode, insn));
+        });
   }
 
   /**
@@ -915,6 +956,16 @@ public final class BlockCompiler {
    */
   void jumpToScratch(boolean resumes) {
     Label miss = new Label();
+    jumpToScratch(resumes, miss);
+    defer(miss, this::leaveToScratch);
+  }
+
+  private void leaveToScratch() {
+    asm.mov(QWORD, state(CpuLayout.RIP), S1);
+    exits.add(new BlockCode.Jump(exit(), mode));
+  }
+
+  private void jumpToScratch(boolean resumes, Label miss) {
     int table = JitLayout.jumpTable(context.table() + mode);
     asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
     asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
@@ -927,12 +978,6 @@ public final class BlockCompiler {
       asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
     }
     asm.jmp(Mem.of(STATE, S2, 1, table + 8));
-    defer(
-        miss,
-        () -> {
-          asm.mov(QWORD, state(CpuLayout.RIP), S1);
-          exits.add(new BlockCode.Jump(exit(), mode));
-        });
   }
 
   /** Goes on at a guest address known now. Live flags are in memory, or dead. */
