@@ -265,6 +265,17 @@ final class HostExecutor {
   }
 
   private static void map() throws IOException {
+    map(Window.BASE, Window.LENGTH);
+    map(Window.STUB, Window.HOST_LENGTH);
+    RawMemory.fill(Window.READ_ONLY, PAGE, Window.READ_ONLY_CONTENT);
+    protect(Window.CODE_END, Window.DATA_PAGES, PROT_NONE);
+    protect(Window.DATA_PAGES, Window.READ_ONLY, PROT_READ | PROT_WRITE);
+    protect(Window.READ_ONLY, Window.UNMAPPED, PROT_READ);
+    protect(Window.UNMAPPED, Window.STACK_PAGES, PROT_NONE);
+    protect(Window.STACK_PAGES, Window.STACK_END, PROT_READ | PROT_WRITE);
+  }
+
+  private static void map(long address, long length) throws IOException {
     MethodHandle mmap =
         function(
             "mmap",
@@ -276,28 +287,18 @@ final class HostExecutor {
                 ValueLayout.JAVA_INT,
                 ValueLayout.JAVA_INT,
                 ValueLayout.JAVA_LONG));
-    long address = Window.BASE;
     long got;
     try {
       got =
           (long)
               mmap.invokeExact(
-                  address, Window.LENGTH, PROT_ALL, MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE, -1, 0L);
+                  address, length, PROT_ALL, MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE, -1, 0L);
     } catch (Throwable e) {
       throw new IllegalStateException(e);
     }
     if (got != address) {
       throw new IOException("no executable memory at " + Long.toHexString(address));
     }
-    RawMemory.fill(Window.READ_ONLY, PAGE, Window.READ_ONLY_CONTENT);
-    RawMemory.fill(Window.CODE, Window.CODE_LENGTH, (byte) 0);
-    protect(Window.CODE_END, Window.DATA_PAGES, PROT_NONE);
-    protect(Window.DATA_PAGES, Window.READ_ONLY, PROT_READ | PROT_WRITE);
-    protect(Window.READ_ONLY, Window.UNMAPPED, PROT_READ);
-    protect(Window.UNMAPPED, Window.STACK_PAGES, PROT_NONE);
-    protect(Window.STACK_PAGES, Window.STACK_END, PROT_READ | PROT_WRITE);
-    protect(Window.STACK_END, Window.STUB, PROT_NONE);
-    protect(Window.STATE_END, Window.BASE + Window.LENGTH, PROT_NONE);
   }
 
   private static void protect(long from, long to, int protection) throws IOException {

@@ -9,7 +9,7 @@ final class Window {
   /** Start of the region and its length in bytes; on the host nothing else is mapped near it. */
   static final long BASE = 0x0100_0000;
 
-  static final long LENGTH = 0x4_0000;
+  static final long LENGTH = 0x2_2000;
 
   /**
    * Instructions under test, to be started anywhere in the first half of {@link #CODE_LENGTH}
@@ -55,11 +55,14 @@ final class Window {
   static final int PAGES_LENGTH = 0x2000;
   static final long STACK_END = STACK_PAGES + PAGES_LENGTH;
 
-  /** Host only: entry, exit and signal code, and the state they exchange with the caller. */
-  static final long STUB = BASE + 0x3_0000;
+  /**
+   * Host only: entry, exit and signal code, and the state they exchange with the caller; far from
+   * where sequences that go astray come to.
+   */
+  static final long STUB = 0x5ead_0000;
 
-  static final long STATE = BASE + 0x3_2000;
-  static final long STATE_END = STATE + 0x1000;
+  static final long STATE = STUB + 0x2000;
+  static final long HOST_LENGTH = 0x3000;
 
   /**
    * Where sequences jump to at their end in 64- and in 32-bit code. In the guest nothing is mapped
