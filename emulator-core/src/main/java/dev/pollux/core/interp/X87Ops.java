@@ -405,27 +405,51 @@ final class X87Ops {
 
   // ---- stores -----------------------------------------------------------------------------------
 
+  /**
+   * Starts an operation whose result has been computed and is to be stored. An unmasked exception
+   * that keeps the result back comes before the memory operand is looked at.
+   *
+   * @param missing whether ST(0) is empty; else {@code env} has what the conversion raised
+   */
+  private static void beginStore(
+      Interpreter cpu, FloatEnv env, Insn insn, long linear, boolean missing) {
+    int raised = missing ? FloatEnv.IE : env.raised;
+    if ((raised & ~env.masks & ~FloatEnv.PE) == 0) {
+      cpu.mmu().probeWrite(linear, insn.size0);
+    }
+    X87Unit.setFsw(cpu, X87Unit.fsw(cpu) & ~X87Unit.C1);
+    X87Unit.recordPointers(cpu, insn);
+  }
+
+  private static FloatEnv freshEnv(Interpreter cpu) {
+    FloatEnv env = cpu.floatEnv;
+    env.beginX87(X87Unit.fcw(cpu));
+    return env;
+  }
+
   private static void fst(Interpreter cpu, Insn insn, boolean pop) {
     checkWaiting(cpu);
     int size = insn.size0;
     long linear = cpu.address(insn, size, true);
-    cpu.mmu().probeWrite(linear, size);
-    FloatEnv env = begin(cpu, insn);
+    FloatEnv env = freshEnv(cpu);
     boolean missing = empty(cpu, 0);
-    if (missing && !stackFault(cpu, env, false)) {
-      return;
-    }
     long a = st(cpu, 0);
     int se = missing ? Float80.INDEFINITE_SE : se(a);
     long sig = missing ? Float80.INDEFINITE_SIG : sig(a);
+    long bits =
+        switch (size) {
+          case 4 -> Float80.toSingle(env, se, sig);
+          case 8 -> Float80.toDouble(env, se, sig);
+          default -> sig;
+        };
+    beginStore(cpu, env, insn, linear, missing);
+    if (missing && !stackFault(cpu, env, false) || !finishStore(cpu, env)) {
+      return;
+    }
     if (size == 10) {
-      cpu.mmu().write64(linear, sig);
+      cpu.mmu().write64(linear, bits);
       cpu.mmu().write16(linear + 8, se);
     } else {
-      long bits = size == 4 ? Float80.toSingle(env, se, sig) : Float80.toDouble(env, se, sig);
-      if (!finishStore(cpu, env)) {
-        return;
-      }
       cpu.mmu().write(linear, size, bits);
     }
     popIf(cpu, pop);
@@ -463,20 +487,14 @@ final class X87Ops {
     checkWaiting(cpu);
     int size = insn.size0;
     long linear = cpu.address(insn, size, true);
-    cpu.mmu().probeWrite(linear, size);
-    FloatEnv env = begin(cpu, insn);
-    long value;
-    if (empty(cpu, 0)) {
-      if (!stackFault(cpu, env, false)) {
-        return;
-      }
-      value = -1L << (8 * size - 1);
-    } else {
-      long a = st(cpu, 0);
-      value = Float80.toInteger(env, se(a), sig(a), 8 * size, truncate);
-      if (!finish(cpu, env)) {
-        return;
-      }
+    FloatEnv env = freshEnv(cpu);
+    boolean missing = empty(cpu, 0);
+    long a = st(cpu, 0);
+    long value =
+        missing ? -1L << (8 * size - 1) : Float80.toInteger(env, se(a), sig(a), 8 * size, truncate);
+    beginStore(cpu, env, insn, linear, missing);
+    if (missing ? !stackFault(cpu, env, false) : !finish(cpu, env)) {
+      return;
     }
     cpu.mmu().write(linear, size, value);
     popIf(cpu, pop);
@@ -485,23 +503,18 @@ final class X87Ops {
   private static void fbstp(Interpreter cpu, Insn insn) {
     checkWaiting(cpu);
     long linear = cpu.address(insn, 10, true);
-    cpu.mmu().probeWrite(linear, 10);
-    FloatEnv env = begin(cpu, insn);
-    long low;
-    int high;
-    if (empty(cpu, 0)) {
-      if (!stackFault(cpu, env, false)) {
-        return;
-      }
-      low = Float80.INDEFINITE_SIG;
-      high = Float80.INDEFINITE_SE;
-    } else {
+    FloatEnv env = freshEnv(cpu);
+    boolean missing = empty(cpu, 0);
+    long low = Float80.INDEFINITE_SIG;
+    int high = Float80.INDEFINITE_SE;
+    if (!missing) {
       long a = st(cpu, 0);
       low = Float80.toBcd(env, se(a), sig(a));
       high = env.se;
-      if (!finish(cpu, env)) {
-        return;
-      }
+    }
+    beginStore(cpu, env, insn, linear, missing);
+    if (missing ? !stackFault(cpu, env, false) : !finish(cpu, env)) {
+      return;
     }
     cpu.mmu().write64(linear, low);
     cpu.mmu().write16(linear + 8, high);

@@ -182,7 +182,8 @@ final class SiliconRunner {
   /**
    * What is not defined where an instruction faults: which of several operands, or which part of a
    * large one, is looked at first; whether an MMX instruction has already changed the x87 stack;
-   * the flags of a repeated comparison.
+   * the flags of a repeated comparison; memory before the place where an operand of 80 bits or a
+   * return address cannot be written.
    */
   private void ignoreAtFault(SiliconCase test, byte[] code) {
     if (hostEnd.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION) {
@@ -198,17 +199,15 @@ final class SiliconRunner {
           end.words[SiliconState.CR2] = 0;
           end.words[SiliconState.RFLAGS] &= ~(long) OpcodeInfo.STATUS_FLAGS;
         }
-        case FRSTOR, FLDENV, FNSAVE, FNSTENV, ENTER, PUSHA, POPA, BOUND ->
-            end.words[SiliconState.CR2] = 0;
-        case CALL -> {
-          // The return address may have been pushed already.
-          int stack = SiliconState.WORDS - SiliconState.STACK;
-          System.arraycopy(
-              hostEnd.words, SiliconState.STACK, end.words, SiliconState.STACK, stack);
+        case FRSTOR, FLDENV, FNSAVE, FNSTENV, ENTER, PUSHA, POPA -> end.words[SiliconState.CR2] = 0;
+        case CALL, FSTP, FBSTP -> {
+          int words = SiliconState.WORDS - SiliconState.DATA;
+          System.arraycopy(hostEnd.words, SiliconState.DATA, end.words, SiliconState.DATA, words);
         }
         case VPMASKMOVD, VPMASKMOVQ, VMASKMOVPS, VMASKMOVPD -> end.words[SiliconState.CR2] = 0;
-        case VCVTPS2PH -> {
-          // Converted before it is stored, or looked at where it goes to first.
+        case BOUND, VCVTPS2PH -> {
+          // The lower bound is compared before the upper one is read; converted before it is
+          // stored.
           System.arraycopy(
               hostEnd.words, SiliconState.VECTOR, end.words, SiliconState.VECTOR, RESULT_WORDS);
           end.words[SiliconState.MXCSR] = 0;
