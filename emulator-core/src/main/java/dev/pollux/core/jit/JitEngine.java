@@ -40,7 +40,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
 
   /** Executions of a block's start after which it is translated. */
-  private static final int HOT = 2;
+  private static final int HOT = 1;
 
   private static final int COUNTERS = 1 << 16;
   private static final int MAX_INSNS = 64;
