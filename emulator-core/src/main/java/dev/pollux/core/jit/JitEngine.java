@@ -269,16 +269,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Runs generated code until it leaves; all state is in the state block before and after. */
   private ExitSite execute(long address, int units) {
     RawMemory.putShort(s + JitLayout.FLAGS, (short) JitLayout.packFlags(state.rflags()));
-    X87Transfer.toArea(s);
     entries++;
     NativeCall.call(stubs.enter(), s, address, units);
     state.setRflags(
         state.rflags() & ~STATUS
             | JitLayout.unpackFlags(RawMemory.getShort(s + JitLayout.FLAGS) & 0xffff));
-    if (RawMemory.getInt(s + JitLayout.X87_SAVED) != 0) {
-      RawMemory.putInt(s + JitLayout.X87_SAVED, 0);
-      X87Transfer.fromArea(s);
-    }
     ExitSite exit = exits.get(RawMemory.getInt(s + JitLayout.EXIT));
     if (exit.exit().mode() != mmu.mode()) {
       interpreter.modeChanged();

@@ -24,11 +24,8 @@ public final class JitLayout {
   /** u32, 1: guest x87 state is in the host's. */
   public static final int X87_LOADED = SIMD_LOADED + 4;
 
-  /** u32, 1: {@link #X87_AREA} holds newer x87 state than the state block. */
-  public static final int X87_SAVED = X87_LOADED + 4;
-
   /** u32: number of the exit taken. */
-  public static final int EXIT = X87_SAVED + 4;
+  public static final int EXIT = X87_LOADED + 4;
 
   /** u32: the host's own MXCSR. */
   public static final int HOST_MXCSR = EXIT + 4;
@@ -38,7 +35,7 @@ public final class JitLayout {
    * beyond this, guest time in nanoseconds is {@link #CLOCK_NANOS} plus the distance times {@link
    * #CLOCK_SCALE} / 2^32.
    */
-  public static final int CLOCK_TSC = HOST_MXCSR + 8;
+  public static final int CLOCK_TSC = (HOST_MXCSR + 4 + 7) & -8;
 
   /** u64: as {@link #CLOCK_TSC} says; 0: the interpreter reads the clock. */
   public static final int CLOCK_SPAN = CLOCK_TSC + 8;

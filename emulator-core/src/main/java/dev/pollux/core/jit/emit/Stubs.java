@@ -38,6 +38,13 @@ public final class Stubs {
   /** XSAVE's component mask for x87 state. */
   private static final int X87_COMPONENT = 1;
 
+  // Offsets in its area; registers are in stack order there.
+  private static final int AREA_FCW = 0;
+  private static final int AREA_FSW = 2;
+  private static final int AREA_FTW = 4;
+  private static final int AREA_ST = 32;
+  private static final int AREA_COMPONENTS = 512;
+
   private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
   private final long base;
   private final boolean ymm;
@@ -156,10 +163,10 @@ public final class Stubs {
     asm.jcc(Cond.E, noX87);
     asm.mov(DWORD, Gpr.RAX, X87_COMPONENT);
     asm.xor(DWORD, Gpr.RDX, Gpr.RDX);
-    asm.wide(MemOp.XSAVE, state(JitLayout.X87_AREA));
+    asm.wide(MemOp.XSAVE, area(0));
     asm.op(NullaryOp.FNINIT);
     asm.mov(DWORD, state(JitLayout.X87_LOADED), 0);
-    asm.mov(DWORD, state(JitLayout.X87_SAVED), 1);
+    emitAreaToState();
     asm.bind(noX87);
     asm.add(QWORD, Gpr.RSP, 8);
     for (int i = SAVED.length - 1; i >= 0; i--) {
@@ -207,16 +214,76 @@ public final class Stubs {
     asm.ret();
   }
 
+  /** Loads the x87 registers. Flags are in memory wherever this is called. */
   private void emitLoadX87() {
     asm.push(Gpr.RAX);
+    asm.push(Gpr.RCX);
     asm.push(Gpr.RDX);
+    asm.movzx(DWORD, Gpr.RAX, WORD, state(CpuLayout.FCW));
+    asm.mov(WORD, area(AREA_FCW), Gpr.RAX);
+    asm.movzx(DWORD, Gpr.RAX, BYTE, state(CpuLayout.FTW));
+    asm.mov(WORD, area(AREA_FTW), Gpr.RAX);
+    asm.movzx(DWORD, Gpr.RAX, WORD, state(CpuLayout.FSW));
+    asm.mov(WORD, area(AREA_FSW), Gpr.RAX);
+    topOffset();
+    for (int i = 0; i < 8; i++) {
+      asm.mov(QWORD, Gpr.RAX, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR));
+      asm.mov(QWORD, area(AREA_ST + 16 * i), Gpr.RAX);
+      asm.mov(QWORD, Gpr.RAX, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR + 8));
+      asm.mov(QWORD, area(AREA_ST + 16 * i + 8), Gpr.RAX);
+      nextOffset();
+    }
+    asm.mov(QWORD, area(AREA_COMPONENTS), X87_COMPONENT);
     asm.mov(DWORD, Gpr.RAX, X87_COMPONENT);
     asm.xor(DWORD, Gpr.RDX, Gpr.RDX);
-    asm.wide(MemOp.XRSTOR, state(JitLayout.X87_AREA));
+    asm.wide(MemOp.XRSTOR, area(0));
     asm.mov(DWORD, state(JitLayout.X87_LOADED), 1);
     asm.pop(Gpr.RDX);
+    asm.pop(Gpr.RCX);
     asm.pop(Gpr.RAX);
     asm.ret();
+  }
+
+  /**
+   * From the area that XSAVE has written to the state block. The pointers to the last x87
+   * instruction stay as they were: the host's lead to generated code, which is no affair of the
+   * guest's.
+   */
+  private void emitAreaToState() {
+    asm.movzx(DWORD, Gpr.RAX, WORD, area(AREA_FCW));
+    asm.mov(WORD, state(CpuLayout.FCW), Gpr.RAX);
+    asm.movzx(DWORD, Gpr.RAX, BYTE, area(AREA_FTW));
+    asm.mov(DWORD, state(CpuLayout.FTW), Gpr.RAX);
+    asm.movzx(DWORD, Gpr.RAX, WORD, area(AREA_FSW));
+    asm.mov(WORD, state(CpuLayout.FSW), Gpr.RAX);
+    topOffset();
+    for (int i = 0; i < 8; i++) {
+      asm.mov(QWORD, Gpr.RAX, area(AREA_ST + 16 * i));
+      asm.mov(QWORD, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR), Gpr.RAX);
+      asm.mov(QWORD, Gpr.RAX, area(AREA_ST + 16 * i + 8));
+      asm.mov(QWORD, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR + 8), Gpr.RAX);
+      nextOffset();
+    }
+  }
+
+  /**
+   * Offset of the top of the x87 stack among the state block's registers, which are in physical
+   * order (Intel SDM vol. 1, 8.1.2), in RCX from the status word in RAX.
+   */
+  private void topOffset() {
+    asm.mov(DWORD, Gpr.RCX, Gpr.RAX);
+    asm.shr(DWORD, Gpr.RCX, 11 - 4);
+    asm.and(DWORD, Gpr.RCX, 7 << 4);
+  }
+
+  private void nextOffset() {
+    asm.add(DWORD, Gpr.RCX, 1 << 4);
+    asm.and(DWORD, Gpr.RCX, 7 << 4);
+  }
+
+  /** A field of the area of XSAVE and XRSTOR (Intel SDM vol. 1, 10.5.1 and 13.4). */
+  private static Mem area(int offset) {
+    return state(JitLayout.X87_AREA + offset);
   }
 
   /** The upper half of a YMM register. */
