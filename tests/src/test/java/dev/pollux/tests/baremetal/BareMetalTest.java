@@ -66,6 +66,7 @@ class BareMetalTest {
         new Guest("system-calls", SystemCallProgram::new),
         new Guest("protected", ProtectedProgram::new),
         new Guest("avx", AvxProgram::new),
+        new Guest("page-edge", PageEdgeProgram::new),
         new Guest("chipset", ChipsetProgram::new));
   }
 

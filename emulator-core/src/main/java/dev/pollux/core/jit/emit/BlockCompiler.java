@@ -47,6 +47,7 @@ public final class BlockCompiler {
   /** Bits above those of a linear address. */
   private static final int NOT_CANONICAL_BITS = 16;
 
+  private static final int ADDRESS_SIZE_PREFIX = 0x67;
   private static final int RFLAGS_IF = 1 << 9;
   private static final int RFLAGS_RF_VM = 3 << 16;
 
@@ -374,6 +375,10 @@ public final class BlockCompiler {
         return true;
       }
       case JCC -> conditionalJump(insn);
+      case JCXZ, LOOP -> {
+        countedJump(insn);
+        return true;
+      }
       case CALL -> {
         call(insn);
         return true;
@@ -617,14 +622,19 @@ public final class BlockCompiler {
     }
 
     int vvvv = vvvvOperand >= 0 ? insn.reg(vvvvOperand) : 0;
-    boolean vvvvFromS2 = false;
+    Gpr vvvvScratch = null;
     if (vvvvOperand >= 0 && insn.kind(vvvvOperand) == Insn.GPR) {
       Gpr host = RegisterMap.host(vvvv);
       if (host == null) {
-        // ModRM.reg may be the same scratch: no instruction reads both of them.
-        load(insn, vvvvOperand, S2);
-        host = S2;
-        vvvvFromS2 = true;
+        if (regFromS2 && insn.op == Op.MULX) {
+          // It is written, after everything has been read.
+          vvvvScratch = S1;
+        } else {
+          // ModRM.reg may be the same scratch: no instruction reads both of them.
+          vvvvScratch = S2;
+          load(insn, vvvvOperand, S2);
+        }
+        host = vvvvScratch;
       }
       vvvv = host.number();
     }
@@ -653,14 +663,15 @@ public final class BlockCompiler {
 
     reencoder.emit(insn, reg, kind, rm, vvvv, byteRegister);
     wrote(insn);
+    // Of two results in one register the one of ModRM.reg stays.
+    if (vvvvScratch != null && Translatable.writes(insn, vvvvOperand)) {
+      store(insn, vvvvOperand, vvvvScratch);
+    }
     if (regFromS2 && Translatable.writes(insn, regOperand)) {
       store(insn, regOperand, S2);
     }
     if (rmFromS1 && Translatable.writes(insn, rmOperand)) {
       store(insn, rmOperand, S1);
-    }
-    if (vvvvFromS2 && Translatable.writes(insn, vvvvOperand)) {
-      store(insn, vvvvOperand, S2);
     }
   }
 
@@ -876,6 +887,40 @@ public final class BlockCompiler {
           jumpTo(offset);
           flags = was;
         });
+  }
+
+  /** JRCXZ and LOOP: the count is in the same register on the host. */
+  private void countedJump(Insn insn) {
+    int next = offsets[current] + insn.length;
+    saveFlags(plan.after(current));
+    Label zero = new Label();
+    Label taken = new Label();
+    Label on = new Label();
+    if (insn.op == Op.LOOP) {
+      asm.lea(insn.addrSize == 4 ? DWORD : QWORD, Gpr.RCX, Mem.of(Gpr.RCX, -1));
+    }
+    if (insn.addrSize == 4) {
+      asm.code().reserve(1);
+      asm.code().put8(ADDRESS_SIZE_PREFIX);
+    }
+    asm.jcxz(zero);
+    if (insn.op == Op.LOOP) {
+      asm.jmpNear(taken);
+      asm.bind(zero);
+    } else {
+      asm.jmpShort(on);
+      asm.bind(zero);
+      asm.jmpNear(taken);
+      asm.bind(on);
+    }
+    int branch = current;
+    defer(
+        taken,
+        () -> {
+          current = branch;
+          jumpTo(next + insn.imm);
+        });
+    jumpTo(next);
   }
 
   private void call(Insn insn) {

@@ -104,10 +104,8 @@ final class Translatable {
           Op.UD1,
           Op.UD2,
           Op.RSM,
-          Op.LOOP,
           Op.LOOPE,
           Op.LOOPNE,
-          Op.JCXZ,
           Op.AAM,
           Op.AAD,
           Op.AAA,
@@ -232,8 +230,6 @@ final class Translatable {
       case LEA -> insn.opSize != 2 && insn.addrSize == 8 || insn.opSize == 4 && insn.addrSize == 4;
       case DIV, IDIV -> insn.size0 >= 4;
       case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == 8;
-      // Two results that are not in host registers would need two scratch registers.
-      case MULX -> RegisterMap.host(insn.reg0) != null || RegisterMap.host(insn.reg1) != null;
       default -> true;
     };
   }

@@ -18,6 +18,7 @@ import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.JitLayout;
 import dev.pollux.core.jit.asm.AluOp;
 import dev.pollux.core.jit.asm.BitOp;
+import dev.pollux.core.jit.asm.BmiOp;
 import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.Gpr;
@@ -300,6 +301,50 @@ class BlockCompilerTest {
     run(a -> a.unary(UnaryOp.IDIV, QWORD, Gpr.R15));
     assertEquals(-14, gpr(Gpr.RAX));
     assertEquals(-2, gpr(Gpr.RDX));
+  }
+
+  @Test
+  void twoResultsInAnyRegisters() {
+    set(Gpr.RDX, 0xffff_ffff_0000_0001L);
+    int[][] registers = {{14, 15, 10}, {15, 14, 14}, {11, 11, 0}, {0, 14, 15}, {10, 1, 11}};
+    for (int[] r : registers) {
+      for (int i = 0; i < 16; i++) {
+        if (i != 2) {
+          state.setGpr(i, 0x1234_5678_9abc_def0L + i);
+        }
+      }
+      long factor = state.gpr(r[2]);
+      run(a -> a.bmi(BmiOp.MULX, QWORD, Gpr.of(r[0]), Gpr.of(r[1]), Gpr.of(r[2])));
+      long high = Math.unsignedMultiplyHigh(factor, gpr(Gpr.RDX));
+      assertEquals(high, state.gpr(r[0]));
+      assertEquals(r[0] == r[1] ? high : factor * gpr(Gpr.RDX), state.gpr(r[1]));
+    }
+  }
+
+  private long ripAfter(Consumer<X86Assembler> program) {
+    BlockCode.Exit exit = run(program);
+    assertEquals(BlockCode.Link.class, exit.getClass());
+    return state.rip() - CODE;
+  }
+
+  @Test
+  void countedJumps() {
+    Consumer<X86Assembler> far = a -> a.db(0xe3, 0x40);
+    set(Gpr.RCX, 0);
+    assertEquals(0x42, ripAfter(far));
+    set(Gpr.RCX, 1L << 40);
+    assertEquals(2, ripAfter(far));
+    assertEquals(0x43, ripAfter(a -> a.db(0x67, 0xe3, 0x40)), "ECX is zero");
+    assertEquals(1L << 40, gpr(Gpr.RCX));
+    Consumer<X86Assembler> loop = a -> a.db(0xe2, 0x40);
+    set(Gpr.RCX, 2);
+    assertEquals(0x42, ripAfter(loop));
+    assertEquals(2, ripAfter(loop));
+    assertEquals(0x42, ripAfter(loop));
+    assertEquals(-1, gpr(Gpr.RCX));
+    set(Gpr.RCX, 0xff_0000_0001L);
+    assertEquals(3, ripAfter(a -> a.db(0x67, 0xe2, 0x40)));
+    assertEquals(0, gpr(Gpr.RCX));
   }
 
   private void startWithAvx() throws Exception {
