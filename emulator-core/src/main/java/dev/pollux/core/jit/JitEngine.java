@@ -30,19 +30,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Executes a vCPU by translating hot 64-bit code to host code, and by the {@link Interpreter} for
- * everything else: cold code, other modes, single steps, and each instruction that a translation
- * leaves to it.
+ * Executes a vCPU by translating 64-bit code to host code, and by the {@link Interpreter} for
+ * everything else: code whose page the TLB does not have yet, other modes, single steps, and each
+ * instruction that a translation leaves to it.
  *
  * <p>All methods but the {@link CodeWatch.Listener}'s are called on the vCPU's thread.
  */
 public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
 
-  /** Executions of a block's start after which it is translated. */
-  private static final int HOT = 1;
-
-  private static final int COUNTERS = 1 << 16;
   private static final int MAX_INSNS = 64;
 
   /** Room that any one translation fits into. */
@@ -65,7 +61,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final long PAGE_MASK = -RamBlock.PAGE_SIZE;
 
   private final Vcpu vcpu;
-  private final int hot;
   private final CpuState state;
   private final long s;
   private final Mmu mmu;
@@ -77,7 +72,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final BlockTable blocks;
   private final GuestClock clock;
   private final JumpCache jumps;
-  private final byte[] counters = new byte[COUNTERS];
 
   /** What each exit number means. */
   private final ArrayList<ExitSite> exits = new ArrayList<>();
@@ -135,19 +129,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
   public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory) throws IOException {
-    this(vcpu, interpreter, memory, HOT);
-  }
-
-  /**
-   * @param hot executions of a block's start after which it is translated, at most 127; 1 to
-   *     translate at once
-   * @throws IOException if the host cannot execute generated code, or not for this model of CPU
-   */
-  public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory, int hot)
-      throws IOException {
     HostSupport.check(vcpu.model().features());
     this.vcpu = vcpu;
-    this.hot = hot;
     this.state = vcpu.cpuState();
     this.s = state.address();
     this.mmu = vcpu.mmu();
@@ -353,11 +336,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     JitBlock block = blocks.find(rip, key, host, nextPage(rip));
     if (block == null) {
-      int counter = (int) ((rip ^ rip >>> 16 ^ (long) key << 11) & (COUNTERS - 1));
-      if (++counters[counter] < hot) {
-        return null;
-      }
-      counters[counter] = 0;
       block = translate(rip, key, host);
       if (block == null) {
         return null;
@@ -576,6 +554,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   public void codeWritten(RamBlock block, long page) {
     long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
     vcpu.defer(() -> dropPage(host));
+  }
+
+  /** Blocks translated so far. vCPU thread. */
+  public long translations() {
+    return translations;
   }
 
   /**

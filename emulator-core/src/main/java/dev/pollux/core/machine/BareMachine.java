@@ -92,7 +92,7 @@ public final class BareMachine implements AutoCloseable {
         return interpreter;
       }
       try {
-        jit = new JitEngine(vcpu, interpreter, JitEngine.CodeMemory.DEFAULT, 1);
+        jit = new JitEngine(vcpu, interpreter);
         return jit;
       } catch (IOException e) {
         throw new UncheckedIOException(e);
