@@ -5,6 +5,7 @@ import static dev.pollux.migration.MigrationStatus.*;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.state.StateOutput;
 import dev.pollux.migration.colo.ColoCache;
 import dev.pollux.migration.colo.ColoController;
 import dev.pollux.migration.multifd.MultifdReceiver;
@@ -132,6 +133,7 @@ final class IncomingMigration {
   private void run() {
     try {
       devices = new DeviceSections(context.machine());
+      rehearse();
       ram = new RamLoader(context.machine().ramBlocks(), new GuestRam(), this::awaitMultifd);
       accept();
       transport.close();
@@ -191,18 +193,18 @@ final class IncomingMigration {
     if (multifd != null && cache.isEmpty()) {
       multifd.expectEnd();
     }
-    SectionReader.skipDescription(in);
-    boolean _ =
-        context.onLoop(
-            this::checkEnding,
-            () -> {
-              loaded.apply();
-              return true;
-            });
-    if (backOpen) {
-      ReturnPath.shut(back.orElseThrow(), false);
-    }
     if (cache.isPresent()) {
+      SectionReader.skipDescription(in);
+      boolean _ =
+          context.onLoop(
+              this::checkEnding,
+              () -> {
+                loaded.apply();
+                return true;
+              });
+      if (backOpen) {
+        ReturnPath.shut(back.orElseThrow(), false);
+      }
       boolean _ = context.onLoop(this::checkEnding, () -> status.change(ACTIVE, COLO));
       colo.runSecondary(
           this::checkEnding,
@@ -211,9 +213,48 @@ final class IncomingMigration {
           new ColoController.Target(ram, sections, devices, cache.get()));
       release();
     } else {
+      boolean _ =
+          context.onLoop(
+              this::checkEnding,
+              () -> {
+                loaded.apply();
+                return enter(state);
+              });
+      farewell();
       release();
-      boolean _ = context.onLoop(this::checkEnding, () -> enter(state));
     }
+  }
+
+  /** The guest runs here: what the source still says is of no consequence. */
+  private void farewell() {
+    try {
+      SectionReader.skipDescription(in);
+      if (backOpen) {
+        ReturnPath.shut(back.orElseThrow(), false);
+      }
+    } catch (IOException e) {
+      log.debug("the source has gone", e);
+    }
+  }
+
+  /**
+   * What takes long the first time is done while nobody waits: a load of this machine's own state,
+   * which is not put in place.
+   */
+  private void rehearse() throws IOException {
+    StateOutput state = new StateOutput();
+    context.machine().lock().lock();
+    try {
+      devices.save(state, RunState.RUNNING);
+    } finally {
+      context.machine().lock().unlock();
+    }
+    state.u8(StreamFormat.END);
+    RamLoader none = new RamLoader(List.of(), new GuestRam(), () -> {});
+    DeviceSections.Loaded loaded =
+        new SectionReader(none::load, this::command)
+            .readSections(new StreamReader(state.toByteArray()), devices);
+    RunState _ = loaded.check();
   }
 
   /** Obeys what the source says between sections. */

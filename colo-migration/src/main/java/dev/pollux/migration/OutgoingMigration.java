@@ -52,6 +52,9 @@ final class OutgoingMigration {
   /** Over so long the bandwidth is measured and limited. */
   private static final long WINDOW_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
+  /** So little is sent at once that a pass for it would gain nothing. */
+  private static final long FEW_BYTES = 64 * RamBlock.PAGE_SIZE;
+
   /** Pages between two looks at limits and commands. */
   private static final int BATCH = 1024;
 
@@ -75,6 +78,11 @@ final class OutgoingMigration {
   private MultifdSender multifd;
   private RamSaver ram;
   private DeviceSections devices;
+  private Thread rehearsal;
+
+  /** Made by the rehearsal. */
+  private byte[] description;
+
   private Optional<RunState> before = Optional.empty();
   private long windowStart;
   private long windowBytes;
@@ -165,6 +173,7 @@ final class OutgoingMigration {
     try {
       setUp();
       iterate();
+      awaitRehearsal();
       stopGuest();
       complete();
       if (has(MigrationCapability.X_COLO)) {
@@ -183,6 +192,7 @@ final class OutgoingMigration {
     out = new StreamWriter(main);
     sections = new SectionWriter(out);
     devices = new DeviceSections(context.machine());
+    rehearsal = Thread.ofPlatform().name("migration rehearsal").daemon(true).start(this::rehearse);
     sections.header(context.machineType());
     if (has(MigrationCapability.RETURN_PATH) || has(MigrationCapability.X_COLO)) {
       openReturnPath(main);
@@ -206,6 +216,30 @@ final class OutgoingMigration {
       check();
     }
     statistics.setActive();
+  }
+
+  /**
+   * What takes long the first time is done while the guest still runs: the description, and a save
+   * whose result nobody needs.
+   */
+  private void rehearse() {
+    description = devices.describe();
+    context.machine().lock().lock();
+    try {
+      devices.rehearse();
+    } finally {
+      context.machine().lock().unlock();
+    }
+  }
+
+  private void awaitRehearsal() {
+    if (rehearsal != null) {
+      try {
+        rehearsal.join();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 
   private void openReturnPath(MigrationChannel main) throws IOException {
@@ -261,17 +295,26 @@ final class OutgoingMigration {
         out.position(), multifd == null ? 0 : multifd.bytes(), ram.pendingBytes());
   }
 
-  /** Sends memory while the guest runs, until the rest can be sent within the downtime limit. */
+  /**
+   * Sends memory while the guest runs, pass after pass, until what is left can be sent within the
+   * downtime limit and another pass would leave no less.
+   */
   private void iterate() throws IOException {
     beginWindow();
-    while (true) {
-      check();
-      if (ram.pendingBytes() <= threshold()) {
-        collect();
-        if (ram.pendingBytes() <= threshold()) {
-          return;
-        }
+    for (long last = Long.MAX_VALUE; ; last = ram.pendingBytes()) {
+      sendPass();
+      collect();
+      long left = ram.pendingBytes();
+      if (left <= threshold() && (left <= FEW_BYTES || left > last / 2)) {
+        return;
       }
+    }
+  }
+
+  /** Sends what is known to be left. */
+  private void sendPass() throws IOException {
+    while (ram.pendingBytes() > 0) {
+      check();
       sections.partOfRam();
       ram.writePages(out, batch());
       ram.writeEnd(out);
@@ -374,7 +417,6 @@ final class OutgoingMigration {
 
   /** Sends the rest: the guest stands still. */
   private void complete() throws IOException {
-    byte[] description = devices.describe();
     collect();
     sections.endRam();
     ram.writePages(out, Long.MAX_VALUE);
@@ -447,6 +489,7 @@ final class OutgoingMigration {
     statistics.setEnd();
     error = e.getMessage();
     connections.shutdown();
+    awaitRehearsal();
     if (multifd != null) {
       multifd.close();
     }

@@ -43,18 +43,13 @@ class LiveMigrationTest {
       source.unthrottle();
       source.migrate(target.address());
       assertMoved(source, target);
+      List<String> events = source.events();
+      assertEquals(List.of("RESUME", "setup", "pass 1", "active", "pass 2"), events.subList(0, 5));
+      int size = events.size();
+      long passes = source.info().ram().orElseThrow().dirtySyncCount();
       assertEquals(
-          List.of(
-              "RESUME",
-              "setup",
-              "pass 1",
-              "active",
-              "pass 2",
-              "STOP",
-              "device",
-              "pass 3",
-              "completed"),
-          source.events());
+          List.of("pass " + (passes - 1), "STOP", "device", "pass " + passes, "completed"),
+          events.subList(size - 5, size));
       assertEquals(
           List.of("setup", "active", "RESUME", "completed"), target.events().subList(0, 4));
       MigrationInfo.RamStats ram = source.info().ram().orElseThrow();

@@ -84,6 +84,18 @@ public final class DeviceSections {
   public void save(StateOutput out, RunState state) {
     globalState.set(state);
     machine.devices().forEach(Device::quiesce);
+    write(out);
+  }
+
+  /**
+   * Saves and forgets, so that the next time is quick. Machine lock held; the guest may run, which
+   * makes what is saved worthless.
+   */
+  public void rehearse() {
+    write(new StateOutput());
+  }
+
+  private void write(StateOutput out) {
     for (int i = 0; i < entries.size(); i++) {
       StateRegistry.Entry entry = entries.get(i);
       out.u8(StreamFormat.SECTION_FULL);
