@@ -448,7 +448,7 @@ final class SystemOps {
     long pcid = cpu.mmu().read64(linear);
     long address = cpu.mmu().read64(linear + 8);
     boolean pcide = cr4(cpu, ControlRegisters.CR4_PCIDE);
-    if (type < 0 || type > 3 || type < 2 && (pcid >>> 12 != 0 || !pcide && pcid != 0)) {
+    if (type < 0 || type > 3 || pcid >>> 12 != 0 || type < 2 && !pcide && pcid != 0) {
       throw cpu.fault(CpuException.GP, 0);
     }
     switch ((int) type) {

@@ -61,6 +61,8 @@ class BareMetalTest {
   static Stream<Guest> guests() {
     return Stream.of(
         new Guest("paging", PagingProgram::new),
+        new Guest("tlb", TlbProgram::new),
+        new Guest("legacy-paging", LegacyPagingProgram::new),
         new Guest("exceptions", ExceptionProgram::new),
         new Guest("debug", DebugProgram::new),
         new Guest("system-calls", SystemCallProgram::new),

@@ -37,8 +37,8 @@ abstract class LongModeProgram extends Program {
   private static final int GDT_ENTRIES = 16;
 
   // Fixed places in memory that starts as zeros.
-  private static final int PML4 = 0x40_0000;
-  private static final int PDPT = 0x40_1000;
+  static final int PML4 = 0x40_0000;
+  static final int PDPT = 0x40_1000;
   static final int PAGE_DIRECTORIES = 0x40_2000;
   static final int PAGE_TABLE = 0x40_6000;
   private static final int IDT = 0x40_8000;
