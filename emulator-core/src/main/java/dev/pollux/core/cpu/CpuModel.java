@@ -43,6 +43,9 @@ public final class CpuModel {
 
   private static final int OSXSAVE = 1 << 27;
 
+  /** The last subleaf of leaf 7. */
+  private static final int LAST_FEATURE_SUBLEAF = 1;
+
   /** Columns of the list of features in the help text. */
   private static final int HELP_WIDTH = 78;
 
@@ -108,10 +111,15 @@ public final class CpuModel {
               CLWB,
               SHA,
               UMIP,
+              GFNI,
               VAES,
               VPCLMULQDQ,
               RDPID,
+              CLDEMOTE,
+              MOVDIRI,
               FSRM,
+              CpuFeature.SERIALIZE,
+              AVX_VNNI,
               XSAVEOPT,
               XSAVEC,
               XGETBV1,
@@ -125,6 +133,7 @@ public final class CpuModel {
               CMP_LEGACY,
               ABM,
               AMD_PREFETCHW,
+              OSVW,
               INVTSC,
               WBNOINVD));
 
@@ -253,7 +262,7 @@ public final class CpuModel {
       dropped.addAll(List.of(XSAVEOPT, XSAVEC, XGETBV1, AVX));
     }
     if (!features.contains(AVX) || dropped.contains(AVX)) {
-      dropped.addAll(List.of(FMA, F16C, AVX2, VAES, VPCLMULQDQ));
+      dropped.addAll(List.of(FMA, F16C, AVX2, VAES, VPCLMULQDQ, AVX_VNNI));
     }
     dropped.retainAll(features);
     return dropped;
@@ -366,7 +375,7 @@ public final class CpuModel {
       case 6 -> new Leaf(bits(6, 0, Register.EAX), 0, 0, 0);
       case 7 ->
           new Leaf(
-              0,
+              subleaf == 0 ? LAST_FEATURE_SUBLEAF : bits(7, subleaf, Register.EAX),
               bits(7, subleaf, Register.EBX),
               bits(7, subleaf, Register.ECX),
               bits(7, subleaf, Register.EDX));

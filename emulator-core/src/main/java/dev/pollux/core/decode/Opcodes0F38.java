@@ -77,6 +77,7 @@ final class Opcodes0F38 {
       CB         NP    SHA256RNDS2 Vdq,Wdq,XMM0    SHA aligned
       CC         NP    SHA256MSG1  Vdq,Wdq         SHA aligned
       CD         NP    SHA256MSG2  Vdq,Wdq         SHA aligned
+      CF         66    GF2P8MULB   Vdq,Wdq         GFNI aligned
       DB         66    AESIMC      Vdq,Wdq         AES aligned
       DC         66    AESENC      Vdq,Wdq         AES aligned
       DD         66    AESENCLAST  Vdq,Wdq         AES aligned
@@ -86,6 +87,7 @@ final class Opcodes0F38 {
       F0         F2    CRC32       Gy,Eb           SSE42
       F1 /m      NF    MOVBE       Mv,Gv           MOVBE
       F1         F2    CRC32       Gy,Ev           SSE42
+      F9 /m      NP    MOVDIRI     My,Gy           MOVDIRI
       F6         66    ADCX        Gy,Ey           ADX
       F6         F3    ADOX        Gy,Ey           ADX
       """;

@@ -34,6 +34,8 @@ final class Opcodes0F3A {
       62         66    PCMPISTRM   Vdq,Wdq,Ib      SSE42
       63         66    PCMPISTRI   Vdq,Wdq,Ib      SSE42
       CC         NP    SHA1RNDS4   Vdq,Wdq,Ib      SHA aligned
+      CE         66    GF2P8AFFINEQB Vdq,Wdq,Ib    GFNI aligned
+      CF         66    GF2P8AFFINEINVQB Vdq,Wdq,Ib GFNI aligned
       DF         66    AESKEYGENASSIST Vdq,Wdq,Ib  AES aligned
       """;
 }

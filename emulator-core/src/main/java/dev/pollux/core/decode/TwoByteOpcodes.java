@@ -26,6 +26,7 @@ final class TwoByteOpcodes {
       01 =C9           MWAIT       -               priv end MONITOR
       01 =CA           CLAC        -               priv end SMAP
       01 =CB           STAC        -               priv end SMAP
+      01 =E8     NP    SERIALIZE   -               SERIALIZE
       01 =D0     NP    XGETBV      -               fault XSAVE
       01 =D1     NP    XSETBV      -               priv end XSAVE
       01 =F8           SWAPGS      -               o64 priv

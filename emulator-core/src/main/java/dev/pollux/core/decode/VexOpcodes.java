@@ -291,6 +291,11 @@ final class VexOpcodes {
       92         66.W1  VGATHERDPD Vx,Kqh,Hx        AVX2
       93         66.W0  VGATHERQPS Vh,Kdx,Hh        AVX2
       93         66.W1  VGATHERQPD Vx,Kqx,Hx        AVX2
+      50         66.W0  VPDPBUSD   Vx,Hx,Wx         AVX_VNNI
+      51         66.W0  VPDPBUSDS  Vx,Hx,Wx         AVX_VNNI
+      52         66.W0  VPDPWSSD   Vx,Hx,Wx         AVX_VNNI
+      53         66.W0  VPDPWSSDS  Vx,Hx,Wx         AVX_VNNI
+      CF         66.W0  VGF2P8MULB Vx,Hx,Wx         AVX+GFNI
       DB         66.L0  VAESIMC    Vdq,Wdq          AVX+AES
       DC         66.L0  VAESENC    Vdq,Hdq,Wdq      AVX+AES
       DC         66.L1  VAESENC    Vqq,Hqq,Wqq      AVX+VAES
@@ -412,6 +417,8 @@ final class VexOpcodes {
       61         66.L0  VPCMPESTRI Vdq,Wdq,Ib       AVX
       62         66.L0  VPCMPISTRM Vdq,Wdq,Ib       AVX
       63         66.L0  VPCMPISTRI Vdq,Wdq,Ib       AVX
+      CE         66.W1  VGF2P8AFFINEQB Vx,Hx,Wx,Ib  AVX+GFNI
+      CF         66.W1  VGF2P8AFFINEINVQB Vx,Hx,Wx,Ib AVX+GFNI
       DF         66.L0  VAESKEYGENASSIST Vdq,Wdq,Ib AVX+AES
       F0         F2.L0  RORX       Gy,Ey,Ib         BMI2
       """;

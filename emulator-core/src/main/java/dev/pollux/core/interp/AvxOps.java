@@ -57,7 +57,10 @@ final class AvxOps {
           Op.VAESDECLAST,
           Op.VAESIMC,
           Op.VAESKEYGENASSIST,
-          Op.VPCLMULQDQ
+          Op.VPCLMULQDQ,
+          Op.VGF2P8MULB,
+          Op.VGF2P8AFFINEQB,
+          Op.VGF2P8AFFINEINVQB
         }) {
       lanes(t, op, SseIntegerOps::crypto);
     }
@@ -66,6 +69,9 @@ final class AvxOps {
     byForm(t, Op.VPERMILPD, AvxOps::permuteDoublesByControl, AvxOps::permuteDoubles);
     for (Op op : new Op[] {Op.VPSRLVD, Op.VPSRLVQ, Op.VPSRAVD, Op.VPSLLVD, Op.VPSLLVQ}) {
       lanes(t, op, AvxOps::shiftEach);
+    }
+    for (Op op : new Op[] {Op.VPDPBUSD, Op.VPDPBUSDS, Op.VPDPWSSD, Op.VPDPWSSDS}) {
+      t.bind(op, AvxOps::dotProduct);
     }
     for (Op op : PackedLanes.SHIFT_OPS) {
       t.bind(vex(op), AvxOps::shift);
@@ -315,6 +321,32 @@ final class AvxOps {
     long d = result(cpu);
     for (int at = 0; at < vectorSize(insn); at += 8) {
       RawMemory.putLong(d + at, PackedLanes.shift(op, RawMemory.getLong(a + at), count));
+    }
+    commit(cpu, insn.reg0, vectorSize(insn));
+  }
+
+  /** AVX-VNNI: products of bytes or words of each doubleword, added to the destination's. */
+  private static void dotProduct(Interpreter cpu, Insn insn) {
+    checkAvx(cpu);
+    long b = source(cpu, insn, 2);
+    long a = cpu.vectorAddress(insn.reg1);
+    long to = cpu.vectorAddress(insn.reg0);
+    long d = result(cpu);
+    for (int at = 0; at < vectorSize(insn); at += 4) {
+      int x = RawMemory.getInt(a + at);
+      int y = RawMemory.getInt(b + at);
+      long sum = RawMemory.getInt(to + at);
+      if (insn.op == Op.VPDPBUSD || insn.op == Op.VPDPBUSDS) {
+        for (int shift = 0; shift < 32; shift += 8) {
+          sum += (x >>> shift & 0xff) * (byte) (y >>> shift);
+        }
+      } else {
+        sum += (long) (short) x * (short) y + (long) (x >> 16) * (y >> 16);
+      }
+      boolean saturates = insn.op == Op.VPDPBUSDS || insn.op == Op.VPDPWSSDS;
+      RawMemory.putInt(
+          d + at,
+          saturates ? (int) Math.clamp(sum, Integer.MIN_VALUE, Integer.MAX_VALUE) : (int) sum);
     }
     commit(cpu, insn.reg0, vectorSize(insn));
   }

@@ -92,6 +92,51 @@ public final class Crypto {
     return first & 0xffff_ffffL | (long) second << 32;
   }
 
+  /** The product of two bytes as polynomials over GF(2), modulo AES's polynomial. */
+  private static int product(int a, int b) {
+    int product = 0;
+    for (int i = 7; i >= 0; i--) {
+      product = product << 1 ^ (product >> 7) * 0x11b ^ (b >> i & 1) * a;
+    }
+    return product;
+  }
+
+  /** GF2P8MULB of 64 bits. */
+  public static long gf2p8mulb(long a, long b) {
+    long result = 0;
+    for (int shift = 0; shift < 64; shift += 8) {
+      result |= (long) product((int) (a >>> shift) & 0xff, (int) (b >>> shift) & 0xff) << shift;
+    }
+    return result;
+  }
+
+  /** The inverse of each byte, of 0 it is 0: its 254th power. */
+  public static long gf2p8inverse(long a) {
+    long square = gf2p8mulb(a, a);
+    long result = square;
+    for (int i = 0; i < 6; i++) {
+      square = gf2p8mulb(square, square);
+      result = gf2p8mulb(result, square);
+    }
+    return result;
+  }
+
+  /**
+   * GF2P8AFFINEQB of 64 bits: each byte of {@code a} times the bit matrix, plus {@code constant}.
+   */
+  public static long gf2p8affine(long a, long matrix, int constant) {
+    long result = 0;
+    for (int shift = 0; shift < 64; shift += 8) {
+      int value = constant;
+      for (int bit = 0; bit < 8; bit++) {
+        int row = (int) (matrix >>> 56 - 8 * bit & a >>> shift & 0xff);
+        value ^= (Integer.bitCount(row) & 1) << bit;
+      }
+      result |= (long) value << shift;
+    }
+    return result;
+  }
+
   /** AESENC without the key: the half {@code a} of the new state, {@code b} being the other. */
   public static long aesenc(long a, long b) {
     return join(

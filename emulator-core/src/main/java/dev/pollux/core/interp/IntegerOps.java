@@ -26,6 +26,7 @@ final class IntegerOps {
     t.bind(Op.NOT, IntegerOps::not);
     t.bind(Op.MOV, (cpu, insn) -> cpu.write(insn, 0, cpu.read(insn, 1)));
     t.bind(Op.MOVNTI, (cpu, insn) -> cpu.write(insn, 0, cpu.read(insn, 1)));
+    t.bind(Op.MOVDIRI, (cpu, insn) -> cpu.write(insn, 0, cpu.read(insn, 1)));
     t.bind(Op.MOVZX, (cpu, insn) -> cpu.write(insn, 0, cpu.read(insn, 1)));
     t.bind(
         Op.MOVSX, (cpu, insn) -> cpu.write(insn, 0, Alu.signExtend(cpu.read(insn, 1), insn.size1)));
@@ -81,6 +82,7 @@ final class IntegerOps {
           Op.PREFETCHT1,
           Op.PREFETCHT2,
           Op.LFENCE,
+          Op.SERIALIZE,
           Op.SFENCE,
           Op.PAUSE
         }) {

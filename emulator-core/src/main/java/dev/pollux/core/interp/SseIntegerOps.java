@@ -87,7 +87,10 @@ final class SseIntegerOps {
           Op.SHA1MSG2,
           Op.SHA256RNDS2,
           Op.SHA256MSG1,
-          Op.SHA256MSG2
+          Op.SHA256MSG2,
+          Op.GF2P8MULB,
+          Op.GF2P8AFFINEQB,
+          Op.GF2P8AFFINEINVQB
         }) {
       t.bind(op, SseIntegerOps::crypto);
     }
@@ -399,6 +402,14 @@ final class SseIntegerOps {
       case AESIMC -> put(d, Crypto.aesimc(bLo), Crypto.aesimc(bHi));
       case AESKEYGENASSIST ->
           put(d, Crypto.aeskeygenassist(bLo, control), Crypto.aeskeygenassist(bHi, control));
+      case GF2P8MULB -> put(d, Crypto.gf2p8mulb(aLo, bLo), Crypto.gf2p8mulb(aHi, bHi));
+      case GF2P8AFFINEQB ->
+          put(d, Crypto.gf2p8affine(aLo, bLo, control), Crypto.gf2p8affine(aHi, bHi, control));
+      case GF2P8AFFINEINVQB ->
+          put(
+              d,
+              Crypto.gf2p8affine(Crypto.gf2p8inverse(aLo), bLo, control),
+              Crypto.gf2p8affine(Crypto.gf2p8inverse(aHi), bHi, control));
       case SHA1NEXTE -> put(d, bLo, Crypto.sha1nexte(aHi, bHi));
       default -> {
         long low =

@@ -35,6 +35,9 @@ public final class HostSupport {
           CpuFeature.BMI2,
           CpuFeature.ADX,
           CpuFeature.SHA,
+          CpuFeature.GFNI,
+          CpuFeature.MOVDIRI,
+          CpuFeature.AVX_VNNI,
           CpuFeature.VAES,
           CpuFeature.VPCLMULQDQ,
           CpuFeature.ABM);

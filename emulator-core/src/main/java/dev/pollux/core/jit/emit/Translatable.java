@@ -46,6 +46,7 @@ final class Translatable {
           Op.MONITOR,
           Op.MWAIT,
           Op.XGETBV,
+          Op.SERIALIZE,
           Op.XSETBV,
           Op.CLZERO,
           Op.RDPMC,
