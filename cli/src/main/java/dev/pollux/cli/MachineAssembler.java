@@ -94,6 +94,7 @@ final class MachineAssembler implements AutoCloseable {
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
+    config.configure(migration);
     migration.setAutostart(config.autostart());
     config.incoming().ifPresent(from -> migration.expect(from.address()));
   }

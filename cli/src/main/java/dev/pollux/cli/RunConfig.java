@@ -10,6 +10,9 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.boot.KernelFiles;
 import dev.pollux.devices.timer.RtcBase;
 import dev.pollux.migration.MigrationAddress;
+import dev.pollux.migration.MigrationCapability;
+import dev.pollux.migration.MigrationService;
+import dev.pollux.migration.MigrationSettings;
 import dev.pollux.migration.MigrationUri;
 import dev.pollux.qmp.schema.CompatPolicy;
 import java.time.DateTimeException;
@@ -25,6 +28,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /**
  * A virtual machine as the command line describes it, checked as far as that goes without touching
@@ -39,6 +43,7 @@ import java.util.UUID;
  * @param compat what to do about deprecated and unstable interfaces of QMP
  * @param autostart the guest runs as soon as it can
  * @param incoming a migration to wait for instead of booting
+ * @param migrationDefaults what {@code -global} says of migrations
  */
 record RunConfig(
     String name,
@@ -53,7 +58,8 @@ record RunConfig(
     Machine.EndPolicy endPolicy,
     CompatPolicy compat,
     boolean autostart,
-    Optional<Incoming> incoming) {
+    Optional<Incoming> incoming,
+    List<String> migrationDefaults) {
 
   /**
    * A migration is awaited.
@@ -62,6 +68,7 @@ record RunConfig(
    */
   record Incoming(Optional<MigrationAddress> address) {}
 
+  private static final String MIGRATION = "migration.";
   private static final long MIB = 1 << 20;
   private static final long LEAST_RAM = 4 * MIB;
   private static final long MOST_RAM = 64L << 30;
@@ -98,11 +105,44 @@ record RunConfig(
         rtc(options.machine.rtc),
         boot(options.boot, options.running.stopped || options.running.incoming != null),
         ConsoleConfig.of(options),
-        DeviceType.parse(options.devices.device, options.devices.global),
+        DeviceType.parse(
+            options.devices.device,
+            options.devices.global.stream().filter(text -> !isOfMigration(text)).toList()),
         new Machine.EndPolicy(options.running.noReboot, options.running.noShutdown),
         compat(options.running.compat),
         !options.running.stopped,
-        Optional.ofNullable(options.running.incoming).map(RunConfig::incoming));
+        Optional.ofNullable(options.running.incoming).map(RunConfig::incoming),
+        options.devices.global.stream().filter(RunConfig::isOfMigration).toList());
+  }
+
+  private static boolean isOfMigration(String global) {
+    return global.startsWith(MIGRATION);
+  }
+
+  /**
+   * Applies {@code -global migration.NAME=VALUE}, a capability's name with {@code x-} before it.
+   */
+  void configure(MigrationService migration) {
+    for (String text : migrationDefaults) {
+      String setting = text.substring(MIGRATION.length());
+      int equals = setting.indexOf('=');
+      if (equals < 0) {
+        throw new ConfigException("-global %s: looks like migration.NAME=VALUE".formatted(text));
+      }
+      String name = setting.substring(0, equals);
+      String value = setting.substring(equals + 1);
+      Optional<MigrationCapability> capability =
+          Stream.of(MigrationCapability.values())
+              .filter(c -> name.equals(c.label()) || name.equals("x-" + c.label()))
+              .findFirst();
+      if (capability.isEmpty()) {
+        migration.setParameters(MigrationSettings.parameter(name, value));
+      } else if (value.equals("on") || value.equals("off")) {
+        migration.setCapabilities(Map.of(capability.get(), value.equals("on")));
+      } else {
+        throw new ConfigException("-global %s: give on or off".formatted(text));
+      }
+    }
   }
 
   private static Incoming incoming(String uri) {

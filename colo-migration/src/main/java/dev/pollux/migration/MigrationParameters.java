@@ -3,7 +3,6 @@ package dev.pollux.migration;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.StrOrNull;
-import java.lang.reflect.Constructor;
 import java.lang.reflect.RecordComponent;
 import java.util.List;
 import java.util.Optional;
@@ -155,10 +154,9 @@ public record MigrationParameters(
    *     Parameter 'multifd-channels' expects a value between 1 and 255}
    */
   public MigrationParameters with(MigrationParameters changes) {
-    MigrationParameters merged;
+    RecordComponent[] components = MigrationParameters.class.getRecordComponents();
+    Object[] values = new Object[components.length];
     try {
-      RecordComponent[] components = MigrationParameters.class.getRecordComponents();
-      Object[] values = new Object[components.length];
       for (int i = 0; i < components.length; i++) {
         Optional<?> change = (Optional<?>) components[i].getAccessor().invoke(changes);
         if (change.isPresent() && change.get() instanceof Long number) {
@@ -166,15 +164,27 @@ public record MigrationParameters(
         }
         values[i] = change.isPresent() ? change : components[i].getAccessor().invoke(this);
       }
-      Constructor<MigrationParameters> constructor =
-          MigrationParameters.class.getDeclaredConstructor(
-              Stream.of(components).map(RecordComponent::getType).toArray(Class<?>[]::new));
-      merged = constructor.newInstance(values);
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(e);
     }
+    MigrationParameters merged = of(values);
     merged.checkTogether(changes);
     return merged;
+  }
+
+  /**
+   * @param values of all components, in their order
+   */
+  static MigrationParameters of(Object[] values) {
+    Class<?>[] types =
+        Stream.of(MigrationParameters.class.getRecordComponents())
+            .map(RecordComponent::getType)
+            .toArray(Class<?>[]::new);
+    try {
+      return MigrationParameters.class.getDeclaredConstructor(types).newInstance(values);
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static void checkRange(RecordComponent component, long value) {
@@ -206,7 +216,8 @@ public record MigrationParameters(
     return new ConfigException("Parameter '%s' expects %s".formatted(name, what));
   }
 
-  private static String label(String javaName) {
+  /** The name of a component, for instance {@code max-bandwidth}. */
+  static String label(String javaName) {
     return javaName.replaceAll("([A-Z])", "-$1").toLowerCase(java.util.Locale.ROOT);
   }
 }

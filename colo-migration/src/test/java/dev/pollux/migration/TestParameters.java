@@ -18,11 +18,6 @@ final class TestParameters {
     RecordComponent[] components = MigrationParameters.class.getRecordComponents();
     Object[] arguments =
         Stream.of(components).map(c -> Optional.ofNullable(values.get(c.getName()))).toArray();
-    Class<?>[] types = Stream.of(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
-    try {
-      return MigrationParameters.class.getDeclaredConstructor(types).newInstance(arguments);
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(e);
-    }
+    return MigrationParameters.of(arguments);
   }
 }

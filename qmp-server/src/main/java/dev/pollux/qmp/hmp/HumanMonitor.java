@@ -95,6 +95,7 @@ public final class HumanMonitor {
         "",
         "the other side of the COLO pair is gone: take over",
         (s, a, out) -> s.migration().lostHeartbeat());
+    MigrationCommands.declare(HumanMonitor::command, HumanMonitor::info);
 
     info("chardev", "", "character devices", HumanMonitor::infoCharDevices);
     info("colo", "", "checkpoints of a COLO pair", HumanMonitor::infoColo);

@@ -316,4 +316,32 @@ class HumanMonitorTest {
     String rest = line.takeOutput();
     assertTrue(rest.endsWith("info name\r\ntester\r\n(qemu) "), rest);
   }
+
+  @Test
+  void migrationIsSetUpAndShown() {
+    assertEquals("", monitor.execute("migrate_set_capability return-path on"));
+    assertTrue(monitor.execute("info migrate_capabilities").contains("return-path: on\n"));
+    assertEquals("", monitor.execute("migrate_set_parameter max-bandwidth 3"));
+    assertEquals("", monitor.execute("migrate_set_parameter xbzrle-cache-size 128K"));
+    String parameters = monitor.execute("info migrate_parameters");
+    assertTrue(parameters.contains("max-bandwidth: 3145728\n"), parameters);
+    assertTrue(parameters.contains("xbzrle-cache-size: 131072\n"), parameters);
+    assertTrue(parameters.contains("tls-creds: ''\n"), parameters);
+    assertEquals(
+        "Error: Parameter 'downtime-limit' expects an integer in the range of 0 to 2000000 ms\n",
+        monitor.execute("migrate_set_parameter downtime-limit 2000001"));
+    assertTrue(
+        monitor.execute("migrate_set_parameter bogus 1").startsWith("Error: unknown migration"));
+    assertEquals(
+        "Error: Capability 'xbzrle' is not built into this program yet\n",
+        monitor.execute("migrate_set_capability xbzrle on"));
+    assertEquals("", monitor.execute("info migrate"));
+    assertEquals("", monitor.execute("migrate_cancel"));
+    assertEquals(
+        "Error: Parameter 'uri' expects a valid migration protocol\n",
+        monitor.execute("migrate -d nowhere"));
+    assertEquals(
+        "Error: Migration not in expected state: none\n",
+        monitor.execute("migrate_continue pre-switchover"));
+  }
 }

@@ -1,0 +1,139 @@
+package dev.pollux.qmp.hmp;
+
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.migration.MigrationCapability;
+import dev.pollux.migration.MigrationInfo;
+import dev.pollux.migration.MigrationSettings;
+import dev.pollux.migration.MigrationStatus;
+import dev.pollux.migration.MigrationUri;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** Commands of the human monitor for migrations. */
+final class MigrationCommands {
+  /** Enters a command: names, parameters, help, action. */
+  @FunctionalInterface
+  interface Declaration {
+    void declare(String names, String parameters, String help, HmpCommand.Action action);
+  }
+
+  private MigrationCommands() {}
+
+  static void declare(Declaration command, Declaration info) {
+    command.declare(
+        "migrate",
+        "[-d] uri",
+        "migrate to a destination; \"info migrate\" tells how far it is",
+        MigrationCommands::migrate);
+    command.declare(
+        "migrate_incoming",
+        "uri",
+        "wait for a migration, where -incoming defer was given",
+        (s, a, out) ->
+            s.migration().incoming(MigrationUri.parse(a.requiredWord("uri") + spaced(a)), true));
+    command.declare(
+        "migrate_cancel", "", "give up the migration", (s, a, out) -> s.migration().cancel());
+    command.declare(
+        "migrate_continue",
+        "state",
+        "go on from the state in which the migration waits",
+        MigrationCommands::proceed);
+    command.declare(
+        "migrate_set_capability",
+        "capability state",
+        "switch a capability on or off",
+        MigrationCommands::setCapability);
+    command.declare(
+        "migrate_set_parameter",
+        "parameter value",
+        "change a parameter; a bare bandwidth counts MiB per second",
+        MigrationCommands::setParameter);
+    info.declare("migrate", "", "how far the migration is", MigrationCommands::infoMigrate);
+    info.declare(
+        "migrate_capabilities", "", "capabilities of migrations", MigrationCommands::capabilities);
+    info.declare(
+        "migrate_parameters", "", "parameters of migrations", MigrationCommands::parameters);
+  }
+
+  private static void migrate(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    arguments.flag("-d");
+    s.migration()
+        .migrate(MigrationUri.parse(arguments.requiredWord("uri") + spaced(arguments)), false);
+  }
+
+  /** The rest of an address that has spaces, as a program's has. */
+  private static String spaced(HmpArguments arguments) {
+    String rest = arguments.rest();
+    return rest.isEmpty() ? "" : " " + rest;
+  }
+
+  private static void proceed(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    String name = arguments.requiredWord("state");
+    s.migration()
+        .continueFrom(
+            Stream.of(MigrationStatus.values())
+                .filter(status -> status.label().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new ConfigException("Invalid parameter '%s'".formatted(name))));
+  }
+
+  private static void setCapability(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    MigrationCapability capability =
+        MigrationSettings.capability(arguments.requiredWord("capability"));
+    String state = arguments.requiredWord("state");
+    if (!state.equals("on") && !state.equals("off")) {
+      throw new HmpException("on or off expected");
+    }
+    s.migration().setCapabilities(Map.of(capability, state.equals("on")));
+  }
+
+  private static void setParameter(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    String name = arguments.requiredWord("parameter");
+    String value = arguments.requiredWord("value");
+    boolean mebibytes = name.endsWith("-bandwidth") && value.matches("[0-9]+");
+    s.migration().setParameters(MigrationSettings.parameter(name, mebibytes ? value + "M" : value));
+  }
+
+  private static void infoMigrate(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    MigrationInfo info = s.migration().info();
+    info.status().ifPresent(status -> out.append("Status: %s\n".formatted(status.label())));
+    info.errorDesc().ifPresent(error -> out.append("Error: %s\n".formatted(error)));
+    info.totalTime().ifPresent(ms -> out.append("Total time: %d ms\n".formatted(ms)));
+    info.setupTime().ifPresent(ms -> out.append("Setup time: %d ms\n".formatted(ms)));
+    info.expectedDowntime().ifPresent(ms -> out.append("Expected downtime: %d ms\n".formatted(ms)));
+    info.downtime().ifPresent(ms -> out.append("Downtime: %d ms\n".formatted(ms)));
+    info.ram()
+        .ifPresent(
+            ram ->
+                out.append(
+                    """
+                    Memory: %d of %d KiB left
+                    Sent: %d KiB, %.1f Mbit/s, %d pages/s
+                    Pages: %d with contents, %d zero
+                    Passes: %d, %d pages/s written by the guest
+                    """
+                        .formatted(
+                            ram.remaining() >> 10,
+                            ram.total() >> 10,
+                            ram.transferred() >> 10,
+                            ram.mbps(),
+                            ram.pagesPerSecond(),
+                            ram.normal(),
+                            ram.duplicate(),
+                            ram.dirtySyncCount(),
+                            ram.dirtyPagesRate())));
+    info.socketAddress().ifPresent(at -> out.append("Socket address: %s\n".formatted(at)));
+  }
+
+  private static void capabilities(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    for (MigrationCapability capability : MigrationCapability.values()) {
+      boolean on = s.migration().capabilities().has(capability);
+      out.append("%s: %s\n".formatted(capability.label(), on ? "on" : "off"));
+    }
+  }
+
+  private static void parameters(HmpSession s, HmpArguments arguments, StringBuilder out) {
+    MigrationSettings.list(s.migration().parameters())
+        .forEach(p -> out.append("%s: %s\n".formatted(p.getKey(), p.getValue())));
+  }
+}
