@@ -449,7 +449,8 @@ final class OutgoingMigration {
             ram.dirty(),
             new PageRecords(out, statistics.counters, Optional.ofNullable(multifd)),
             devices,
-            () -> context.listener().pass(statistics.pass(0))));
+            () -> context.listener().pass(statistics.pass(0)),
+            () -> out.position() + (multifd == null ? 0 : multifd.bytes())));
     if (multifd != null) {
       multifd.close();
     }

@@ -30,6 +30,9 @@ public final class Demo implements AutoCloseable {
 
   private static final long PATIENCE_SECONDS = 60;
 
+  /** Characters of a console in which the last tick is looked for. */
+  private static final int RECENT = 4000;
+
   private final DemoGuest guest;
   private final DemoScreen screen;
   private final Path folder;
@@ -207,9 +210,10 @@ public final class Demo implements AutoCloseable {
             .toList();
   }
 
+  /** The last whole tick, 0 before the first. */
   private long lastTick(DemoMachine machine) throws IOException {
     String console = machine.console();
-    List<DemoGuest.Tick> last = ticks(console, Math.max(0, console.length() - 1000));
+    List<DemoGuest.Tick> last = ticks(console, Math.max(0, console.length() - RECENT));
     return last.isEmpty() ? 0 : last.getLast().number();
   }
 

@@ -1,6 +1,7 @@
 package dev.pollux.migration.colo;
 
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.machine.RunState;
 import dev.pollux.migration.ColoStatistics;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationContext;
@@ -17,6 +18,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.LongSupplier;
 
 /**
  * COLO of one machine: which side it is, and what monitors ask of it. Migrations that were made
@@ -36,9 +38,14 @@ public final class ColoController {
    * @param dirty everything has been sent that it tells of
    * @param records writes pages
    * @param nextPass tells of another pass over the memory
+   * @param sent bytes sent so far through all connections
    */
   public record Source(
-      DirtyPages dirty, PageRecords records, DeviceSections devices, Runnable nextPass) {}
+      DirtyPages dirty,
+      PageRecords records,
+      DeviceSections devices,
+      Runnable nextPass,
+      LongSupplier sent) {}
 
   /**
    * What a secondary takes over from the migration before.
@@ -186,10 +193,13 @@ public final class ColoController {
     }
   }
 
-  /** Why the guest may not be started just now. */
+  /** Why the guest may not be started just now. Event loop, machine lock held. */
   public Optional<String> whyNotStart() {
     ColoSide now = side;
-    return active && now != null && (now.isLooping() || now.failover() != ColoSide.Failover.NONE)
+    return active
+            && now != null
+            && context.machine().runState().is(RunState.COLO)
+            && (now.isLooping() || now.failover() != ColoSide.Failover.NONE)
         ? Optional.of("the guest is stopped for a COLO checkpoint and goes on by itself")
         : Optional.empty();
   }

@@ -54,11 +54,6 @@ final class ColoLink implements AutoCloseable {
     return in;
   }
 
-  /** Bytes written so far; the thread that writes. */
-  long sent() {
-    return out.position();
-  }
-
   /** Sends a message at once. Any thread. */
   void send(ColoMessage message) throws IOException {
     send(message, _ -> {});

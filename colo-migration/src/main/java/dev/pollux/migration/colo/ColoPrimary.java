@@ -186,7 +186,7 @@ final class ColoPrimary extends ColoSide {
     if (dirty.collect() == 0) {
       return;
     }
-    long before = link.sent();
+    long before = source.sent().getAsLong();
     long[] count = {0};
     link.send(
         ColoMessage.PAGES,
@@ -208,7 +208,7 @@ final class ColoPrimary extends ColoSide {
           source.records().end();
         });
     flowedPages += count[0];
-    wiring.log().carried(count[0], link.sent() - before);
+    wiring.log().carried(count[0], source.sent().getAsLong() - before);
   }
 
   /** Sends the page in the buffer. */
@@ -250,7 +250,7 @@ final class ColoPrimary extends ColoSide {
       throw new IOException("a failover was asked for");
     }
     source.nextPass().run();
-    long before = link.sent();
+    long before = source.sent().getAsLong();
     long[] count = {0};
     link.send(ColoMessage.VMSTATE_SEND, out -> count[0] = sendMemory(out));
     byte[] states = state.toByteArray();
@@ -263,7 +263,7 @@ final class ColoPrimary extends ColoSide {
     digest.add(states);
     link.send(ColoMessage.DIGEST, out -> out.u64(digest.take()));
     await(ColoMessage.VMSTATE_RECEIVED);
-    wiring.log().carried(count[0], link.sent() - before);
+    wiring.log().carried(count[0], source.sent().getAsLong() - before);
     wiring.log().completed();
     trigger.clear();
     wiring.listener().received();

@@ -178,6 +178,48 @@ class ColoTest {
     }
   }
 
+  /** A pause and a reset of the primary are state that checkpoints carry. */
+  @Test
+  void secondaryFollowsPauseAndReset() throws Exception {
+    try (ColoPair pair = new ColoPair(folder, new ColoPair.Settings(false, 50))) {
+      pair.start(2);
+      ColoMachine p = pair.primary();
+      ColoMachine s = pair.secondary();
+      p.run("cont"); // while it runs: nothing
+      p.run("stop");
+      s.awaitThat("paused", () -> state(s).equals("paused"));
+      assertEquals("paused", state(p), "checkpoints go on, the guest does not");
+      long loaded = s.checkpoints();
+      s.awaitThat("checkpoints", () -> count(s) > loaded + 2);
+      p.run("cont");
+      s.awaitThat("running", () -> state(s).equals("running"));
+
+      p.awaitTicks(p.console().length(), 20);
+      final long before = CountedTicks.last(s.console()) / 2;
+      int mark = s.mark();
+      int from = s.console().length();
+      p.run("system_reset");
+      s.awaitThat(
+          "counting anew",
+          () -> CountedTicks.since(s.console(), from).stream().anyMatch(tick -> tick < before));
+      assertFalse(s.eventsSince(mark).toString().contains("RESET"));
+      p.kill();
+      s.await("COLO_EXIT secondary error", 0);
+      s.run("x-colo-lost-heartbeat");
+      s.await("RESUME", s.await("MIGRATION completed", 0));
+      assertGoesOn(s, "secondary");
+      s.quit();
+    }
+  }
+
+  private static String state(ColoMachine machine) {
+    try {
+      return machine.run("query-status").path("status").asText();
+    } catch (IOException | CommandFailed e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   /** The survivor pairs up again, the former secondary as the primary. */
   @Test
   void pairsAgainAfterFailover() throws Exception {
@@ -226,12 +268,21 @@ class ColoTest {
   void quitsPromptly() throws Exception {
     try (ColoPair pair = new ColoPair(folder, new ColoPair.Settings(false, 20))) {
       pair.start(3);
+      assertTrue(pair.primary().checkpoints() > 0);
       pair.secondary().quit();
       pair.primary().await("COLO_EXIT primary error", 0);
       int from = pair.primary().console().length();
       pair.primary().awaitTicks(from, 5);
       CountedTicks.assertUnbroken(pair.primary().console(), from, 0);
+      // The next secondary is a new process; this time the primary is told to end.
+      pair.primary().run("x-colo-lost-heartbeat");
+      pair.primary().await("MIGRATION completed", 0);
+      pair.startSecondary("other");
+      pair.join(pair.primary(), pair.listen());
+      pair.awaitCheckpoints(3);
       pair.primary().quit();
+      pair.secondary().await("COLO_EXIT secondary error", 0);
+      pair.secondary().quit();
     }
   }
 
