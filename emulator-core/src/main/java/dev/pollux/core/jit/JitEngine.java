@@ -85,6 +85,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private int flushesSeen;
 
   private int globalFlushesSeen;
+  private int pageFlushesSeen;
 
   /** The guest's page that is being translated, and the start of the next. */
   private final byte[] page = new byte[RamBlock.PAGE_SIZE + Decoder.MAX_LENGTH - 1];
@@ -114,7 +115,22 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     public static final CodeMemory DEFAULT = new CodeMemory(96L << 20, false);
   }
 
-  private record ExitSite(JitBlock block, BlockCode.Exit exit) {}
+  /**
+   * Where code can leave.
+   *
+   * @param mode the software TLB's mode there
+   * @param interpreted number of the instruction that is the interpreter's there, or -1
+   * @param link a jump that can be patched, or null
+   */
+  private record ExitSite(JitBlock block, int mode, int interpreted, BlockCode.Link link) {
+    private static ExitSite of(JitBlock block, BlockCode.Exit exit) {
+      return new ExitSite(
+          block,
+          exit.mode(),
+          exit instanceof BlockCode.Interpret interpret ? interpret.insn() : -1,
+          exit instanceof BlockCode.Link link ? link : null);
+    }
+  }
 
   /**
    * With {@link CodeMemory#DEFAULT}.
@@ -170,12 +186,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       interpreter.runBlock();
       return null;
     }
-    if (last != null && last.exit() instanceof BlockCode.Link link) {
-      linkIfSame(last.block(), link, block);
+    if (last != null && last.link() != null) {
+      linkIfSame(last.block(), last.link(), block);
     }
     ExitSite left = execute(block.entry, 0);
-    while (left != null && left.exit() instanceof BlockCode.Interpret interpret) {
-      left = interpretAndResume(left.block(), interpret.insn());
+    while (left != null && left.interpreted() >= 0) {
+      left = interpretAndResume(left.block(), left.interpreted());
     }
     return left;
   }
@@ -258,11 +274,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         state.rflags() & ~STATUS
             | JitLayout.unpackFlags(RawMemory.getShort(s + JitLayout.FLAGS) & 0xffff));
     ExitSite exit = exits.get(RawMemory.getInt(s + JitLayout.EXIT));
-    if (exit.exit().mode() != mmu.mode()) {
+    if (exit.mode() != mmu.mode()) {
       interpreter.modeChanged();
     }
-    if (exit.exit() instanceof BlockCode.Interpret interpret) {
-      state.setRip(exit.block().rip + exit.block().offset(interpret.insn()));
+    if (exit.interpreted() >= 0) {
+      state.setRip(exit.block().rip + exit.block().offset(exit.interpreted()));
     }
     return exit;
   }
@@ -480,7 +496,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             code);
     int number = exits.size() - code.exits().size();
     for (BlockCode.Exit exit : code.exits()) {
-      exits.set(number++, new ExitSite(block, exit));
+      exits.set(number++, ExitSite.of(block, exit));
     }
     blocks.add(block);
     translations++;
@@ -523,13 +539,21 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Translations of addresses were dropped: forgets the jumps that may know of them. */
   private void forgetMappings() {
-    flushesSeen = mmu.flushes();
-    if (mmu.globalFlushes() != globalFlushesSeen) {
-      globalFlushesSeen = mmu.globalFlushes();
+    int flushes = mmu.flushes() - flushesSeen;
+    int pages = mmu.pageFlushes() - pageFlushesSeen;
+    if (mmu.globalFlushes() != globalFlushesSeen || pages > Mmu.RECENT_PAGES) {
       jumps.clear();
     } else {
-      jumps.forgetLocal();
+      for (int i = pageFlushesSeen; i != mmu.pageFlushes(); i++) {
+        jumps.forgetPage(mmu.flushedPage(i));
+      }
+      if (flushes != pages) {
+        jumps.forgetLocal();
+      }
     }
+    flushesSeen += flushes;
+    pageFlushesSeen += pages;
+    globalFlushesSeen = mmu.globalFlushes();
   }
 
   @Override

@@ -27,6 +27,9 @@ import java.util.Arrays;
  * writes are watched have no write tag; nor has a page whose dirty bit is still to be set.
  */
 public final class Mmu implements AutoCloseable {
+  /** For so many flushes of one page it is known which they were; a power of two. */
+  public static final int RECENT_PAGES = 64;
+
   /** Width of guest-physical addresses in bits. */
   public static final int PHYSICAL_BITS = PageWalker.PHYSICAL_BITS;
 
@@ -97,6 +100,8 @@ public final class Mmu implements AutoCloseable {
 
   private long faultAddress;
   private int flushes;
+  private int pageFlushes;
+  private final long[] flushedPages = new long[RECENT_PAGES];
   private int globalFlushes;
 
   /** By entry of all tables: the translation is of a global page. */
@@ -712,7 +717,23 @@ public final class Mmu implements AutoCloseable {
     return flushes;
   }
 
-  /** As {@link #flushes}, without the times when translations of global pages stayed. */
+  /** How many of the {@link #flushes} were of one page. */
+  public int pageFlushes() {
+    return pageFlushes;
+  }
+
+  /**
+   * A linear address in the page that flush {@code number} of one page was of, {@link #pageFlushes}
+   * being counted from 0; known for the last {@link #RECENT_PAGES}.
+   */
+  public long flushedPage(int number) {
+    return flushedPages[number & RECENT_PAGES - 1];
+  }
+
+  /**
+   * As {@link #flushes}, without the times when translations of global pages stayed and when one
+   * page was flushed.
+   */
   public int globalFlushes() {
     return globalFlushes;
   }
@@ -769,12 +790,12 @@ public final class Mmu implements AutoCloseable {
 
   /** INVLPG: forgets the translation of one page, global or not, in the current address space. */
   public void flushPage(long linear) {
-    flushes++;
-    globalFlushes++;
     if (mayHold(large2m, linear >>> 21) || mayHold(large1g, linear >>> 30)) {
       flushAll();
       return;
     }
+    flushes++;
+    flushedPages[pageFlushes++ & RECENT_PAGES - 1] = linear;
     for (int i = 0; i < TlbLayout.MODES; i++) {
       invalidate(tables + i * TABLE_BYTES + index(linear));
     }

@@ -3,6 +3,7 @@ package dev.pollux.core.jit.cache;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.JitLayout;
+import java.util.Arrays;
 
 /**
  * Where generated code looks for the code of a guest address when it jumps to another page or to an
@@ -12,7 +13,12 @@ import dev.pollux.core.jit.JitLayout;
  */
 public final class JumpCache {
   /** Beyond so many new entries everything is emptied instead. */
-  private static final int REMEMBERED = 4096;
+  private static final int REMEMBERED = 16384;
+
+  /** Bits of the filter of pages. */
+  private static final int PAGES = 4096;
+
+  private static final int PAGE_BITS = 12;
 
   private final long state;
 
@@ -22,12 +28,15 @@ public final class JumpCache {
   private int globalCount;
   private int localCount;
 
+  /** Bloom filter of the pages that entries have been made for since everything was emptied. */
+  private final long[] pages = new long[PAGES >> 6];
+
   /**
-   * @param state address of the vCPU's block
+   * @param state address of the vCPU's block, zero where the tables are
    */
   public JumpCache(long state) {
     this.state = state;
-    emptyAll();
+    emptyFirst();
   }
 
   /**
@@ -42,6 +51,8 @@ public final class JumpCache {
       return;
     }
     remember(entry, inGlobalPage);
+    int page = (int) (rip >>> PAGE_BITS) & PAGES - 1;
+    pages[page >> 6] |= 1L << page;
     RawMemory.putLong(state + entry, rip);
     RawMemory.putLong(state + entry + 8, code);
   }
@@ -70,6 +81,14 @@ public final class JumpCache {
     }
   }
 
+  /** Forgets what lies in the page of {@code linear}. */
+  public void forgetPage(long linear) {
+    int page = (int) (linear >>> PAGE_BITS) & PAGES - 1;
+    if ((pages[page >> 6] & 1L << page) != 0) {
+      clear();
+    }
+  }
+
   /** Forgets what lies in pages that are not global. */
   public void forgetLocal() {
     if (localCount > REMEMBERED) {
@@ -84,6 +103,7 @@ public final class JumpCache {
 
   /** Forgets everything. */
   public void clear() {
+    Arrays.fill(pages, 0);
     if (globalCount > REMEMBERED) {
       emptyAll();
       return;
@@ -98,11 +118,15 @@ public final class JumpCache {
   private void emptyAll() {
     RawMemory.fill(
         state + CpuLayout.JUMP_CACHE, JitLayout.JUMP_TABLES * JitLayout.JUMP_TABLE_SIZE, (byte) 0);
+    emptyFirst();
+    globalCount = 0;
+    localCount = 0;
+  }
+
+  private void emptyFirst() {
     for (int table = 0; table < JitLayout.JUMP_TABLES; table++) {
       empty(JitLayout.jumpTable(table));
     }
-    globalCount = 0;
-    localCount = 0;
   }
 
   /** An empty entry has an address that belongs to another one, so that no target hits it. */
