@@ -1,0 +1,2 @@
+/** Guests that move between processes while they work. */
+package dev.pollux.tests.migration;
