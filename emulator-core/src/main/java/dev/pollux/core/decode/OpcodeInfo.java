@@ -152,6 +152,9 @@ public final class OpcodeInfo {
   /** The properties. */
   public final Set<Property> properties;
 
+  /** The same as bits, by ordinal. */
+  private final long propertyBits;
+
   /** CPUID features that the row needs: one of each set. */
   public final List<Set<CpuFeature>> features;
 
@@ -188,6 +191,7 @@ public final class OpcodeInfo {
     this.flagsUndefined = flags.undefined();
     this.flagsConditional = flags.conditional();
     this.properties = properties;
+    this.propertyBits = properties.stream().mapToLong(p -> 1L << p.ordinal()).sum();
     this.features = features;
     this.d64 = has(Property.D64);
     this.f64 = has(Property.F64);
@@ -198,7 +202,7 @@ public final class OpcodeInfo {
 
   /** True if the row has the property. */
   public boolean has(Property property) {
-    return properties.contains(property);
+    return (propertyBits & 1L << property.ordinal()) != 0;
   }
 
   /** True if the instruction ends a block. */

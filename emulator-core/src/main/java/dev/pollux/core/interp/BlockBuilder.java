@@ -183,7 +183,7 @@ final class BlockBuilder {
     boolean ended = endsBlock(insn);
     short offset = (short) (insn.nextOffset - insn.length);
     return new Block(
-        ended ? new Node[0] : new Node[] {NodeFactory.node(insn, true)},
+        ended ? new Node[0] : new Node[] {NodeFactory.shared(insn)},
         ended ? NodeFactory.end(insn) : new BlockEnd.FallThrough(),
         ended ? new short[] {offset} : new short[] {offset, (short) insn.nextOffset},
         new Insn[] {insn, insn},

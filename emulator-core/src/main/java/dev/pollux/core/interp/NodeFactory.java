@@ -84,6 +84,11 @@ final class NodeFactory {
         return new IntegerNodes.Leave();
       }
     }
+    return shared(insn);
+  }
+
+  /** Without a template: for what is executed seldom, as a copy costs more than it saves. */
+  static Node shared(Insn insn) {
     InsnHandler handler = handler(insn);
     return Handlers.TABLE.isSystem(insn.op)
         ? new Node.SystemInsn(handler, insn)

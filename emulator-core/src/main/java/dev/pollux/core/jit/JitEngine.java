@@ -346,7 +346,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       forgetMappings();
     }
     firstTable(key); // may drop all blocks, so first
-    long host = mmu.codeHostIfCached(rip);
+    long host = mmu.codeHostIfMapped(rip);
     if (host == -1) {
       return null;
     }

@@ -95,6 +95,9 @@ public final class Mmu implements AutoCloseable {
 
   private final long[] large1g = new long[64];
 
+  /** Bloom filter of pages of host memory that have write tags, by address bits 12 and up. */
+  private final long[] writablePages = new long[1024];
+
   /** True after an address that is not canonical was the cause of the last #GP. */
   private boolean nonCanonical;
 
@@ -438,6 +441,7 @@ public final class Mmu implements AutoCloseable {
     long entry = tables + inMode * TABLE_BYTES + index(linear);
     if (RawMemory.getLong(entry) == (linear & PAGE_MASK)) {
       RawMemory.putLong(entry + TlbLayout.WRITE_TAG, linear & PAGE_MASK);
+      note(writablePages, RawMemory.getLong(entry + TlbLayout.HOST_PAGE) >>> RamBlock.PAGE_BITS);
     }
     return false;
   }
@@ -482,6 +486,11 @@ public final class Mmu implements AutoCloseable {
       state.setU64(CpuLayout.CR2, linear);
       throw vcpu.exception(CpuException.PF, walker.errorCode);
     }
+    return reach(linear, inMode);
+  }
+
+  /** The last part of {@link #resolve}: what the walk of the page tables has led to. */
+  private long reach(long linear, int inMode) {
     long physical = walker.physical & addressMask;
     Region.RamRegion ram = memory.ram(physical);
     if (ram == null) {
@@ -516,6 +525,9 @@ public final class Mmu implements AutoCloseable {
     long invalid = invalidTag(entry);
     RawMemory.putLong(entry, readable ? page : invalid);
     RawMemory.putLong(entry + TlbLayout.WRITE_TAG, writable ? page : invalid);
+    if (writable) {
+      note(writablePages, host >>> RamBlock.PAGE_BITS);
+    }
     RawMemory.putLong(entry + TlbLayout.EXEC_TAG, executable ? page : invalid);
     RawMemory.putLong(entry + TlbLayout.HOST_PAGE, host & PAGE_MASK);
     if (walker.pageBits > RamBlock.PAGE_BITS) {
@@ -576,13 +588,11 @@ public final class Mmu implements AutoCloseable {
   }
 
   private static void note(long[] filter, long number) {
-    int bit = (int) number & 4095;
-    filter[bit >> 6] |= 1L << (bit & 63);
+    filter[(int) (number >>> 6) & filter.length - 1] |= 1L << number;
   }
 
   private static boolean mayHold(long[] filter, long number) {
-    int bit = (int) number & 4095;
-    return (filter[bit >> 6] & 1L << (bit & 63)) != 0;
+    return (filter[(int) (number >>> 6) & filter.length - 1] & 1L << number) != 0;
   }
 
   // ---- code ----
@@ -608,6 +618,23 @@ public final class Mmu implements AutoCloseable {
     return Long.compareUnsigned(offset, 4096) < 0
         ? RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset
         : -1;
+  }
+
+  /**
+   * As {@link #codeHostIfCached}, but walks the page tables for what the TLB does not have; -1 also
+   * where a fetch would fault, and where there is no RAM or ROM.
+   */
+  public long codeHostIfMapped(long linear) {
+    long host = codeHostIfCached(linear);
+    if (host != -1) {
+      return host;
+    }
+    if (!isCanonical(linear)
+        || !walker.walk(linear, AccessType.EXECUTE, mode == USER, mode == SUPERVISOR, false)) {
+      return -1;
+    }
+    host = reach(linear, mode);
+    return host == 0 ? -1 : host;
   }
 
   /**
@@ -777,6 +804,7 @@ public final class Mmu implements AutoCloseable {
     filledGlobalCount = 0;
     Arrays.fill(large2m, 0);
     Arrays.fill(large1g, 0);
+    Arrays.fill(writablePages, 0);
     flushNonGlobal();
   }
 
@@ -807,6 +835,9 @@ public final class Mmu implements AutoCloseable {
    */
   public void protectPage(RamBlock block, long page) {
     long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
+    if (!mayHold(writablePages, host >>> RamBlock.PAGE_BITS)) {
+      return;
+    }
     for (long entry = tables;
         entry < tables + TlbLayout.MODES * TABLE_BYTES;
         entry += TlbLayout.ENTRY_SIZE) {
