@@ -251,8 +251,8 @@ public final class CountingGuest {
 
   private void print(String text) {
     asm.mov(DWORD, Gpr.RDX, SERIAL);
-    for (char character : text.toCharArray()) {
-      asm.mov(DWORD, Gpr.RAX, character);
+    for (int i = 0; i < text.length(); i++) {
+      asm.mov(DWORD, Gpr.RAX, text.charAt(i));
       asm.outDx(BYTE);
     }
   }

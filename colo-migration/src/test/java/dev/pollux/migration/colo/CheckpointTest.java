@@ -172,7 +172,7 @@ class CheckpointTest {
       DirtyLog log = new DirtyLog(ram);
       fill(page, 1);
       for (int i = 0; i < 8; i++) {
-        cache.page(ram, i * PAGE, page);
+        cache.page(ram, (long) i * PAGE, page);
       }
       assertEquals(1, first(ram, 3), "the first migration fills memory too");
       log.start();

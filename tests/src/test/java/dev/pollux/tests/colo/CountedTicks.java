@@ -21,7 +21,7 @@ final class CountedTicks {
     int start = from == 0 ? 0 : console.indexOf('\n', from) + 1;
     int end = console.lastIndexOf('\n') + 1;
     if (start < end && (from == 0 || start > 0)) {
-      for (String line : console.substring(start, end).split("\n")) {
+      for (String line : console.substring(start, end).lines().toList()) {
         Matcher matcher = TICK.matcher(line.strip());
         if (matcher.matches()) {
           ticks.add(Long.parseLong(matcher.group(1)));
