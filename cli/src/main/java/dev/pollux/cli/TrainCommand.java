@@ -8,8 +8,8 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** {@code pollux train}: a machine for the JVM to learn from when Pollux is built. */
-@Command(name = "train", description = "Run the guest that the JVM learns from.", hidden = true)
+/** {@code pollux train}: machines for the JVM to learn from when Pollux is built. */
+@Command(name = "train", description = "Run the guests that the JVM learns from.", hidden = true)
 final class TrainCommand implements Callable<Integer> {
   /** {@code isa-debug-exit} makes this of the guest's 0. */
   private static final int GUEST_DONE = 1;
@@ -32,6 +32,7 @@ final class TrainCommand implements Callable<Integer> {
               "isa-debug-exit,iobase=0x%x,iosize=4".formatted(TrainingGuest.EXIT_PORT),
               "-kernel",
               kernel.toString());
+      TrainingPair.run();
       return status == GUEST_DONE ? 0 : Main.FAILURE;
     } finally {
       Files.delete(kernel);
