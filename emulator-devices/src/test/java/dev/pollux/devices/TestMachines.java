@@ -27,6 +27,9 @@ public final class TestMachines {
       public void run() {}
 
       @Override
+      public void runOne() {}
+
+      @Override
       public void flushTlb() {}
 
       @Override

@@ -8,6 +8,9 @@ public interface ExecutionEngine extends AutoCloseable {
    */
   void run();
 
+  /** Executes one instruction, delivering what it raises. */
+  void runOne();
+
   /** Drops TLB entries (all of them) before the next instruction; vCPU thread. */
   void flushTlb();
 

@@ -64,6 +64,12 @@ public final class Vcpu implements Migratable, AutoCloseable {
   /** Deferred protections of single pages: many at once are done as one. */
   private final AtomicInteger protections = new AtomicInteger();
 
+  /** The next instruction is to be executed alone. vCPU thread. */
+  private boolean exclusionWanted;
+
+  /** No other vCPU is in guest code. vCPU thread. */
+  private boolean exclusive;
+
   /** Waits for the others so that code may be made from a page; null for nothing to do. */
   private Runnable unsettled;
 
@@ -251,6 +257,25 @@ public final class Vcpu implements Migratable, AutoCloseable {
     } else {
       requestWriteProtection();
     }
+  }
+
+  /**
+   * True if no other vCPU is in guest code. Otherwise the engine has to leave the present
+   * instruction before it has changed anything, and the loop lets it be executed alone. vCPU
+   * thread.
+   */
+  public boolean exclusive() {
+    if (!exclusive && !machine.rendezvous().alone()) {
+      exclusionWanted = true;
+      state.setExitRequest(true);
+      return false;
+    }
+    return true;
+  }
+
+  /** True where the present instruction was left because it has to be executed alone. */
+  public boolean exclusionWanted() {
+    return exclusionWanted;
   }
 
   /** What CPUID answers here. vCPU thread. */
@@ -457,7 +482,11 @@ public final class Vcpu implements Migratable, AutoCloseable {
         }
         state.setExitRequest(false);
         handleRequests();
-        visitGuest();
+        if (exclusionWanted) {
+          machine.rendezvous().exclusively(this::stepAlone);
+        } else {
+          visitGuest(engine::run);
+        }
         if (unsettled != null) {
           unsettled.run();
           unsettled = null;
@@ -480,17 +509,30 @@ public final class Vcpu implements Migratable, AutoCloseable {
   }
 
   /** Delivers interrupts and executes, unless something has to be done first. */
-  private void visitGuest() {
+  private void visitGuest(Runnable execute) {
     visits.incrementAndGet();
     try {
       if ((state.pending() & Interrupts.BEFORE_GUEST) == 0 && !machine.rendezvous().closed()) {
         delivery.deliverPending();
         if (!asleep()) {
-          engine.run();
+          execute.run();
         }
       }
     } finally {
       visits.incrementAndGet();
+    }
+  }
+
+  private void stepAlone() {
+    exclusive = true;
+    try {
+      visitGuest(
+          () -> {
+            exclusionWanted = false;
+            engine.runOne();
+          });
+    } finally {
+      exclusive = false;
     }
   }
 

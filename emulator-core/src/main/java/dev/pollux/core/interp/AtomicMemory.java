@@ -1,12 +1,13 @@
 package dev.pollux.core.interp;
 
 import dev.pollux.core.host.RawMemory;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Read-modify-write of guest memory that is atomic to other vCPUs and to devices. Operands inside
  * one aligned 8 bytes are updated by a compare-and-set loop of the host. Those that straddle that
- * boundary, 16-byte ones and device registers are updated under one lock of the process: atomic to
- * other such accesses, but not to plain stores into a part of them.
+ * boundary, 16-byte ones and device registers are updated while no other vCPU is in guest code:
+ * where that is not so yet, the instruction is left, to be executed again alone.
  */
 final class AtomicMemory {
   private AtomicMemory() {}
@@ -16,8 +17,6 @@ final class AtomicMemory {
   interface Update {
     long apply(long old, long operand);
   }
-
-  private static final Object SPLIT_LOCK = new Object();
 
   /**
    * Updates {@code size} bytes at a checked linear address and returns what was there,
@@ -30,11 +29,27 @@ final class AtomicMemory {
           ? updateInt(host, size, update, operand)
           : updateLong(host, size, update, operand);
     }
-    synchronized (SPLIT_LOCK) {
+    ReentrantLock lock = exclude(cpu);
+    try {
       long old = cpu.mmu().read(linear, size);
       cpu.mmu().write(linear, size, update.apply(old, operand));
       return old;
+    } finally {
+      lock.unlock();
     }
+  }
+
+  /**
+   * Keeps other vCPUs out, and devices with the machine lock, which is returned held. Nothing of
+   * the instruction has happened yet, faults aside.
+   */
+  private static ReentrantLock exclude(Interpreter cpu) {
+    if (!cpu.vcpu().exclusive()) {
+      throw BlockExit.INSTANCE;
+    }
+    ReentrantLock lock = cpu.vcpu().machine().lock();
+    lock.lock();
+    return lock;
   }
 
   private static long updateInt(long host, int size, Update update, long operand) {
@@ -66,19 +81,17 @@ final class AtomicMemory {
   }
 
   /**
-   * CMPXCHG16B: compares 16 bytes with {@code low} and {@code high} and replaces them if equal. The
+   * LOCK CMPXCHG16B: compares 16 bytes with {@code low} and {@code high} and replaces them if equal. The
    * old value is left in {@code old}.
    */
   static boolean compareAndSet16(
       Interpreter cpu, long linear, long low, long high, long newLow, long newHigh, long[] old) {
-    synchronized (SPLIT_LOCK) {
-      cpu.mmu().probeWrite(linear, 16);
-      old[0] = cpu.mmu().read64(linear);
-      old[1] = cpu.mmu().read64(linear + 8);
-      boolean equal = old[0] == low && old[1] == high;
-      cpu.mmu().write64(linear, equal ? newLow : old[0]);
-      cpu.mmu().write64(linear + 8, equal ? newHigh : old[1]);
-      return equal;
+    cpu.mmu().probeWrite(linear, 16);
+    ReentrantLock lock = exclude(cpu);
+    try {
+      return IntegerOps.replace16(cpu, linear, low, high, newLow, newHigh, old);
+    } finally {
+      lock.unlock();
     }
   }
 }

@@ -2,6 +2,7 @@ package dev.pollux.core.interp;
 
 import dev.pollux.core.decode.Insn;
 import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 
 /**
  * Templates of the integer instructions that programs are made of; {@link NodeFactory} chooses
@@ -174,6 +175,7 @@ final class IntegerNodes {
       long r;
       if (host != 0) {
         a = Access.load(SIZE, host);
+        VarHandle.acquireFence();
         r = AluCode.result(OP, cpu, a, b);
         Access.store(SIZE, host, r);
       } else {
@@ -266,6 +268,7 @@ final class IntegerNodes {
       long a;
       if (host != 0) {
         a = Access.load(SIZE, host);
+        VarHandle.acquireFence();
         Access.store(SIZE, host, a + STEP);
       } else {
         a = Access.read(cpu, SIZE, linear);

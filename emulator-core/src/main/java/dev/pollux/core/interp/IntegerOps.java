@@ -153,13 +153,19 @@ final class IntegerOps {
       if (insn.lock) {
         return AtomicMemory.update(cpu, address, size, update, operand);
       }
-      cpu.mmu().probeWrite(address, size);
-      long old = cpu.mmu().read(address, size);
-      cpu.mmu().write(address, size, update.apply(old, operand));
-      return old;
+      return plainUpdate(cpu, address, size, update, operand);
     }
     long old = cpu.read(insn, 0);
     cpu.write(insn, 0, update.apply(old, operand));
+    return old;
+  }
+
+  /** Read-modify-write without LOCK. */
+  private static long plainUpdate(
+      Interpreter cpu, long address, int size, AtomicMemory.Update update, long operand) {
+    cpu.mmu().probeWrite(address, size);
+    long old = cpu.mmu().read(address, size);
+    cpu.mmu().write(address, size, update.apply(old, operand));
     return old;
   }
 
@@ -288,9 +294,11 @@ final class IntegerOps {
     long expected = cpu.gpr(Interpreter.RDX, 4) << 32 | cpu.gpr(Interpreter.RAX, 4);
     long replacement = cpu.gpr(Interpreter.RCX, 4) << 32 | cpu.gpr(Interpreter.RBX, 4);
     long address = cpu.address(insn, 8, true);
+    AtomicMemory.Update exchange = (found, operand) -> found == expected ? operand : found;
     long old =
-        AtomicMemory.update(
-            cpu, address, 8, (found, operand) -> found == expected ? operand : found, replacement);
+        insn.lock
+            ? AtomicMemory.update(cpu, address, 8, exchange, replacement)
+            : plainUpdate(cpu, address, 8, exchange, replacement);
     setZero(cpu, old == expected);
     if (old != expected) {
       cpu.setGpr(Interpreter.RAX, 4, old);
@@ -304,20 +312,31 @@ final class IntegerOps {
       throw cpu.fault(CpuException.GP, 0);
     }
     long[] old = cpu.pair;
+    long low = cpu.gpr64(Interpreter.RAX);
+    long high = cpu.gpr64(Interpreter.RDX);
+    long newLow = cpu.gpr64(Interpreter.RBX);
+    long newHigh = cpu.gpr64(Interpreter.RCX);
     boolean equal =
-        AtomicMemory.compareAndSet16(
-            cpu,
-            address,
-            cpu.gpr64(Interpreter.RAX),
-            cpu.gpr64(Interpreter.RDX),
-            cpu.gpr64(Interpreter.RBX),
-            cpu.gpr64(Interpreter.RCX),
-            old);
+        insn.lock
+            ? AtomicMemory.compareAndSet16(cpu, address, low, high, newLow, newHigh, old)
+            : replace16(cpu, address, low, high, newLow, newHigh, old);
     setZero(cpu, equal);
     if (!equal) {
       cpu.setGpr64(Interpreter.RAX, old[0]);
       cpu.setGpr64(Interpreter.RDX, old[1]);
     }
+  }
+
+  /** CMPXCHG16B without LOCK: other vCPUs may come in between. */
+  static boolean replace16(
+      Interpreter cpu, long linear, long low, long high, long newLow, long newHigh, long[] old) {
+    cpu.mmu().probeWrite(linear, 16);
+    old[0] = cpu.mmu().read64(linear);
+    old[1] = cpu.mmu().read64(linear + 8);
+    boolean equal = old[0] == low && old[1] == high;
+    cpu.mmu().write64(linear, equal ? newLow : old[0]);
+    cpu.mmu().write64(linear + 8, equal ? newHigh : old[1]);
+    return equal;
   }
 
   static void setZero(Interpreter cpu, boolean zero) {

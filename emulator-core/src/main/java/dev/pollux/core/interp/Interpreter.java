@@ -137,6 +137,22 @@ public final class Interpreter implements ExecutionEngine {
     }
   }
 
+  @Override
+  public void runOne() {
+    enter();
+    try {
+      if (attention) {
+        step();
+      } else {
+        executeAlone(findOne(state.rip()));
+      }
+    } catch (CpuException e) {
+      raise(e.vector(), e.errorCode());
+    } finally {
+      leave();
+    }
+  }
+
   private void enter() {
     reloadFlags();
     updateMode();
@@ -353,6 +369,10 @@ public final class Interpreter implements ExecutionEngine {
     } catch (CpuException e) {
       state.setU32(CpuLayout.INTERRUPT_SHADOW, shadow);
       throw e;
+    }
+    if (vcpu.exclusionWanted()) { // the instruction has not been executed
+      state.setU32(CpuLayout.INTERRUPT_SHADOW, shadow);
+      return;
     }
     if ((flags & RF) != 0 && lastOp != Op.IRET) {
       state.setRflags(state.rflags() & ~RF);

@@ -5,6 +5,7 @@ import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.memory.RamBlock;
+import java.lang.invoke.VarHandle;
 
 /**
  * MOVS, STOS, LODS, CMPS and SCAS with their repeat prefixes. Registers are right after every
@@ -199,6 +200,7 @@ final class StringOps {
     } else {
       RawMemory.copy(hostFrom, hostTo, bytes);
     }
+    VarHandle.acquireFence();
     advance(cpu, insn, Interpreter.RSI, bytes);
     advance(cpu, insn, Interpreter.RDI, bytes);
     return elements;

@@ -4,6 +4,7 @@ import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
 import dev.pollux.core.host.RawMemory;
 import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 
 /**
  * Templates of the SSE moves and packed integer instructions that compilers and string functions
@@ -19,6 +20,7 @@ final class VectorNodes {
     if (host != 0) {
       low = RawMemory.getLong(host);
       high = RawMemory.getLong(host + 8);
+      VarHandle.acquireFence();
     } else {
       low = cpu.mmu.read64(linear);
       high = cpu.mmu.read64(linear + 8);

@@ -240,6 +240,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         secondPage);
   }
 
+  @Override
+  public void runOne() {
+    interpreter.runOne();
+  }
+
   /**
    * Lets the interpreter execute one instruction of a block; runs on in the block if nothing speaks
    * against it.

@@ -23,6 +23,11 @@ import java.util.Arrays;
  * the processor's own accesses to descriptor tables, task states and inner stacks, with supervisor
  * privilege whatever the current level.
  *
+ * <p>Other vCPUs see loads and stores in program order but for a store that passes a later load, as
+ * x86 promises: every load is followed by an acquire fence, every store preceded by a release
+ * fence, so that neither the compiler nor a host of weaker order moves them. On x86 hosts these
+ * fences are no instructions.
+ *
  * <p>The software TLB is laid out by {@link TlbLayout}. MMIO has no valid tags; ROM and pages whose
  * writes are watched have no write tag; nor has a page whose dirty bit is still to be set.
  */
@@ -134,7 +139,9 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry);
     if (Long.compareUnsigned(offset, 4096 - 1) <= 0) {
-      return RawMemory.getByte(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xff;
+      int value = RawMemory.getByte(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xff;
+      VarHandle.acquireFence();
+      return value;
     }
     return (int) readSlow(linear, 1);
   }
@@ -144,7 +151,9 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry);
     if (Long.compareUnsigned(offset, 4096 - 2) <= 0) {
-      return RawMemory.getShort(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xffff;
+      int value = RawMemory.getShort(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xffff;
+      VarHandle.acquireFence();
+      return value;
     }
     return (int) readSlow(linear, 2);
   }
@@ -153,7 +162,9 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry);
     if (Long.compareUnsigned(offset, 4096 - 4) <= 0) {
-      return RawMemory.getInt(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset);
+      int value = RawMemory.getInt(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset);
+      VarHandle.acquireFence();
+      return value;
     }
     return (int) readSlow(linear, 4);
   }
@@ -162,7 +173,9 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry);
     if (Long.compareUnsigned(offset, 4096 - 8) <= 0) {
-      return RawMemory.getLong(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset);
+      long value = RawMemory.getLong(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset);
+      VarHandle.acquireFence();
+      return value;
     }
     return readSlow(linear, 8);
   }
@@ -171,6 +184,7 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
     if (Long.compareUnsigned(offset, 4096 - 1) <= 0) {
+      VarHandle.releaseFence();
       RawMemory.putByte(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, (byte) value);
     } else {
       writeSlow(linear, 1, value);
@@ -181,6 +195,7 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
     if (Long.compareUnsigned(offset, 4096 - 2) <= 0) {
+      VarHandle.releaseFence();
       RawMemory.putShort(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, (short) value);
     } else {
       writeSlow(linear, 2, value);
@@ -191,6 +206,7 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
     if (Long.compareUnsigned(offset, 4096 - 4) <= 0) {
+      VarHandle.releaseFence();
       RawMemory.putInt(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, value);
     } else {
       writeSlow(linear, 4, value);
@@ -201,6 +217,7 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
     if (Long.compareUnsigned(offset, 4096 - 8) <= 0) {
+      VarHandle.releaseFence();
       RawMemory.putLong(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset, value);
     } else {
       writeSlow(linear, 8, value);
@@ -248,7 +265,7 @@ public final class Mmu implements AutoCloseable {
 
   /**
    * Host address for reading {@code size} bytes directly, or 0 where they lie in two pages or not
-   * in RAM; faults as {@link #probeRead}.
+   * in RAM; faults as {@link #probeRead}. An acquire fence has to follow the reads.
    */
   public long hostForRead(long linear, int size) {
     long entry = tlb + index(linear);
@@ -266,9 +283,10 @@ public final class Mmu implements AutoCloseable {
   /**
    * Host address for reading and writing {@code size} bytes directly, the watchers of the page
    * told, or 0 where the bytes lie in two pages, not in RAM, or in a page that stays watched;
-   * faults as {@link #probeWrite}.
+   * faults as {@link #probeWrite}. An acquire fence has to follow reads.
    */
   public long hostForWrite(long linear, int size) {
+    VarHandle.releaseFence();
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry + TlbLayout.WRITE_TAG);
     if (Long.compareUnsigned(offset, 4096 - size) <= 0) {
@@ -867,15 +885,19 @@ public final class Mmu implements AutoCloseable {
   }
 
   private static long load(long host, int size) {
-    return switch (size) {
-      case 1 -> RawMemory.getByte(host) & 0xffL;
-      case 2 -> RawMemory.getShort(host) & 0xffffL;
-      case 4 -> RawMemory.getInt(host) & 0xffff_ffffL;
-      default -> RawMemory.getLong(host);
-    };
+    long value =
+        switch (size) {
+          case 1 -> RawMemory.getByte(host) & 0xffL;
+          case 2 -> RawMemory.getShort(host) & 0xffffL;
+          case 4 -> RawMemory.getInt(host) & 0xffff_ffffL;
+          default -> RawMemory.getLong(host);
+        };
+    VarHandle.acquireFence();
+    return value;
   }
 
   private static void store(long host, int size, long value) {
+    VarHandle.releaseFence();
     switch (size) {
       case 1 -> RawMemory.putByte(host, (byte) value);
       case 2 -> RawMemory.putShort(host, (short) value);

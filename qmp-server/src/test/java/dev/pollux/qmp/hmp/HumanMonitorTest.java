@@ -55,6 +55,9 @@ class HumanMonitorTest {
       public void run() {}
 
       @Override
+      public void runOne() {}
+
+      @Override
       public void flushTlb() {}
 
       @Override
