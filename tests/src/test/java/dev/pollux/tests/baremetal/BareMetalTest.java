@@ -50,8 +50,12 @@ class BareMetalTest {
           "-device",
           "isa-debug-exit,iobase=0xf4,iosize=4");
 
-  /** A program by name. */
-  record Guest(String name, Supplier<Program> program) {
+  /** A program by name, and how many processors it is for. */
+  record Guest(String name, Supplier<Program> program, int cpus) {
+    Guest(String name, Supplier<Program> program) {
+      this(name, program, 1);
+    }
+
     @Override
     public String toString() {
       return name;
@@ -69,7 +73,8 @@ class BareMetalTest {
         new Guest("protected", ProtectedProgram::new),
         new Guest("avx", AvxProgram::new),
         new Guest("page-edge", PageEdgeProgram::new),
-        new Guest("chipset", ChipsetProgram::new));
+        new Guest("chipset", ChipsetProgram::new),
+        new Guest("smp", SmpProgram::new, 4));
   }
 
   @TempDir Path directory;
@@ -97,7 +102,7 @@ class BareMetalTest {
   @ParameterizedTest
   @MethodSource("runs")
   void reportsWhatIsRecorded(Guest guest, String engine) throws IOException, InterruptedException {
-    String report = runOnPollux(guest.program().get().build(false), engine);
+    String report = runOnPollux(guest, guest.program().get().build(false), engine);
     String record = System.getProperty("baremetal.record");
     if (record != null && engine.equals("interp")) {
       Files.writeString(Path.of(record, guest.name() + ".txt"), report);
@@ -114,8 +119,8 @@ class BareMetalTest {
     assumeTrue(hasQemu(), QEMU + " is not installed");
     byte[] image = guest.program().get().build(true);
     List<String> command = new ArrayList<>(List.of(QEMU, "-accel", "tcg"));
-    String qemu = run(command, image);
-    assertEquals(qemu, runOnPollux(image, "interp"));
+    String qemu = run(guest, command, image);
+    assertEquals(qemu, runOnPollux(guest, image, "interp"));
   }
 
   private static boolean hasQemu() {
@@ -123,7 +128,7 @@ class BareMetalTest {
         .anyMatch(folder -> Files.isExecutable(Path.of(folder, QEMU)));
   }
 
-  private String runOnPollux(byte[] image, String accelerator)
+  private String runOnPollux(Guest guest, byte[] image, String accelerator)
       throws IOException, InterruptedException {
     List<String> command =
         new ArrayList<>(
@@ -137,16 +142,17 @@ class BareMetalTest {
                 "run",
                 "-accel",
                 accelerator));
-    return run(command, image);
+    return run(guest, command, image);
   }
 
   /** What the guest in {@code image} writes to its debug console. */
-  private String run(List<String> command, byte[] image) throws IOException, InterruptedException {
+  private String run(Guest guest, List<String> command, byte[] image) throws IOException, InterruptedException {
     Path kernel = Files.createTempFile(directory, "guest", ".elf");
     Path console = Files.createTempFile(directory, "console", ".txt");
     Path messages = Files.createTempFile(directory, "messages", ".txt");
     Files.write(kernel, image);
     command.addAll(MACHINE);
+    command.addAll(List.of("-smp", Integer.toString(guest.cpus())));
     command.addAll(List.of("-debugcon", "file:" + console, "-kernel", kernel.toString()));
     Process process =
         new ProcessBuilder(command)
