@@ -491,10 +491,10 @@ public final class Vcpu implements Migratable, AutoCloseable {
           unsettled.run();
           unsettled = null;
         }
-        if (asleep()) {
-          waitForWork();
-        } else if (machine.rendezvous().closed()) {
+        if (machine.rendezvous().closed()) {
           machine.rendezvous().awaitOpen();
+        } else if (asleep()) {
+          waitForWork();
         }
       }
     } catch (RuntimeException | Error e) {
@@ -517,6 +517,9 @@ public final class Vcpu implements Migratable, AutoCloseable {
         if (!asleep()) {
           execute.run();
         }
+      } else {
+        // Not to sleep before what waits has been looked at.
+        state.setExitRequest(true);
       }
     } finally {
       visits.incrementAndGet();

@@ -81,8 +81,8 @@ final class AtomicMemory {
   }
 
   /**
-   * LOCK CMPXCHG16B: compares 16 bytes with {@code low} and {@code high} and replaces them if equal. The
-   * old value is left in {@code old}.
+   * LOCK CMPXCHG16B: compares 16 bytes with {@code low} and {@code high} and replaces them if
+   * equal. The old value is left in {@code old}.
    */
   static boolean compareAndSet16(
       Interpreter cpu, long linear, long low, long high, long newLow, long newHigh, long[] old) {

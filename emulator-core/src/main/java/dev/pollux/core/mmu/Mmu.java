@@ -151,7 +151,8 @@ public final class Mmu implements AutoCloseable {
     long entry = tlb + index(linear);
     long offset = linear ^ RawMemory.getLong(entry);
     if (Long.compareUnsigned(offset, 4096 - 2) <= 0) {
-      int value = RawMemory.getShort(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xffff;
+      int value =
+          RawMemory.getShort(RawMemory.getLong(entry + TlbLayout.HOST_PAGE) + offset) & 0xffff;
       VarHandle.acquireFence();
       return value;
     }

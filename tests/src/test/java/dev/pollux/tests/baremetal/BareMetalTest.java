@@ -146,7 +146,8 @@ class BareMetalTest {
   }
 
   /** What the guest in {@code image} writes to its debug console. */
-  private String run(Guest guest, List<String> command, byte[] image) throws IOException, InterruptedException {
+  private String run(Guest guest, List<String> command, byte[] image)
+      throws IOException, InterruptedException {
     Path kernel = Files.createTempFile(directory, "guest", ".elf");
     Path console = Files.createTempFile(directory, "console", ".txt");
     Path messages = Files.createTempFile(directory, "messages", ".txt");
