@@ -869,21 +869,30 @@ public final class BlockCompiler {
     }
   }
 
+  /**
+   * Flags that only the jump's target may read are saved on the way there. Without that and without
+   * a poll the conditional jump itself is what leads to the target's code one day.
+   */
   private void conditionalJump(Insn insn) {
-    int next = offsets[current] + insn.length;
+    long offset = offsets[current] + insn.length + insn.imm;
     restoreFlags(insn);
-    saveFlags(plan.after(current));
     Label taken = new Label();
     asm.jcc(Cond.of(insn.cond), taken);
+    int jumpAt = asm.position() - 4;
     Flags atBranch = flags;
     int branch = current;
-    long offset = next + insn.imm;
+    boolean saves = flags == Flags.HOST && plan.taken(branch) != 0;
+    if (!saves && !polls(offset) && inPage(offset)) {
+      linkLater(taken, jumpAt, offset);
+      return;
+    }
     defer(
         taken,
         () -> {
           Flags was = flags;
           flags = atBranch;
           current = branch;
+          saveFlags(plan.taken(branch));
           jumpTo(offset);
           flags = was;
         });
@@ -1025,27 +1034,29 @@ public final class BlockCompiler {
     asm.jmp(Mem.of(STATE, S2, 1, table + 8));
   }
 
+  /** True if a jump there from the current instruction may close a loop. */
+  private boolean polls(long offset) {
+    return offset <= offsets[current];
+  }
+
+  /** True if that place is in the block's page. */
+  private boolean inPage(long offset) {
+    return (context.rip() + offset ^ context.rip()) >>> 12 == 0;
+  }
+
   /** Goes on at a guest address known now. Live flags are in memory, or dead. */
   private void jumpTo(long offset) {
     long rip = context.rip() + offset;
-    boolean samePage = (rip ^ context.rip()) >>> 12 == 0;
-    Label leave = new Label();
-    if (offset <= offsets[current]) {
+    if (polls(offset)) {
+      Label leave = new Label();
       asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
       asm.jcc(Cond.NE, leave);
       defer(leave, () -> leaveTo(rip));
     }
-    if (samePage) {
+    if (inPage(offset)) {
       Label stub = new Label();
       asm.jmpNear(stub);
-      int jumpAt = asm.position() - 4;
-      defer(
-          stub,
-          () -> {
-            int at = asm.position();
-            setRip(rip);
-            exits.add(new BlockCode.Link(exit(), mode, jumpAt, at, offset));
-          });
+      linkLater(stub, asm.position() - 4, offset);
       return;
     }
     Label miss = new Label();
@@ -1059,6 +1070,20 @@ public final class BlockCompiler {
     asm.jcc(Cond.NE, miss);
     asm.jmp(entry.plus(8));
     defer(miss, () -> leaveTo(rip));
+  }
+
+  /**
+   * The jump to {@code stub} whose displacement is at {@code jumpAt} is to be patched to go to the
+   * code of a place in the block's page.
+   */
+  private void linkLater(Label stub, int jumpAt, long offset) {
+    defer(
+        stub,
+        () -> {
+          int at = asm.position();
+          setRip(context.rip() + offset);
+          exits.add(new BlockCode.Link(exit(), mode, jumpAt, at, offset));
+        });
   }
 
   private void leaveTo(long rip) {

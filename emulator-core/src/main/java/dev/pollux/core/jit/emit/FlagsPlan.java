@@ -20,10 +20,12 @@ final class FlagsPlan {
 
   private final int[] liveAfter;
   private final int[] liveBefore;
+  private final int[] liveTaken;
 
   FlagsPlan(Insn[] insns, int[] offsets, int count, boolean[] interpreted, Successors successors) {
     liveAfter = new int[count];
     liveBefore = new int[count];
+    liveTaken = new int[count];
     int live = OpcodeInfo.STATUS_FLAGS;
     for (int i = count - 1; i >= 0; i--) {
       Insn insn = insns[i];
@@ -32,7 +34,7 @@ final class FlagsPlan {
         if (i == count - 1) {
           live = successors.liveAt(next);
         }
-        live |= successors.liveAt(next + insn.imm);
+        liveTaken[i] = successors.liveAt(next + insn.imm);
       } else if (i == count - 1) {
         live =
             insn.op == Op.JMP && insn.kind0 == Insn.REL
@@ -40,6 +42,7 @@ final class FlagsPlan {
                 : insn.info.endsBlock() ? OpcodeInfo.STATUS_FLAGS : successors.liveAt(next);
       }
       liveAfter[i] = live;
+      live |= liveTaken[i];
       live = interpreted[i] || returns(insn) ? OpcodeInfo.STATUS_FLAGS : before(insn, live);
       liveBefore[i] = live;
     }
@@ -80,8 +83,14 @@ final class FlagsPlan {
     return ((info.flagsWritten | info.flagsUndefined) & OpcodeInfo.STATUS_FLAGS) != 0;
   }
 
+  /** Status flags live behind an instruction, where a conditional jump has not jumped. */
   int after(int i) {
     return liveAfter[i];
+  }
+
+  /** Status flags live where a conditional jump has jumped. */
+  int taken(int i) {
+    return liveTaken[i];
   }
 
   int before(int i) {
