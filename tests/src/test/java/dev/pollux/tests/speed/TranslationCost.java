@@ -1,0 +1,124 @@
+package dev.pollux.tests.speed;
+
+import com.sun.management.ThreadMXBean;
+import dev.pollux.cli.training.TrainingGuest;
+import dev.pollux.core.cpu.CpuFeature;
+import dev.pollux.core.decode.Decoder;
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.jit.emit.BlockCompiler;
+import dev.pollux.core.jit.emit.Stubs;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.EnumSet;
+
+/**
+ * Translates the training guest's code, without executing it, and counts. As a program it prints a
+ * line for each round, the first of which is what a guest meets while it boots.
+ *
+ * <p>The argument is the number of rounds, 10 without.
+ */
+final class TranslationCost {
+  private static final int LOAD_ADDRESS = 0x10_0000;
+
+  /** The multiboot header; code follows. */
+  private static final int HEADER = 32;
+
+  private static final int MAX_INSNS = 64;
+  private static final long CODE_ADDRESS = 0x1000_0000;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  /**
+   * What a round has cost.
+   *
+   * @param insns guest instructions
+   * @param codeBytes host code
+   * @param heapBytes allocated by decoding and translating
+   */
+  record Round(int blocks, int insns, long codeBytes, long heapBytes, long nanoseconds) {
+    double codePerInsn() {
+      return (double) codeBytes / insns;
+    }
+
+    double heapPerInsn() {
+      return (double) heapBytes / insns;
+    }
+
+    @Override
+    public String toString() {
+      return "%,d blocks of %.1f instructions; per instruction %.1f bytes of code, %.0f of heap, %.0f ns"
+          .formatted(
+              blocks,
+              (double) insns / blocks,
+              codePerInsn(),
+              heapPerInsn(),
+              (double) nanoseconds / insns);
+    }
+  }
+
+  private final byte[] code = TrainingGuest.image();
+  private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
+  private final BlockCompiler compiler = new BlockCompiler(new Stubs(CODE_ADDRESS, false));
+  private final Insn[] insns = new Insn[MAX_INSNS];
+  private final int[] offsets = new int[MAX_INSNS];
+
+  /** Translates everything once. */
+  Round round() {
+    int blocks = 0;
+    int translated = 0;
+    long codeBytes = 0;
+    long heap = THREADS.getCurrentThreadAllocatedBytes();
+    long start = System.nanoTime();
+    for (int at = HEADER; at < code.length; ) {
+      BlockCompiler.Context context =
+          new BlockCompiler.Context(LOAD_ADDRESS + at, 0, 0, false, true, true, true, true, 0);
+      int count = decode(context, at);
+      if (count == 0) {
+        break; // the table behind the code
+      }
+      int first = at;
+      compiler.compile(
+          context,
+          insns,
+          offsets,
+          count,
+          CODE_ADDRESS,
+          offset -> decoder.decode(code, (int) (first + offset), code.length, 64));
+      codeBytes += compiler.assembler().position();
+      at += insns[count - 1].nextOffset;
+      blocks++;
+      translated += count;
+    }
+    long nanoseconds = System.nanoTime() - start;
+    heap = THREADS.getCurrentThreadAllocatedBytes() - heap;
+    return new Round(blocks, translated, codeBytes, heap, nanoseconds);
+  }
+
+  private int decode(BlockCompiler.Context context, int start) {
+    Arrays.fill(insns, null);
+    int count = 0;
+    int at = start;
+    while (count < MAX_INSNS) {
+      Insn insn = decoder.decode(code, at, code.length, 64);
+      if (insn == null || !insn.isValid()) {
+        break;
+      }
+      offsets[count] = at - start;
+      insns[count++] = insn;
+      at += insn.length;
+      insn.nextOffset = at - start;
+      if (context.endsBlock(insn)) {
+        break;
+      }
+    }
+    return count;
+  }
+
+  public static void main(String[] args) {
+    int rounds = args.length == 0 ? 10 : Integer.parseInt(args[0]);
+    TranslationCost cost = new TranslationCost();
+    for (int i = 1; i <= rounds; i++) {
+      System.out.println("round " + i + ": " + cost.round());
+    }
+  }
+}
