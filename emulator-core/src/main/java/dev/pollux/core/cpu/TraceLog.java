@@ -26,7 +26,11 @@ public final class TraceLog implements AutoCloseable {
     IN_ASM("guest instructions when they are decoded"),
     EXEC("each block when it is executed"),
     CPU("registers before each block is executed"),
-    INT("interrupts and exceptions");
+    INT("interrupts and exceptions"),
+    OP("how each guest instruction of a translated block is executed"),
+    OUT_ASM("guest instructions beside the host code made of them"),
+    JIT("what is translated and dropped"),
+    NOCHAIN("blocks never jump to each other, so that exec and cpu show each");
 
     private final String description;
 

@@ -195,13 +195,18 @@ public final class Interpreter implements ExecutionEngine {
   }
 
   private void trace(Block block) {
+    syncFlags();
+    state.setRip(blockRip());
+    logBlock(block.count);
+  }
+
+  /** Logs the block of {@code count} instructions at RIP; all state in the state block. */
+  public void logBlock(int count) {
     TraceLog log = vcpu.machine().traceLog();
     if (log.has(TraceLog.Item.EXEC)) {
-      log.write(String.format("Trace %d: %016x/%d", vcpu.index(), blockRip(), block.count));
+      log.write(String.format("Trace %d: %016x/%d", vcpu.index(), state.rip(), count));
     }
     if (log.has(TraceLog.Item.CPU)) {
-      syncFlags();
-      state.setRip(blockRip());
       StringBuilder registers = new StringBuilder();
       RegisterDump.print(state, registers);
       log.write(registers.toString());
@@ -240,7 +245,11 @@ public final class Interpreter implements ExecutionEngine {
       if (attention) {
         step();
       } else {
-        executeAlone(find(state.rip()));
+        Block block = find(state.rip());
+        if (traced) {
+          trace(block);
+        }
+        executeAlone(block);
       }
     } catch (CpuException e) {
       raise(e.vector(), e.errorCode());

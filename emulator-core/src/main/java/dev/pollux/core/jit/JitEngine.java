@@ -4,6 +4,7 @@ import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.decode.Insn;
@@ -24,8 +25,7 @@ import dev.pollux.core.mmu.Mmu;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.stream.Stream;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -99,11 +99,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final int[] offsets = new int[MAX_INSNS];
 
   // Counted since the start, by the vCPU's thread.
-  private final long[] interpreted = new long[Op.values().length];
-  private long coldBlocks;
-  private long entries;
-  private long translations;
-  private long clears;
+  private final JitStatistics statistics = new JitStatistics();
+
+  private final JitLog translationLog;
+
+  /** Each block that is entered is logged. */
+  private final boolean traced;
+
+  /** Blocks jump to each other. */
+  private final boolean chained;
 
   /**
    * How a vCPU's generated code is kept.
@@ -151,6 +155,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.s = state.address();
     this.mmu = vcpu.mmu();
     this.interpreter = interpreter;
+    TraceLog traceLog = vcpu.machine().traceLog();
+    this.translationLog = new JitLog(traceLog, vcpu.index());
+    this.traced = traceLog.tracesBlocks();
+    this.chained = !traceLog.has(TraceLog.Item.NOCHAIN);
     this.decoder = new Decoder(vcpu.model().features());
     this.cache = new CodeCache(memory.bytes(), memory.split());
     this.stubs = new Stubs(cache.nextAddress(), vcpu.model().has(CpuFeature.AVX));
@@ -182,12 +190,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private ExitSite advance(ExitSite last) {
     JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
     if (block == null) {
-      coldBlocks++;
+      statistics.coldBlocks++;
       interpreter.runBlock();
       return null;
     }
     if (last != null && last.link() != null) {
       linkIfSame(last.block(), last.link(), block);
+    }
+    if (traced) {
+      interpreter.logBlock(block.insns.length);
     }
     ExitSite left = execute(block.entry, 0);
     while (left != null && left.interpreted() >= 0) {
@@ -204,6 +215,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   public Interpreter.Stop runBare() {
     interpreter.attach();
     clock.stop();
+    // Nobody has a request, and code must not leave at each backward jump.
+    state.setExitRequest(false);
     interpreter.beginBare();
     try {
       ExitSite last = null;
@@ -252,7 +265,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private ExitSite interpretAndResume(JitBlock block, int i) {
     Insn insn = block.insns[i];
     int flushes = mmu.flushes();
-    interpreted[insn.op.ordinal()]++;
+    statistics.interpreted(insn.op, !block.code.interprets(i));
     if (insn.op == Op.RDTSC || insn.op == Op.RDTSCP) {
       clock.adjust();
     }
@@ -273,7 +286,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Runs generated code until it leaves; all state is in the state block before and after. */
   private ExitSite execute(long address, int units) {
     RawMemory.putShort(s + JitLayout.FLAGS, (short) JitLayout.packFlags(state.rflags()));
-    entries++;
+    statistics.entries++;
     NativeCall.call(stubs.enter(), s, address, units);
     state.setRflags(
         state.rflags() & ~STATUS
@@ -284,6 +297,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     if (exit.interpreted() >= 0) {
       state.setRip(exit.block().rip + exit.block().offset(exit.interpreted()));
+    } else {
+      statistics.left(exit.link() != null);
     }
     return exit;
   }
@@ -362,7 +377,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return null;
       }
     }
-    jumps.put(firstTable(key) + (key & MODE), rip, block.entry, mmu.isGlobalCode(rip));
+    if (chained) {
+      jumps.put(firstTable(key) + (key & MODE), rip, block.entry, mmu.isGlobalCode(rip));
+    }
     return block;
   }
 
@@ -488,7 +505,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       compiler.assembler().code().patch(exit.numberAt(), 4, exits.size());
       exits.add(null);
     }
-    cache.append(compiler.assembler().code());
+    long codeEnd = cache.append(compiler.assembler().code()) + compiler.assembler().position();
     JitBlock block =
         new JitBlock(
             rip,
@@ -504,7 +521,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       exits.set(number++, ExitSite.of(block, exit));
     }
     blocks.add(block);
-    translations++;
+    statistics.translations++;
+    translationLog.translated(block, (int) (codeEnd - address));
     return block;
   }
 
@@ -523,7 +541,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private void linkIfSame(JitBlock from, BlockCode.Link link, JitBlock to) {
-    if (from.valid()
+    if (chained
+        && from.valid()
         && to.key == (from.key & ~MODE | link.mode())
         && to.rip == from.rip + link.target()
         && to.hostCode == from.hostCode + link.target()) {
@@ -534,7 +553,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   // ---- dropping ----
 
   private void clear() {
-    clears++;
+    statistics.clears++;
+    translationLog.dropped("all code dropped");
     blocks.clear();
     cache.clear();
     exits.clear();
@@ -544,6 +564,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Translations of addresses were dropped: forgets the jumps that may know of them. */
   private void forgetMappings() {
+    statistics.forgottenMappings++;
     int flushes = mmu.flushes() - flushesSeen;
     int pages = mmu.pageFlushes() - pageFlushesSeen;
     if (mmu.globalFlushes() != globalFlushesSeen || pages > Mmu.RECENT_PAGES) {
@@ -574,8 +595,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private void dropPage(long hostPage) {
-    for (JitBlock block : blocks.dropPage(hostPage)) {
-      jumps.drop(block.rip);
+    List<JitBlock> dropped = blocks.dropPage(hostPage);
+    if (!dropped.isEmpty()) {
+      statistics.droppedBlocks += dropped.size();
+      translationLog.dropped(dropped.size() + " blocks dropped by a write to their page");
+      dropped.forEach(block -> jumps.drop(block.rip));
     }
   }
 
@@ -587,25 +611,19 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Blocks translated so far. vCPU thread. */
   public long translations() {
-    return translations;
+    return statistics.translations;
   }
 
   /**
-   * For people: blocks, cache, and what was left to the interpreter, most often first. Any thread;
-   * a momentary view.
+   * For people: blocks, cache, ways out of generated code and what was left to the interpreter, most
+   * often first. Any thread; a momentary view.
    */
   public String describe() {
     StringBuilder text = new StringBuilder();
     text.append(
-        "blocks %d, code %d KiB of %d, translations %d, cache cleared %d times%n"
-            .formatted(
-                blocks.size(), cache.used() >> 10, cache.length() >> 10, translations, clears));
-    text.append("entries %d, blocks interpreted %d%n".formatted(entries, coldBlocks));
-    Stream.of(Op.values())
-        .filter(op -> interpreted[op.ordinal()] != 0)
-        .sorted(Comparator.comparingLong(op -> -interpreted[op.ordinal()]))
-        .limit(24)
-        .forEach(op -> text.append("  %-12s %d%n".formatted(op, interpreted[op.ordinal()])));
+        "blocks %d, code %d KiB of %d%n"
+            .formatted(blocks.size(), cache.used() >> 10, cache.length() >> 10));
+    statistics.print(text);
     return text.toString();
   }
 

@@ -5,6 +5,7 @@ import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.JitEngine;
@@ -59,8 +60,16 @@ public final class BareMachine implements AutoCloseable {
    * @param translated {@link #run} translates all 64-bit code at once and executes that
    */
   public BareMachine(long ramBytes, CpuModel model, boolean translated) {
+    this(ramBytes, model, translated, TraceLog.OFF);
+  }
+
+  /**
+   * @param log of what is executed
+   */
+  public BareMachine(long ramBytes, CpuModel model, boolean translated, TraceLog log) {
     try {
       machine = new Machine("bare", new Machine.EndPolicy(true, false));
+      machine.setTraceLog(log);
       ram = new RamBlock("pc.ram", ramBytes, false);
       machine.addRamBlock(ram);
       machine.memory().map(0, new Region.RamRegion(ram, 0, ramBytes));

@@ -6,6 +6,7 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.cpu.Interrupts;
 import dev.pollux.core.cpu.RegisterDump;
 import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.jit.JitEngine;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
@@ -100,6 +101,7 @@ public final class HumanMonitor {
     info("chardev", "", "character devices", HumanMonitor::infoCharDevices);
     info("colo", "", "checkpoints of a COLO pair", HumanMonitor::infoColo);
     info("cpus", "", "CPUs", HumanMonitor::infoCpus);
+    info("jit", "", "generated code, and how it is left", HumanMonitor::infoJit);
     info(
         "mem",
         "",
@@ -126,6 +128,16 @@ public final class HumanMonitor {
         "",
         "version of the emulator",
         (s, a, out) -> out.append(s.version()).append('\n'));
+  }
+
+  private static void infoJit(HmpSession session, HmpArguments arguments, StringBuilder out) {
+    for (Vcpu vcpu : session.machine().vcpus()) {
+      if (vcpu.engine() instanceof JitEngine jit) {
+        out.append("CPU #").append(vcpu.index()).append(":\n").append(jit.describe());
+      } else {
+        out.append("No code is generated: the interpreter executes the guest\n");
+      }
+    }
   }
 
   private final HmpSession session;

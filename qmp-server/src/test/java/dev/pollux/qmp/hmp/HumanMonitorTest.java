@@ -76,6 +76,12 @@ class HumanMonitorTest {
   }
 
   @Test
+  void noCodeIsGenerated() {
+    assertEquals(
+        "No code is generated: the interpreter executes the guest\n", monitor.execute("info jit"));
+  }
+
+  @Test
   void coloWithoutPair() {
     assertEquals(
         "mode: none\nlast mode: none\nexit reason: none\ncheckpoints: 0\nsince the last: 0 ms\n"

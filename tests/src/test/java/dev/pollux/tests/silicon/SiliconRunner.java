@@ -182,7 +182,8 @@ final class SiliconRunner {
   /**
    * What is not defined where an instruction faults: which of several operands, or which part of a
    * large one, is looked at first; whether an MMX instruction has already changed the x87 stack;
-   * the flags of a repeated comparison; memory before the place where an operand of 80 bits or a
+   * the flags of a repeated comparison, and the upper halves of registers that it uses the lower
+   * ones of; memory before the place where an operand of 80 bits or a
    * return address cannot be written.
    */
   private void ignoreAtFault(SiliconCase test, byte[] code) {
@@ -193,7 +194,13 @@ final class SiliconRunner {
     if (insn == null || insn.info == null) {
       return;
     }
+    boolean string = insn.info.has(OpcodeInfo.Property.REP);
     for (SiliconState end : List.of(hostEnd, interpreterEnd, generatedEnd)) {
+      if (string && insn.addrSize == 4) {
+        for (int register : new int[] {RCX, RSI, RDI}) {
+          end.words[SiliconState.GPR + register] &= 0xffff_ffffL;
+        }
+      }
       switch (insn.op) {
         case CMPS, SCAS -> {
           end.words[SiliconState.CR2] = 0;
@@ -221,6 +228,9 @@ final class SiliconRunner {
     }
   }
 
+  private static final int RCX = 1;
+  private static final int RSI = 6;
+  private static final int RDI = 7;
   private static final int X87_TOP = 7 << 11;
 
   /** Vector, error code, CR2. */

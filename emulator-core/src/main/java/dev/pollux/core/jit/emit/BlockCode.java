@@ -10,13 +10,24 @@ public final class BlockCode {
   private final List<Exit> exits;
   private final int[] resume;
   private final int[] modes;
+  private final boolean[] interpreted;
+  private final int bodyAt;
   private final boolean simd;
   private final boolean x87;
 
-  BlockCode(List<Exit> exits, int[] resume, int[] modes, boolean simd, boolean x87) {
+  BlockCode(
+      List<Exit> exits,
+      int[] resume,
+      int[] modes,
+      boolean[] interpreted,
+      int bodyAt,
+      boolean simd,
+      boolean x87) {
     this.exits = List.copyOf(exits);
     this.resume = resume;
     this.modes = modes;
+    this.interpreted = interpreted;
+    this.bodyAt = bodyAt;
     this.simd = simd;
     this.x87 = x87;
   }
@@ -37,6 +48,16 @@ public final class BlockCode {
   /** The software TLB's mode behind guest instruction {@code insn}. */
   public int modeAfter(int insn) {
     return modes[insn];
+  }
+
+  /** True if the interpreter always executes guest instruction {@code insn}. */
+  public boolean interprets(int insn) {
+    return interpreted[insn];
+  }
+
+  /** Offset of the first guest instruction's code, behind what prepares for the block. */
+  public int bodyAt() {
+    return bodyAt;
   }
 
   /** The code expects vector registers to be loaded when it is entered in the middle. */

@@ -210,6 +210,7 @@ public final class BlockCompiler {
     loadUnit(simd, JitLayout.SIMD_LOADED, stubs.loadSimd());
     loadUnit(x87, JitLayout.X87_LOADED, stubs.loadX87());
 
+    int bodyAt = asm.position();
     int[] resume = new int[count];
     int[] modes = new int[count];
     boolean ended = false;
@@ -237,7 +238,7 @@ public final class BlockCompiler {
       outOfLine.emit().run();
     }
     asm.checkResolved();
-    return new BlockCode(exits, resume, modes, simd, x87);
+    return new BlockCode(exits, resume, modes, interpreted, bodyAt, simd, x87);
   }
 
   /**

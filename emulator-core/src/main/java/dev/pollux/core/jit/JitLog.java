@@ -1,0 +1,127 @@
+package dev.pollux.core.jit;
+
+import dev.pollux.core.cpu.CpuFeature;
+import dev.pollux.core.cpu.TraceLog;
+import dev.pollux.core.decode.Decoder;
+import dev.pollux.core.decode.Disassembler;
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.cache.JitBlock;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+
+/** What {@code -d} shows of translations. On the vCPU's thread. */
+final class JitLog {
+  private static final int GUEST_COLUMN = 56;
+
+  private final TraceLog log;
+  private final int cpu;
+
+  /** Of host code, which is made of more than what a guest's processor has. */
+  private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
+
+  JitLog(TraceLog log, int cpu) {
+    this.log = log;
+    this.cpu = cpu;
+  }
+
+  /**
+   * A block was translated.
+   *
+   * @param hostBytes length of its code
+   */
+  void translated(JitBlock block, int hostBytes) {
+    if (log.has(TraceLog.Item.JIT)) {
+      event(
+          "translated %016x, %d instructions of %d bytes, to %d bytes at %x, key %x"
+              .formatted(
+                  block.rip, block.insns.length, block.length, hostBytes, block.entry, block.key));
+    }
+    if (log.has(TraceLog.Item.IN_ASM)) {
+      StringBuilder text = new StringBuilder("----------------\nIN:\n");
+      for (int i = 0; i < block.insns.length; i++) {
+        text.append(guest(block, i)).append('\n');
+      }
+      log.write(text.toString());
+    }
+    if (log.has(TraceLog.Item.OP)) {
+      log.write(operations(block));
+    }
+    if (log.has(TraceLog.Item.OUT_ASM)) {
+      log.write(sideBySide(block, hostBytes));
+    }
+  }
+
+  /** Generated code was dropped. */
+  void dropped(String what) {
+    if (log.has(TraceLog.Item.JIT)) {
+      event(what);
+    }
+  }
+
+  private void event(String text) {
+    log.write("JIT " + cpu + ": " + text);
+  }
+
+  private static long address(JitBlock block, int i) {
+    return block.rip + block.offset(i);
+  }
+
+  private static String guest(JitBlock block, int i) {
+    long address = address(block, i);
+    return "0x%016x:  %s".formatted(address, Disassembler.text(block.insns[i], address));
+  }
+
+  private static String operations(JitBlock block) {
+    StringBuilder text = new StringBuilder("OP:\n");
+    for (int i = 0; i < block.insns.length; i++) {
+      String how = block.code.interprets(i) ? "interpreter" : "host";
+      text.append("%-12s %s%n".formatted(how, guest(block, i)));
+    }
+    return text.toString();
+  }
+
+  /** Each guest instruction beside its host code, then what lies out of line. */
+  private String sideBySide(JitBlock block, int hostBytes) {
+    byte[] host = new byte[hostBytes];
+    RawMemory.copyOut(block.entry, host, 0, hostBytes);
+    StringBuilder text = new StringBuilder("OUT: [size=" + hostBytes + "]\n");
+    int at = block.code.bodyAt();
+    append(text, "(entry)", block.entry, host, 0, at);
+    for (int i = 0; i < block.insns.length; i++) {
+      int end = block.code.resumeAfter(i);
+      append(text, guest(block, i), block.entry, host, at, end);
+      at = end;
+    }
+    append(text, "(ways out)", block.entry, host, at, hostBytes);
+    return text.toString();
+  }
+
+  private void append(
+      StringBuilder text, String guest, long base, byte[] host, int from, int to) {
+    String left = guest;
+    for (String line : hostLines(base, host, from, to)) {
+      text.append(("%-" + GUEST_COLUMN + "s | %s%n").formatted(left, line));
+      left = "";
+    }
+    if (!left.isEmpty() && from == to && left.startsWith("0x")) {
+      // Nothing to be done, as for NOP.
+      text.append(("%-" + GUEST_COLUMN + "s |%n").formatted(left));
+    }
+  }
+
+  private List<String> hostLines(long base, byte[] host, int from, int to) {
+    List<String> lines = new ArrayList<>();
+    int at = from;
+    while (at < to) {
+      Insn insn = decoder.decode(host, at, to, 64);
+      boolean valid = insn != null && insn.isValid();
+      long address = base + at;
+      lines.add(
+          "0x%x:  %s".formatted(address, valid ? Disassembler.text(insn, address) : "(bad)"));
+      at += valid ? insn.length : 1;
+    }
+    return lines;
+  }
+}
