@@ -43,7 +43,8 @@ final class RunCommand implements Callable<Integer> {
     RunConfig config = RunConfig.of(options);
     CountDownLatch ended = new CountDownLatch(1);
     try (TraceLog traceLog = TraceLog.open(options.logs.items, options.logs.file);
-        MachineAssembler assembler = new MachineAssembler(config, traceLog)) {
+        MachineAssembler assembler = new MachineAssembler(config, traceLog);
+        Profile profile = Profile.start(options.logs, assembler.machine())) {
       Machine machine = assembler.machine();
       Runtime.getRuntime().addShutdownHook(new Thread(() -> endBySignal(machine, ended), "signal"));
       run(machine);

@@ -230,5 +230,17 @@ final class RunOptions {
         paramLabel = "<file>",
         description = "Write the log here instead of to standard error.")
     Path file;
+
+    @Option(
+        names = {"-profile", "--profile"},
+        paramLabel = "<file>",
+        description = "Sample where the guest executes, and write that here at the end.")
+    Path profile;
+
+    @Option(
+        names = {"-profile-symbols", "--profile-symbols"},
+        paramLabel = "<System.map>",
+        description = "Names of the guest's addresses for -profile.")
+    Path profileSymbols;
   }
 }

@@ -615,8 +615,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   /**
-   * For people: blocks, cache, ways out of generated code and what was left to the interpreter, most
-   * often first. Any thread; a momentary view.
+   * For people: blocks, cache, ways out of generated code and what was left to the interpreter,
+   * most often first. Any thread; a momentary view.
    */
   public String describe() {
     StringBuilder text = new StringBuilder();

@@ -98,8 +98,7 @@ final class JitLog {
     return text.toString();
   }
 
-  private void append(
-      StringBuilder text, String guest, long base, byte[] host, int from, int to) {
+  private void append(StringBuilder text, String guest, long base, byte[] host, int from, int to) {
     String left = guest;
     for (String line : hostLines(base, host, from, to)) {
       text.append(("%-" + GUEST_COLUMN + "s | %s%n").formatted(left, line));
@@ -118,8 +117,7 @@ final class JitLog {
       Insn insn = decoder.decode(host, at, to, 64);
       boolean valid = insn != null && insn.isValid();
       long address = base + at;
-      lines.add(
-          "0x%x:  %s".formatted(address, valid ? Disassembler.text(insn, address) : "(bad)"));
+      lines.add("0x%x:  %s".formatted(address, valid ? Disassembler.text(insn, address) : "(bad)"));
       at += valid ? insn.length : 1;
     }
     return lines;

@@ -97,6 +97,44 @@ class RunTest {
   }
 
   @Test
+  void profileTellsWhereTheGuestIs() throws InterruptedException, IOException {
+    Path profile = folder.resolve("profile");
+    Path map = Files.writeString(folder.resolve("System.map"), "00100020 T entry\n");
+    for (String engine : List.of("interp", "jit")) {
+      try (PolluxProcess vm =
+          run(
+              new TinyKernel().print(COM1, "up").spin(),
+              "-accel",
+              engine,
+              "-profile",
+              profile.toString(),
+              "-profile-symbols",
+              map.toString())) {
+        vm.expect("up", PATIENCE);
+        Thread.sleep(300);
+        new ProcessBuilder("kill", "-TERM", "" + vm.process().pid()).start().waitFor();
+        assertEquals(0, vm.await(PATIENCE), vm.errors());
+      }
+      String report = Files.readString(profile);
+      assertTrue(report.matches("(?s)[1-9]\\d* samples in .*100[.]00 % +\\d+  entry\n.*"), report);
+    }
+  }
+
+  @Test
+  void profileOptionsThatCannotBe() {
+    try (PolluxProcess vm = run(new TinyKernel().halt(), "-profile-symbols", "none")) {
+      assertEquals(1, vm.await(PATIENCE));
+      assertTrue(vm.errors().contains("-profile-symbols needs -profile"), vm.errors());
+    }
+    String profile = folder.resolve("profile").toString();
+    try (PolluxProcess vm =
+        run(new TinyKernel().halt(), "-profile", profile, "-profile-symbols", profile)) {
+      assertEquals(1, vm.await(PATIENCE));
+      assertTrue(vm.errors().contains("no symbols of code"), vm.errors());
+    }
+  }
+
+  @Test
   void monitorQuits() {
     try (PolluxProcess vm = run(new TinyKernel().halt(), "-monitor", "stdio", "-serial", "none")) {
       vm.expect("(qemu)", PATIENCE);

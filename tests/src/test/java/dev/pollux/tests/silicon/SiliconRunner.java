@@ -183,8 +183,8 @@ final class SiliconRunner {
    * What is not defined where an instruction faults: which of several operands, or which part of a
    * large one, is looked at first; whether an MMX instruction has already changed the x87 stack;
    * the flags of a repeated comparison, and the upper halves of registers that it uses the lower
-   * ones of; memory before the place where an operand of 80 bits or a
-   * return address cannot be written.
+   * ones of; memory before the place where an operand of 80 bits or a return address cannot be
+   * written.
    */
   private void ignoreAtFault(SiliconCase test, byte[] code) {
     if (hostEnd.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION) {
