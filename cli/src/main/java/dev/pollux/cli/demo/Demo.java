@@ -110,6 +110,7 @@ public final class Demo implements AutoCloseable {
     screen.say(
         "They are a pair: every %d ms the secondary becomes an exact copy of the primary."
             .formatted(CHECKPOINT_MILLIS));
+    screen.say("Primary / secondary, median time for which the guest stands still:");
   }
 
   /** Shows both until there were enough checkpoints. */

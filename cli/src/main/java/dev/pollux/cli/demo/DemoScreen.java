@@ -32,14 +32,14 @@ final class DemoScreen implements AutoCloseable {
     out.flush();
   }
 
-  /** Both machines as they are now. */
+  /** Both machines as they are now, in a line that fits 80 columns. */
   void show(long primaryTick, long secondaryTick, JsonNode primary, JsonNode secondary) {
     if (!terminal && System.nanoTime() - shown < PLAIN_NANOS) {
       return;
     }
     shown = System.nanoTime();
     String line =
-        "  primary tick %-6d secondary tick %-6d %3d checkpoints, stops %s and %s ms, lag %d ms"
+        "  ticks %d / %d, %d checkpoints, stops %s / %s ms, lag %d ms"
             .formatted(
                 primaryTick,
                 secondaryTick,

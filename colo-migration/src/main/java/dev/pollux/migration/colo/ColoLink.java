@@ -5,11 +5,12 @@ import dev.pollux.migration.stream.StreamReader;
 import dev.pollux.migration.stream.StreamWriter;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * The connection of a pair while COLO runs, and the watch over the peer at its other end: a thread
- * that sends heartbeats where nothing else is sent, and cuts the connection when nothing has come
+ * sends heartbeats where nothing else is sent, another cuts the connection when nothing has come
  * for {@link #SILENCE_MILLIS}. A peer whose process dies is noticed at once by whoever reads.
  */
 final class ColoLink implements AutoCloseable {
@@ -28,8 +29,6 @@ final class ColoLink implements AutoCloseable {
   private final StreamWriter out;
   private final Runnable cut;
   private final ReentrantLock outLock = new ReentrantLock();
-  private final Thread watch =
-      Thread.ofPlatform().name("COLO watch").daemon(true).unstarted(this::watch);
 
   /** Why the connection is of no use any more; null while it is. */
   private volatile String failure;
@@ -47,7 +46,8 @@ final class ColoLink implements AutoCloseable {
     this.in = in;
     this.out = out;
     this.cut = cut;
-    watch.start();
+    Thread.ofPlatform().name("COLO heartbeat").daemon(true).start(this::beat);
+    Thread.ofPlatform().name("COLO watch").daemon(true).start(this::watch);
   }
 
   StreamReader in() {
@@ -132,32 +132,40 @@ final class ColoLink implements AutoCloseable {
     return failure;
   }
 
-  private void watch() {
-    try {
-      while (!closed && failure == null) {
-        TimeUnit.MILLISECONDS.sleep(HEARTBEAT_MILLIS);
-        // Whoever holds the lock is sending, and that tells the peer as much.
-        if (outLock.tryLock()) {
-          try {
-            out.u32(ColoMessage.HEARTBEAT.code());
-            out.flush();
-          } catch (IOException e) {
-            fail(describe(e));
-          } finally {
-            outLock.unlock();
-          }
-        }
-        long heard = Math.max(in.lastHeard() - heardFrom, 0) + heardFrom;
-        if (!deaf && System.nanoTime() - heard > TimeUnit.MILLISECONDS.toNanos(SILENCE_MILLIS)) {
-          fail("nothing has come from the other side for %d ms".formatted(SILENCE_MILLIS));
+  /** Tells the peer that this side lives. */
+  private void beat() {
+    while (pause()) {
+      // Whoever holds the lock is sending, and that tells the peer as much.
+      if (outLock.tryLock()) {
+        try {
+          out.u32(ColoMessage.HEARTBEAT.code());
+          out.flush();
+        } catch (IOException e) {
+          fail(describe(e));
+        } finally {
+          outLock.unlock();
         }
       }
-    } catch (InterruptedException e) {
-      // Nobody interrupts it; an interrupt in the middle of a write would close the connection.
     }
   }
 
-  /** Ends the watch; the connection stays as it is. */
+  /** Listens to whether the peer lives; never waits for it. */
+  private void watch() {
+    while (pause()) {
+      long heard = heardFrom + Math.max(in.lastHeard() - heardFrom, 0);
+      if (!deaf && System.nanoTime() - heard > TimeUnit.MILLISECONDS.toNanos(SILENCE_MILLIS)) {
+        fail("nothing has come from the other side for %d ms".formatted(SILENCE_MILLIS));
+      }
+    }
+  }
+
+  /** Waits a little; whether the connection is still of use. */
+  private boolean pause() {
+    LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(HEARTBEAT_MILLIS));
+    return !closed && failure == null;
+  }
+
+  /** Ends heartbeats and watch; the connection stays as it is. */
   @Override
   public void close() {
     closed = true;
