@@ -5,6 +5,7 @@ import static dev.pollux.migration.MigrationStatus.*;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.StateOutput;
 import dev.pollux.migration.colo.ColoCache;
 import dev.pollux.migration.colo.ColoController;
@@ -134,7 +135,8 @@ final class IncomingMigration {
     try {
       devices = new DeviceSections(context.machine());
       rehearse();
-      ram = new RamLoader(context.machine().ramBlocks(), new GuestRam(), this::awaitMultifd);
+      List<RamBlock> blocks = context.machine().ramBlocks();
+      ram = new RamLoader(blocks, new GuestRam(blocks), this::awaitMultifd);
       accept();
       transport.close();
       load();
@@ -250,7 +252,7 @@ final class IncomingMigration {
       context.machine().lock().unlock();
     }
     state.u8(StreamFormat.END);
-    RamLoader none = new RamLoader(List.of(), new GuestRam(), () -> {});
+    RamLoader none = new RamLoader(List.of(), new GuestRam(List.of()), () -> {});
     DeviceSections.Loaded loaded =
         new SectionReader(none::load, this::command)
             .readSections(new StreamReader(state.toByteArray()), devices);

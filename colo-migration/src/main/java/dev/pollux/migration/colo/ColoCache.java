@@ -32,7 +32,7 @@ public final class ColoCache implements PageSink, AutoCloseable {
   private record Copy(long memory, long[] received) {}
 
   private final Map<RamBlock, Copy> copies = new HashMap<>();
-  private final GuestRam guest = new GuestRam();
+  private final GuestRam guest;
   private final PageDigest digest = new PageDigest();
 
   /** Pages go here only, and are remembered. */
@@ -42,6 +42,7 @@ public final class ColoCache implements PageSink, AutoCloseable {
    * @throws IOException if the host does not give that much memory
    */
   public ColoCache(List<RamBlock> blocks) throws IOException {
+    guest = new GuestRam(blocks);
     try {
       for (RamBlock block : blocks) {
         long memory = Libc.mapAnonymous(block.size(), Libc.PROT_READ | Libc.PROT_WRITE);

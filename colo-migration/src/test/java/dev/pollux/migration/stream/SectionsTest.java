@@ -176,7 +176,7 @@ class SectionsTest {
     RamLoader ram =
         new RamLoader(
             machine.ramBlocks(),
-            new GuestRam(),
+            new GuestRam(machine.ramBlocks()),
             () -> {
               throw new StreamException("no multifd");
             });
