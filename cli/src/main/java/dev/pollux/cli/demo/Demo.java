@@ -190,7 +190,7 @@ public final class Demo implements AutoCloseable {
     wrong.forEach(screen::say);
     screen.say(
         wrong.isEmpty()
-            ? "Nothing was lost: the count has no gap, and the guest found all its memory right."
+            ? "Nothing was lost: " + guest.verdict()
             : "FAILED: the guest was not continued rightly.");
     return wrong.isEmpty();
   }

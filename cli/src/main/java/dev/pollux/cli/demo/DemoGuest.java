@@ -23,6 +23,9 @@ sealed interface DemoGuest {
   /** What people are told that it is. */
   String description();
 
+  /** What it means that all lines follow each other and the guest does not complain. */
+  String verdict();
+
   /** Writes the guest's files; the options of {@code run} that start it. */
   List<String> prepare(Path folder) throws IOException;
 
@@ -46,6 +49,11 @@ sealed interface DemoGuest {
     public String description() {
       return "a guest of a few hundred instructions, which rewrites %d MiB of memory and checks every page %d times a second"
           .formatted(PAGES >> 8, CountingGuest.TICKS_PER_SECOND);
+    }
+
+    @Override
+    public String verdict() {
+      return "the count has no gap, and the guest found all its memory right.";
     }
 
     @Override
@@ -94,6 +102,11 @@ sealed interface DemoGuest {
     @Override
     public String description() {
       return "Debian's Linux, whose shell computes a chain of MD5 sums";
+    }
+
+    @Override
+    public String verdict() {
+      return "the count has no gap, and every sum follows from the one before.";
     }
 
     @Override

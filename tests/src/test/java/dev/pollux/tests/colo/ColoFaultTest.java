@@ -34,7 +34,7 @@ class ColoFaultTest {
   @Test
   @Timeout(value = 4, unit = TimeUnit.HOURS)
   void survivorGoesOnFromWholeState() throws Exception {
-    int faults = Integer.getInteger("colo.faults", 60);
+    int faults = Integer.getInteger("colo.faults", 100);
     long seed = Long.getLong("colo.seed", 1);
     Path kernel = Files.write(folder.resolve("guest"), CountingGuest.image(512, 64));
     for (long i = seed; i < seed + faults; i++) {
@@ -65,6 +65,50 @@ class ColoFaultTest {
       long last = CountedTicks.last(primary.console());
       secondary.goOnAlone(known);
       primary.goOnAlone(last - 1);
+    }
+  }
+
+  /** The connection breaks before the first checkpoint: the primary's guest goes on in any case. */
+  @Test
+  @Timeout(value = 4, unit = TimeUnit.HOURS)
+  void primaryGoesOnIfThePairIsNeverMade() throws Exception {
+    int faults = Math.max(20, Integer.getInteger("colo.faults", 100) / 10);
+    long seed = Long.getLong("colo.seed", 1);
+    Path kernel = Files.write(folder.resolve("guest"), CountingGuest.image(512, 64));
+    for (long i = seed; i < seed + faults; i++) {
+      Random random = new Random(i);
+      // The whole migration is some megabytes; its last bytes, and the first of COLO, matter most.
+      boolean toSecondary = random.nextBoolean();
+      long after = toSecondary ? random.nextInt(3 << 20) : random.nextInt(28);
+      Fault fault = new Fault(Kind.CUT, toSecondary, after, null);
+      try {
+        breakBeforePair(kernel, fault);
+      } catch (AssertionError | Exception e) {
+        throw new AssertionError("-Dcolo.seed=%d: %s".formatted(i, fault), e);
+      }
+    }
+  }
+
+  private static void breakBeforePair(Path kernel, Fault fault) throws Exception {
+    try (LocalMachine primary = new LocalMachine(kernel, true, false);
+        LocalMachine secondary = new LocalMachine(kernel, true, true);
+        FaultProxy proxy = new FaultProxy(secondary.listen())) {
+      LocalMachine.await("the guest", () -> CountedTicks.last(primary.console()) > 0);
+      proxy.arm(fault);
+      primary.pairWith(proxy.port(), 60_000);
+      LocalMachine.await("the fault", () -> proxy.happened().isDone() || secondary.isPaired());
+      proxy.cut();
+      LocalMachine.await("the end", () -> primary.hasFailed() || primary.hasExited());
+      long last = CountedTicks.last(primary.console());
+      if (primary.hasFailed()) {
+        primary.goOn(last - 1);
+      } else {
+        primary.goOnAlone(last - 1);
+      }
+      LocalMachine.await("the end", () -> secondary.hasFailed() || secondary.hasExited());
+      if (secondary.hasExited()) {
+        secondary.goOnAlone(0);
+      }
     }
   }
 

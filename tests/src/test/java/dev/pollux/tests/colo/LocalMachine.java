@@ -22,6 +22,7 @@ import dev.pollux.migration.MigrationAddress;
 import dev.pollux.migration.MigrationCapability;
 import dev.pollux.migration.MigrationListener;
 import dev.pollux.migration.MigrationParameters;
+import dev.pollux.migration.MigrationStatus;
 import dev.pollux.migration.MigrationUri;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -184,6 +185,22 @@ final class LocalMachine implements AutoCloseable {
     }
   }
 
+  /** Whether a migration has failed here. */
+  boolean hasFailed() {
+    return onLoop(() -> migration.info().status().filter(MigrationStatus.FAILED::equals))
+        .isPresent();
+  }
+
+  /** Whether COLO has ended here. */
+  boolean hasExited() {
+    return exited.isDone();
+  }
+
+  /** Whether COLO has begun here. */
+  boolean isPaired() {
+    return migration.coloStatus().mode() != ColoStatus.Mode.NONE;
+  }
+
   static void await(String what, BooleanSupplier condition) {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
     while (!condition.getAsBoolean()) {
@@ -205,6 +222,12 @@ final class LocalMachine implements AutoCloseable {
     await(
         "the failover",
         () -> !migration.colo().isActive() && machine.runState().is(RunState.RUNNING));
+    goOn(known);
+  }
+
+  /** The guest runs and counts on without a gap. */
+  void goOn(long known) {
+    await("the guest", () -> machine.runState().is(RunState.RUNNING));
     int from = console().length();
     await("ticks", () -> CountedTicks.since(console(), from).size() >= 4);
     CountedTicks.assertUnbroken(console(), from, known);
