@@ -90,7 +90,7 @@ final class JitLog {
     int at = block.code.bodyAt();
     append(text, "(entry)", block.entry, host, 0, at);
     for (int i = 0; i < block.insns.length; i++) {
-      int end = block.code.resumeAfter(i);
+      int end = block.code.endOf(i);
       append(text, guest(block, i), block.entry, host, at, end);
       at = end;
     }

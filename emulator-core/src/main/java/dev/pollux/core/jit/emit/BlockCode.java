@@ -12,6 +12,7 @@ public final class BlockCode {
   private final int[] modes;
   private final boolean[] interpreted;
   private final int bodyAt;
+  private final int[] ends;
   private final boolean simd;
   private final boolean x87;
 
@@ -21,6 +22,7 @@ public final class BlockCode {
       int[] modes,
       boolean[] interpreted,
       int bodyAt,
+      int[] ends,
       boolean simd,
       boolean x87) {
     this.exits = List.copyOf(exits);
@@ -28,6 +30,7 @@ public final class BlockCode {
     this.modes = modes;
     this.interpreted = interpreted;
     this.bodyAt = bodyAt;
+    this.ends = ends;
     this.simd = simd;
     this.x87 = x87;
   }
@@ -53,6 +56,14 @@ public final class BlockCode {
   /** True if the interpreter always executes guest instruction {@code insn}. */
   public boolean interprets(int insn) {
     return interpreted[insn];
+  }
+
+  /**
+   * Offset of the end of guest instruction {@code insn}'s code, what is out of line aside.
+   * Instructions that are executed together are counted as the first of them.
+   */
+  public int endOf(int insn) {
+    return ends[insn];
   }
 
   /** Offset of the first guest instruction's code, behind what prepares for the block. */

@@ -30,6 +30,7 @@ import dev.pollux.core.jit.asm.UnaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.mmu.TlbLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -49,6 +50,10 @@ public final class BlockCompiler {
 
   private static final int ADDRESS_SIZE_PREFIX = 0x67;
   private static final int RFLAGS_IF = 1 << 9;
+
+  /** Guest register number. */
+  private static final int RSP = 4;
+
   private static final int RFLAGS_RF_VM = 3 << 16;
 
   /** Where the guest's live status flags are. */
@@ -122,6 +127,9 @@ public final class BlockCompiler {
   private FlagsPlan plan;
   private Neighbours neighbours;
   private Flags flags;
+
+  /** By instruction: offset of the code that follows it. */
+  private int[] resume;
 
   /** The software TLB's mode where code is being emitted. */
   private int mode;
@@ -211,13 +219,20 @@ public final class BlockCompiler {
     loadUnit(x87, JitLayout.X87_LOADED, stubs.loadX87());
 
     int bodyAt = asm.position();
-    int[] resume = new int[count];
+    resume = new int[count];
+    int[] ends = new int[count];
     int[] modes = new int[count];
     boolean ended = false;
     for (int i = 0; i < count; i++) {
       current = i;
       Insn insn = insns[i];
-      if (interpreted[i]) {
+      int run = stackRun(i, count);
+      if (run > 1) {
+        Arrays.fill(modes, i, i + run, mode);
+        ended = stackRun(insn.op == Op.PUSH, run);
+        Arrays.fill(ends, i, i + run, asm.position());
+        i += run - 1;
+      } else if (interpreted[i]) {
         interpret(insn);
         ended = insn.info == null || insn.info.endsBlock();
       } else {
@@ -225,6 +240,7 @@ public final class BlockCompiler {
       }
       resume[i] = asm.position();
       modes[i] = mode;
+      ends[i] = asm.position();
     }
     if (!ended) {
       int last = count - 1;
@@ -238,7 +254,7 @@ public final class BlockCompiler {
       outOfLine.emit().run();
     }
     asm.checkResolved();
-    return new BlockCode(exits, resume, modes, interpreted, bodyAt, simd, x87);
+    return new BlockCode(exits, resume, modes, interpreted, bodyAt, ends, simd, x87);
   }
 
   /**
@@ -794,22 +810,108 @@ public final class BlockCompiler {
       asm.mov(QWORD, Mem.of(S1), S2);
     } else {
       stackAddress(-8, true);
-      if (insn.kind0 == Insn.IMM) {
-        asm.mov(QWORD, Mem.of(S1), (int) insn.imm);
-      } else {
-        storeRegister(insn.reg0);
-      }
+      store(insn, Mem.of(S1));
     }
     asm.lea(QWORD, SP, Mem.of(SP, -8));
   }
 
-  private void storeRegister(int guest) {
-    Gpr host = RegisterMap.host(guest);
-    if (host == null) {
-      asm.mov(QWORD, S2, RegisterMap.slot(guest));
-      host = S2;
+  /** How many instructions from {@code i} on push, or pop, all of it in one go. */
+  private int stackRun(int i, int count) {
+    Op op = insns[i].op;
+    int end = i;
+    while (end < count && insns[end].op == op && joinsStackRun(insns[end])) {
+      end++;
     }
-    asm.mov(QWORD, Mem.of(S1), host);
+    if (op == Op.POP
+        && end > i
+        && end < count
+        && insns[end].op == Op.RET
+        && Translatable.translates(insns[end], context)) {
+      end++;
+    }
+    return end - i;
+  }
+
+  /** PUSH or POP of a register or a constant in 64-bit form, RSP aside. */
+  private boolean joinsStackRun(Insn insn) {
+    return (insn.op == Op.PUSH || insn.op == Op.POP)
+        && Translatable.translates(insn, context)
+        && (insn.kind0 == Insn.IMM || insn.kind0 == Insn.GPR && insn.reg0 != RSP);
+  }
+
+  /**
+   * Pushes or pops (a return may be the last) one behind the other, for which the TLB is looked at
+   * once. Where it does not know all of the stack that is touched they are executed one by one.
+   *
+   * @return true if the block ends here
+   */
+  private boolean stackRun(boolean pushes, int count) {
+    int first = current;
+    int last = first + count - 1;
+    boolean returns = insns[last].op == Op.RET;
+    clobberFlags();
+    Flags during = flags;
+    Label single = new Label();
+    Label joined = new Label();
+    asm.lea(QWORD, S1, Mem.of(SP, pushes ? -8 * count : 0));
+    probe(8 * count, pushes, false, single);
+    for (int i = 0; i < count; i++) {
+      Insn insn = insns[first + i];
+      if (pushes) {
+        store(insn, Mem.of(S1, 8 * (count - 1 - i)));
+      } else if (insn.op == Op.POP) {
+        load(insn, Mem.of(S1, 8 * i));
+      }
+    }
+    defer(
+        single,
+        () -> {
+          Flags was = flags;
+          for (current = first; current <= last; current++) {
+            flags = during;
+            translate(insns[current]);
+            if (current < last) {
+              resume[current] = asm.position();
+            }
+          }
+          if (!returns) {
+            asm.jmpNear(joined);
+          }
+          flags = was;
+        });
+    current = last;
+    if (returns) {
+      asm.mov(QWORD, S1, Mem.of(S1, 8 * (count - 1)));
+      asm.lea(QWORD, SP, Mem.of(SP, 8 * (count - 1)));
+      returnToScratch(insns[last]);
+      return true;
+    }
+    asm.lea(QWORD, SP, Mem.of(SP, pushes ? -8 * count : 8 * count));
+    asm.bind(joined);
+    return false;
+  }
+
+  /** Stores what PUSH pushes; may destroy scratch 2. */
+  private void store(Insn push, Mem target) {
+    if (push.kind0 == Insn.IMM) {
+      asm.mov(QWORD, target, (int) push.imm);
+    } else {
+      Gpr host = RegisterMap.host(push.reg0);
+      if (host == null) {
+        asm.mov(QWORD, S2, RegisterMap.slot(push.reg0));
+        host = S2;
+      }
+      asm.mov(QWORD, target, host);
+    }
+  }
+
+  /** Loads what POP pops to a register; may destroy scratch 2. */
+  private void load(Insn pop, Mem source) {
+    Gpr host = RegisterMap.host(pop.reg0);
+    asm.mov(QWORD, host == null ? S2 : host, source);
+    if (host == null) {
+      asm.mov(QWORD, RegisterMap.slot(pop.reg0), S2);
+    }
   }
 
   private void pop(Insn insn) {
@@ -819,11 +921,7 @@ public final class BlockCompiler {
     }
     stackAddress(0, false);
     asm.lea(QWORD, SP, Mem.of(SP, 8));
-    Gpr host = RegisterMap.host(insn.reg0);
-    asm.mov(QWORD, host == null ? S2 : host, Mem.of(S1));
-    if (host == null) {
-      asm.mov(QWORD, RegisterMap.slot(insn.reg0), S2);
-    }
+    load(insn, Mem.of(S1));
   }
 
   private void leave() {
@@ -962,6 +1060,11 @@ public final class BlockCompiler {
   private void ret(Insn insn) {
     stackAddress(0, false);
     asm.mov(QWORD, S1, Mem.of(S1));
+    returnToScratch(insn);
+  }
+
+  /** The end of RET; its target is in scratch 1. */
+  private void returnToScratch(Insn insn) {
     int pop = 8 + (insn.kind0 == Insn.IMM ? (int) insn.imm & 0xffff : 0);
     asm.lea(QWORD, SP, Mem.of(SP, pop));
     branchToScratch(pop);

@@ -55,6 +55,7 @@ class BlockCompilerTest {
   private BlockCompiler compiler;
   private long page;
   private BlockCode code;
+  private long entry;
 
   @BeforeEach
   void open() throws Exception {
@@ -117,7 +118,7 @@ class BlockCompilerTest {
     for (int i = 0; i < code.exits().size(); i++) {
       compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, i);
     }
-    long entry = cache.append(compiler.assembler().code());
+    entry = cache.append(compiler.assembler().code());
     NativeCall.call(stubs.enter(), state.address(), entry, 0);
     return code.exits().get(state.u32(JitLayout.EXIT));
   }
@@ -537,5 +538,60 @@ class BlockCompilerTest {
     set(Gpr.RAX, 1L << 63);
     assertEquals(
         BlockCode.Interpret.class, run(a -> a.wrsegbase(QWORD, Seg.GS, Gpr.RAX)).getClass());
+  }
+
+  private static void pushAndPop(X86Assembler a) {
+    a.push(Gpr.RAX);
+    a.push(Gpr.R15);
+    a.push(-5);
+    a.pop(Gpr.R14);
+    a.pop(Gpr.RBX);
+    a.pop(Gpr.RCX);
+    a.ret();
+  }
+
+  @Test
+  void runsOfPushesAndPops() {
+    set(Gpr.RSP, DATA + 0x100);
+    set(Gpr.RAX, 11);
+    set(Gpr.R15, 22);
+    RawMemory.putLong(page + 0x100, 0x1234);
+    assertEquals(BlockCode.Jump.class, run(BlockCompilerTest::pushAndPop).getClass());
+    assertEquals(-5, gpr(Gpr.R14));
+    assertEquals(22, gpr(Gpr.RBX));
+    assertEquals(11, gpr(Gpr.RCX));
+    assertEquals(DATA + 0x108, gpr(Gpr.RSP));
+    assertEquals(0x1234, state.rip());
+    assertEquals(-5, RawMemory.getLong(page + 0xe8));
+  }
+
+  @Test
+  void runsOfPushesStopWhereTheTlbKnowsNoMore() {
+    RawMemory.putLong(page + 0x10, 0x1234);
+    set(Gpr.RSP, DATA + 0x10);
+    set(Gpr.RAX, 11);
+    set(Gpr.R15, 22);
+    BlockCode.Exit exit = run(BlockCompilerTest::pushAndPop);
+    assertEquals(2, ((BlockCode.Interpret) exit).insn());
+    assertEquals(DATA, gpr(Gpr.RSP));
+    assertEquals(22, RawMemory.getLong(page));
+    assertEquals(11, RawMemory.getLong(page + 8));
+
+    // As if the interpreter had pushed: the pops cross into the page that the TLB knows.
+    set(Gpr.RSP, DATA - 8);
+    exit = resume(code.resumeAfter(2));
+    assertEquals(3, ((BlockCode.Interpret) exit).insn());
+    set(Gpr.RSP, DATA);
+    set(Gpr.R14, -5);
+    assertEquals(BlockCode.Jump.class, resume(code.resumeAfter(3)).getClass());
+    assertEquals(22, gpr(Gpr.RBX));
+    assertEquals(11, gpr(Gpr.RCX));
+    assertEquals(DATA + 0x18, gpr(Gpr.RSP));
+  }
+
+  /** Enters the code of the last {@link #run} again. */
+  private BlockCode.Exit resume(int offset) {
+    NativeCall.call(stubs.enter(), state.address(), entry + offset, 0);
+    return code.exits().get(state.u32(JitLayout.EXIT));
   }
 }
