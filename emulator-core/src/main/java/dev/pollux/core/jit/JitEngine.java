@@ -399,6 +399,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       return null;
     }
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
+    JitBlock dropped = blocks.findDropped(rip, key, host, page);
+    if (dropped != null) {
+      return revive(dropped);
+    }
     BlockCompiler.Context context = context(rip, key, 0);
     int count = decode(context, start);
     if (count == 0) {
@@ -420,6 +424,21 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       count = 1;
     }
     return compile(context, key, host, count);
+  }
+
+  /**
+   * Puts back a block whose page was written while its own bytes stayed, or came back; null if they
+   * have changed just now.
+   */
+  private JitBlock revive(JitBlock block) {
+    firstLooked = block.firstLooked;
+    afterLooked = block.firstLooked + block.looked.length;
+    if (!markLooked(block.hostCode, 0)) {
+      return null;
+    }
+    blocks.revive(block);
+    statistics.revivedBlocks++;
+    return block;
   }
 
   /**
@@ -515,7 +534,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             insns[count - 1].nextOffset,
             Arrays.copyOf(insns, count),
             address,
-            code);
+            code,
+            Arrays.copyOfRange(page, firstLooked, Math.min(afterLooked, RamBlock.PAGE_SIZE)),
+            firstLooked);
     int number = exits.size() - code.exits().size();
     for (BlockCode.Exit exit : code.exits()) {
       exits.set(number++, ExitSite.of(block, exit));

@@ -26,6 +26,9 @@ final class JitStatistics {
   /** Blocks dropped because the guest or a device wrote to their page. */
   long droppedBlocks;
 
+  /** Of these, blocks put back because their own bytes were still the same. */
+  long revivedBlocks;
+
   /** Times that jumps were forgotten because the guest's mappings changed. */
   long forgottenMappings;
 
@@ -66,8 +69,8 @@ final class JitStatistics {
     long untranslatedSum = sum(op -> untranslated[op.ordinal()]);
     long exits = Math.max(1, links + jumps + slowSum + untranslatedSum);
     out.append(
-        "translations %d, dropped by writes %d, all dropped %d times, mappings changed %d times%n"
-            .formatted(translations, droppedBlocks, clears, forgottenMappings));
+        "translations %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
+            .formatted(translations, droppedBlocks, revivedBlocks, clears, forgottenMappings));
     out.append("entries %d, blocks interpreted %d%n".formatted(entries, coldBlocks));
     out.append("ways out of generated code:\n");
     share(out, "to a block of the same page, not linked yet", links, exits);

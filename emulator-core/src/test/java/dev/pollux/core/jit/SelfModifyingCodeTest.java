@@ -30,6 +30,7 @@ import dev.pollux.core.machine.BareMachine;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -153,6 +154,53 @@ class SelfModifyingCodeTest {
     for (int inSecond = 0; inSecond <= 5; inSecond++) {
       countingLoop(CODE, CODE + 0x1000 - 4 + inSecond);
     }
+  }
+
+  /** What has not changed is not translated again. */
+  @Test
+  void besideCodeOfTheSamePage() {
+    open(true);
+    int changing = OTHER + 0x40;
+    program(OTHER, asm -> function(asm, 1));
+    program(changing, asm -> function(asm, 0));
+    program(
+        CODE,
+        asm -> {
+          asm.mov(DWORD, Gpr.RCX, ROUNDS);
+          asm.alu(AluOp.XOR, DWORD, Gpr.RBX, Gpr.RBX);
+          Label again = asm.here();
+          for (int function : new int[] {OTHER, changing}) {
+            asm.mov(DWORD, Gpr.RDX, function);
+            asm.call(Gpr.RDX);
+            asm.add(DWORD, Gpr.RBX, Gpr.RAX);
+          }
+          asm.alu(AluOp.ADD, DWORD, Mem.absolute(changing + 1), 1);
+          asm.dec(DWORD, Gpr.RCX);
+          asm.jcc(Cond.NE, again);
+          asm.mov(DWORD, Gpr.RAX, Gpr.RBX);
+          asm.op(NullaryOp.HLT);
+        });
+    assertEquals(ROUNDS + ROUNDS * (ROUNDS - 1) / 2, run(CODE));
+    long translations = m.jit().translations();
+    assertTrue(translations < ROUNDS + 20, () -> translations + " translations");
+    for (int value : new int[] {1000, ROUNDS}) {
+      // As a device writes, and the value that was there.
+      m.load(changing + 1, new byte[] {(byte) value, (byte) (value >> 8)});
+      assertEquals(value, run(callOf(changing)));
+    }
+  }
+
+  /** Code that calls a function and halts. */
+  private int callOf(int function) {
+    int at = OTHER + 0x2000;
+    program(
+        at,
+        asm -> {
+          asm.mov(DWORD, Gpr.RDX, function);
+          asm.call(Gpr.RDX);
+          asm.op(NullaryOp.HLT);
+        });
+    return at;
   }
 
   @ParameterizedTest

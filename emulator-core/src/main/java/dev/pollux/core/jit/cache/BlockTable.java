@@ -17,6 +17,10 @@ public final class BlockTable {
   private final CodeCache cache;
   private final JitBlock[] buckets = new JitBlock[BUCKETS];
   private final Map<Long, List<JitBlock>> byPage = new HashMap<>();
+
+  /** Dropped blocks of one page, the last one of its kind each. */
+  private final JitBlock[] dropped = new JitBlock[BUCKETS];
+
   private int size;
 
   public BlockTable(CodeCache cache) {
@@ -36,10 +40,7 @@ public final class BlockTable {
    */
   public JitBlock find(long rip, int key, long hostCode, long nextPage) {
     for (JitBlock b = buckets[bucket(rip, hostCode)]; b != null; b = b.next) {
-      if (b.rip == rip
-          && b.hostCode == hostCode
-          && b.key == key
-          && (b.secondPage == 0 || b.secondPage == nextPage)) {
+      if (b.isOf(rip, key, hostCode) && (b.secondPage == 0 || b.secondPage == nextPage)) {
         return b;
       }
     }
@@ -55,6 +56,42 @@ public final class BlockTable {
       enter(block, block.secondPage);
     }
     size++;
+  }
+
+  /**
+   * A block that was dropped, whose guest bytes are again what they were when it was made, or null.
+   * {@link #revive} puts it back.
+   *
+   * @param page the bytes of the guest's page
+   */
+  public JitBlock findDropped(long rip, int key, long hostCode, byte[] page) {
+    for (JitBlock b = dropped[bucket(rip, hostCode)]; b != null; b = b.next) {
+      if (b.isOf(rip, key, hostCode)) {
+        int end = b.firstLooked + b.looked.length;
+        return Arrays.equals(b.looked, 0, b.looked.length, page, b.firstLooked, end) ? b : null;
+      }
+    }
+    return null;
+  }
+
+  /** Puts back a block that {@link #findDropped} has found. */
+  public void revive(JitBlock block) {
+    unchain(dropped, block);
+    block.valid = true;
+    add(block);
+  }
+
+  /** Keeps a dropped block in place of an older one of the same code. */
+  private void keep(JitBlock block) {
+    int bucket = bucket(block.rip, block.hostCode);
+    for (JitBlock b = dropped[bucket]; b != null; b = b.next) {
+      if (b.isOf(block.rip, block.key, block.hostCode)) {
+        unchain(dropped, b);
+        break;
+      }
+    }
+    block.next = dropped[bucket];
+    dropped[bucket] = block;
   }
 
   private void enter(JitBlock block, long host) {
@@ -77,26 +114,29 @@ public final class BlockTable {
 
   /** Drops the blocks made from a page of host memory; returns them. */
   public List<JitBlock> dropPage(long hostPage) {
-    List<JitBlock> dropped = byPage.remove(hostPage >>> PAGE_BITS);
-    if (dropped == null) {
+    List<JitBlock> blocks = byPage.remove(hostPage >>> PAGE_BITS);
+    if (blocks == null) {
       return List.of();
     }
-    for (JitBlock block : dropped) {
+    for (JitBlock block : blocks) {
       if (block.valid) { // not yet dropped with another page
         block.valid = false;
         block.unlink(cache);
-        remove(block);
+        unchain(buckets, block);
         size--;
+        if (block.secondPage == 0) {
+          keep(block);
+        }
       }
     }
-    return dropped;
+    return blocks;
   }
 
-  private void remove(JitBlock block) {
+  private static void unchain(JitBlock[] chains, JitBlock block) {
     int bucket = bucket(block.rip, block.hostCode);
-    JitBlock b = buckets[bucket];
+    JitBlock b = chains[bucket];
     if (b == block) {
-      buckets[bucket] = block.next;
+      chains[bucket] = block.next;
       return;
     }
     while (b != null && b.next != block) {
@@ -114,6 +154,7 @@ public final class BlockTable {
     }
     byPage.clear();
     Arrays.fill(buckets, null);
+    Arrays.fill(dropped, null);
     size = 0;
   }
 }

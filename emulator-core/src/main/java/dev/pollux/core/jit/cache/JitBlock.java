@@ -39,12 +39,18 @@ public final class JitBlock {
 
   public final BlockCode code;
 
+  /** The bytes of the guest's first page that the translation depends on. */
+  public final byte[] looked;
+
+  /** Offset in that page of the first of them. */
+  public final int firstLooked;
+
   /** The instructions that the interpreter has executed so far, made ready for it. */
   private final Interpreter.Prepared[] prepared;
 
   boolean valid = true;
 
-  /** Next in the same bucket. */
+  /** Next in the same bucket, of the blocks in use or of the dropped ones. */
   JitBlock next;
 
   /**
@@ -63,7 +69,9 @@ public final class JitBlock {
       int length,
       Insn[] insns,
       long entry,
-      BlockCode code) {
+      BlockCode code,
+      byte[] looked,
+      int firstLooked) {
     this.rip = rip;
     this.key = key;
     this.hostCode = hostCode;
@@ -72,6 +80,8 @@ public final class JitBlock {
     this.insns = insns;
     this.entry = entry;
     this.code = code;
+    this.looked = looked;
+    this.firstLooked = firstLooked;
     this.prepared = new Interpreter.Prepared[insns.length];
   }
 
@@ -85,9 +95,13 @@ public final class JitBlock {
     return ready;
   }
 
-  /** False once the guest has written to the block's bytes. */
+  /** False while the block is dropped. */
   public boolean valid() {
     return valid;
+  }
+
+  boolean isOf(long guest, int withKey, long host) {
+    return rip == guest && hostCode == host && key == withKey;
   }
 
   /** Offset of instruction {@code i} from the start of the block. */
