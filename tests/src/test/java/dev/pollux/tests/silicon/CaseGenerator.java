@@ -11,7 +11,9 @@ import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 
@@ -46,6 +48,8 @@ final class CaseGenerator {
   private final Decoder decoder;
   private final List<List<OpcodeInfo>> groups64;
   private final List<List<OpcodeInfo>> groups32;
+  private final Set<OpcodeInfo> usable64;
+  private final Set<OpcodeInfo> usable32;
   private final long[] gpr = new long[16];
 
   private long poolSeed;
@@ -55,6 +59,7 @@ final class CaseGenerator {
   private EncodingGenerator encodings;
   private int bits;
   private List<OpcodeInfo> rows;
+  private Set<OpcodeInfo> usable;
   private long address;
   private long ip;
   private long undefined;
@@ -76,6 +81,9 @@ final class CaseGenerator {
   /** The instructions by their offset in the window. */
   private final Insn[] insns = new Insn[Window.CODE_LENGTH + Decoder.MAX_LENGTH];
 
+  /** Offset behind the last of {@link #insns} that is not null. */
+  private int used;
+
   /** Where a structure starts, to go back to if it fails. */
   private record Checkpoint(int place, int pieces, int executed, long ip, long undefined) {}
 
@@ -85,6 +93,8 @@ final class CaseGenerator {
     this.decoder = decoder;
     this.groups64 = groups(rows64);
     this.groups32 = groups(rows32);
+    this.usable64 = new HashSet<>(rows64);
+    this.usable32 = new HashSet<>(rows32);
   }
 
   /** All rows several times, then the integer, the x87 and the vector ones. */
@@ -121,6 +131,7 @@ final class CaseGenerator {
     bits = random.nextInt(6) == 0 ? 32 : 64;
     List<List<OpcodeInfo>> groups = bits == 64 ? groups64 : groups32;
     rows = groups.get(random.nextInt(groups.size()));
+    usable = bits == 64 ? usable64 : usable32;
     SiliconState start = new SiliconState();
     start.randomize(random, pool);
     if (bits == 32) {
@@ -140,7 +151,8 @@ final class CaseGenerator {
     structured = random.nextBoolean();
     pieces.clear();
     executed.clear();
-    Arrays.fill(insns, null);
+    Arrays.fill(insns, 0, used, null);
+    used = 0;
     int count = 1 + random.nextInt(random.nextInt(4) == 0 ? 100 : 24);
     while (executed.size() < count && !ended && add()) {
       // Until long enough, or nothing more fits.
@@ -311,7 +323,7 @@ final class CaseGenerator {
       if (wasExecuted) {
         executed.add(insn);
       }
-      insns[offset(ip)] = insn;
+      setInsn(ip, insn);
       appendPiece(Arrays.copyOfRange(bytes, from, from + insn.length));
       from += insn.length;
     }
@@ -328,6 +340,11 @@ final class CaseGenerator {
     System.arraycopy(piece, 0, code, offset(ip), piece.length);
     pieces.add(piece);
     ip += piece.length;
+  }
+
+  private void setInsn(long at, Insn insn) {
+    insns[offset(at)] = insn;
+    used = Math.max(used, offset(at) + 1);
   }
 
   private static int offset(long address) {
@@ -352,7 +369,7 @@ final class CaseGenerator {
       guest.restore(start.place());
       pieces.subList(start.pieces(), pieces.size()).clear();
       executed.subList(start.executed(), executed.size()).clear();
-      Arrays.fill(insns, offset(start.ip()), insns.length, null);
+      Arrays.fill(insns, offset(start.ip()), Math.max(used, offset(start.ip())), null);
       ip = start.ip();
       undefined = start.undefined();
       ended = false;
@@ -408,11 +425,11 @@ final class CaseGenerator {
         if (insn == null) {
           return false;
         }
-        insns[offset(rip)] = insn;
+        setInsn(rip, insn);
       }
       if ((insn.flagsRead() & undefined) != 0
           || insn.info == null
-          || !rows.contains(insn.info) && !isGlue(insn)
+          || !usable.contains(insn.info) && !isGlue(insn)
           || alignmentDiffers(insn.info)) {
         return false;
       }
@@ -513,7 +530,7 @@ final class CaseGenerator {
   private void patch(int piece, long at, byte[] bytes) {
     pieces.set(piece, bytes);
     System.arraycopy(bytes, 0, code, offset(at), bytes.length);
-    insns[offset(at)] = decoder.decode(bytes, 0, bytes.length, bits);
+    setInsn(at, decoder.decode(bytes, 0, bytes.length, bits));
     guest.write(at, bytes);
   }
 
