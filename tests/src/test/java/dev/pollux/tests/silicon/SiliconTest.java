@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class SiliconTest {
   private static final long INSTRUCTIONS = Long.getLong("silicon.instructions", 5_000_000);
-  private static final long SECONDS = Long.getLong("silicon.seconds", 3600);
+  private static final long SECONDS = Long.getLong("silicon.seconds", 300);
   private static final String OPS = System.getProperty("silicon.ops", ".*");
   private static final int MOST_REPORTS = Integer.getInteger("silicon.reports", 20);
 
