@@ -60,7 +60,9 @@ final class OutgoingStatistics {
           newPages * TimeUnit.SECONDS.toNanos(1) / Math.max(1_000_000, now - lastCollect);
     }
     lastCollect = now;
-    return ++passes;
+    long number = passes + 1; // one thread writes it
+    passes = number;
+    return number;
   }
 
   void setProgress(long bytes, long multifdBytes, long remaining) {

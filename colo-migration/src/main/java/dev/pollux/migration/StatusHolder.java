@@ -34,8 +34,11 @@ public final class StatusHolder {
 
   /** Waits while the status is {@code status}, at most so long. */
   synchronized void awaitChange(MigrationStatus from, long millis) throws InterruptedException {
-    if (status == from) {
-      wait(millis);
+    long deadline = System.nanoTime() + millis * 1_000_000;
+    long left = millis;
+    while (status == from && left > 0) {
+      wait(left);
+      left = (deadline - System.nanoTime()) / 1_000_000;
     }
   }
 }

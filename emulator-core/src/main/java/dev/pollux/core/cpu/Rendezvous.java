@@ -69,6 +69,7 @@ public final class Rendezvous {
   }
 
   /** Waits for the end of another vCPU's exclusive work. */
+  @SuppressWarnings("LockNotBeforeTry") // it is taken only to wait for who has it
   void awaitOpen() {
     exclusive.lock();
     exclusive.unlock();

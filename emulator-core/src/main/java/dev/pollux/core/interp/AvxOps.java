@@ -345,8 +345,7 @@ final class AvxOps {
       }
       boolean saturates = insn.op == Op.VPDPBUSDS || insn.op == Op.VPDPWSSDS;
       RawMemory.putInt(
-          d + at,
-          saturates ? (int) Math.clamp(sum, Integer.MIN_VALUE, Integer.MAX_VALUE) : (int) sum);
+          d + at, saturates ? Math.clamp(sum, Integer.MIN_VALUE, Integer.MAX_VALUE) : (int) sum);
     }
     commit(cpu, insn.reg0, vectorSize(insn));
   }

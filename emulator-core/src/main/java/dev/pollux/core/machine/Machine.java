@@ -230,6 +230,7 @@ public final class Machine implements AutoCloseable {
    * when they wake. Any thread but a vCPU's; if the machine lock is held it is let go while waiting
    * for vCPUs that want it.
    */
+  @SuppressWarnings("LockNotBeforeTry") // it is taken only to wait for who has it
   public void synchronizeWatches() {
     vcpus.forEach(Vcpu::requestWriteProtection);
     // Devices write to memory with the machine lock held.

@@ -15,12 +15,9 @@ public final class StateInput {
     void read(byte[] to, int at, int count) throws StateException;
   }
 
-  private static final Source NOTHING_MORE =
-      (to, at, count) -> {
-        throw new StateException("truncated");
-      };
-
+  /** Where more bytes come from; null if those at hand are all. */
   private final Source source;
+
   private byte[] bytes;
   private int end;
   private int position;
@@ -30,7 +27,7 @@ public final class StateInput {
   }
 
   public StateInput(byte[] bytes, int offset, int length) {
-    this.source = NOTHING_MORE;
+    this.source = null;
     this.bytes = bytes;
     this.position = offset;
     this.end = offset + length;
@@ -78,7 +75,7 @@ public final class StateInput {
   }
 
   private void need(int count) throws StateException {
-    if (count < 0 || (source == NOTHING_MORE && end - position < count)) {
+    if (count < 0 || (source == null && end - position < count)) {
       throw new StateException(
           "truncated: " + count + " bytes expected, " + (end - position) + " left");
     }

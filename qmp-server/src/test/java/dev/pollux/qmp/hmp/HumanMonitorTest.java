@@ -84,9 +84,15 @@ class HumanMonitorTest {
   @Test
   void coloWithoutPair() {
     assertEquals(
-        "mode: none\nlast mode: none\nexit reason: none\ncheckpoints: 0\nsince the last: 0 ms\n"
-            + "memory: 0 pages, 0 KiB\n"
-            + "guest stopped: median 0.0 ms, 99% below 0.0 ms, longest 0.0 ms\n",
+        """
+        mode: none
+        last mode: none
+        exit reason: none
+        checkpoints: 0
+        since the last: 0 ms
+        memory: 0 pages, 0 KiB
+        guest stopped: median 0.0 ms, 99% below 0.0 ms, longest 0.0 ms
+        """,
         monitor.execute("info colo"));
     assertEquals(
         "Error: The feature 'colo' is not enabled\n", monitor.execute("x_colo_lost_heartbeat"));
