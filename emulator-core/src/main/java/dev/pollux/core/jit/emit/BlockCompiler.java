@@ -382,11 +382,22 @@ public final class BlockCompiler {
     }
   }
 
+  /**
+   * Every write to code by this vCPU has had its effect by now. That another vCPU has written is a
+   * request to this one, which the interpreter's way looks at.
+   */
+  private void serialize() {
+    clobberFlags();
+    asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
+    asm.jcc(Cond.NE, slowExit());
+  }
+
   /** Emits the current instruction; true if it ended the block. */
   private boolean translate(Insn insn) {
     switch (insn.op) {
       case NOP, ENDBR32, ENDBR64, PREFETCH, PREFETCHNTA, PREFETCHT0, PREFETCHT1, PREFETCHT2 -> {}
       case PAUSE -> asm.op(NullaryOp.PAUSE);
+      case SERIALIZE -> serialize();
       case JMP -> {
         jump(insn);
         return true;

@@ -46,7 +46,6 @@ final class Translatable {
           Op.MONITOR,
           Op.MWAIT,
           Op.XGETBV,
-          Op.SERIALIZE,
           Op.XSETBV,
           Op.CLZERO,
           Op.RDPMC,
