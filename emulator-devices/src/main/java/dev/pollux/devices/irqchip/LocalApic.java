@@ -672,6 +672,7 @@ public final class LocalApic implements Device, InterruptController {
         if (timerMode() != TIMER_TSC_DEADLINE) {
           initialCount = value;
           countStart = now();
+          timer.set(countStart + countPeriod());
           armTimer();
         }
       }
@@ -768,6 +769,11 @@ public final class LocalApic implements Device, InterruptController {
     return ((divide >> 1 & 4 | divide & 3) + 1) & 7;
   }
 
+  /** Length of the whole count, ns. */
+  private long countPeriod() {
+    return Integer.toUnsignedLong(initialCount) << divideShift();
+  }
+
   private int currentCount() {
     long initial = Integer.toUnsignedLong(initialCount);
     if (initial == 0 || timerMode() == TIMER_TSC_DEADLINE) {
@@ -782,6 +788,9 @@ public final class LocalApic implements Device, InterruptController {
 
   /** Arms the host's timer for the next expiry that software would see. */
   private void armTimer() {
+    long period = countPeriod();
+    // A count that has ended need not have been noticed yet: a short one, or the host is late.
+    boolean counting = timer.isArmed() && timer.deadline() == countStart + period;
     timer.set(GuestTimer.NEVER);
     if ((lvt[LVT_TIMER] & LVT_MASKED) != 0) {
       return;
@@ -796,14 +805,13 @@ public final class LocalApic implements Device, InterruptController {
       }
       return;
     }
-    long period = Integer.toUnsignedLong(initialCount) << divideShift();
     if (period == 0) {
       return;
     }
     if (timerMode() == TIMER_PERIODIC) {
       nextTick = now + period - Math.floorMod(now - countStart, period);
       timer.set(TickPacer.deadline(nextTick, period, now));
-    } else if (now - countStart >= 0 && now - countStart < period) {
+    } else if (counting || now - countStart >= 0 && now - countStart < period) {
       timer.set(countStart + period);
     }
   }
@@ -834,7 +842,7 @@ public final class LocalApic implements Device, InterruptController {
 
   private void armNextPeriod() {
     long now = now();
-    long period = Integer.toUnsignedLong(initialCount) << divideShift();
+    long period = countPeriod();
     if (period != 0) {
       nextTick += TickPacer.periodsToNext(nextTick, period, now) * period;
       timer.set(TickPacer.deadline(nextTick, period, now));

@@ -267,6 +267,26 @@ class LocalApicTest extends DeviceContractTest {
   }
 
   @Test
+  void countTooShortToBeSeenRunningStillEnds() throws IOException {
+    start(1);
+    LocalApic apic = apics.getFirst();
+    apic.writeMmio(LVT_TIMER, 0xec);
+    apic.writeMmio(0x3e0, 0xb); // by 1: a count of 1 is a nanosecond
+    for (int i = 0; i < 100; i++) {
+      smp.clocks().setRunning(true);
+      apic.writeMmio(0x380, 1);
+      apic.writeMmio(LVT_TIMER, 0xec);
+      smp.clocks().setRunning(false);
+      smp.clocks().step(1_000);
+      assertEquals(0xec, apic.acknowledge(), "count " + i);
+      apic.writeMmio(EOI, 0);
+    }
+    apic.writeMmio(LVT_TIMER, 0xec);
+    smp.clocks().step(1_000);
+    assertEquals(-1, apic.acknowledge());
+  }
+
+  @Test
   void periodicTimerComesAgainAndAgain() throws IOException {
     start(1);
     LocalApic apic = apics.getFirst();
