@@ -600,7 +600,7 @@ public final class Vcpu implements Migratable, AutoCloseable {
     waiting = true;
     try {
       while (!state.exitRequested() && !pauseRequested && !terminated) {
-        LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(100));
+        LockSupport.parkNanos(this, TimeUnit.SECONDS.toNanos(1));
       }
     } finally {
       waiting = false;

@@ -83,11 +83,11 @@ final class IntegerOps {
           Op.PREFETCHT2,
           Op.LFENCE,
           Op.SERIALIZE,
-          Op.SFENCE,
-          Op.PAUSE
+          Op.SFENCE
         }) {
       t.bind(op, (cpu, insn) -> {});
     }
+    t.bind(Op.PAUSE, (cpu, insn) -> cpu.pause());
     t.bind(Op.MFENCE, (cpu, insn) -> VarHandle.fullFence());
     // Caches are not modelled; the address is checked as by a load.
     t.bind(Op.CLFLUSH, (cpu, insn) -> cpu.mmu().probeRead(cpu.address(insn, 1, false), 1));

@@ -39,6 +39,7 @@ public final class Interpreter implements ExecutionEngine {
 
   private static final int JUMP_CACHE_SIZE = 1 << 13;
   private static final int CROSSING_SIZE = 256;
+  private static final int PAUSES_PER_YIELD = 64;
 
   private final Vcpu vcpu;
   private final CpuState state;
@@ -110,6 +111,7 @@ public final class Interpreter implements ExecutionEngine {
   /** Blocks are logged one by one. */
   private final boolean traced;
 
+  private int pauses;
   private boolean bare;
   private long instructions;
 
@@ -782,6 +784,17 @@ public final class Interpreter implements ExecutionEngine {
    */
   public boolean interrupted() {
     return RawMemory.getIntVolatile(s + CpuLayout.EXIT_REQUEST) != 0 || attention;
+  }
+
+  /**
+   * PAUSE: the guest waits for another vCPU, which may be waiting for this one's host processor.
+   */
+  void pause() {
+    if (++pauses % PAUSES_PER_YIELD == 0) {
+      Thread.yield();
+    } else {
+      Thread.onSpinWait();
+    }
   }
 
   /** The exception to throw: {@code throw cpu.fault(GP, 0)}. */

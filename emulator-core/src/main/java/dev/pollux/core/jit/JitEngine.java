@@ -268,6 +268,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     statistics.interpreted(insn.op, !block.code.interprets(i));
     if (insn.op == Op.RDTSC || insn.op == Op.RDTSCP) {
       clock.adjust();
+    } else if (insn.op == Op.PAUSE) {
+      RawMemory.putInt(s + JitLayout.SPINS, JitLayout.MOST_SPINS);
+      Thread.yield();
     }
     interpreter.executeOne(block.prepared(i, interpreter), block.rip);
     if (insn.info.endsBlock()

@@ -46,8 +46,14 @@ public final class JitLayout {
   /** u64: as {@link #CLOCK_TSC} says. */
   public static final int CLOCK_NANOS = CLOCK_SCALE + 8;
 
+  /** i32: PAUSE instructions left until the host's processor is offered to others. */
+  public static final int SPINS = CLOCK_NANOS + 8;
+
+  /** {@link #SPINS} at first: some ten microseconds of waiting. */
+  public static final int MOST_SPINS = 200;
+
   /** Bytes used. */
-  public static final int SIZE = CLOCK_NANOS + 8 - CpuLayout.JIT;
+  public static final int SIZE = SPINS + 4 - CpuLayout.JIT;
 
   /** Jump cache: this many execution keys, modes of the software TLB aside, have tables. */
   public static final int JUMP_GROUPS = 4;

@@ -6,11 +6,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Threads of this process as the host numbers them. */
-final class HostThreads {
+public final class HostThreads {
   private HostThreads() {}
 
   /** The id of the thread of this name, or of the process where it has none yet. */
-  static long idOf(String name) {
+  public static long idOf(String name) {
     try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
       for (Path thread : threads) {
         if (Files.readString(thread.resolve("comm")).strip().equals(name)) {

@@ -1,11 +1,12 @@
 package dev.pollux.qmp.command;
 
 import dev.pollux.core.config.Api;
+import dev.pollux.core.cpu.CpuTopology;
+import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.RunState;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.stream.IntStream;
 
 /** Commands that look at the machine as a whole. */
 public sealed interface QueryCommands<R> extends QmpCommand<R> {
@@ -93,22 +94,28 @@ public sealed interface QueryCommands<R> extends QmpCommand<R> {
   record QueryCpusFast() implements QueryCommands<List<CpuInfoFast>> {
     @Override
     public List<CpuInfoFast> run(QmpContext context) {
-      return IntStream.range(0, context.machine().vcpus().size())
-          .mapToObj(QueryCpusFast::info)
-          .toList();
+      return context.machine().vcpus().stream().map(QueryCpusFast::info).toList();
     }
 
-    private static CpuInfoFast info(int index) {
+    private static CpuInfoFast info(Vcpu vcpu) {
+      int index = vcpu.index();
+      CpuTopology topology = vcpu.model().topology();
+      long core = index / topology.threads();
       return new CpuInfoFast(
           index,
           "/machine/unattached/device[%d]".formatted(index),
           HostThreads.idOf("CPU " + index),
           Optional.of(
               new CpuInstanceProperties(
-                  Optional.of((long) index), Optional.of(0L), Optional.of(0L))),
+                  Optional.of(core / topology.cores()),
+                  Optional.of(core % topology.cores()),
+                  Optional.of((long) index % topology.threads()))),
           SysEmuTarget.X86_64);
     }
   }
+
+  /** As many as have APIC ids of eight bits. */
+  int MOST_CPUS = 255;
 
   /** One type of machine. */
   record MachineInfo(
@@ -131,7 +138,7 @@ public sealed interface QueryCommands<R> extends QmpCommand<R> {
               "pc",
               Optional.empty(),
               Optional.of(true),
-              1,
+              MOST_CPUS,
               false,
               false,
               false,

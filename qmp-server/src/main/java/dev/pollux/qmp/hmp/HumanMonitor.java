@@ -13,6 +13,7 @@ import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.migration.ColoStatistics;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationService;
+import dev.pollux.qmp.command.HostThreads;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -361,7 +362,9 @@ public final class HumanMonitor {
       out.append(
           "%s CPU #%d: thread_id=%d\n"
               .formatted(
-                  cpu.equals(s.cpu()) ? "*" : " ", cpu.index(), ProcessHandle.current().pid()));
+                  cpu.equals(s.cpu()) ? "*" : " ",
+                  cpu.index(),
+                  HostThreads.idOf("CPU " + cpu.index())));
     }
   }
 

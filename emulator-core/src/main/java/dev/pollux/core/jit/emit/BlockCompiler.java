@@ -396,7 +396,12 @@ public final class BlockCompiler {
   private boolean translate(Insn insn) {
     switch (insn.op) {
       case NOP, ENDBR32, ENDBR64, PREFETCH, PREFETCHNTA, PREFETCHT0, PREFETCHT1, PREFETCHT2 -> {}
-      case PAUSE -> asm.op(NullaryOp.PAUSE);
+      case PAUSE -> {
+        clobberFlags();
+        asm.op(NullaryOp.PAUSE);
+        asm.sub(DWORD, state(JitLayout.SPINS), 1);
+        asm.jcc(Cond.S, slowExit());
+      }
       case SERIALIZE -> serialize();
       case JMP -> {
         jump(insn);
