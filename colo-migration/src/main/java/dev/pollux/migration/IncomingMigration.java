@@ -40,6 +40,8 @@ import org.slf4j.LoggerFactory;
 final class IncomingMigration {
   private static final Logger log = LoggerFactory.getLogger(IncomingMigration.class);
 
+  private static final long HUGE_PAGE = 2 << 20;
+
   private final MigrationContext context;
   private final IncomingTransport transport;
   private final List<MigrationAddress.SocketAddress> addresses;
@@ -136,6 +138,9 @@ final class IncomingMigration {
       devices = new DeviceSections(context.machine());
       rehearse();
       List<RamBlock> blocks = context.machine().ramBlocks();
+      // Pages come in no order: huge ones would be zeroed for a few pages each, while the guest
+      // waits.
+      blocks.forEach(block -> block.setHugePages(false));
       ram = new RamLoader(blocks, new GuestRam(blocks), this::awaitMultifd);
       accept();
       transport.close();
@@ -207,6 +212,7 @@ final class IncomingMigration {
       if (backOpen) {
         ReturnPath.shut(back.orElseThrow(), false);
       }
+      context.machine().ramBlocks().forEach(block -> block.setHugePages(true));
       boolean _ = context.onLoop(this::checkEnding, () -> status.change(ACTIVE, COLO));
       colo.runSecondary(
           this::checkEnding,
@@ -224,6 +230,17 @@ final class IncomingMigration {
               });
       farewell();
       release();
+      gatherPages();
+    }
+  }
+
+  /** The guest's memory gets the huge pages that it would have had if it had begun here. */
+  private void gatherPages() {
+    for (RamBlock block : context.machine().ramBlocks()) {
+      block.setHugePages(true);
+      for (long at = 0; at < block.size() && !ending; at += HUGE_PAGE) {
+        block.gather(at, Math.min(HUGE_PAGE, block.size() - at));
+      }
     }
   }
 

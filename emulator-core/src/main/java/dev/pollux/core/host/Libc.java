@@ -16,6 +16,10 @@ public final class Libc {
   public static final int MAP_NORESERVE = 0x4000;
   public static final int MADV_DONTNEED = 4;
   public static final int MADV_HUGEPAGE = 14;
+  public static final int MADV_NOHUGEPAGE = 15;
+
+  /** Gathers pages into huge ones at once; from Linux 6.1 on. */
+  public static final int MADV_COLLAPSE = 25;
 
   /** The C declarations, as JNA maps them. */
   interface Functions extends Library {

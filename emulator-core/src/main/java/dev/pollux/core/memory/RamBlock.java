@@ -79,6 +79,23 @@ public final class RamBlock implements AutoCloseable {
     return pages() + 63 & -64L;
   }
 
+  /**
+   * Whether the host may give huge pages, as it may at first. Without, memory that is written here
+   * and there is cheaper to touch for the first time.
+   */
+  public void setHugePages(boolean allowed) {
+    Libc.advise(hostAddress, size, allowed ? Libc.MADV_HUGEPAGE : Libc.MADV_NOHUGEPAGE);
+  }
+
+  /**
+   * Gathers a part of the memory into huge pages, where the host can do that. Any thread; the guest
+   * may run.
+   */
+  public void gather(long offset, long length) {
+    checkRange(offset, length);
+    Libc.advise(hostAddress + offset, length, Libc.MADV_COLLAPSE);
+  }
+
   public String name() {
     return name;
   }
