@@ -386,18 +386,20 @@ final class OutgoingMigration {
   private void stopGuest() throws IOException {
     out.flush();
     statistics.setStopped();
-    before =
+    boolean _ =
         context.onLoop(
             this::check,
             () -> {
               Machine machine = context.machine();
               RunState state = machine.runState().current();
+              // Here, since nobody may wait for the result any more when the guest stops.
+              before = Optional.of(state);
               if (state.isRunning()) {
                 machine.stop(RunState.FINISH_MIGRATE);
               } else if (machine.runState().mayBecome(RunState.FINISH_MIGRATE)) {
                 machine.setStoppedState(RunState.FINISH_MIGRATE);
               }
-              return Optional.of(state);
+              return true;
             });
     boolean pause = has(MigrationCapability.PAUSE_BEFORE_SWITCHOVER);
     if (!status.change(ACTIVE, pause ? PRE_SWITCHOVER : DEVICE)) {

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -85,6 +86,31 @@ class ColoFaultTest {
         breakBeforePair(kernel, fault);
       } catch (AssertionError | Exception e) {
         throw new AssertionError("-Dcolo.seed=%d: %s".formatted(i, fault), e);
+      }
+    }
+  }
+
+  /**
+   * The migration fails while the event loop is late to stop the guest: it goes on all the same.
+   */
+  @Test
+  @Timeout(60)
+  void guestThatIsStoppedLateGoesOn() throws Exception {
+    Path kernel = Files.write(folder.resolve("guest"), CountingGuest.image(64, 16));
+    try (LocalMachine primary = new LocalMachine(kernel, true, false);
+        LocalMachine secondary = new LocalMachine(kernel, true, true);
+        FaultProxy proxy = new FaultProxy(secondary.listen())) {
+      LocalMachine.await("the guest", () -> CountedTicks.last(primary.console()) > 0);
+      CountDownLatch latch = new CountDownLatch(1);
+      primary.pairWith(proxy.port(), 60_000);
+      primary.holdLoop(latch);
+      ColoMachine.pause(500); // the migration thread now waits for the guest to be stopped
+      proxy.cut();
+      ColoMachine.pause(200);
+      latch.countDown();
+      LocalMachine.await("the end", () -> primary.hasFailed() || primary.hasExited());
+      if (primary.hasFailed()) {
+        primary.goOn(0);
       }
     }
   }

@@ -34,6 +34,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -138,6 +139,23 @@ final class LocalMachine implements AutoCloseable {
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /** Keeps the event loop busy, without the machine lock, until the latch is open. */
+  void holdLoop(CountDownLatch latch) {
+    machine
+        .loop()
+        .post(
+            () -> {
+              machine.lock().unlock();
+              try {
+                boolean _ = latch.await(PATIENCE_SECONDS, TimeUnit.SECONDS);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              } finally {
+                machine.lock().lock();
+              }
+            });
   }
 
   /** Begins to listen; the port. */
