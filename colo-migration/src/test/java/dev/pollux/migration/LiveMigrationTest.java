@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.RunState;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -344,5 +347,39 @@ class LiveMigrationTest {
       }
       target.awaitStatus(MigrationStatus.FAILED);
     }
+  }
+
+  /** Whatever comes, the destination says what it made of it, and answers. */
+  @Test
+  void damagedStreamsLeaveTheDestinationUsable() throws Exception {
+    Path file = folder.resolve("stream");
+    try (TestVm source = new TestVm(RAM, 1 << 20).run()) {
+      source.unthrottle();
+      source.migrate(new MigrationAddress.File(file.toString(), 0));
+      source.awaitStatus(MigrationStatus.COMPLETED);
+    }
+    byte[] stream = Files.readAllBytes(file);
+    int failed = 0;
+    for (int seed = 0; seed < 24; seed++) {
+      Random random = new Random(seed);
+      byte[] damaged = stream.clone();
+      int at = random.nextInt(seed % 2 == 0 ? 200 : damaged.length);
+      damaged[at] ^= (byte) (1 << random.nextInt(8));
+      Files.write(file, seed % 3 == 0 ? Arrays.copyOf(damaged, at) : damaged);
+      try (TestVm target =
+          new TestVm(RAM).expect(new MigrationAddress.File(file.toString(), 0), false)) {
+        TestVm.await(
+            () ->
+                target.status().equals(Optional.of(MigrationStatus.FAILED))
+                    || target.status().equals(Optional.of(MigrationStatus.COMPLETED)),
+            "end with seed " + seed);
+        if (target.status().equals(Optional.of(MigrationStatus.FAILED))) {
+          assertFalse(target.info().errorDesc().orElseThrow().isEmpty(), "seed " + seed);
+          assertTrue(target.machine().runState().is(RunState.INMIGRATE));
+          failed++;
+        }
+      }
+    }
+    assertTrue(failed >= 8, failed + " refused"); // those that were cut short
   }
 }
