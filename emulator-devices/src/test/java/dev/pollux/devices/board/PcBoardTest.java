@@ -1,12 +1,18 @@
 package dev.pollux.devices.board;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.backend.chr.MemoryBackend;
 import dev.pollux.core.clock.ClockType;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.core.state.BoundState;
+import dev.pollux.core.state.StateException;
+import dev.pollux.core.state.StateInput;
+import dev.pollux.core.state.StateOutput;
 import dev.pollux.devices.TestMachines;
 import dev.pollux.devices.timer.RtcBase;
 import java.io.IOException;
@@ -53,6 +59,38 @@ class PcBoardTest {
 
   private int cmos16(int index) {
     return cmos(index) | cmos(index + 1) << 8;
+  }
+
+  private byte[] save(String section, int instance) {
+    StateOutput out = new StateOutput();
+    machine.states().find(section, instance).state().save(out);
+    return out.toByteArray();
+  }
+
+  private void load(String section, int instance, byte[] bytes) throws StateException {
+    BoundState<?> state = machine.states().find(section, instance).state();
+    state.load(new StateInput(bytes), state.descriptor().version()).apply();
+  }
+
+  @Test
+  void eachVcpuAndItsInterruptControllerIsASectionOfItsOwn() throws Exception {
+    board(64 * MIB, 4);
+    assertNull(machine.states().find("cpu", 4));
+    assertNull(machine.states().find("apic", 4));
+    for (int i = 0; i < 4; i++) {
+      machine.vcpus().get(i).cpuState().setGpr(3, 0x1111L * i);
+      machine.vcpus().get(i).interruptController().setTaskPriority(i);
+    }
+    byte[] third = save("cpu", 2);
+    byte[] thirdApic = save("apic", 2);
+    load("cpu", 1, third);
+    load("apic", 1, thirdApic);
+    assertArrayEquals(third, save("cpu", 1));
+    for (int i = 0; i < 4; i++) {
+      int from = i == 1 ? 2 : i;
+      assertEquals(0x1111L * from, machine.vcpus().get(i).cpuState().gpr(3));
+      assertEquals(from, machine.vcpus().get(i).interruptController().taskPriority());
+    }
   }
 
   @Test
