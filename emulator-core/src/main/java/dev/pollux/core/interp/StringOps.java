@@ -173,7 +173,7 @@ final class StringOps {
    * Runs of whole pages are for forward copies with addresses that need no segment check or wrap.
    */
   private static boolean mayRun(Interpreter cpu, Insn insn) {
-    return cpu.codeSize() == 64 && insn.addrSize == 8 && !down(cpu) && !cpu.interrupted();
+    return cpu.codeSize() == 64 && insn.addrSize == 8 && !cpu.interrupted();
   }
 
   /**
@@ -182,6 +182,9 @@ final class StringOps {
   private static long moveRun(Interpreter cpu, Insn insn, int size, long count) {
     if (!mayRun(cpu, insn)) {
       return 0;
+    }
+    if (down(cpu)) {
+      return moveRunDown(cpu, insn, size, count);
     }
     long from = source(cpu, insn, size);
     long to = destination(cpu, insn, size, true);
@@ -206,6 +209,32 @@ final class StringOps {
     return elements;
   }
 
+  /** As {@link #moveRun} with DF set: the elements lie below the one at each end. */
+  private static long moveRunDown(Interpreter cpu, Insn insn, int size, long count) {
+    long from = source(cpu, insn, size);
+    long to = destination(cpu, insn, size, true);
+    if (bytesToPageEnd(from) < size || bytesToPageEnd(to) < size) {
+      return 0;
+    }
+    long below = Math.min(from & RamBlock.PAGE_SIZE - 1, to & RamBlock.PAGE_SIZE - 1);
+    long elements = Math.min(count, below / size + 1);
+    if (elements < 2) {
+      return 0;
+    }
+    long hostFrom = cpu.mmu().hostForRead(from, size);
+    long hostTo = hostFrom == 0 ? 0 : cpu.mmu().hostForWrite(to, size);
+    long bytes = elements * size;
+    if (hostTo == 0 || hostTo < hostFrom && hostTo + bytes > hostFrom) {
+      return 0;
+    }
+    long lower = bytes - size;
+    RawMemory.copy(hostFrom - lower, hostTo - lower, bytes);
+    VarHandle.acquireFence();
+    advance(cpu, insn, Interpreter.RSI, bytes);
+    advance(cpu, insn, Interpreter.RDI, bytes);
+    return elements;
+  }
+
   /** A copy onto what it has yet to read repeats its first elements. */
   private static void copyPattern(long from, long to, int size, long elements) {
     for (long i = 0; i < elements; i++) {
@@ -220,7 +249,7 @@ final class StringOps {
   }
 
   private static long fillRun(Interpreter cpu, Insn insn, int size, long count) {
-    if (!mayRun(cpu, insn)) {
+    if (down(cpu) || !mayRun(cpu, insn)) {
       return 0;
     }
     long to = destination(cpu, insn, size, true);
