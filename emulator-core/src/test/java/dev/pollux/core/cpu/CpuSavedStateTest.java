@@ -32,6 +32,8 @@ class CpuSavedStateTest {
       a.userMode();
       a.s.setGpr(11, 0x1122_3344_5566_7788L);
       a.s.setU64(CpuLayout.YMM + 7 * 32 + 8, 0x99);
+      a.s.setU64(CpuLayout.YMM + 15 * 32 + 24, 0x1234);
+      a.s.setU64(CpuLayout.XCR0, 7);
       a.s.setU32(CpuLayout.FSW, 0x3800);
       a.s.setU32(CpuLayout.HALTED, CpuLayout.HALTED_WAITING);
       a.s.orPending(Interrupts.NMI);
@@ -39,6 +41,8 @@ class CpuSavedStateTest {
       load(b.vcpu, saved);
       assertArrayEquals(saved, save(b.vcpu));
       assertEquals(0x99, b.s.u64(CpuLayout.YMM + 7 * 32 + 8));
+      assertEquals(0x1234, b.s.u64(CpuLayout.YMM + 15 * 32 + 24));
+      assertEquals(7, b.s.u64(CpuLayout.XCR0));
       assertEquals(3, b.s.cpl());
       assertEquals(Interrupts.NMI, b.s.pending() & Interrupts.NMI);
     }
