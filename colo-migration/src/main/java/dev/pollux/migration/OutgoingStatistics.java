@@ -43,11 +43,6 @@ final class OutgoingStatistics {
     bytesAtStop = bytes;
   }
 
-  /** The guest goes on here after all. */
-  void setNotStopped() {
-    stopped = 0;
-  }
-
   void setEnd() {
     end = System.nanoTime();
   }

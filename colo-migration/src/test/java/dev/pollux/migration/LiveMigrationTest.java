@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -232,6 +233,28 @@ class LiveMigrationTest {
         source.migration().continueFrom(MigrationStatus.PRE_SWITCHOVER);
       }
       assertMoved(source, second);
+    }
+  }
+
+  /** At any moment: the guest runs on one side, and only there. */
+  @Test
+  void cancelledAtRandomMoments() {
+    Random random = new Random(6);
+    for (int i = 0; i < 12; i++) {
+      try (TestVm source = new TestVm(RAM).run();
+          TestVm target = new TestVm(RAM).expect(ANY_PORT, false)) {
+        source.unthrottle();
+        source.migrate(target.address());
+        LockSupport.parkNanos(random.nextInt(30_000_000));
+        source.migration().cancel();
+        TestVm.await(() -> !source.status().orElseThrow().isUnderWay(), "end of the migration");
+        boolean moved = source.status().equals(Optional.of(MigrationStatus.COMPLETED));
+        if (moved) {
+          target.awaitStatus(MigrationStatus.COMPLETED);
+        }
+        (moved ? target : source).assertRunning();
+        assertFalse((moved ? source : target).machine().runState().current().isRunning());
+      }
     }
   }
 
