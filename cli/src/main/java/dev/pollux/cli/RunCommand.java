@@ -44,7 +44,7 @@ final class RunCommand implements Callable<Integer> {
     CountDownLatch ended = new CountDownLatch(1);
     try (TraceLog traceLog = TraceLog.open(options.logs.items, options.logs.file);
         MachineAssembler assembler = new MachineAssembler(config, traceLog);
-        Profile profile = Profile.start(options.logs, assembler.machine())) {
+        Profile _ = Profile.start(options.logs, assembler.machine())) {
       Machine machine = assembler.machine();
       Runtime.getRuntime().addShutdownHook(new Thread(() -> endBySignal(machine, ended), "signal"));
       run(machine);
