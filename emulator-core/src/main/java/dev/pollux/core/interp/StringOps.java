@@ -170,10 +170,14 @@ final class StringOps {
   }
 
   /**
-   * Runs of whole pages are for forward copies with addresses that need no segment check or wrap.
+   * Runs of whole pages are for addresses that need no segment check or wrap, while alignment is
+   * not checked.
    */
   private static boolean mayRun(Interpreter cpu, Insn insn) {
-    return cpu.codeSize() == 64 && insn.addrSize == 8 && !cpu.interrupted();
+    return cpu.codeSize() == 64
+        && insn.addrSize == 8
+        && cpu.mmu().tlbUsable()
+        && !cpu.interrupted();
   }
 
   /**
