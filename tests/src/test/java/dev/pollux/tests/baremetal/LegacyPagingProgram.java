@@ -333,7 +333,7 @@ final class LegacyPagingProgram extends Program {
     store(POINTERS + 8, HIGH_DIRECTORY | PRESENT);
     fill(PAE_DIRECTORY, 32, LARGE | PRESENT | WRITABLE | USER, 1 << 21, 8);
     fill(HIGH_DIRECTORY, 1, LARGE | PRESENT | WRITABLE | USER, 1 << 21, 8);
-    fill(PAE_TABLE, 512, PAGE & -(1 << 21) | PRESENT | WRITABLE | USER, 0x1000, 8);
+    fill(PAE_TABLE, 512, PRESENT | WRITABLE | USER, 0x1000, 8);
     store(PAE_DIRECTORY + 8 * (PAGE >> 21), PAE_TABLE | PRESENT | WRITABLE | USER);
     pageEntry = PAE_TABLE + 8 * (PAGE >> 12 & 511);
     largeEntry = PAE_DIRECTORY + 8 * (LARGE_PAGE >> 21);

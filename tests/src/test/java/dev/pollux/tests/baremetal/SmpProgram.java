@@ -321,7 +321,7 @@ final class SmpProgram extends LongModeProgram {
     asm.bind(after);
     asm.mov(QWORD, Gpr.RSI, code);
     asm.mov(DWORD, Gpr.RDI, TRAMPOLINE);
-    asm.mov(DWORD, Gpr.RCX, (int) (asm.address(end) - asm.address(code)));
+    asm.mov(DWORD, Gpr.RCX, asm.address(end) - asm.address(code));
     asm.op(NullaryOp.CLD);
     asm.rep(StringOp.MOVS, BYTE);
     asm.mov(WORD, at(TRAMPOLINE_GDTR), 0x7f);
