@@ -333,9 +333,9 @@ final class LegacyPagingProgram extends Program {
     store(POINTERS + 8, HIGH_DIRECTORY | PRESENT);
     fill(PAE_DIRECTORY, 32, LARGE | PRESENT | WRITABLE | USER, 1 << 21, 8);
     fill(HIGH_DIRECTORY, 1, LARGE | PRESENT | WRITABLE | USER, 1 << 21, 8);
-    fill(PAE_TABLE, 512, PRESENT | WRITABLE | USER, 0x1000, 8);
+    fill(PAE_TABLE, 512, PAGE | PRESENT | WRITABLE | USER, 0x1000, 8);
     store(PAE_DIRECTORY + 8 * (PAGE >> 21), PAE_TABLE | PRESENT | WRITABLE | USER);
-    pageEntry = PAE_TABLE + 8 * (PAGE >> 12 & 511);
+    pageEntry = PAE_TABLE; // PAGE is where the table starts
     largeEntry = PAE_DIRECTORY + 8 * (LARGE_PAGE >> 21);
     load(ControlReg.CR4, CR4_PAE);
     load(ControlReg.CR3, POINTERS);
