@@ -356,12 +356,14 @@ public final class Interpreter implements ExecutionEngine {
 
   /** The address that was not canonical belongs to a stack access (#SS instead of #GP). */
   private boolean isStackAccess(Insn insn) {
+    boolean stack = insn.info != null && insn.info.has(OpcodeInfo.Property.STACK);
+    // Bit strings and masked moves do not access the operand's own address, but near it.
     if (insn.hasMemory()
         && insn.info.op != Op.LEA
-        && effectiveAddress(insn) == mmu.faultAddress()) {
+        && (!stack || effectiveAddress(insn) == mmu.faultAddress())) {
       return insn.segment == CpuLayout.SS;
     }
-    return insn.info != null && insn.info.has(OpcodeInfo.Property.STACK);
+    return stack;
   }
 
   /** Executes one instruction with everything that may go with it. */

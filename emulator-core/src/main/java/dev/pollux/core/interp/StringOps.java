@@ -99,8 +99,9 @@ final class StringOps {
   }
 
   private static void cmpsOne(Interpreter cpu, Insn insn, int size) {
-    long a = cpu.mmu().read(source(cpu, insn, size), size);
+    // Processors read the second operand first: it is the one to fault where both would.
     long b = cpu.mmu().read(destination(cpu, insn, size, false), size);
+    long a = cpu.mmu().read(source(cpu, insn, size), size);
     BinaryOp.SUB.setFlags(cpu, a, b, a - b, size);
     advance(cpu, insn, Interpreter.RSI, size);
     advance(cpu, insn, Interpreter.RDI, size);
