@@ -71,6 +71,9 @@ final class AvxProgram extends LongModeProgram {
     asm.mov(DWORD, Gpr.RCX, TIMES);
     next = asm.here();
     asm.avx(VectorMove.MOVAPS, VectorLength.L256, Xmm.of(2), Mem.of(Gpr.RDI));
+    // Flags that are read later are those that a fault shows, in generated code, too.
+    asm.pushf();
+    asm.pop(Gpr.RAX);
     asm.add(QWORD, Gpr.RDI, Gpr.RDX);
     asm.dec(DWORD, Gpr.RCX);
     asm.jcc(Cond.NE, next);
