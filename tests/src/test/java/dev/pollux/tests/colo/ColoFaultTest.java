@@ -35,7 +35,7 @@ class ColoFaultTest {
   @Test
   @Timeout(value = 4, unit = TimeUnit.HOURS)
   void survivorGoesOnFromWholeState() throws Exception {
-    int faults = Integer.getInteger("colo.faults", 100);
+    int faults = Integer.getInteger("colo.faults", 200);
     long seed = Long.getLong("colo.seed", 1);
     Path kernel = Files.write(folder.resolve("guest"), CountingGuest.image(512, 64));
     for (long i = seed; i < seed + faults; i++) {
@@ -73,7 +73,7 @@ class ColoFaultTest {
   @Test
   @Timeout(value = 4, unit = TimeUnit.HOURS)
   void primaryGoesOnIfThePairIsNeverMade() throws Exception {
-    int faults = Math.max(20, Integer.getInteger("colo.faults", 100) / 10);
+    int faults = Math.max(20, Integer.getInteger("colo.faults", 200) / 10);
     long seed = Long.getLong("colo.seed", 1);
     Path kernel = Files.write(folder.resolve("guest"), CountingGuest.image(512, 64));
     for (long i = seed; i < seed + faults; i++) {
