@@ -233,6 +233,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
 
   @Override
   public void yank() {
+    colo.yank();
     OutgoingMigration out = outgoing;
     if (out != null) {
       out.connections().shutdown();

@@ -186,6 +186,14 @@ public final class ColoController {
     now.requestFailover();
   }
 
+  /** The manager cuts the connection: known here before anything else is asked. Any thread. */
+  public void yank() {
+    ColoSide now = side;
+    if (active && now != null) {
+      now.link.fail("the manager has cut the connection");
+    }
+  }
+
   /** Calls for a checkpoint, where this side is a primary. Any thread. */
   public void call(CheckpointCause cause) {
     if (active && side instanceof ColoPrimary primary) {

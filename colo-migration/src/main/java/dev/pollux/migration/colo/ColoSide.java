@@ -53,6 +53,9 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
 
   private volatile boolean looping = true;
 
+  /** The connection was of no use any more before the failover. Set before {@link #failover} is. */
+  private volatile boolean broken;
+
   ColoSide(Wiring wiring) {
     this.wiring = wiring;
     this.machine = wiring.context().machine();
@@ -93,7 +96,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       reason = e instanceof IOException ? e.getMessage() : "internal error: " + e;
     }
     link.fail(reason);
-    boolean asked = failover == Failover.COMPLETED;
+    boolean asked = failover == Failover.COMPLETED && !broken;
     if (!asked) {
       wiring.log().failed(Optional.ofNullable(link.failure()).orElse(reason));
     }
@@ -156,6 +159,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
         failover = Failover.RELAUNCH;
         return;
       }
+      broken = link.failure() != null;
       failover = Failover.COMPLETED;
     }
     wiring.status().change(MigrationStatus.COLO, MigrationStatus.COMPLETED);
