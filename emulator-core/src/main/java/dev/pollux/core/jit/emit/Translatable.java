@@ -229,6 +229,8 @@ final class Translatable {
     return switch (insn.op) {
       case LEA -> insn.opSize != 2 && insn.addrSize == 8 || insn.opSize == 4 && insn.addrSize == 4;
       case DIV, IDIV -> insn.size0 >= 4;
+      // Undefined, and read from memory as 16 or 32 bits: not left to the host.
+      case BSWAP, MOVSXD -> insn.opSize != 2;
       case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == 8;
       default -> true;
     };
