@@ -26,7 +26,7 @@ class PageCrossingTest {
   @BeforeEach
   void open() {
     assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
-    machine = new BareMachine(4 << 20, new CpuModel("max"), true);
+    machine = new BareMachine(4 << 20, new CpuModel("qemu64"), true);
     machine.enterLongMode();
     long directory = machine.ram().size() - BareMachine.PAGE_TABLE_BYTES + 0x2000;
     for (int i = 0; i < 512; i++) {

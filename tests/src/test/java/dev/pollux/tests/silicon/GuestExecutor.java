@@ -5,10 +5,12 @@ import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.CpuTopology;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.HostSupport;
 import dev.pollux.core.machine.BareMachine;
 import dev.pollux.core.memory.RamBlock;
 import java.io.IOException;
@@ -46,8 +48,6 @@ final class GuestExecutor implements AutoCloseable {
   /** Places for {@link #save}. */
   static final int SNAPSHOTS = 4;
 
-  private static final CpuModel MODEL = new CpuModel("max");
-
   private final BareMachine machine;
   private final CpuState state;
   private final long memoryShift;
@@ -62,7 +62,7 @@ final class GuestExecutor implements AutoCloseable {
    * @param translated by the code generator, all 64-bit code being translated at once
    */
   GuestExecutor(boolean translated) throws IOException {
-    machine = new BareMachine(RAM_BYTES, MODEL, translated);
+    machine = new BareMachine(RAM_BYTES, model(), translated);
     state = machine.state();
     memoryShift = machine.ram().hostAddress();
     snapshots =
@@ -192,9 +192,14 @@ final class GuestExecutor implements AutoCloseable {
     return state;
   }
 
+  /** All that generated code can offer on this host. */
+  private static CpuModel model() throws IOException {
+    return new CpuModel("max", CpuTopology.single(), HostSupport.guestFeatures());
+  }
+
   /** Features that the vCPU shows. */
-  static Set<CpuFeature> features() {
-    return MODEL.features();
+  static Set<CpuFeature> features() throws IOException {
+    return model().features();
   }
 
   /** Vector of the last exception. */
