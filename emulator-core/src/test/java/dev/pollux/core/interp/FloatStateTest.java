@@ -82,6 +82,23 @@ class FloatStateTest {
   }
 
   @Test
+  void scalingADenormalByZeroUnderflows() {
+    String scale = "db2f db6f10 d96f20 d9fd"; // fld [rdi]; fld [rdi+16]; fldcw [rdi+32]; fscale
+    int register = CpuLayout.FPR + 6 * 16;
+    putData(16, 0x1234);
+    putData(32, 0x37f);
+    assertEquals(NO_EXCEPTION, run(scale));
+    assertEquals(0x3002, state.u16(CpuLayout.FSW));
+    assertEquals(0x1234, state.u64(register));
+    assertEquals(0, state.u16(register + 8));
+    putData(32, 0x36f);
+    assertEquals(NO_EXCEPTION, run("9bdbe3" + scale)); // finit
+    assertEquals(0xb092, state.u16(CpuLayout.FSW));
+    assertEquals(0x91a0_0000_0000_0000L, state.u64(register));
+    assertEquals(0x5fce, state.u16(register + 8));
+  }
+
+  @Test
   void controlRegistersSwitchTheUnitsOff() {
     long cr0 = state.cr0();
     state.setU64(CpuLayout.CR0, cr0 | 8);
