@@ -207,7 +207,7 @@ final class CaseGenerator {
   private boolean addInstruction() {
     for (int i = 0; i < ATTEMPTS; i++) {
       OpcodeInfo row = rows.get(random.nextInt(rows.size()));
-      if (alignmentDiffers(row)) {
+      if (StateFilter.alignmentDiffers(row, guest.state())) {
         continue;
       }
       for (int j = 0; j < 4; j++) {
@@ -227,15 +227,6 @@ final class CaseGenerator {
     return encodings.generate(row, bits, gpr, ip);
   }
 
-  /** Processors check the alignment of the larger operands in different ways. */
-  private boolean alignmentDiffers(OpcodeInfo row) {
-    return (guest.state().rflags() & OpcodeInfo.AC) != 0
-        && (row.has(Property.X87)
-            || row.has(Property.SIMD)
-            || row.has(Property.MMX)
-            || row.op.name().startsWith("FX"));
-  }
-
   private boolean accept(Candidate candidate) {
     Insn insn = candidate.insn();
     if ((insn.flagsRead() & undefined) != 0) {
@@ -246,7 +237,7 @@ final class CaseGenerator {
     if (candidate.setup().length > 0) {
       at = setUp(candidate.setup());
     }
-    if (at > Window.CODE_END - 1) {
+    if (at > Window.CODE_END - 1 || !StateFilter.comparable(insn, guest.state())) {
       guest.restore(TRANSIENT);
       return false;
     }
@@ -430,7 +421,7 @@ final class CaseGenerator {
       if ((insn.flagsRead() & undefined) != 0
           || insn.info == null
           || !usable.contains(insn.info) && !isGlue(insn)
-          || alignmentDiffers(insn.info)) {
+          || !StateFilter.comparable(insn, guest.state())) {
         return false;
       }
       executed.add(insn);

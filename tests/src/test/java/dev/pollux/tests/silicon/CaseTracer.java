@@ -23,7 +23,7 @@ final class CaseTracer {
 
   /**
    * Flags that the case leaves undefined; {@link #UNDEFINED} if an instruction depends on such a
-   * flag, or if execution leaves the case's own code or does not end.
+   * flag or cannot be compared, or if execution leaves the case's own code or does not end.
    */
   long undefinedFlags(SiliconCase test) {
     byte[] code = test.code();
@@ -49,7 +49,7 @@ final class CaseTracer {
         // The rest of the instruction is what lies behind the case: nothing, at the end of a page.
         return end == Window.CODE_END ? undefined : UNDEFINED;
       }
-      if ((insn.flagsRead() & undefined) != 0) {
+      if ((insn.flagsRead() & undefined) != 0 || !StateFilter.comparable(insn, guest.state())) {
         return UNDEFINED;
       }
       if (!guest.step()) {

@@ -465,10 +465,6 @@ final class EncodingGenerator {
       return bitString(insn);
     }
     return switch (insn.op.name()) {
-      case "SHLD", "SHRD" -> insn.opSize != 2 || (doubleShiftCount(insn) & 31) <= 16;
-      case "BSWAP" -> insn.opSize != 2;
-      // Intel's processors read 16 bits of memory, AMD's 32.
-      case "MOVSXD" -> insn.opSize != 2;
       case "ENTER" -> {
         bytes[length - 3] = (byte) random.nextInt(64);
         bytes[length - 2] = 0;
@@ -494,7 +490,6 @@ final class EncodingGenerator {
         yield insn.opSize == bits / 8;
       }
       case "JMP", "CALL", "JMP_IND", "CALL_IND", "JMP_NEAR", "CALL_NEAR" -> indirect(insn, length);
-      case "FRSTOR", "FLDENV", "FXRSTOR" -> true;
       default -> true;
     };
   }
@@ -509,10 +504,6 @@ final class EncodingGenerator {
     int loadLength = bits == 64 ? 10 : 5;
     load(insn.reg(0), ip + loadLength + length + random.nextInt(6));
     return setup.position() == loadLength;
-  }
-
-  private long doubleShiftCount(Insn insn) {
-    return insn.kind(2) == Insn.IMM ? insn.imm : gpr[1];
   }
 
   private boolean bitString(Insn insn) {

@@ -1,0 +1,50 @@
+package dev.pollux.tests.silicon;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.decode.OpcodeInfo;
+import dev.pollux.core.decode.OpcodeInfo.Property;
+import dev.pollux.core.interp.FloatEnv;
+
+/**
+ * Which instructions can be compared with the host in the state that they find. Rows that never can
+ * be are {@link RowFilter}'s.
+ */
+final class StateFilter {
+  private static final int RCX = 1;
+
+  private StateFilter() {}
+
+  /** True if {@code insn}, the next to be executed, leaves the same on all processors. */
+  static boolean comparable(Insn insn, CpuState state) {
+    if (insn.segment == CpuLayout.FS || insn.segment == CpuLayout.GS) {
+      // The host's bases are its threads'.
+      return false;
+    }
+    if (insn.info != null && alignmentDiffers(insn.info, state)) {
+      return false;
+    }
+    return switch (insn.op) {
+      case SHLD, SHRD -> insn.opSize != 2 || (doubleShiftCount(insn, state) & 31) <= 16;
+      // Intel's processors read 16 bits of memory, AMD's 32.
+      case MOVSXD -> insn.opSize != 2;
+      // Of a denormal scaled by zero, AMD's processors report the underflow, Intel's do not.
+      case FSCALE -> (state.u16(CpuLayout.FCW) & FloatEnv.UE) != 0;
+      default -> true;
+    };
+  }
+
+  /** Processors check the alignment of the larger operands in different ways. */
+  static boolean alignmentDiffers(OpcodeInfo row, CpuState state) {
+    return (state.rflags() & OpcodeInfo.AC) != 0
+        && (row.has(Property.X87)
+            || row.has(Property.SIMD)
+            || row.has(Property.MMX)
+            || row.op.name().startsWith("FX"));
+  }
+
+  private static long doubleShiftCount(Insn insn, CpuState state) {
+    return insn.kind(2) == Insn.IMM ? insn.imm : state.gpr(RCX);
+  }
+}
