@@ -1,9 +1,6 @@
 package dev.pollux.core.decode;
 
 import dev.pollux.core.cpu.CpuFeature;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Set;
 
@@ -20,13 +17,6 @@ import java.util.Set;
 public final class Decoder {
   /** The longest instruction in bytes; a longer one raises #GP(0). */
   public static final int MAX_LENGTH = 15;
-
-  private static final VarHandle SHORT =
-      MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
-  private static final VarHandle INT =
-      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
-  private static final VarHandle LONG =
-      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
   // What a byte means before the opcode.
   private static final byte OPCODE = 0;
@@ -569,10 +559,18 @@ public final class Decoder {
     }
     return switch (size) {
       case 1 -> code[at] & 0xFF;
-      case 2 -> (short) SHORT.get(code, at) & 0xFFFF;
-      case 4 -> (int) INT.get(code, at) & 0xFFFF_FFFFL;
-      default -> (long) LONG.get(code, at);
+      case 2 -> get16(at);
+      case 4 -> get32(at);
+      default -> get32(at) | get32(at + 4) << 32;
     };
+  }
+
+  private int get16(int at) {
+    return code[at] & 0xFF | (code[at + 1] & 0xFF) << 8;
+  }
+
+  private long get32(int at) {
+    return get16(at) | (long) get16(at + 2) << 16;
   }
 
   /** Reads the rest of a memory operand in ModRM form: SIB and displacement. */

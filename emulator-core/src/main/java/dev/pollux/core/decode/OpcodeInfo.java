@@ -158,6 +158,21 @@ public final class OpcodeInfo {
   /** CPUID features that the row needs: one of each set. */
   public final List<Set<CpuFeature>> features;
 
+  /** Index of the operand that ModRM.reg names, other than a segment register; -1 without one. */
+  public final int regOperand;
+
+  /** Index of the operand that ModRM.rm names, -1 without one. */
+  public final int rmOperand;
+
+  /** Index of the register operand that VEX.vvvv names, -1 without one. */
+  public final int vvvvOperand;
+
+  /** The opcode's low bits name a general register. */
+  public final boolean opcodeGpr;
+
+  /** Constants follow, other than a branch's displacement. */
+  public final boolean immediate;
+
   final boolean d64;
   final boolean f64;
   final boolean lockable;
@@ -198,6 +213,26 @@ public final class OpcodeInfo {
     this.lockable = has(Property.LOCK);
     this.mod3 = has(Property.MOD3);
     this.specs = operands.toArray(OperandSpec[]::new);
+    int reg = -1;
+    int rm = -1;
+    int vvvv = -1;
+    boolean inOpcode = false;
+    boolean constant = false;
+    for (int i = 0; i < specs.length; i++) {
+      switch (specs[i].addressing()) {
+        case REG_GPR, REG_VEC, REG_MMX -> reg = i;
+        case RM, RM_MEM, RM_GPR, RM_MMX, RM_MMX_MEM, RM_VEC, RM_VEC_MEM, RM_ST -> rm = i;
+        case VVVV_GPR, VVVV_VEC -> vvvv = i;
+        case OPCODE_GPR -> inOpcode = true;
+        case IMM, SIMM, IMM_VEC -> constant = true;
+        default -> {}
+      }
+    }
+    this.regOperand = reg;
+    this.rmOperand = rm;
+    this.vvvvOperand = vvvv;
+    this.opcodeGpr = inOpcode;
+    this.immediate = constant;
   }
 
   /** True if the row has the property. */

@@ -1,8 +1,5 @@
 package dev.pollux.core.jit.asm;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -11,13 +8,6 @@ import java.util.Arrays;
  * their own. Not thread-safe.
  */
 public final class CodeBuffer {
-  private static final VarHandle SHORT =
-      MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
-  private static final VarHandle INT =
-      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
-  private static final VarHandle LONG =
-      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
-
   private byte[] bytes;
   private int position;
 
@@ -53,19 +43,19 @@ public final class CodeBuffer {
 
   /** Appends the low 16 bits of {@code value}. */
   public void put16(int value) {
-    SHORT.set(bytes, position, (short) value);
+    set16(position, value);
     position += 2;
   }
 
   /** Appends {@code value}. */
   public void put32(int value) {
-    INT.set(bytes, position, value);
+    set32(position, value);
     position += 4;
   }
 
   /** Appends {@code value}. */
   public void put64(long value) {
-    LONG.set(bytes, position, value);
+    set64(position, value);
     position += 8;
   }
 
@@ -86,11 +76,31 @@ public final class CodeBuffer {
   public void patch(int at, int count, long value) {
     switch (count) {
       case 1 -> bytes[at] = (byte) value;
-      case 2 -> SHORT.set(bytes, at, (short) value);
-      case 4 -> INT.set(bytes, at, (int) value);
-      case 8 -> LONG.set(bytes, at, value);
+      case 2 -> set16(at, (int) value);
+      case 4 -> set32(at, (int) value);
+      case 8 -> set64(at, value);
       default -> throw new IllegalArgumentException("field of " + count + " bytes");
     }
+  }
+
+  // Byte by byte: the optimizing compiler makes one store of it, and a view through a VarHandle is
+  // slow until that has been at work.
+
+  private void set16(int at, int value) {
+    bytes[at] = (byte) value;
+    bytes[at + 1] = (byte) (value >> 8);
+  }
+
+  private void set32(int at, int value) {
+    bytes[at] = (byte) value;
+    bytes[at + 1] = (byte) (value >> 8);
+    bytes[at + 2] = (byte) (value >> 16);
+    bytes[at + 3] = (byte) (value >> 24);
+  }
+
+  private void set64(int at, long value) {
+    set32(at, (int) value);
+    set32(at + 4, (int) (value >> 32));
   }
 
   /** The array behind the buffer, valid up to {@link #position()} until the next write. */

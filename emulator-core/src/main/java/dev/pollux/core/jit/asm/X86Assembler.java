@@ -1034,6 +1034,15 @@ public final class X86Assembler extends Encoder {
     reference(target, Fixup.Kind.REL8, 0);
   }
 
+  /**
+   * The last field of a branch whose opcode is there already, as part of code that was copied: a
+   * 32-bit displacement.
+   */
+  public void displacementTo(Label target) {
+    code.reserve(4);
+    near(target);
+  }
+
   /** LOOP: decrements (R/E)CX and jumps while it is not zero. */
   public void loop(Label target) {
     shortBranch(0xe2, target);

@@ -7,7 +7,6 @@ import static dev.pollux.core.jit.asm.OpSize.WORD;
 import static dev.pollux.core.jit.emit.RegisterMap.S1;
 import static dev.pollux.core.jit.emit.RegisterMap.S2;
 import static dev.pollux.core.jit.emit.RegisterMap.SP;
-import static dev.pollux.core.jit.emit.RegisterMap.STATE;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
@@ -113,17 +112,24 @@ public final class BlockCompiler {
   /** Code out of line, emitted behind the block. */
   private record Deferred(Label label, int mode, Runnable emit) {}
 
+  /** A way out to the interpreter for one instruction, emitted behind all else. */
+  private record SlowExit(Label label, int mode, int insn) {}
+
   private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
   private final Reencoder reencoder = new Reencoder(asm.code());
   private final SystemCode system = new SystemCode(this);
   private final StringCode strings = new StringCode(this);
   private final Stubs stubs;
+  private final CommonCode common = new CommonCode(asm);
   private final List<Deferred> deferred = new ArrayList<>();
+  private final List<SlowExit> slowExits = new ArrayList<>();
+  private final List<Label> labels = new ArrayList<>();
   private final List<BlockCode.Exit> exits = new ArrayList<>();
 
   private Context context;
   private Insn[] insns;
   private int[] offsets;
+  private boolean[] interpreted;
   private FlagsPlan plan;
   private Neighbours neighbours;
   private Flags flags;
@@ -136,6 +142,7 @@ public final class BlockCompiler {
 
   private int current;
   private int codeOffset;
+  private int labelsUsed;
 
   /**
    * @param stubs the common code that blocks leave through
@@ -193,9 +200,11 @@ public final class BlockCompiler {
     this.neighbours = neighbours;
     asm.code().truncate(0);
     deferred.clear();
+    slowExits.clear();
+    labelsUsed = 0;
     exits.clear();
 
-    boolean[] interpreted = new boolean[count];
+    interpreted = new boolean[count];
     boolean simd = false;
     boolean x87 = false;
     for (int i = 0; i < count; i++) {
@@ -253,6 +262,11 @@ public final class BlockCompiler {
       mode = outOfLine.mode();
       outOfLine.emit().run();
     }
+    for (int i = 0; i < slowExits.size(); i++) {
+      SlowExit slow = slowExits.get(i);
+      asm.bind(slow.label());
+      exits.add(new BlockCode.Interpret(exit(), slow.mode(), slow.insn()));
+    }
     asm.checkResolved();
     return new BlockCode(exits, resume, modes, interpreted, bodyAt, ends, simd, x87);
   }
@@ -267,7 +281,7 @@ public final class BlockCompiler {
         CpuLayout.TLB
             + mode * TlbLayout.TABLE_SIZE
             + ((int) (page >>> 12) & TlbLayout.ENTRIES - 1) * TlbLayout.ENTRY_SIZE;
-    Label miss = new Label();
+    Label miss = label();
     asm.mov(QWORD, S1, page);
     asm.cmp(QWORD, S1, state(entry + TlbLayout.EXEC_TAG));
     asm.jcc(Cond.NE, miss);
@@ -283,8 +297,8 @@ public final class BlockCompiler {
    */
   private void loadUnit(boolean used, int loaded, int stub) {
     if (used) {
-      Label load = new Label();
-      Label back = new Label();
+      Label load = label();
+      Label back = label();
       asm.cmp(DWORD, state(loaded), 0);
       asm.jcc(Cond.E, load);
       asm.bind(back);
@@ -329,11 +343,7 @@ public final class BlockCompiler {
         flags = Flags.DEAD;
         return;
       }
-      asm.mov(QWORD, S1, Gpr.RAX);
-      asm.op(NullaryOp.LAHF);
-      asm.setcc(Cond.O, Gpr.RAX);
-      asm.mov(WORD, state(JitLayout.FLAGS), Gpr.RAX);
-      asm.mov(QWORD, Gpr.RAX, S1);
+      common.saveFlags();
       flags = Flags.BOTH;
     }
   }
@@ -355,11 +365,7 @@ public final class BlockCompiler {
    */
   private void restoreFlags(Insn insn) {
     if (plan.needsFlags(current, insn) && flags == Flags.MEMORY) {
-      asm.mov(QWORD, S2, Gpr.RAX);
-      asm.movzx(DWORD, Gpr.RAX, WORD, state(JitLayout.FLAGS));
-      asm.add(BYTE, Gpr.RAX, 0x7f);
-      asm.op(NullaryOp.SAHF);
-      asm.mov(QWORD, Gpr.RAX, S2);
+      common.restoreFlags();
       flags = Flags.BOTH;
     }
   }
@@ -388,8 +394,7 @@ public final class BlockCompiler {
    */
   private void serialize() {
     clobberFlags();
-    asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
-    asm.jcc(Cond.NE, slowExit());
+    common.poll(slowExit());
   }
 
   /** Emits the current instruction; true if it ended the block. */
@@ -537,8 +542,7 @@ public final class BlockCompiler {
   private void ordinary(Insn insn) {
     if (insn.info.hasModRm) {
       withModRm(insn);
-    } else if (insn.info.operands.stream()
-        .anyMatch(o -> o.addressing() == OperandSpec.Addressing.OPCODE_GPR)) {
+    } else if (insn.info.opcodeGpr) {
       opcodeRegister(insn);
     } else if (insn.hasMemory()) {
       absolute(insn);
@@ -617,17 +621,9 @@ public final class BlockCompiler {
    * guest's.
    */
   private void withModRm(Insn insn) {
-    int regOperand = -1;
-    int rmOperand = -1;
-    int vvvvOperand = -1;
-    for (int i = 0; i < insn.operandCount; i++) {
-      switch (insn.info.operands.get(i).addressing()) {
-        case REG_GPR, REG_VEC, REG_MMX -> regOperand = i;
-        case RM, RM_MEM, RM_GPR, RM_MMX, RM_MMX_MEM, RM_VEC, RM_VEC_MEM, RM_ST -> rmOperand = i;
-        case VVVV_GPR, VVVV_VEC -> vvvvOperand = i;
-        default -> {}
-      }
-    }
+    int regOperand = insn.info.regOperand;
+    int rmOperand = insn.info.rmOperand;
+    int vvvvOperand = insn.info.vvvvOperand;
     boolean memory = insn.hasMemory();
     if (memory) {
       access(
@@ -835,23 +831,22 @@ public final class BlockCompiler {
   private int stackRun(int i, int count) {
     Op op = insns[i].op;
     int end = i;
-    while (end < count && insns[end].op == op && joinsStackRun(insns[end])) {
+    if (op != Op.PUSH && op != Op.POP) {
+      return 0;
+    }
+    while (end < count && insns[end].op == op && joinsStackRun(end)) {
       end++;
     }
-    if (op == Op.POP
-        && end > i
-        && end < count
-        && insns[end].op == Op.RET
-        && Translatable.translates(insns[end], context)) {
+    if (op == Op.POP && end > i && end < count && insns[end].op == Op.RET && !interpreted[end]) {
       end++;
     }
     return end - i;
   }
 
   /** PUSH or POP of a register or a constant in 64-bit form, RSP aside. */
-  private boolean joinsStackRun(Insn insn) {
-    return (insn.op == Op.PUSH || insn.op == Op.POP)
-        && Translatable.translates(insn, context)
+  private boolean joinsStackRun(int i) {
+    Insn insn = insns[i];
+    return !interpreted[i]
         && (insn.kind0 == Insn.IMM || insn.kind0 == Insn.GPR && insn.reg0 != RSP);
   }
 
@@ -867,8 +862,8 @@ public final class BlockCompiler {
     boolean returns = insns[last].op == Op.RET;
     clobberFlags();
     Flags during = flags;
-    Label single = new Label();
-    Label joined = new Label();
+    Label single = label();
+    Label joined = label();
     asm.lea(QWORD, S1, Mem.of(SP, pushes ? -8 * count : 0));
     probe(8 * count, pushes, false, single);
     for (int i = 0; i < count; i++) {
@@ -991,7 +986,7 @@ public final class BlockCompiler {
   private void conditionalJump(Insn insn) {
     long offset = offsets[current] + insn.length + insn.imm;
     restoreFlags(insn);
-    Label taken = new Label();
+    Label taken = label();
     asm.jcc(Cond.of(insn.cond), taken);
     int jumpAt = asm.position() - 4;
     Flags atBranch = flags;
@@ -1017,9 +1012,9 @@ public final class BlockCompiler {
   private void countedJump(Insn insn) {
     int next = offsets[current] + insn.length;
     saveFlags(plan.after(current));
-    Label zero = new Label();
-    Label taken = new Label();
-    Label on = new Label();
+    Label zero = label();
+    Label taken = label();
+    Label on = label();
     if (insn.op == Op.LOOP) {
       asm.lea(insn.addrSize == 4 ? DWORD : QWORD, Gpr.RCX, Mem.of(Gpr.RCX, -1));
     }
@@ -1101,8 +1096,8 @@ public final class BlockCompiler {
    * @param popped what the branch has added to RSP
    */
   private void branchToScratch(int popped) {
-    Label miss = new Label();
-    Label bad = new Label();
+    Label miss = label();
+    Label bad = label();
     int insn = current;
     jumpToScratch(false, miss);
     defer(
@@ -1129,7 +1124,7 @@ public final class BlockCompiler {
    *     interrupt comes before it
    */
   void jumpToScratch(boolean resumes) {
-    Label miss = new Label();
+    Label miss = label();
     jumpToScratch(resumes, miss);
     defer(miss, this::leaveToScratch);
   }
@@ -1141,17 +1136,13 @@ public final class BlockCompiler {
 
   private void jumpToScratch(boolean resumes, Label miss) {
     int table = JitLayout.jumpTable(context.table() + mode);
-    asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
-    asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
-    asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
-    asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
-    asm.jcc(Cond.NE, miss);
-    asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table));
-    asm.jcc(Cond.NE, miss);
+    common.hashTarget();
+    common.poll(miss);
+    common.compareTarget(table, miss);
     if (resumes) {
       asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
     }
-    asm.jmp(Mem.of(STATE, S2, 1, table + 8));
+    common.jumpToTarget(table);
   }
 
   /** True if a jump there from the current instruction may close a loop. */
@@ -1168,18 +1159,17 @@ public final class BlockCompiler {
   private void jumpTo(long offset) {
     long rip = context.rip() + offset;
     if (polls(offset)) {
-      Label leave = new Label();
-      asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
-      asm.jcc(Cond.NE, leave);
+      Label leave = label();
+      common.poll(leave);
       defer(leave, () -> leaveTo(rip));
     }
     if (inPage(offset)) {
-      Label stub = new Label();
+      Label stub = label();
       asm.jmpNear(stub);
       linkLater(stub, asm.position() - 4, offset);
       return;
     }
-    Label miss = new Label();
+    Label miss = label();
     Mem entry = state(JitLayout.jumpTable(context.table() + mode) + JitLayout.jumpEntry(rip));
     if (rip == (int) rip) {
       asm.cmp(QWORD, entry, (int) rip);
@@ -1284,47 +1274,34 @@ public final class BlockCompiler {
     }
   }
 
-  /**
-   * From the linear address in scratch 1 to the host address there.
-   *
-   * <pre>
-   *   entry = TLB of the mode + ((address >> 12) % ENTRIES) * ENTRY_SIZE
-   *   offset = address ^ entry.tag          a small number if the page is the same
-   *   if (offset >u 4096 - bytes) leave     wrong page, or the access crosses into the next
-   *   host = entry.hostPage + offset
-   * </pre>
-   */
+  /** From the linear address in scratch 1 to the host address there, or leaves. */
   void probe(int bytes, boolean write, boolean aligned) {
     probe(bytes, write, aligned, slowExit());
   }
 
   /** As above, leaving to {@code slow} where the TLB does not know the address. */
   void probe(int bytes, boolean write, boolean aligned, Label slow) {
-    int table = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
-    asm.mov(QWORD, S2, S1);
-    asm.shr(QWORD, S2, 12 - TlbLayout.ENTRY_BITS);
-    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
-    asm.xor(
-        QWORD,
-        S1,
-        Mem.of(STATE, S2, 1, table + (write ? TlbLayout.WRITE_TAG : TlbLayout.READ_TAG)));
-    asm.cmp(QWORD, S1, 4096 - bytes);
-    asm.jcc(Cond.A, slow);
+    common.findPage(mode, bytes, write, slow);
     if (aligned && bytes >= 16) {
       asm.test(DWORD, S1, bytes - 1);
       asm.jcc(Cond.NE, slow);
     }
-    asm.add(QWORD, S1, Mem.of(STATE, S2, 1, table + TlbLayout.HOST_PAGE));
+    common.addHostPage(mode);
   }
 
   // ---- exits ----
 
   /** A label that leads to the interpreter for the current instruction. */
   Label slowExit() {
-    Label slow = new Label();
-    int insn = current;
-    defer(slow, () -> exits.add(new BlockCode.Interpret(exit(), mode, insn)));
-    return slow;
+    if (!slowExits.isEmpty()) {
+      SlowExit last = slowExits.getLast();
+      if (last.insn() == current && last.mode() == mode) {
+        return last.label();
+      }
+    }
+    SlowExit slow = new SlowExit(label(), mode, current);
+    slowExits.add(slow);
+    return slow.label();
   }
 
   void exitHere() {
@@ -1333,8 +1310,7 @@ public final class BlockCompiler {
 
   /** Emits the way out; returns the offset of the exit's number. */
   private int exit() {
-    asm.mov(DWORD, state(JitLayout.EXIT), 0x7fff_ffff);
-    int numberAt = asm.position() - 4;
+    int numberAt = common.setExit();
     jmpStub(stubs.leave());
     return numberAt;
   }
@@ -1349,6 +1325,16 @@ public final class BlockCompiler {
     asm.code().reserve(5);
     asm.code().put8(0xe8);
     asm.code().put32(stub - (codeOffset + asm.position() + 4));
+  }
+
+  /** A new label, which belongs to the block that is being translated. */
+  private Label label() {
+    if (labelsUsed == labels.size()) {
+      labels.add(new Label());
+    }
+    Label label = labels.get(labelsUsed++);
+    label.reset();
+    return label;
   }
 
   void defer(Label label, Runnable emit) {

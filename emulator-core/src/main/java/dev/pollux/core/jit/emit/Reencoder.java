@@ -134,6 +134,9 @@ final class Reencoder {
   }
 
   private void immediate(Insn insn) {
+    if (!insn.info.immediate) {
+      return;
+    }
     for (int i = 0; i < insn.operandCount; i++) {
       OperandSpec spec = insn.info.operands.get(i);
       switch (spec.addressing()) {

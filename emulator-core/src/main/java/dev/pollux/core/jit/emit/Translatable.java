@@ -4,8 +4,6 @@ import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
 import dev.pollux.core.decode.OpcodeInfo.Property;
-import java.util.EnumSet;
-import java.util.Set;
 
 /**
  * Which instructions are translated, and what the opcode tables do not say about their operands.
@@ -17,8 +15,8 @@ final class Translatable {
    * Executed by the interpreter although their operands look ordinary: they touch state that
    * generated code does not hold.
    */
-  private static final Set<Op> INTERPRETED =
-      EnumSet.of(
+  private static final OpSet INTERPRETED =
+      OpSet.of(
           Op.MOV_DR,
           Op.LES,
           Op.LDS,
@@ -120,24 +118,24 @@ final class Translatable {
           Op.SYSEXIT);
 
   /** Their first operand, where it is a register, is replaced without being read. */
-  private static final Set<Op> REPLACES_FIRST =
-      EnumSet.of(
+  private static final OpSet REPLACES_FIRST =
+      OpSet.of(
           Op.MOV, Op.MOVZX, Op.MOVSX, Op.MOVSXD, Op.MOVBE, Op.POPCNT, Op.LZCNT, Op.TZCNT, Op.ANDN,
           Op.BLSR, Op.BLSMSK, Op.BLSI, Op.BZHI, Op.PEXT, Op.PDEP, Op.BEXTR, Op.SHLX, Op.SARX,
           Op.SHRX, Op.RORX, Op.MULX);
 
   /** Their first operand is only read. */
-  private static final Set<Op> READS_FIRST =
-      EnumSet.of(
+  private static final OpSet READS_FIRST =
+      OpSet.of(
           Op.CMP, Op.TEST, Op.BT, Op.MUL, Op.DIV, Op.IDIV, Op.PUSH, Op.CALL, Op.JMP, Op.FLD,
           Op.FILD, Op.FBLD);
 
   /** Their second operand is written, too. */
-  private static final Set<Op> WRITES_SECOND = EnumSet.of(Op.XCHG, Op.XADD, Op.MULX);
+  private static final OpSet WRITES_SECOND = OpSet.of(Op.XCHG, Op.XADD, Op.MULX);
 
   /** Translated by code of their own, in the forms that {@link #system} names. */
-  private static final Set<Op> SYSTEM =
-      EnumSet.of(
+  private static final OpSet SYSTEM =
+      OpSet.of(
           Op.SWAPGS,
           Op.STAC,
           Op.CLAC,
