@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.jit.HostSupport;
+import dev.pollux.tests.harness.JavaCommand;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -130,18 +131,8 @@ class BareMetalTest {
 
   private String runOnPollux(Guest guest, byte[] image, String accelerator)
       throws IOException, InterruptedException {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-XX:+UseSerialGC",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.pollux.cli.Main",
-                "run",
-                "-accel",
-                accelerator));
+    List<String> command = JavaCommand.pollux();
+    command.addAll(List.of("run", "-accel", accelerator));
     return run(guest, command, image);
   }
 

@@ -3,11 +3,11 @@ package dev.pollux.tests.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,11 +24,7 @@ class AcceleratorTest {
 
   /** Runs a kernel that ends with status 2 * 5 + 1. */
   private PolluxProcess run(List<String> jvmOptions, String... options) {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx512m"));
-    command.addAll(jvmOptions);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.pollux.cli.Main"));
+    List<String> command = JavaCommand.pollux(jvmOptions.toArray(String[]::new));
     command.addAll(List.of("run", "-m", "64", "-nographic", "-device", "isa-debug-exit"));
     Path kernel = new TinyKernel().out(DEBUG_EXIT, STATUS).halt().write(folder.resolve("kernel"));
     command.addAll(List.of("-kernel", kernel.toString()));

@@ -3,6 +3,7 @@ package dev.pollux.tests.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,17 +18,9 @@ class DemoTest {
   @TempDir private Path folder;
 
   private PolluxProcess start() {
-    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-    return PolluxProcess.run(
-        new ProcessBuilder(
-            java,
-            "--enable-native-access=ALL-UNNAMED",
-            "-XX:+UseSerialGC",
-            "-Djava.io.tmpdir=" + folder,
-            "-cp",
-            System.getProperty("java.class.path"),
-            "dev.pollux.cli.Main",
-            "demo"));
+    List<String> command = JavaCommand.pollux("-Djava.io.tmpdir=" + folder);
+    command.add("demo");
+    return PolluxProcess.run(new ProcessBuilder(command));
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.pollux.core.host.PseudoTerminal;
+import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.File;
 import java.io.IOException;
@@ -44,19 +45,17 @@ class TerminalTest {
     stty("sane");
     modeBefore = stty("-g");
     File device = new File(terminal.path());
+    List<String> command = JavaCommand.pollux();
+    command.addAll(
+        List.of(
+            "run",
+            "-m",
+            "16",
+            "-nographic",
+            "-kernel",
+            ECHO.write(dir.resolve("echo")).toString()));
     process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.pollux.cli.Main",
-                "run",
-                "-m",
-                "16",
-                "-nographic",
-                "-kernel",
-                ECHO.write(dir.resolve("echo")).toString())
+        new ProcessBuilder(command)
             .redirectInput(device)
             .redirectOutput(device)
             .redirectError(dir.resolve("errors").toFile())

@@ -9,7 +9,6 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -47,10 +46,7 @@ public final class PolluxProcess implements AutoCloseable {
 
   /** Starts {@code pollux} with arguments in a working folder. */
   public static PolluxProcess start(Path folder, String... arguments) {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx1g"));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.pollux.cli.Main"));
+    List<String> command = JavaCommand.pollux("-Xmx1g");
     command.addAll(List.of(arguments));
     return run(new ProcessBuilder(command).directory(folder.toFile()));
   }

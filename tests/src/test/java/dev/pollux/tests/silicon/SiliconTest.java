@@ -8,6 +8,7 @@ import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.decode.OpcodeInfo;
 import dev.pollux.core.decode.OpcodeTables;
 import dev.pollux.core.host.HostCpu;
+import dev.pollux.tests.harness.JavaCommand;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -108,12 +109,8 @@ class SiliconTest {
    */
   private int child(Progress progress, String... arguments)
       throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(
-        List.of(
-            "--enable-native-access=ALL-UNNAMED",
-            "-XX:+UseSerialGC",
+    List<String> command =
+        JavaCommand.of(
             "-Xmx512m",
             // Nothing of the JVM's where sequences with 32-bit addresses may come to.
             "-XX:-UseCompressedOops",
@@ -122,10 +119,8 @@ class SiliconTest {
             "-XX:+DisplayVMOutputToStderr",
             "-Xshare:off",
             "-XX:-CreateCoredumpOnCrash",
-            "-XX:ErrorFile=" + System.getProperty("java.io.tmpdir") + "/silicon-crash-%p.log",
-            "-cp",
-            System.getProperty("java.class.path"),
-            SiliconRunner.class.getName()));
+            "-XX:ErrorFile=" + System.getProperty("java.io.tmpdir") + "/silicon-crash-%p.log");
+    command.add(SiliconRunner.class.getName());
     command.addAll(List.of(arguments));
     Process process =
         new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();

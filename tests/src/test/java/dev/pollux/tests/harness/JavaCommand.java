@@ -1,0 +1,35 @@
+package dev.pollux.tests.harness;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The command line of another JVM like this one. */
+public final class JavaCommand {
+  private JavaCommand() {}
+
+  /**
+   * {@code java} with what this JVM was allowed to access (its options that begin with two
+   * hyphens), more options of the JVM, and the class path. A main class and its arguments may be
+   * added.
+   */
+  public static List<String> of(String... options) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(option -> option.startsWith("--"))
+        .forEach(command::add);
+    command.add("-XX:+UseSerialGC");
+    command.addAll(List.of(options));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    return command;
+  }
+
+  /** {@code pollux} with arguments, which may be added. */
+  public static List<String> pollux(String... options) {
+    List<String> command = of(options);
+    command.add("dev.pollux.cli.Main");
+    return command;
+  }
+}
