@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The engine that runs the guest, as {@code -accel} and {@code -machine accel=} choose it.
@@ -35,22 +36,12 @@ record AccelConfig(Accelerator accelerator, JitEngine.CodeMemory code, boolean o
    * @param machineProperty names from {@code -machine accel=a:b}; empty for none
    */
   static AccelConfig choose(List<String> options, String machineProperty) {
-    List<String> wanted = options;
-    String option = "-accel";
-    if (!machineProperty.isEmpty()) {
-      if (!options.isEmpty()) {
-        throw new ConfigException(
-            "-accel and -machine accel= exclude each other; give the list as several -accel");
-      }
-      wanted = List.of(machineProperty.split(":", -1));
-      option = "-machine accel";
-    }
-    if (wanted.isEmpty()) {
-      wanted = List.of(Accelerator.BEST);
+    if (!options.isEmpty() && !machineProperty.isEmpty()) {
+      throw new ConfigException(
+          "-accel and -machine accel= exclude each other; give the list as several -accel");
     }
     ConfigException refused = null;
-    for (String text : wanted) {
-      DeviceOptions accel = DeviceOptions.parse(option, text, "accel");
+    for (DeviceOptions accel : wanted(options, machineProperty)) {
       Optional<String> reason = unavailable(accel);
       if (reason.isEmpty()) {
         return of(accel);
@@ -60,6 +51,16 @@ record AccelConfig(Accelerator accelerator, JitEngine.CodeMemory code, boolean o
       }
     }
     throw refused;
+  }
+
+  private static List<DeviceOptions> wanted(List<String> options, String machineProperty) {
+    if (!machineProperty.isEmpty()) {
+      return Stream.of(machineProperty.split(":", -1))
+          .map(name -> DeviceOptions.of("-machine accel=" + name, Map.of("accel", name)))
+          .toList();
+    }
+    return (options.isEmpty() ? List.of(Accelerator.BEST) : options)
+        .stream().map(text -> DeviceOptions.parse("-accel", text, "accel")).toList();
   }
 
   /** Why an engine cannot be had here, so that the next one is asked for. */
