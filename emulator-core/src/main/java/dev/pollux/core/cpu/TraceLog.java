@@ -29,7 +29,7 @@ public final class TraceLog implements AutoCloseable {
     INT("interrupts and exceptions"),
     OP("how each guest instruction of a translated block is executed"),
     OUT_ASM("guest instructions beside the host code made of them"),
-    JIT("what is translated and dropped"),
+    JIT("what is translated and dropped; at the end, what was left to the interpreter"),
     NOCHAIN("blocks never jump to each other, so that exec and cpu show each");
 
     private final String description;

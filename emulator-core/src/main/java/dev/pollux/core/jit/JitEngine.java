@@ -26,8 +26,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Executes a vCPU by translating 64-bit code to host code, and by the {@link Interpreter} for
@@ -37,8 +35,6 @@ import org.slf4j.LoggerFactory;
  * <p>All methods but the {@link CodeWatch.Listener}'s are called on the vCPU's thread.
  */
 public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
-  private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
-
   private static final int MAX_INSNS = 64;
 
   /** Room that any one translation fits into. */
@@ -653,7 +649,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   @Override
   public void close() {
-    log.debug("CPU {}: {}", vcpu.index(), describe());
+    translationLog.closed(this::describe);
     vcpu.machine().codeWatch().remove(this);
     interpreter.close();
     cache.close();

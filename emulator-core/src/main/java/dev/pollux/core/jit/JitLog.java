@@ -10,6 +10,7 @@ import dev.pollux.core.jit.cache.JitBlock;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.function.Supplier;
 
 /** What {@code -d} shows of translations. On the vCPU's thread. */
 final class JitLog {
@@ -57,6 +58,17 @@ final class JitLog {
   void dropped(String what) {
     if (log.has(TraceLog.Item.JIT)) {
       event(what);
+    }
+  }
+
+  /**
+   * The engine ends.
+   *
+   * @param statistics as {@link JitEngine#describe} gives them
+   */
+  void closed(Supplier<String> statistics) {
+    if (log.has(TraceLog.Item.JIT)) {
+      event("at the end\n" + statistics.get().stripTrailing());
     }
   }
 

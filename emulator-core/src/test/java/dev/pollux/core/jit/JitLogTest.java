@@ -81,6 +81,8 @@ class JitLogTest {
     assertTrue(count(log, "JIT 0: translated 0000000000010005") > 0, log);
     assertTrue(count(log, "IN:") > 0, log);
     assertTrue(description.contains("FNINIT"), description);
+    String end = log.substring(log.indexOf("JIT 0: at the end\n"));
+    assertEquals(description, end.substring(end.indexOf('\n') + 1));
   }
 
   @Test
