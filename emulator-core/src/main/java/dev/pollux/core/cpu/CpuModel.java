@@ -331,6 +331,11 @@ public final class CpuModel {
     return !vendor.equals(INTEL);
   }
 
+  /** The displayed family: base plus extended. */
+  int family() {
+    return family;
+  }
+
   public int physicalAddressBits() {
     return physicalAddressBits;
   }

@@ -79,6 +79,14 @@ public final class ModelSpecificRegisters {
   /** SVM is locked off. */
   private static final long VM_CR_VALUE = 1 << 4 | 1 << 3;
 
+  /**
+   * In HWCR since family 10H, read-only: the counter's rate is that of P-state 0 (AMD PPR, MSR
+   * C001_0015).
+   */
+  private static final long TSC_AT_P0 = 1 << 24;
+
+  private static final int FIRST_FAMILY_WITH_TSC_AT_P0 = 0x10;
+
   private static final long DEBUGCTL_WRITABLE = 3;
 
   /** Fast strings; branch trace and precise events are not available. */
@@ -257,10 +265,15 @@ public final class ModelSpecificRegisters {
 
   private void writeAmd(int index, long value) {
     if (index == AMD_HWCR) {
-      s.setU64(CpuLayout.HWCR, value & 0xffff_ffffL);
+      s.setU64(CpuLayout.HWCR, value & 0xffff_ffffL & ~TSC_AT_P0 | hwcrFixed());
     } else if (!amdReadsZero(index) && index != AMD_VM_CR) {
       throw unknown("write", index);
     }
+  }
+
+  /** The bits of HWCR that software cannot change. */
+  private long hwcrFixed() {
+    return model.isAmd() && model.family() >= FIRST_FAMILY_WITH_TSC_AT_P0 ? TSC_AT_P0 : 0;
   }
 
   /** Where a register lies that is read as it was written, or -1. */
@@ -410,5 +423,6 @@ public final class ModelSpecificRegisters {
       s.setU64(CpuLayout.MCE_BANK + i * 32, -1);
     }
     s.setU64(CpuLayout.MCG_CTL, -1);
+    s.setU64(CpuLayout.HWCR, hwcrFixed());
   }
 }

@@ -4,6 +4,7 @@ import static dev.pollux.core.cpu.ControlRegisters.*;
 import static dev.pollux.core.cpu.SystemFixture.*;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.pollux.core.machine.BareMachine;
 import org.junit.jupiter.api.Test;
 
 class ControlRegistersTest {
@@ -131,6 +132,20 @@ class ControlRegistersTest {
       assertFault(GP, 0, () -> m.write(0x400, 1));
       m.write(0x400, -1);
       assertEquals(-1, m.read(0x400));
+    }
+  }
+
+  @Test
+  void amdsCounterRunsAtTheRateOfState0() {
+    final int hwcr = 0xc001_0015;
+    try (BareMachine m = new BareMachine(4 << 20, new CpuModel("EPYC,check=off"))) {
+      ModelSpecificRegisters r = m.vcpu().msrs();
+      assertEquals(1 << 24, r.read(hwcr));
+      r.write(hwcr, 1 << 4);
+      assertEquals(1 << 24 | 1 << 4, r.read(hwcr), "read-only");
+    }
+    try (BareMachine m = new BareMachine(4 << 20, new CpuModel("qemu64"))) {
+      assertEquals(0, m.vcpu().msrs().read(hwcr), "not in that family");
     }
   }
 
