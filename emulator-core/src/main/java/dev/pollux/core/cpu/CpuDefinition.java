@@ -52,7 +52,7 @@ record CpuDefinition(
           + "vme pni pclmulqdq monitor ssse3 fma cx16 sse4.1 sse4.2 movbe popcnt aes xsave avx f16c"
           + " rdrand x2apic tsc-deadline tsc-adjust syscall nx mmxext fxsr-opt pdpe1gb rdtscp lm"
           + " lahf-lm cr8legacy abm sse4a misalignsse 3dnowprefetch osvw fsgsbase bmi1 avx2 smep"
-          + " bmi2 rdseed adx smap clflushopt sha-ni xsaveopt xsavec xgetbv1 arat";
+          + " bmi2 rdseed adx smap clflushopt sha-ni xsaveopt xsavec xgetbv1 arat topoext";
 
   /** Leaves whose numbers the guest is told as the last ones, where a model has no other. */
   private static final int LEVEL = 0xd;

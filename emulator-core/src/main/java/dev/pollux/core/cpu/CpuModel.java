@@ -134,6 +134,7 @@ public final class CpuModel {
               ABM,
               AMD_PREFETCHW,
               OSVW,
+              TOPOEXT,
               INVTSC,
               WBNOINVD));
 
@@ -251,12 +252,22 @@ public final class CpuModel {
     if (topology.count() > topology.sockets()) {
       wanted.add(HT);
     }
+    if (topology.threads() > 1 && isAmd() && check && !wanted.contains(TOPOEXT)) {
+      log.warn(
+          "-smp threads={}: guests take an AMD processor's threads for cores without topoext;"
+              + " add it: -cpu {},+topoext",
+          topology.threads(),
+          option);
+    }
     features = Collections.unmodifiableSet(wanted);
   }
 
-  /** Features that make no sense without another one, directly or through a third. */
-  private static EnumSet<CpuFeature> withoutFoundation(Set<CpuFeature> features) {
+  /** Features that make no sense without another one, directly or through a third, or here. */
+  private EnumSet<CpuFeature> withoutFoundation(Set<CpuFeature> features) {
     EnumSet<CpuFeature> dropped = EnumSet.noneOf(CpuFeature.class);
+    if (!isAmd()) {
+      dropped.add(TOPOEXT);
+    }
     // In this order a feature's foundation has its turn before it.
     if (!features.contains(XSAVE)) {
       dropped.addAll(List.of(XSAVEOPT, XSAVEC, XGETBV1, AVX));
@@ -404,6 +415,8 @@ public final class CpuModel {
               : new Leaf(0, 0, 0x0200_8140, 0);
       case 0x8000_0007 -> new Leaf(0, 0, 0, bits(leaf, 0, Register.EDX));
       case 0x8000_0008 -> addressSizes();
+      case 0x8000_001d -> has(TOPOEXT) ? amdCache(subleaf) : Leaf.ZERO;
+      case 0x8000_001e -> has(TOPOEXT) ? amdTopology(index) : Leaf.ZERO;
       default -> Leaf.ZERO;
     };
   }
@@ -441,6 +454,26 @@ public final class CpuModel {
       case 3 -> new Leaf(cores | sharedByPackage | 0x163, 15 << 22 | 63, 16383, 6);
       default -> Leaf.ZERO;
     };
+  }
+
+  /** The caches of leaves 0x80000005 and 0x80000006, and how many APIC ids share each. */
+  private Leaf amdCache(int subleaf) {
+    int sharedByPackage = ((1 << topology.packageShift()) - 1) << 14;
+    int sharedByCore = ((1 << topology.threadBits()) - 1) << 14;
+    return switch (subleaf) {
+      case 0 -> new Leaf(sharedByCore | 0x121, 1 << 22 | 63, 511, 0);
+      case 1 -> new Leaf(sharedByCore | 0x122, 1 << 22 | 63, 511, 0);
+      case 2 -> new Leaf(sharedByCore | 0x143, 15 << 22 | 63, 511, 0);
+      case 3 -> new Leaf(sharedByPackage | 0x163, 15 << 22 | 63, 16383, 0);
+      default -> Leaf.ZERO;
+    };
+  }
+
+  /** APIC id, core and threads per core, and the package as the only node in it. */
+  private Leaf amdTopology(int index) {
+    int id = topology.apicId(index);
+    int core = index / topology.threads() % topology.cores();
+    return new Leaf(id, (topology.threads() - 1) << 8 | core, id >>> topology.packageShift(), 0);
   }
 
   private Leaf topologyLeaf(int subleaf, int index) {

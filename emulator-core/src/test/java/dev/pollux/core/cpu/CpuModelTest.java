@@ -104,6 +104,43 @@ class CpuModelTest {
   }
 
   @Test
+  void amdShowsThreadsWithTopoext() {
+    CpuTopology t = new CpuTopology(2, 3, 2);
+    CpuModel m = new CpuModel("EPYC,check=off", t);
+    // The last thread: core 2 of package 1, which is its only node.
+    assertEquals(new Leaf(0b1_10_1, 1 << 8 | 2, 1, 0), m.cpuid(0x8000_001e, 0, s, 11, true));
+    assertEquals(1 << 22, leaf(m, 0x8000_0001, 0).ecx() & 1 << 22);
+    assertEquals(new Leaf(1 << 14 | 0x121, 1 << 22 | 63, 511, 0), leaf(m, 0x8000_001d, 0));
+    assertEquals(7 << 14 | 0x163, leaf(m, 0x8000_001d, 3).eax());
+    assertEquals(Leaf.ZERO, leaf(m, 0x8000_001d, 4));
+    assertTrue(new CpuModel("max", t).has(CpuFeature.TOPOEXT));
+    for (String without : List.of("qemu64,check=off", "max,-topoext,check=off")) {
+      CpuModel other = new CpuModel(without, t);
+      assertEquals(Leaf.ZERO, leaf(other, 0x8000_001d, 0));
+      assertEquals(Leaf.ZERO, leaf(other, 0x8000_001e, 0));
+    }
+    assertFalse(new CpuModel("max,vendor=GenuineIntel", t).has(CpuFeature.TOPOEXT));
+  }
+
+  /** The leaves that describe the caches one by one say what the older ones say. */
+  @Test
+  void amdsCacheLeavesAgree() {
+    CpuModel m = new CpuModel("max");
+    Leaf first = leaf(m, 0x8000_0005, 0);
+    Leaf others = leaf(m, 0x8000_0006, 0);
+    assertEquals((first.ecx() >>> 24) << 10, cacheBytes(leaf(m, 0x8000_001d, 0)));
+    assertEquals((first.edx() >>> 24) << 10, cacheBytes(leaf(m, 0x8000_001d, 1)));
+    assertEquals((others.ecx() >>> 16) << 10, cacheBytes(leaf(m, 0x8000_001d, 2)));
+    assertEquals((others.edx() >>> 18) << 19, cacheBytes(leaf(m, 0x8000_001d, 3)));
+  }
+
+  private static int cacheBytes(Leaf cache) {
+    int ways = (cache.ebx() >>> 22) + 1;
+    int lineBytes = (cache.ebx() & 0xfff) + 1;
+    return ways * lineBytes * (cache.ecx() + 1);
+  }
+
+  @Test
   void featuresAreSwitchedInAllSpellings() {
     assertTrue(new CpuModel("qemu64,+sse4.2").has(CpuFeature.SSE42));
     assertTrue(new CpuModel("qemu64,sse4_2=on").has(CpuFeature.SSE42));
