@@ -2,10 +2,14 @@ package dev.pollux.tests.boot;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.core.host.HostCpu;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.time.Duration;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 /** Debian's kernels boot to a shell, which works and ends the machine in every way there is. */
@@ -26,6 +30,25 @@ class LinuxBootTest {
       guest.type("poweroff -f\n");
       assertEquals(0, guest.process().await(END), guest.process().errors());
       assertEquals("", guest.process().errors());
+    }
+  }
+
+  @Test
+  void bootsInSoLittleRoomThatCodeIsDroppedAgainAndAgain() {
+    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    try (LinuxGuest guest =
+        LinuxGuest.start(Kernel.CLOUD, "-accel", "jit,tb-size=6").awaitShell()) {
+      assertEquals(
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  -",
+          guest.run("printf abc | sha256sum"));
+      String info = guest.monitor("info jit");
+      Matcher room = Pattern.compile("code \\d+ KiB of (\\d+)\n").matcher(info);
+      assertTrue(room.find() && room.group(1).equals("6144"), info);
+      Matcher dropped = Pattern.compile("all dropped (\\d+) times").matcher(info);
+      assertTrue(dropped.find() && Integer.parseInt(dropped.group(1)) >= 3, info);
+      assertEquals("", guest.run("dmesg | grep -E 'BUG|Oops|WARNING|soft lockup|unstable'"));
+      guest.type("poweroff -f\n");
+      assertEquals(0, guest.process().await(END), guest.process().errors());
     }
   }
 

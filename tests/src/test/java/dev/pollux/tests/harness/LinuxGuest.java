@@ -20,6 +20,10 @@ public final class LinuxGuest implements AutoCloseable {
 
   private static final Duration ANSWER = Duration.ofMinutes(1);
   private static final String PROMPT = "root@pollux:";
+  private static final String MONITOR_PROMPT = "(qemu) ";
+
+  /** Ctrl-A c: from the guest to the monitor, and back. */
+  private static final String SWITCH = "\001c";
 
   private final PolluxProcess process;
 
@@ -80,6 +84,21 @@ public final class LinuxGuest implements AutoCloseable {
     String printed = process.expect("end\r\n", ANSWER);
     process.expect(PROMPT, ANSWER);
     return printed.replace("\r\n", "\n").strip();
+  }
+
+  /**
+   * Asks the monitor on the same terminal.
+   *
+   * @return its answer, its lines separated by line feeds
+   */
+  public String monitor(String command) {
+    process.type(SWITCH);
+    process.expect(MONITOR_PROMPT, ANSWER);
+    process.type(command + "\n");
+    process.expect("\n", ANSWER); // the echo
+    String printed = process.expect(MONITOR_PROMPT, ANSWER);
+    process.type(SWITCH);
+    return printed.replace("\r\n", "\n");
   }
 
   /** Types text as it is. */
