@@ -32,7 +32,13 @@ class LinuxSmpTest {
   @TempDir Path directory;
 
   @ParameterizedTest
-  @CsvSource({"CLOUD, jit, 2", "CLOUD, jit, 4", "CLOUD, interp, 2", "GENERIC, jit, 4"})
+  @CsvSource({
+    "CLOUD, jit, 2",
+    "CLOUD, jit, 4",
+    "CLOUD, interp, 2",
+    "GENERIC, jit, 2",
+    "GENERIC, jit, 4"
+  })
   void everyProcessorWorks(Kernel kernel, String engine, int cpus) {
     String smp = Integer.toString(cpus);
     try (LinuxGuest guest = LinuxGuest.start(kernel, "-accel", engine, "-smp", smp).awaitShell()) {
