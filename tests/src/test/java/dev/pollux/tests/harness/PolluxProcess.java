@@ -10,7 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * The {@code pollux} command in a process of its own, with the class path and JVM options of the
@@ -28,6 +28,12 @@ import java.util.concurrent.TimeUnit;
 public final class PolluxProcess implements AutoCloseable {
   private static final int SHOWN_AT_FAILURE = 4000;
 
+  /** Engine of the machines whose test does not choose one, as {@code -accel} names it; or null. */
+  private static final String ACCEL = System.getProperty("tests.accel");
+
+  /** The interpreter needs several times as long for what tests wait for. */
+  private static final int PATIENCE_FACTOR = "interp".equals(ACCEL) ? 5 : 1;
+
   private final Process process;
   private final Collector output;
   private final Collector errors;
@@ -44,11 +50,22 @@ public final class PolluxProcess implements AutoCloseable {
     return start(Path.of("."), arguments);
   }
 
-  /** Starts {@code pollux} with arguments in a working folder. */
+  /**
+   * Starts {@code pollux} with arguments in a working folder; a machine whose arguments do not
+   * choose an engine gets that of {@code -Dtests.accel}.
+   */
   public static PolluxProcess start(Path folder, String... arguments) {
     List<String> command = JavaCommand.pollux("-Xmx1g");
     command.addAll(List.of(arguments));
+    if (ACCEL != null && choosesNoEngine(arguments)) {
+      command.addAll(List.of("-accel", ACCEL));
+    }
     return run(new ProcessBuilder(command).directory(folder.toFile()));
+  }
+
+  private static boolean choosesNoEngine(String... arguments) {
+    return arguments[0].equals("run")
+        && Stream.of(arguments).noneMatch(word -> word.contains("accel"));
   }
 
   /** Starts any command. */
@@ -77,10 +94,12 @@ public final class PolluxProcess implements AutoCloseable {
   /**
    * Waits for a text on standard output, after what earlier calls waited for.
    *
+   * @param patience that of the code generator; there is more where {@code -Dtests.accel}
+   *     interprets
    * @return the output between the two
    */
   public String expect(String text, Duration patience) {
-    long deadline = System.nanoTime() + patience.toNanos();
+    long deadline = System.nanoTime() + patience.multipliedBy(PATIENCE_FACTOR).toNanos();
     while (true) {
       String seen = output.text();
       int found = seen.indexOf(text, position);
@@ -115,10 +134,10 @@ public final class PolluxProcess implements AutoCloseable {
     }
   }
 
-  /** Waits for the process's end; its exit status. */
+  /** Waits for the process's end, with the patience of {@link #expect}; its exit status. */
   public int await(Duration patience) {
     try {
-      if (!process.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+      if (!process.waitFor(patience.multipliedBy(PATIENCE_FACTOR))) {
         fail("still running after %s; output ends with:\n%s".formatted(patience, tail(output())));
       }
       output.join();
