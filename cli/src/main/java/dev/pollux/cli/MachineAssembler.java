@@ -34,7 +34,9 @@ final class MachineAssembler implements AutoCloseable {
   private final Machine machine;
   private final CharDevices charDevices;
   private final LiveMigration migration;
-  private final QmpServer qmp;
+
+  /** Only where there is a monitor: to describe the commands takes its time. */
+  private final Optional<QmpServer> qmp;
 
   /**
    * Builds the machine and puts it into its power-on state; nothing runs yet.
@@ -49,17 +51,13 @@ final class MachineAssembler implements AutoCloseable {
         new CharDevices(machine.loop()::post, () -> machine.requestShutdown(ShutdownCause.HOST_UI));
     UUID uuid = config.uuid().orElse(new UUID(0, 0));
     migration = new LiveMigration(machine, MACHINE_TYPE, uuid);
-    qmp =
-        new QmpServer(
-            new CommandRegistry(
-                new Emulator(machine, charDevices, migration, uuid, Main.version()),
-                config.compat()));
+    qmp = config.consoles().qmp().isEmpty() ? Optional.empty() : Optional.of(qmpServer(uuid));
     machine.lock().lock();
     try {
       build();
     } catch (IOException | RuntimeException e) {
       migration.close();
-      qmp.close();
+      qmp.ifPresent(QmpServer::close);
       charDevices.close();
       throw e;
     } finally {
@@ -83,11 +81,7 @@ final class MachineAssembler implements AutoCloseable {
             backend ->
                 machine.io().map(DebugConsole.PORT, machine.add(new DebugConsole(backend)).port()));
     config.consoles().monitors().forEach(target -> connect(target).ifPresent(this::addMonitor));
-    machine.addListener(new MachineEvents(qmp::emit));
-    migration.addListener(new MigrationEvents(migration.capabilities(), qmp::emit));
-    for (ConsoleConfig.QmpTarget monitor : config.consoles().qmp()) {
-      connect(monitor.target()).ifPresent(backend -> qmp.add(backend, monitor.pretty()));
-    }
+    qmp.ifPresent(this::addQmpMonitors);
     for (DeviceOptions device : config.devices()) {
       DeviceType.of(device).add(board, device);
     }
@@ -97,6 +91,19 @@ final class MachineAssembler implements AutoCloseable {
     config.configure(migration);
     migration.setAutostart(config.autostart());
     config.incoming().ifPresent(from -> migration.expect(from.address()));
+  }
+
+  private QmpServer qmpServer(UUID uuid) {
+    Emulator emulator = new Emulator(machine, charDevices, migration, uuid, Main.version());
+    return new QmpServer(new CommandRegistry(emulator, config.compat()));
+  }
+
+  private void addQmpMonitors(QmpServer server) {
+    machine.addListener(new MachineEvents(server::emit));
+    migration.addListener(new MigrationEvents(migration.capabilities(), server::emit));
+    for (ConsoleConfig.QmpTarget monitor : config.consoles().qmp()) {
+      connect(monitor.target()).ifPresent(backend -> server.add(backend, monitor.pretty()));
+    }
   }
 
   private void addMonitor(CharBackend backend) {
@@ -149,7 +156,7 @@ final class MachineAssembler implements AutoCloseable {
   @Override
   public void close() {
     migration.close();
-    qmp.close();
+    qmp.ifPresent(QmpServer::close);
     machine.close();
     charDevices.close();
   }

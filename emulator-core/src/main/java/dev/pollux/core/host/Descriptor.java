@@ -2,7 +2,6 @@ package dev.pollux.core.host;
 
 import com.sun.jna.LastErrorException;
 import com.sun.jna.Library;
-import com.sun.jna.Native;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,7 +36,7 @@ public final class Descriptor implements AutoCloseable {
     int fcntl(int fd, int command, int argument) throws LastErrorException;
   }
 
-  private static final Functions C = Native.load("c", Functions.class);
+  private static final Functions C = Libc.load(Functions.class);
   private static final int F_GETFD = 1;
 
   private final int fd;

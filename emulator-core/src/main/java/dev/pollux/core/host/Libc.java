@@ -37,9 +37,18 @@ public final class Libc {
     int close(int fd) throws LastErrorException;
   }
 
-  static final Functions C = Native.load("c", Functions.class);
+  static final Functions C = load(Functions.class);
 
   private Libc() {}
+
+  /**
+   * More functions of the C library: it is a part of the process, so there is no file to look for.
+   */
+  static <T extends Library> T load(Class<T> functions) {
+    // Otherwise JNA starts the program ldconfig, to learn where files would be.
+    System.setProperty("jna.platform.library.path", "");
+    return Native.load(functions);
+  }
 
   /**
    * Maps zero-filled private memory that costs host memory only where it is touched.

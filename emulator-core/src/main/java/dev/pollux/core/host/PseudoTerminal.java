@@ -2,7 +2,6 @@ package dev.pollux.core.host;
 
 import com.sun.jna.LastErrorException;
 import com.sun.jna.Library;
-import com.sun.jna.Native;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 
@@ -30,7 +29,7 @@ public final class PseudoTerminal implements AutoCloseable {
     int poll(short[] pollfd, long count, int milliseconds) throws LastErrorException;
   }
 
-  private static final Functions C = Native.load("c", Functions.class);
+  private static final Functions C = Libc.load(Functions.class);
   private static final int O_RDWR = 2;
   private static final int O_NOCTTY = 0x100;
   private static final int O_CLOEXEC = 0x80000;

@@ -2,7 +2,6 @@ package dev.pollux.core.host;
 
 import com.sun.jna.LastErrorException;
 import com.sun.jna.Library;
-import com.sun.jna.Native;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Optional;
@@ -23,7 +22,7 @@ public final class Terminal implements AutoCloseable {
     int tcsetattr(int fd, int when, byte[] termios) throws LastErrorException;
   }
 
-  static final Functions C = Native.load("c", Functions.class);
+  static final Functions C = Libc.load(Functions.class);
 
   private static final int TERMIOS_SIZE = 60;
   private static final int TCSANOW = 0;
