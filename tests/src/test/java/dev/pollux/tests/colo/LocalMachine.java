@@ -66,7 +66,7 @@ final class LocalMachine implements AutoCloseable {
               new BoardConfig(
                   RAM,
                   1,
-                  new CpuModel("max"),
+                  new CpuModel("qemu64"), // the same with both engines, on every host
                   generator ? LocalMachine::generator : Interpreter::new,
                   new RtcBase(1_000_000_000, ClockType.VIRTUAL)));
       board.addSerialPort(0, serial);
