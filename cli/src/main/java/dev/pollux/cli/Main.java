@@ -24,18 +24,20 @@ import picocli.CommandLine.UnmatchedArgumentException;
     description = "Runs x86-64 virtual machines that survive the death of their host.",
     optionListHeading = "%nOptions:%n",
     commandListHeading = "%nCommands:%n",
-    footer = {"", "pollux COMMAND -help tells more about a command."},
-    subcommands = {
-      RunCommand.class,
-      QmpShellCommand.class,
-      DemoCommand.class,
-      GuestCommand.class,
-      TrainCommand.class,
-      Main.VersionCommand.class
-    })
+    footer = {"", "pollux COMMAND -help tells more about a command."})
 public final class Main implements Callable<Integer> {
   /** Exit status after an error of the user, or when a command failed. */
   public static final int FAILURE = 1;
+
+  /** All commands, in the order of the help text. */
+  private static final List<Class<? extends Callable<Integer>>> COMMANDS =
+      List.of(
+          RunCommand.class,
+          QmpShellCommand.class,
+          DemoCommand.class,
+          GuestCommand.class,
+          TrainCommand.class,
+          VersionCommand.class);
 
   @Spec private CommandSpec spec;
 
@@ -59,8 +61,9 @@ public final class Main implements Callable<Integer> {
 
   /** Runs one command; its errors go to standard error, one line each. */
   static int execute(String... args) {
-    return new CommandLine(new Main())
-        .setPosixClusteredShortOptionsAllowed(false)
+    CommandLine line = new CommandLine(new Main());
+    commands(args).forEach(line::addSubcommand);
+    return line.setPosixClusteredShortOptionsAllowed(false)
         .setAllowOptionsAsOptionParameters(true)
         .setOverwrittenOptionsAllowed(true)
         .setTrimQuotes(false)
@@ -71,6 +74,19 @@ public final class Main implements Callable<Integer> {
         .setParameterExceptionHandler((e, _) -> fail(describe(e)))
         .setExecutionExceptionHandler((e, _, _) -> fail(e))
         .execute(args);
+  }
+
+  /** The command that is named, or all: to learn the options of each would delay every start. */
+  private static List<Class<? extends Callable<Integer>>> commands(String... args) {
+    List<Class<? extends Callable<Integer>>> named =
+        COMMANDS.stream()
+            .filter(command -> args.length > 0 && args[0].equals(nameOf(command)))
+            .toList();
+    return named.isEmpty() ? COMMANDS : named;
+  }
+
+  private static String nameOf(Class<?> command) {
+    return command.getAnnotation(Command.class).name();
   }
 
   @Override
