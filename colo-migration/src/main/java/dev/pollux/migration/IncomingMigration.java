@@ -218,7 +218,7 @@ final class IncomingMigration {
           this::checkEnding,
           status,
           new ColoController.Connection(in, back.orElseThrow(), connections::shutdown),
-          new ColoController.Target(ram, sections, devices, cache.get()));
+          new ColoController.Target(state, ram, sections, devices, cache.get()));
       release();
     } else {
       boolean _ =
@@ -311,15 +311,7 @@ final class IncomingMigration {
   /** Goes on as the source was. Event loop. */
   private boolean enter(RunState state) {
     Machine machine = context.machine();
-    if (!autostart.getAsBoolean()) {
-      machine.setStoppedState(RunState.PAUSED);
-    } else if (state.isRunning()) {
-      machine.start();
-    } else if (machine.runState().mayBecome(state)) {
-      machine.setStoppedState(state);
-    } else {
-      machine.setStoppedState(RunState.PAUSED);
-    }
+    machine.goOn(autostart.getAsBoolean() ? state : RunState.PAUSED);
     return status.change(ACTIVE, COMPLETED);
   }
 

@@ -184,19 +184,40 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     }
   }
 
-  @Override
-  public boolean isIncoming() {
-    return context.machine().runState().is(RunState.INMIGRATE);
-  }
-
-  @Override
+  /**
+   * Says whether the guest starts when the incoming migration is complete. Machine lock held, or
+   * before the event loop runs.
+   */
   public void setAutostart(boolean autostart) {
     this.autostart = autostart;
   }
 
   @Override
-  public Optional<String> whyNotStart() {
-    return colo.whyNotStart();
+  public void stop() {
+    if (context.machine().runState().is(RunState.INMIGRATE)) {
+      autostart = false;
+    } else {
+      context.machine().pause();
+    }
+  }
+
+  @Override
+  public void cont() {
+    Machine machine = context.machine();
+    switch (machine.runState().current()) {
+      case RUNNING, SUSPENDED -> {}
+      case SHUTDOWN, INTERNAL_ERROR, GUEST_PANICKED ->
+          throw new ConfigException("Resetting the Virtual Machine is required");
+      case INMIGRATE -> autostart = true;
+      default -> {
+        Optional<String> obstacle = colo.whyNotStart();
+        if (obstacle.isEmpty()) {
+          machine.start();
+        } else if (!machine.runState().withdrawPause()) {
+          throw new ConfigException(obstacle.get());
+        }
+      }
+    }
   }
 
   @Override

@@ -2,7 +2,6 @@ package dev.pollux.migration;
 
 import dev.pollux.core.config.ConfigException;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * Migrations of one machine and COLO, as monitors drive them. All methods but those that say
@@ -46,19 +45,16 @@ public interface MigrationService {
   void continueFrom(MigrationStatus state);
 
   /**
-   * True between a start with {@code -incoming} and the switchover: {@code cont} then only sets
-   * {@link #setAutostart}.
+   * Pauses the guest. Where a migration or a checkpoint holds it just now it does not go on
+   * afterwards; where a migration is awaited it does not start.
    */
-  boolean isIncoming();
-
-  /** The guest starts when the incoming migration is complete. */
-  void setAutostart(boolean autostart);
+  void stop();
 
   /**
-   * Why the guest may not be started now, for instance because it is stopped for a checkpoint;
-   * empty where it may.
+   * Lets the guest run, or takes back what {@link #stop} has said about later. Where it cannot run
+   * just now, for instance because it is held for a checkpoint, that is told.
    */
-  Optional<String> whyNotStart();
+  void cont();
 
   /** What COLO does. */
   ColoStatus coloStatus();

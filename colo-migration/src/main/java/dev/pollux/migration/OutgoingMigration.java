@@ -448,6 +448,7 @@ final class OutgoingMigration {
         status,
         new ColoController.Connection(back, out, connections::shutdown),
         new ColoController.Source(
+            before.orElseThrow(),
             ram.dirty(),
             new PageRecords(out, statistics.counters, Optional.ofNullable(multifd)),
             devices,
@@ -463,7 +464,7 @@ final class OutgoingMigration {
     StateOutput state = new StateOutput();
     context.machine().lock().lock();
     try {
-      devices.save(state, before.orElseThrow());
+      devices.save(state, context.machine().runState().afterHold(before.orElseThrow()));
     } finally {
       context.machine().lock().unlock();
     }
@@ -524,12 +525,7 @@ final class OutgoingMigration {
     }
     Machine machine = context.machine();
     if (machine.runState().is(RunState.FINISH_MIGRATE)) {
-      RunState state = before.orElse(RunState.PAUSED);
-      if (state.isRunning()) {
-        machine.start();
-      } else {
-        machine.setStoppedState(state);
-      }
+      machine.goOn(before.orElseThrow());
     }
     return status.change(CANCELLING, CANCELLED);
   }

@@ -141,6 +141,45 @@ class LiveMigrationTest {
     }
   }
 
+  /** While the migration holds the guest: its end, whichever, leaves the guest paused. */
+  @Test
+  void stopInThePauseBeforeTheSwitchoverIsObeyed() {
+    for (boolean takeBack : new boolean[] {false, true}) {
+      try (TestVm source = new TestVm(RAM).run();
+          TestVm first = new TestVm(RAM).expect(ANY_PORT, false);
+          TestVm second = new TestVm(RAM).expect(ANY_PORT, true)) {
+        source.enable(MigrationCapability.PAUSE_BEFORE_SWITCHOVER);
+        source.unthrottle();
+        source.migrate(first.address());
+        source.awaitStatus(MigrationStatus.PRE_SWITCHOVER);
+        assertEquals(
+            "Migration is not finalized yet",
+            assertThrows(ConfigException.class, () -> source.order(LiveMigration::cont))
+                .getMessage());
+        source.order(LiveMigration::stop);
+        if (takeBack) {
+          source.order(LiveMigration::cont);
+        }
+        source.order(LiveMigration::cancel);
+        source.awaitStatus(MigrationStatus.CANCELLED);
+        if (takeBack) {
+          source.assertRunning();
+        } else {
+          assertTrue(source.machine().runState().is(RunState.PAUSED));
+          source.order(LiveMigration::cont);
+          source.assertRunning();
+        }
+        source.migrate(second.address());
+        source.awaitStatus(MigrationStatus.PRE_SWITCHOVER);
+        source.order(LiveMigration::stop);
+        source.migration().continueFrom(MigrationStatus.PRE_SWITCHOVER);
+        second.awaitStatus(MigrationStatus.COMPLETED);
+        assertTrue(second.machine().runState().is(RunState.PAUSED));
+        second.assertIntact();
+      }
+    }
+  }
+
   @Test
   void unixSocket() {
     MigrationAddress at = new MigrationAddress.Unix(folder.resolve("m").toString());

@@ -18,6 +18,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -148,6 +149,16 @@ final class TestVm implements AutoCloseable {
           migration.migrate(to, false);
           return null;
         });
+  }
+
+  /** Has the event loop do something with the migration. */
+  void order(Consumer<LiveMigration> order) {
+    boolean _ =
+        call(
+            () -> {
+              order.accept(migration);
+              return true;
+            });
   }
 
   <T> T call(Supplier<T> work) {

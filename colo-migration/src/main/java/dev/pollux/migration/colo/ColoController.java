@@ -35,12 +35,14 @@ public final class ColoController {
   /**
    * What a primary takes over from the migration before.
    *
+   * @param state what the guest did before it was stopped
    * @param dirty everything has been sent that it tells of
    * @param records writes pages
    * @param nextPass tells of another pass over the memory
    * @param sent bytes sent so far through all connections
    */
   public record Source(
+      RunState state,
       DirtyPages dirty,
       PageRecords records,
       DeviceSections devices,
@@ -50,10 +52,15 @@ public final class ColoController {
   /**
    * What a secondary takes over from the migration before.
    *
+   * @param state what the guest did on the primary
    * @param ram puts pages into the cache
    */
   public record Target(
-      RamLoader ram, SectionReader sections, DeviceSections devices, ColoCache cache) {}
+      RunState state,
+      RamLoader ram,
+      SectionReader sections,
+      DeviceSections devices,
+      ColoCache cache) {}
 
   private final MigrationContext context;
   private final CheckpointLog log = new CheckpointLog();
@@ -204,6 +211,9 @@ public final class ColoController {
   /** Why the guest may not be started just now. Event loop, machine lock held. */
   public Optional<String> whyNotStart() {
     ColoSide now = side;
+    if (context.machine().runState().is(RunState.FINISH_MIGRATE)) {
+      return Optional.of("Migration is not finalized yet");
+    }
     return active
             && now != null
             && context.machine().runState().is(RunState.COLO)

@@ -58,7 +58,7 @@ final class ColoPrimary extends ColoSide {
   private int flowsToSkip;
 
   ColoPrimary(Wiring wiring, ColoController.Source source) throws IOException {
-    super(wiring);
+    super(wiring, source.state());
     this.source = source;
     this.logs = source.dirty().logs();
     this.trigger =
@@ -123,7 +123,9 @@ final class ColoPrimary extends ColoSide {
     if (failover() == Failover.NONE) {
       snapshot = new PageSnapshot(logs);
       trigger.arm();
-      machine.start();
+      if (machine.runState().is(RunState.FINISH_MIGRATE)) { // not where it has powered itself off
+        machine.goOn(source.state());
+      }
     }
     return true;
   }

@@ -29,7 +29,7 @@ final class ColoSecondary extends ColoSide {
   private boolean loading;
 
   ColoSecondary(Wiring wiring, ColoController.Target target) {
-    super(wiring);
+    super(wiring, target.state());
     this.target = target;
     this.logs = machine.ramBlocks().stream().map(DirtyLog::new).toList();
   }
@@ -63,7 +63,7 @@ final class ColoSecondary extends ColoSide {
     target.cache().goLive();
     logs.forEach(DirtyLog::start);
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
-    machine.start();
+    machine.goOn(target.state());
     return true;
   }
 
@@ -145,9 +145,7 @@ final class ColoSecondary extends ColoSide {
   /** Event loop. */
   private long stopForLoad() {
     final long start = System.nanoTime();
-    if (machine.runState().mayBecome(RunState.COLO)) {
-      machine.stop(RunState.COLO);
-    }
+    machine.stop(RunState.COLO);
     machine.reset(ShutdownCause.SNAPSHOT_LOAD);
     return start;
   }
@@ -157,13 +155,10 @@ final class ColoSecondary extends ColoSide {
     states.apply();
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
     wiring.listener().loaded();
-    if (failover() != Failover.NONE) {
-      return true; // which starts the guest
-    }
-    if (state.isRunning()) {
-      machine.start();
-    } else if (machine.runState().mayBecome(state)) {
-      machine.setStoppedState(state);
+    if (failover() == Failover.NONE) {
+      machine.goOn(state);
+    } else {
+      setAfterFailover(state);
     }
     return true;
   }

@@ -53,11 +53,18 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
 
   private volatile boolean looping = true;
 
+  /** What the guest does once a failover lets it go on, where that holds it. Event loop. */
+  private RunState afterFailover;
+
   /** The connection was of no use any more before the failover. Set before {@link #failover} is. */
   private volatile boolean broken;
 
-  ColoSide(Wiring wiring) {
+  /**
+   * @param state what the guest did before it was stopped for the first migration
+   */
+  ColoSide(Wiring wiring, RunState state) {
     this.wiring = wiring;
+    this.afterFailover = state;
     this.machine = wiring.context().machine();
     this.link = wiring.link();
   }
@@ -107,7 +114,11 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
                 looping = false;
                 machine.whileParked(this::release);
                 if (machine.runState().is(RunState.FINISH_MIGRATE)) {
-                  machine.setStoppedState(RunState.COLO); // so that cont may start it
+                  if (afterFailover.isRunning()) {
+                    machine.setStoppedState(RunState.COLO); // so that cont may start it
+                  } else {
+                    machine.goOn(afterFailover);
+                  }
                 }
                 return true;
               });
@@ -121,8 +132,8 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       boolean _ =
           onLoop(
               () -> {
-                if (!machine.runState().is(RunState.SHUTDOWN)) {
-                  machine.start();
+                if (machine.runState().is(RunState.COLO)) {
+                  machine.goOn(afterFailover);
                 }
                 return true;
               });
@@ -133,6 +144,11 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
     } finally {
       link.close();
     }
+  }
+
+  /** The guest is held in a state in which it does something else than when it was stopped. */
+  final void setAfterFailover(RunState state) {
+    afterFailover = state;
   }
 
   /** Begins the failover. Event loop, machine lock held. */
@@ -153,6 +169,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
     failover = Failover.ACTIVE;
     if (machine.runState().current().isRunning()) {
       machine.stop(RunState.COLO);
+      afterFailover = RunState.RUNNING;
     }
     synchronized (this) {
       if (isLoading()) {

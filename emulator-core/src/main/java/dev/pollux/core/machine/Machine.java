@@ -202,6 +202,31 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
+   * Pauses the guest for a user: at once, or, where the emulator itself holds it for a moment,
+   * instead of letting it go on afterwards. Event loop, machine lock held.
+   */
+  public void pause() {
+    if (runState.is(RunState.RUNNING)) {
+      stop(RunState.PAUSED);
+    } else {
+      runState.askPause();
+    }
+  }
+
+  /**
+   * Ends a hold, or the wait for a migration: the guest is in {@code state} again, but does not run
+   * where a user has paused it meanwhile. Event loop, machine lock held, vCPUs parked.
+   */
+  public void goOn(RunState state) {
+    RunState next = runState.afterHold(state);
+    if (next.isRunning()) {
+      start();
+    } else {
+      setStoppedState(runState.mayBecome(next) ? next : RunState.PAUSED);
+    }
+  }
+
+  /**
    * Pauses all vCPUs, runs {@code work} and lets them go on, unless the work has changed the run
    * state. While it runs no guest instruction executes, all state of all vCPUs is in their state
    * blocks, and the caller may touch TLBs and translated code; guest time goes on. Vcpus in guest

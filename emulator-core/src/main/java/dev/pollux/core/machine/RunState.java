@@ -26,6 +26,11 @@ public enum RunState {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
+  /** True where the emulator itself holds the guest for a moment, which then goes on. */
+  boolean isHold() {
+    return this == COLO || this == FINISH_MIGRATE;
+  }
+
   /** True where the vCPUs execute. */
   public boolean isRunning() {
     return this == RUNNING;

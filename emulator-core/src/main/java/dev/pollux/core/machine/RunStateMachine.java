@@ -27,7 +27,16 @@ public final class RunStateMachine {
   }
 
   static {
-    from(PRELAUNCH, INMIGRATE, RUNNING, FINISH_MIGRATE, PAUSED, SHUTDOWN, POSTMIGRATE, SUSPENDED);
+    from(
+        PRELAUNCH,
+        INMIGRATE,
+        RUNNING,
+        FINISH_MIGRATE,
+        PAUSED,
+        SHUTDOWN,
+        POSTMIGRATE,
+        SUSPENDED,
+        COLO);
     from(DEBUG, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED, SUSPENDED);
     from(
         INMIGRATE,
@@ -88,6 +97,9 @@ public final class RunStateMachine {
   private final List<Listener> listeners = new CopyOnWriteArrayList<>();
   private volatile RunState current = PRELAUNCH;
 
+  /** While the guest is held: it shall be paused afterwards. */
+  private boolean pauseAsked;
+
   public RunState current() {
     return current;
   }
@@ -105,6 +117,26 @@ public final class RunStateMachine {
     return to == current || NEXT.get(current).contains(to);
   }
 
+  /** Asks for a pause after the hold that the guest is in; nothing where it is in none. */
+  void askPause() {
+    pauseAsked = current.isHold();
+  }
+
+  /** Takes back a pause that was asked for while the guest was held; whether there was one. */
+  public boolean withdrawPause() {
+    boolean asked = pauseAsked;
+    pauseAsked = false;
+    return asked;
+  }
+
+  /**
+   * What follows a hold of a guest that was in {@code before}: that, or a pause that was asked for
+   * meanwhile.
+   */
+  public RunState afterHold(RunState before) {
+    return before.isRunning() && pauseAsked ? PAUSED : before;
+  }
+
   /** Enters a state. An illegal transition is our own bug. */
   void set(RunState to) {
     RunState from = current;
@@ -116,6 +148,7 @@ public final class RunStateMachine {
           "run state " + from.qmpName() + " cannot become " + to.qmpName());
     }
     current = to;
+    pauseAsked &= to.isHold();
     listeners.forEach(l -> l.changed(from, to));
   }
 }

@@ -1,8 +1,6 @@
 package dev.pollux.qmp.command;
 
 import dev.pollux.core.config.Api;
-import dev.pollux.core.machine.Machine;
-import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.protocol.QmpException;
@@ -17,48 +15,25 @@ import java.util.Optional;
 
 /** Commands that change what the machine does. */
 public sealed interface MachineCommands<R> extends QmpCommand<R> {
-  @Api.Doc("Stops the vCPUs; nothing where they are stopped.")
+  @Api.Doc(
+      "Stops the vCPUs. Where a migration or a checkpoint holds them just now, they do not go on"
+          + " afterwards.")
   record Stop() implements MachineCommands<Void> {
     @Override
     public Void run(QmpContext context) {
-      Machine machine = context.machine();
-      if (machine.runState().current().isRunning()) {
-        machine.stop(RunState.PAUSED);
-      } else if (context.migration().isIncoming()) {
-        context.migration().setAutostart(false);
-      }
+      context.migration().stop();
       return null;
     }
   }
 
   @Api.Doc(
       "Starts the vCPUs; nothing where they run. With an incoming migration: starts them when that"
-          + " is complete.")
+          + " is complete. Takes back a stop that has not come into effect.")
   record Cont() implements MachineCommands<Void> {
     @Override
-    public Void run(QmpContext context) throws QmpException {
-      Machine machine = context.machine();
-      switch (machine.runState().current()) {
-        case SHUTDOWN, INTERNAL_ERROR ->
-            throw new QmpException("Resetting the Virtual Machine is required");
-        case FINISH_MIGRATE -> throw new QmpException("Migration is not finalized yet");
-        case SUSPENDED -> {}
-        case INMIGRATE -> context.migration().setAutostart(true);
-        default -> start(context);
-      }
+    public Void run(QmpContext context) {
+      context.migration().cont();
       return null;
-    }
-
-    private static void start(QmpContext context) throws QmpException {
-      Optional<String> obstacle = context.migration().whyNotStart();
-      if (obstacle.isPresent()) {
-        throw new QmpException(obstacle.get());
-      }
-      if (context.migration().isIncoming()) {
-        context.migration().setAutostart(true);
-      } else {
-        context.machine().start();
-      }
     }
   }
 

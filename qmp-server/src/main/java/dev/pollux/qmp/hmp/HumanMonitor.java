@@ -47,8 +47,8 @@ public final class HumanMonitor {
         "",
         "end the emulator",
         (s, a, out) -> s.machine().requestShutdown(ShutdownCause.HOST_QMP_QUIT));
-    command("stop|s", "", "stop the guest", (s, a, out) -> stop(s.machine()));
-    command("cont|c", "", "let the guest go on", (s, a, out) -> cont(s));
+    command("stop|s", "", "stop the guest", (s, a, out) -> s.migration().stop());
+    command("cont|c", "", "let the guest go on", (s, a, out) -> s.migration().cont());
     command(
         "system_reset",
         "",
@@ -244,35 +244,6 @@ public final class HumanMonitor {
   /** {@code info} alone; with a topic {@link #execute} has chosen another command. */
   private static void info(HmpSession s, HmpArguments arguments, StringBuilder out) {
     INFO.values().forEach(command -> out.append(command.helpLine("info ")));
-  }
-
-  private static void stop(Machine machine) {
-    if (machine.runState().is(RunState.RUNNING)) {
-      machine.stop(RunState.PAUSED);
-    }
-  }
-
-  private static void cont(HmpSession s) {
-    Machine machine = s.machine();
-    s.migration()
-        .whyNotStart()
-        .ifPresent(
-            reason -> {
-              throw new ConfigException(reason);
-            });
-    switch (machine.runState().current()) {
-      case RUNNING -> {}
-      case INMIGRATE -> s.migration().setAutostart(true);
-      case SHUTDOWN, INTERNAL_ERROR, GUEST_PANICKED ->
-          throw new ConfigException("Resetting the Virtual Machine is required");
-      default -> {
-        if (!machine.runState().mayBecome(RunState.RUNNING)) {
-          throw new ConfigException(
-              "the guest cannot run while its state is " + machine.runState().current().qmpName());
-        }
-        machine.start();
-      }
-    }
   }
 
   private static void print(HmpSession s, HmpArguments arguments, StringBuilder out) {

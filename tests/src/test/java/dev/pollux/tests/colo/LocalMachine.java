@@ -46,7 +46,7 @@ final class LocalMachine implements AutoCloseable {
   private static final long PATIENCE_SECONDS = 30;
   private static final long RAM = 16 << 20;
 
-  private final Machine machine = new Machine("local", new Machine.EndPolicy(false, false));
+  private final Machine machine = new Machine("local", new Machine.EndPolicy(false, true));
   private final MemoryBackend serial = new MemoryBackend("serial");
   private final StringBuilder console = new StringBuilder();
   private final LiveMigration migration = new LiveMigration(machine, "pc", new UUID(0, 0));
@@ -181,6 +181,10 @@ final class LocalMachine implements AutoCloseable {
             });
   }
 
+  Machine machine() {
+    return machine;
+  }
+
   LiveMigration migration() {
     return migration;
   }
@@ -201,6 +205,15 @@ final class LocalMachine implements AutoCloseable {
     } catch (ExecutionException | InterruptedException | TimeoutException e) {
       return fail("COLO has not ended within " + seconds + " s", e);
     }
+  }
+
+  /** What the machine is doing. */
+  RunState state() {
+    return machine.runState().current();
+  }
+
+  void awaitState(RunState state) {
+    await(state.toString(), () -> state() == state);
   }
 
   /** Whether a migration has failed here. */
