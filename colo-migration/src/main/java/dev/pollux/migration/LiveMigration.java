@@ -81,7 +81,8 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
 
   @Override
   public void setCapabilities(Map<MigrationCapability, Boolean> changes) {
-    capabilities.change(changes, parameters, underWay(), incoming != null);
+    boolean incomingStarted = incoming != null && incoming.status().isUnderWay();
+    capabilities.change(changes, parameters, underWay(), incomingStarted);
   }
 
   /** The status of a migration that is under way, of either direction, or of none. */

@@ -57,7 +57,7 @@ public final class MigrationCapabilities {
    * rule. Says on standard error what is deprecated of that which is switched on.
    *
    * @param status of the migration, outgoing or incoming
-   * @param incomingStarted the destination has begun to listen
+   * @param incomingStarted a migration is awaited or comes in just now
    * @throws ConfigException if a rule is broken, with its name
    */
   public void change(

@@ -371,6 +371,27 @@ class LiveMigrationTest {
     }
   }
 
+
+  /** The rule is for a destination that listens, and ends with that. */
+  @Test
+  void multifdCanBeSwitchedOnAfterAnIncomingMigration() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, true);
+        TestVm third = new TestVm(RAM).expect(ANY_PORT, true, MigrationCapability.MULTIFD)) {
+      assertEquals(
+          "Multifd must be set before incoming starts",
+          assertThrows(ConfigException.class, () -> target.enable(MigrationCapability.MULTIFD))
+              .getMessage());
+      source.unthrottle();
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.COMPLETED);
+      target.assertRunning();
+      target.enable(MigrationCapability.MULTIFD);
+      target.unthrottle();
+      target.migrate(third.address());
+      assertMoved(target, third);
+    }
+  }
   @Test
   void otherNumberOfChannelsIsRefused() {
     try (TestVm source = new TestVm(RAM).run();
