@@ -323,8 +323,7 @@ final class IncomingMigration {
   }
 
   private void fail(Exception e) {
-    IOException first = multifd == null ? null : multifd.failure();
-    error = (first == null ? e : first).getMessage();
+    error = connections.reason(e);
     if (backOpen) {
       try {
         ReturnPath.shut(back.orElseThrow(), true);

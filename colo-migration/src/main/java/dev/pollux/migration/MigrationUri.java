@@ -23,7 +23,7 @@ public final class MigrationUri {
       case "tcp" -> tcp(uri, rest);
       case "unix" -> new MigrationAddress.Unix(rest);
       case "fd" -> new MigrationAddress.Fd(rest);
-      case "exec" -> new MigrationAddress.Exec(List.of("/bin/sh", "-c", rest));
+      case "exec" -> exec(rest);
       case "file" -> file(uri, rest);
       case "rdma", "vsock" ->
           throw new ConfigException(

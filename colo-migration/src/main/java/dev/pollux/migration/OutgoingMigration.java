@@ -249,7 +249,9 @@ final class OutgoingMigration {
     sections.command(StreamCommand.OPEN_RETURN_PATH);
     sections.ping(1);
     back = new StreamReader(main);
-    returnPath = new ReturnPath.Reader(back, connections::shutdown);
+    returnPath =
+        new ReturnPath.Reader(
+            back, e -> connections.shutdown("return path: " + Connections.describe(e)));
   }
 
   private MultifdSender openMultifd() throws IOException {
@@ -491,7 +493,10 @@ final class OutgoingMigration {
 
   private void fail(Exception e) {
     statistics.setEnd();
-    error = e.getMessage();
+    if (returnPath != null && !connections.isCut()) {
+      returnPath.awaitLastWord(); // it tells more than a connection that is gone
+    }
+    error = connections.reason(e);
     connections.shutdown();
     awaitRehearsal();
     if (multifd != null) {

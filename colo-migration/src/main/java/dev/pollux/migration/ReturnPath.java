@@ -8,9 +8,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 
 /** What the destination answers on the connection's way back. */
 public final class ReturnPath {
+  /** So long a destination that closes its connection may take to say why. */
+  private static final long LAST_WORD_MILLIS = 500;
+
   static final int SHUT = 1;
   static final int PONG = 2;
   static final int SWITCHOVER_ACK = 7;
@@ -41,7 +45,7 @@ public final class ReturnPath {
     /**
      * @param onFailure called on the reader's thread when the answers end in another way
      */
-    Reader(StreamReader in, Runnable onFailure) {
+    Reader(StreamReader in, Consumer<IOException> onFailure) {
       thread =
           Thread.ofPlatform()
               .name("return path")
@@ -52,8 +56,8 @@ public final class ReturnPath {
                       read(in);
                       ended.complete(null);
                     } catch (IOException e) {
+                      onFailure.accept(e);
                       ended.completeExceptionally(e);
-                      onFailure.run();
                     }
                   });
     }
@@ -106,6 +110,17 @@ public final class ReturnPath {
     /** Why the answers ended too soon, or null. */
     Throwable failure() {
       return ended.isCompletedExceptionally() ? ended.exceptionNow() : null;
+    }
+
+    /** Waits for the end of the answers, a moment, where they are about to end by themselves. */
+    void awaitLastWord() {
+      try {
+        ended.get(LAST_WORD_MILLIS, TimeUnit.MILLISECONDS);
+      } catch (TimeoutException | ExecutionException e) {
+        // There is none, or whoever wants to know of it has been told.
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
     }
 
     /** Waits for the end of the thread, whose connection was cut or has ended. */

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Migrations between two machines of this process, whose guest writes all its memory. */
@@ -367,10 +368,75 @@ class LiveMigrationTest {
           Optional.of("block of memory 'pc.ram' has 0x800000 bytes there, 0x1000000 here"),
           target.info().errorDesc());
       source.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(
+          Optional.of("return path: the destination has failed"), source.info().errorDesc());
       source.assertRunning();
     }
   }
 
+  /** What the destination said is told, not what became of the connection after it. */
+  @Test
+  void coloThatTheDestinationDoesNotWantFailsWithItsWord() {
+    for (int i = 0; i < 5; i++) {
+      try (TestVm source = new TestVm(RAM).run();
+          TestVm target = new TestVm(RAM).expect(ANY_PORT, false)) {
+        source.enable(MigrationCapability.X_COLO);
+        source.unthrottle();
+        source.migrate(target.address());
+        source.awaitStatus(MigrationStatus.FAILED);
+        assertEquals(
+            Optional.of("return path: the destination has failed"), source.info().errorDesc());
+        source.assertRunning();
+      }
+    }
+  }
+
+  @Test
+  void yankIsToldOfOnEitherSide() {
+    Optional<String> cut = Optional.of("the connection was cut");
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, false);
+        TestVm listening = new TestVm(RAM).expect(ANY_PORT, false)) {
+      source.throttle(1_000_000);
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.ACTIVE);
+      source.migration().yank();
+      source.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(cut, source.info().errorDesc());
+      source.assertRunning();
+      target.awaitStatus(MigrationStatus.FAILED);
+      assertTrue(target.info().errorDesc().orElseThrow().startsWith("the stream ends after "));
+      listening.migration().yank();
+      listening.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(cut, listening.info().errorDesc());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "file:/nonexistent/x | Failed to open '/nonexistent/x': No such file or directory",
+        "exec:false          | the program ended with status 1",
+        "exec:true           | the program ended before it had read everything",
+        "fd:nobody           | File descriptor named 'nobody' has not been found",
+      })
+  void placesThatCannotBeWrittenToAreNamed(String uri, String reason) {
+    try (TestVm source = new TestVm(RAM).run()) {
+      source.unthrottle();
+      source.migrate(MigrationUri.parse(uri));
+      source.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(Optional.of(reason), source.info().errorDesc());
+      source.assertRunning();
+    }
+  }
+
+  @Test
+  void addressesThatAreNoneAreRefusedAtOnce() {
+    for (String uri : List.of("exec:", "exec: ", "tcp:host", "nowhere", "file:a,offset=b")) {
+      assertThrows(ConfigException.class, () -> MigrationUri.parse(uri), uri);
+    }
+  }
 
   /** The rule is for a destination that listens, and ends with that. */
   @Test

@@ -7,6 +7,7 @@ import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationContext;
 import dev.pollux.migration.MigrationStatus;
 import dev.pollux.migration.StatusHolder;
+import dev.pollux.migration.transport.Connections;
 import java.io.IOException;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
@@ -100,7 +101,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       loop();
     } catch (IOException | RuntimeException e) {
       log.debug("COLO loop ended", e);
-      reason = e instanceof IOException ? e.getMessage() : "internal error: " + e;
+      reason = Connections.describe(e);
     }
     link.fail(reason);
     boolean asked = failover == Failover.COMPLETED && !broken;

@@ -177,12 +177,7 @@ public final class MultifdReceiver implements RamLoader.Barrier, AutoCloseable {
       }
       notifyAll();
     }
-    connections.shutdown();
-  }
-
-  /** Why a connection failed, or null. Any thread. */
-  public synchronized IOException failure() {
-    return failure;
+    connections.shutdown(Connections.describe(e));
   }
 
   /** The end of the connections is none to complain about any more. */

@@ -156,7 +156,7 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
 
   private void fail(IOException e) {
     failure = e;
-    connections.shutdown();
+    connections.shutdown("multifd: " + Connections.describe(e));
   }
 
   /** One connection and its thread. */

@@ -2,6 +2,7 @@ package dev.pollux.migration.transport;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -16,6 +17,9 @@ public final class Connections {
   private final List<Closeable> pending = new ArrayList<>();
 
   private boolean cut;
+
+  /** Why they were cut; the first reason is the one. */
+  private String reason;
 
   /** Enters a connection; it is cut at once if all others were. */
   public <C extends MigrationChannel> C add(C channel) {
@@ -52,12 +56,22 @@ public final class Connections {
     return cut;
   }
 
-  /** Cuts all connections, those that come later included. */
+  /** Cuts all connections, those that come later included, because somebody wants that. */
   public void shutdown() {
+    shutdown("the connection was cut");
+  }
+
+  /**
+   * As {@link #shutdown()}, because something failed.
+   *
+   * @param why for people
+   */
+  public void shutdown(String why) {
     List<MigrationChannel> open;
     List<Closeable> waiting;
     synchronized (this) {
       cut = true;
+      reason = reason == null ? why : reason;
       open = List.copyOf(channels);
       waiting = List.copyOf(pending);
     }
@@ -65,6 +79,25 @@ public final class Connections {
     for (Closeable socket : waiting) {
       closeQuietly(socket);
     }
+  }
+
+  /**
+   * Why a migration over these connections failed, in a sentence for people: why they were cut,
+   * where they were; otherwise what an exception says.
+   */
+  public synchronized String reason(Exception e) {
+    return reason == null ? describe(e) : reason;
+  }
+
+  /** What an exception says, never null. */
+  public static String describe(Exception e) {
+    if (e instanceof RuntimeException) {
+      return "internal error: " + e;
+    }
+    if (e instanceof ClosedChannelException) {
+      return "the connection was closed";
+    }
+    return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
   }
 
   /**

@@ -3,8 +3,13 @@ package dev.pollux.migration.transport;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Objects;
 
 /** A file, or a part of it from some offset on. */
 final class FileMigrationChannel implements MigrationChannel {
@@ -16,13 +21,27 @@ final class FileMigrationChannel implements MigrationChannel {
   }
 
   static FileMigrationChannel forWriting(Path path, long offset) throws IOException {
-    FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
+    FileChannel file = open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
     file.truncate(offset);
     return new FileMigrationChannel(file, offset);
   }
 
   static FileMigrationChannel forReading(Path path, long offset) throws IOException {
-    return new FileMigrationChannel(FileChannel.open(path, StandardOpenOption.READ), offset);
+    return new FileMigrationChannel(open(path, StandardOpenOption.READ), offset);
+  }
+
+  private static FileChannel open(Path path, OpenOption... options) throws IOException {
+    try {
+      return FileChannel.open(path, options);
+    } catch (FileSystemException e) {
+      String why =
+          switch (e) {
+            case NoSuchFileException _ -> "No such file or directory";
+            case AccessDeniedException _ -> "Permission denied";
+            default -> Objects.requireNonNullElse(e.getReason(), e.getClass().getSimpleName());
+          };
+      throw new IOException("Failed to open '%s': %s".formatted(path, why), e);
+    }
   }
 
   @Override

@@ -7,9 +7,7 @@ import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
-import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.util.List;
 
@@ -86,12 +84,7 @@ public sealed interface IncomingTransport extends Closeable {
   record Server(ServerSocketChannel socket, Connections connections) implements IncomingTransport {
     @Override
     public MigrationChannel accept() throws IOException {
-      try {
-        SocketChannel accepted = socket.accept();
-        return connections.add(new SocketMigrationChannel(accepted));
-      } catch (AsynchronousCloseException e) {
-        throw new IOException("the connection was cut", e);
-      }
+      return connections.add(new SocketMigrationChannel(socket.accept()));
     }
 
     @Override

@@ -59,9 +59,14 @@ final class ProcessMigrationChannel implements MigrationChannel {
     while (from.hasRemaining()) {
       int n = Math.min(chunk.length, from.remaining());
       from.get(chunk, 0, n);
-      out.write(chunk, 0, n);
+      try {
+        out.write(chunk, 0, n);
+        out.flush();
+      } catch (IOException e) {
+        awaitSuccess();
+        throw new IOException("the program ended before it had read everything", e);
+      }
     }
-    out.flush();
   }
 
   @Override
