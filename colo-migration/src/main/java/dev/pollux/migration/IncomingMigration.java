@@ -193,7 +193,7 @@ final class IncomingMigration {
 
   private void load() throws IOException {
     SectionReader sections = new SectionReader(ram::load, this::command);
-    sections.readHeader(in, context.machineType());
+    sections.readHeader(in, context.configuration());
     DeviceSections.Loaded loaded = sections.readSections(in, devices);
     sections.checkRam();
     RunState state = loaded.check();

@@ -1,6 +1,7 @@
 package dev.pollux.migration;
 
 import dev.pollux.core.machine.Machine;
+import dev.pollux.migration.stream.StreamConfiguration;
 import java.io.IOException;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -26,6 +27,11 @@ public record MigrationContext(
     Supplier<MigrationParameters> parameters,
     MigrationListener listener) {
   private static final long LOOK_MS = 20;
+
+  /** What the other side must agree to. */
+  StreamConfiguration configuration() {
+    return StreamConfiguration.of(machineType, machine);
+  }
 
   /** Runs on the event loop of a machine that may end meanwhile. */
   @FunctionalInterface

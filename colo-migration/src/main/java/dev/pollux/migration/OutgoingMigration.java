@@ -193,7 +193,7 @@ final class OutgoingMigration {
     sections = new SectionWriter(out);
     devices = new DeviceSections(context.machine());
     rehearsal = Thread.ofPlatform().name("migration rehearsal").daemon(true).start(this::rehearse);
-    sections.header(context.machineType());
+    sections.header(context.configuration());
     if (has(MigrationCapability.RETURN_PATH) || has(MigrationCapability.X_COLO)) {
       openReturnPath(main);
     }

@@ -1,7 +1,6 @@
 package dev.pollux.migration.stream;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 
 /**
  * Reads what frames the contents of a migration stream, and hands the contents on: memory to a
@@ -25,7 +24,6 @@ public final class SectionReader {
     void command(StreamCommand command, byte[] data) throws IOException;
   }
 
-  private static final int LONGEST_TYPE = 255;
   private static final int LONGEST_DATA = 4096;
   private static final int LONGEST_DESCRIPTION = 64 << 20;
 
@@ -40,7 +38,7 @@ public final class SectionReader {
   }
 
   /** Reads the stream's beginning and checks that it is for this machine. */
-  public void readHeader(StreamReader in, String machineType) throws IOException {
+  public void readHeader(StreamReader in, StreamConfiguration here) throws IOException {
     int magic = in.u32();
     if (magic != StreamFormat.MAGIC) {
       throw new StreamException("not a migration stream: it begins with 0x%08x".formatted(magic));
@@ -51,20 +49,7 @@ public final class SectionReader {
           "version %s of the stream, this program knows %d"
               .formatted(Integer.toUnsignedString(version), StreamFormat.VERSION));
     }
-    if (in.u8() != StreamFormat.CONFIGURATION) {
-      throw new StreamException("the configuration is missing");
-    }
-    int length = in.u32();
-    if (length < 0 || length > LONGEST_TYPE) {
-      throw new StreamException(
-          "a machine type of %s characters".formatted(Integer.toUnsignedString(length)));
-    }
-    String type = new String(in.bytes(length), StandardCharsets.UTF_8);
-    if (!type.equals(machineType)) {
-      throw new StreamException(
-          "machine type '%s' there, '%s' here"
-              .formatted(StreamReader.printable(type), machineType));
-    }
+    StreamConfiguration.read(in).checkFits(here);
   }
 
   /** Reads sections up to the mark of their end; the device states among them are not in place. */

@@ -1,7 +1,6 @@
 package dev.pollux.migration.stream;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 
 /** Writes what frames the contents of a migration stream. */
 public final class SectionWriter {
@@ -12,13 +11,10 @@ public final class SectionWriter {
   }
 
   /** Begins the stream. */
-  public void header(String machineType) throws IOException {
+  public void header(StreamConfiguration configuration) throws IOException {
     out.u32(StreamFormat.MAGIC);
     out.u32(StreamFormat.VERSION);
-    byte[] type = machineType.getBytes(StandardCharsets.UTF_8);
-    out.u8(StreamFormat.CONFIGURATION);
-    out.u32(type.length);
-    out.bytes(type);
+    configuration.write(out);
   }
 
   public void command(StreamCommand command) throws IOException {

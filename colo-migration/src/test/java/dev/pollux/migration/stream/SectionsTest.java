@@ -54,6 +54,10 @@ class SectionsTest {
   }
 
   private Machine pc(long ramBytes, int cpus) throws IOException {
+    return pc(ramBytes, cpus, "max");
+  }
+
+  private Machine pc(long ramBytes, int cpus, String model) throws IOException {
     Machine machine = new Machine("test", new Machine.EndPolicy(false, false));
     machines.add(machine);
     machine.lock().lock();
@@ -64,7 +68,7 @@ class SectionsTest {
               new BoardConfig(
                   ramBytes,
                   cpus,
-                  new CpuModel("max"),
+                  new CpuModel(model),
                   Interpreter::new,
                   new RtcBase(1_000_000_000, ClockType.VIRTUAL)));
       machine.resetDevices();
@@ -134,7 +138,7 @@ class SectionsTest {
     Collector collector = new Collector();
     StreamWriter out = new StreamWriter(collector);
     SectionWriter sections = new SectionWriter(out);
-    sections.header(TYPE);
+    sections.header(StreamConfiguration.of(TYPE, machine));
     sections.command(StreamCommand.OPEN_RETURN_PATH);
     sections.ping(7);
     try (RamSaver ram = new RamSaver(machine, new RamCounters(), Optional.empty(), true)) {
@@ -184,7 +188,7 @@ class SectionsTest {
         new SectionReader(
             ram::load, (command, data) -> commands.add(command + Arrays.toString(data)));
     StreamReader in = new StreamReader(stream);
-    reader.readHeader(in, TYPE);
+    reader.readHeader(in, StreamConfiguration.of(TYPE, machine));
     DeviceSections devices = new DeviceSections(machine);
     DeviceSections.Loaded loaded = reader.readSections(in, devices);
     reader.checkRam();
@@ -311,6 +315,28 @@ class SectionsTest {
   }
 
   @Test
+  void processorsThatOfferLessAreRefused() throws IOException {
+    byte[] stream = save(pc(RAM));
+    assertRefused(
+        "the guest may use features that processors here have not: avx2, bmi1;"
+            + " give both sides the same -cpu",
+        pc(RAM, 2, "max,-avx2,-bmi1"),
+        stream);
+    assertRefused(
+        "processors of AuthenticAMD there, of GenuineIntel here; give both sides the same -cpu",
+        pc(RAM, 2, "max,vendor=GenuineIntel"),
+        stream);
+    assertRefused(
+        "the guest may use features that processors here have not: aex;"
+            + " give both sides the same -cpu",
+        pc(RAM),
+        replaced(stream, "\3aes", "\3aex"));
+    // More features than the guest has seen are of no harm, and neither is another name.
+    load(pc(RAM), save(pc(RAM, 2, "max,-avx2")));
+    load(pc(RAM), save(pc(RAM, 2, "EPYC")));
+  }
+
+  @Test
   void truncatedStreamsAreRefused() throws IOException {
     byte[] stream = save(usedPc());
     Machine target = pc(RAM);
@@ -357,7 +383,7 @@ class SectionsTest {
     for (int i = random.nextInt(3); i >= 0; i--) {
       int at =
           switch (random.nextInt(4)) {
-            case 0 -> random.nextInt(120);
+            case 0 -> random.nextInt(1000);
             case 1 -> random.nextInt(stream.length);
             default -> devices + random.nextInt(stream.length - devices);
           };

@@ -96,6 +96,8 @@ class LinuxMigrationTest {
                     "256",
                     "-accel",
                     ENGINES.get(trip % ENGINES.size()),
+                    "-cpu",
+                    "Haswell,check=off", // "max" would be what each engine can do
                     "-qmp",
                     socket(trip) + ",server=on,wait=off"),
                 more.stream())
