@@ -107,21 +107,10 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
   @Override
   public void setParameters(MigrationParameters changes) {
     MigrationParameters merged = parameters.with(changes);
-    refuseUnbuilt(
-        merged.multifdCompression().orElseThrow() != MigrationParameters.MultiFDCompression.NONE,
-        "multifd-compression");
-    refuseUnbuilt(!merged.tlsCreds().orElseThrow().value().isEmpty(), "tls-creds");
-    refuseUnbuilt(merged.mode().orElseThrow() != MigrationParameters.MigMode.NORMAL, "mode");
+    merged.checkBuilt();
     parameters = merged;
     if (changes.xCheckpointDelay().isPresent()) {
       colo.call(CheckpointCause.PARAMETER);
-    }
-  }
-
-  private static void refuseUnbuilt(boolean wanted, String parameter) {
-    if (wanted) {
-      throw new ConfigException(
-          "Parameter '%s': this value is not built into this program yet".formatted(parameter));
     }
   }
 

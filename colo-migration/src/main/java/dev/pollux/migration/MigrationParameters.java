@@ -168,7 +168,7 @@ public record MigrationParameters(
       throw new IllegalStateException(e);
     }
     MigrationParameters merged = of(values);
-    merged.checkTogether(changes);
+    merged.checkTogether();
     return merged;
   }
 
@@ -200,15 +200,38 @@ public record MigrationParameters(
     }
   }
 
-  private void checkTogether(MigrationParameters changes) {
+  private void checkTogether() {
     long cache = xbzrleCacheSize.orElseThrow();
-    if (changes.xbzrleCacheSize.isPresent() && (cache < PAGE || Long.bitCount(cache) != 1)) {
+    if (cache < PAGE || Long.bitCount(cache) != 1) {
       throw expects("xbzrle-cache-size", "a power of two no less than the target page size");
     }
     long most = maxCpuThrottle.orElseThrow();
-    if (changes.maxCpuThrottle.isPresent()
-        && (most < cpuThrottleInitial.orElseThrow() || most > 99)) {
+    if (most < cpuThrottleInitial.orElseThrow() || most > 99) {
       throw expects("max-cpu-throttle", "an integer in the range of cpu-throttle-initial to 99");
+    }
+  }
+
+  /**
+   * Refuses values whose effect is not built. What only tunes a capability that can not be switched
+   * on, such as xbzrle, may have any value.
+   *
+   * @throws ConfigException if there is such a value, with the parameter's name
+   */
+  void checkBuilt() {
+    refuse(multifdCompression.orElseThrow() != MultiFDCompression.NONE, "multifd-compression");
+    refuse(!tlsCreds.orElseThrow().value().isEmpty(), "tls-creds");
+    refuse(!tlsHostname.orElseThrow().value().isEmpty(), "tls-hostname");
+    refuse(!tlsAuthz.orElseThrow().value().isEmpty(), "tls-authz");
+    refuse(mode.orElseThrow() != MigMode.NORMAL, "mode");
+    refuse(!cprExecCommand.orElseThrow().isEmpty(), "cpr-exec-command");
+    refuse(directIo.orElseThrow(), "direct-io");
+    refuse(blockBitmapMapping.filter(list -> !list.isEmpty()).isPresent(), "block-bitmap-mapping");
+  }
+
+  private static void refuse(boolean wanted, String parameter) {
+    if (wanted) {
+      throw new ConfigException(
+          "Parameter '%s': this value is not built into this program yet".formatted(parameter));
     }
   }
 

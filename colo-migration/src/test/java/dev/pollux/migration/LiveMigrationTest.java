@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.StrOrNull;
 import dev.pollux.core.machine.RunState;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -458,6 +459,67 @@ class LiveMigrationTest {
       assertMoved(target, third);
     }
   }
+
+  private static void set(TestVm vm, Map<String, ?> parameters) {
+    vm.order(migration -> migration.setParameters(TestParameters.of(parameters)));
+  }
+
+  @Test
+  void parametersAreCheckedTogether() {
+    try (TestVm vm = new TestVm(RAM)) {
+      set(vm, Map.of("maxCpuThrottle", 20L));
+      String reason =
+          "Parameter 'max-cpu-throttle' expects an integer in the range of cpu-throttle-initial to"
+              + " 99";
+      for (Map<String, Long> wrong :
+          List.of(
+              Map.of("cpuThrottleInitial", 50L),
+              Map.of("maxCpuThrottle", 19L),
+              Map.of("maxCpuThrottle", 100L))) {
+        assertEquals(
+            reason, assertThrows(ConfigException.class, () -> set(vm, wrong)).getMessage());
+      }
+      set(vm, Map.of("maxCpuThrottle", 60L, "cpuThrottleInitial", 50L));
+    }
+  }
+
+  /** What has no effect here yet is refused by name; what managers set to no effect is not. */
+  @Test
+  void parametersThatAreNotBuiltAreRefused() {
+    try (TestVm vm = new TestVm(RAM)) {
+      Map<String, Object> refused =
+          Map.of(
+              "tlsCreds",
+              new StrOrNull("tls0"),
+              "tlsHostname",
+              new StrOrNull("host"),
+              "tlsAuthz",
+              new StrOrNull("authz0"),
+              "directIo",
+              true,
+              "cprExecCommand",
+              List.of("/bin/true"),
+              "blockBitmapMapping",
+              List.of(new MigrationParameters.BitmapMigrationNodeAlias("node", "alias", List.of())),
+              "mode",
+              MigrationParameters.MigMode.CPR_REBOOT,
+              "multifdCompression",
+              MigrationParameters.MultiFDCompression.ZSTD);
+      refused.forEach(
+          (name, value) ->
+              assertEquals(
+                  "Parameter '%s': this value is not built into this program yet"
+                      .formatted(MigrationParameters.label(name)),
+                  assertThrows(ConfigException.class, () -> set(vm, Map.of(name, value)))
+                      .getMessage()));
+      assertEquals(MigrationParameters.DEFAULTS, vm.call(vm.migration()::parameters));
+      set(vm, Map.of("tlsCreds", new StrOrNull(""), "tlsHostname", new StrOrNull("")));
+      set(vm, Map.of("directIo", false, "cprExecCommand", List.of()));
+      set(vm, Map.of("maxPostcopyBandwidth", 1L << 20, "multifdZstdLevel", 3L));
+      set(vm, Map.of("announceRounds", 7L, "xbzrleCacheSize", 1L << 20));
+    }
+  }
+
   @Test
   void otherNumberOfChannelsIsRefused() {
     try (TestVm source = new TestVm(RAM).run();
