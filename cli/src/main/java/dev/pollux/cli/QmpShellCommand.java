@@ -69,13 +69,21 @@ final class QmpShellCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (!command.isEmpty()) {
-      try (QmpClient client = QmpClient.connect(socket, _ -> {})) {
+      try (QmpClient client = connect(_ -> {})) {
         return run(client, schema(client), command, System.out::println) ? 0 : Main.FAILURE;
       }
     }
     return Optional.ofNullable(System.console()).filter(Console::isTerminal).isPresent()
         ? interact()
         : readScript();
+  }
+
+  private QmpClient connect(Consumer<JsonNode> onEvent) throws IOException {
+    try {
+      return QmpClient.connect(socket, onEvent);
+    } catch (IOException e) {
+      throw new IOException(socket + ": " + Errors.describe(e), e);
+    }
   }
 
   private static SchemaView schema(QmpClient client) throws IOException {
@@ -121,7 +129,7 @@ final class QmpShellCommand implements Callable<Integer> {
 
   /** Commands from standard input, one a line; ends with the first that fails. */
   private int readScript() throws IOException {
-    try (QmpClient client = QmpClient.connect(socket, _ -> {});
+    try (QmpClient client = connect(_ -> {});
         BufferedReader lines =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
       SchemaView schema = schema(client);
@@ -160,7 +168,7 @@ final class QmpShellCommand implements Callable<Integer> {
   private int interact() throws IOException {
     try (Terminal terminal = TerminalBuilder.builder().system(true).build()) {
       LineReader[] reader = new LineReader[1];
-      try (QmpClient client = QmpClient.connect(socket, event -> show(reader[0], event))) {
+      try (QmpClient client = connect(event -> show(reader[0], event))) {
         SchemaView schema = schema(client);
         reader[0] =
             LineReaderBuilder.builder()

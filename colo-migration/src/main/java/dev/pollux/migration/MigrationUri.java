@@ -48,6 +48,25 @@ public final class MigrationUri {
         Optional.empty());
   }
 
+  /** A socket's address in its short form. */
+  public static String show(MigrationAddress.SocketAddress address) {
+    return switch (address) {
+      case MigrationAddress.Inet inet ->
+          "tcp:%s:%s"
+              .formatted(
+                  inet.host().contains(":") ? "[" + inet.host() + "]" : inet.host(), inet.port());
+      case MigrationAddress.Unix unix -> "unix:" + unix.path();
+      case MigrationAddress.Fd fd -> "fd:" + fd.str();
+    };
+  }
+
+  private static MigrationAddress exec(String command) {
+    if (command.isBlank()) {
+      throw new ConfigException("exec: a command is missing; write exec:COMMAND");
+    }
+    return new MigrationAddress.Exec(List.of("/bin/sh", "-c", command));
+  }
+
   private static MigrationAddress file(String uri, String text) {
     int at = text.lastIndexOf(OFFSET);
     if (at < 0) {

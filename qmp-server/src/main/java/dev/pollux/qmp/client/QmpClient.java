@@ -12,6 +12,7 @@ import java.io.InputStream;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
+import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -102,12 +103,18 @@ public final class QmpClient implements AutoCloseable {
     if (!inet) {
       return UnixDomainSocketAddress.of(plain);
     }
+    InetSocketAddress address;
     try {
-      return new InetSocketAddress(
-          plain.substring(0, colon), Integer.parseInt(plain.substring(colon + 1)));
+      address =
+          new InetSocketAddress(
+              plain.substring(0, colon), Integer.parseInt(plain.substring(colon + 1)));
     } catch (IllegalArgumentException e) {
-      throw new IOException(target + ": not an address; write a socket's path or HOST:PORT", e);
+      throw new IOException("not an address; write a socket's path or HOST:PORT", e);
     }
+    if (address.isUnresolved()) {
+      throw new UnknownHostException("the host is not known");
+    }
+    return address;
   }
 
   /**

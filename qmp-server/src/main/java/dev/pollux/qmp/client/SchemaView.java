@@ -116,7 +116,7 @@ public final class SchemaView {
     ObjectNode arguments = NODES.objectNode();
     for (String word : words) {
       if (word.startsWith("{")) {
-        arguments.setAll((ObjectNode) json(word));
+        arguments.setAll(json(word));
         continue;
       }
       int equals = word.indexOf('=');
@@ -162,11 +162,14 @@ public final class SchemaView {
     }
   }
 
-  private static JsonNode json(String text) {
+  private static ObjectNode json(String text) {
     try {
-      return JSON.readTree(text);
+      return (ObjectNode) JSON.readTree(text);
     } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(text + ": " + e.getOriginalMessage(), e);
+      throw new IllegalArgumentException(
+          "\"%s\" is no JSON object, see its character %d"
+              .formatted(text, e.getLocation().getCharOffset() + 1),
+          e);
     }
   }
 }

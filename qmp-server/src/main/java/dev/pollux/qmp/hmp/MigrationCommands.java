@@ -122,7 +122,11 @@ final class MigrationCommands {
                             ram.duplicate(),
                             ram.dirtySyncCount(),
                             ram.dirtyPagesRate())));
-    info.socketAddress().ifPresent(at -> out.append("Socket address: %s\n".formatted(at)));
+    info.socketAddress()
+        .ifPresent(
+            all ->
+                all.forEach(
+                    at -> out.append("Socket address: %s\n".formatted(MigrationUri.show(at)))));
   }
 
   private static void capabilities(HmpSession s, HmpArguments arguments, StringBuilder out) {

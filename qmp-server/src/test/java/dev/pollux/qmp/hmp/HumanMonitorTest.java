@@ -18,6 +18,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.migration.LiveMigration;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
@@ -45,6 +46,7 @@ class HumanMonitorTest {
   @AfterEach
   void close() {
     machine.lock().unlock();
+    migration.close();
     charDevices.close();
     machine.close();
   }
@@ -351,6 +353,10 @@ class HumanMonitorTest {
         "Error: Capability 'xbzrle' is not built into this program yet\n",
         monitor.execute("migrate_set_capability xbzrle on"));
     assertEquals("", monitor.execute("info migrate"));
+    migration.expect(Optional.empty());
+    assertEquals("", monitor.execute("migrate_incoming tcp:127.0.0.1:0"));
+    String listening = monitor.execute("info migrate");
+    assertTrue(listening.matches("Socket address: tcp:127[.]0[.]0[.]1:[1-9][0-9]*\n"), listening);
     assertEquals("", monitor.execute("migrate_cancel"));
     assertEquals(
         "Error: Parameter 'uri' expects a valid migration protocol\n",
