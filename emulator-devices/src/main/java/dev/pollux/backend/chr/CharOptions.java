@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
 /**
  * A back end to make: its kind, its name and what every kind can have.
@@ -18,6 +19,7 @@ import java.util.function.Function;
  */
 public record CharOptions(
     String id, CharSpec spec, boolean mux, String logFile, boolean logAppend) {
+  private static final Pattern ID = Pattern.compile("[A-Za-z][-A-Za-z0-9._]*");
   private static final int DEFAULT_RING = 64 * 1024;
   private static final long MAX_RECONNECT_SECONDS = 24 * 60 * 60;
 
@@ -75,7 +77,20 @@ public record CharOptions(
    */
   public static CharOptions parse(String text) {
     DeviceOptions options = DeviceOptions.parse("-chardev", text, "backend");
-    return of(options, options.required("backend"), options.required("id"));
+    return of(options, options.required("backend"), checkId(options.required("id")));
+  }
+
+  /**
+   * Checks an id that a user gives.
+   *
+   * @throws ConfigException if it is none
+   */
+  public static String checkId(String id) {
+    if (!ID.matcher(id).matches()) {
+      throw new ConfigException(
+          "Parameter 'id' expects an identifier: a letter, then letters, digits, '-', '.', '_'");
+    }
+    return id;
   }
 
   /** Reads the properties of a back end of the given kind; complains about what is left. */

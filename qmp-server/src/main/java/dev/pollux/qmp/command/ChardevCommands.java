@@ -135,6 +135,7 @@ public sealed interface ChardevCommands<R> extends QmpCommand<R> {
 
     @Override
     public ChardevReturn run(QmpContext context) throws QmpException {
+      CharOptions.checkId(id);
       if (find(context, id).isPresent()) {
         throw new QmpException("Chardev with id '" + id + "' already exists");
       }

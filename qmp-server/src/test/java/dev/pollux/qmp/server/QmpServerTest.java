@@ -229,6 +229,11 @@ class QmpServerTest {
       assertEquals(
           "Parameter 'backend.data' is missing",
           monitor.error(add.formatted("a", "{'type':'null'}")));
+      for (String id : new String[] {"bad id", "", "7up", "a/b"}) {
+        assertEquals(
+            "Parameter 'id' expects an identifier: a letter, then letters, digits, '-', '.', '_'",
+            monitor.error(add.formatted(id, "{'type':'null','data':{}}")));
+      }
       assertEquals(
           "{}",
           monitor
