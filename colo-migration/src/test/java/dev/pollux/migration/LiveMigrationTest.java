@@ -7,9 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.StrOrNull;
+import dev.pollux.core.host.Libc;
 import dev.pollux.core.machine.RunState;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -203,6 +207,28 @@ class LiveMigrationTest {
       try (TestVm target = new TestVm(RAM).expect(file, true)) {
         assertMoved(source, target);
       }
+    }
+  }
+
+  /** Descriptors that somebody else has opened; memory takes the place of files. */
+  @Test
+  void descriptors() throws Exception {
+    byte[] stream;
+    try (TestVm source = new TestVm(RAM, 1 << 20).run()) {
+      int written = Libc.memfd("written", 1);
+      try (FileChannel reader = FileChannel.open(Path.of("/proc/self/fd/" + written))) {
+        source.unthrottle();
+        source.migrate(MigrationUri.parse("fd:" + written));
+        source.awaitStatus(MigrationStatus.COMPLETED);
+        stream = Channels.newInputStream(reader).readAllBytes();
+      }
+    }
+    int read = Libc.memfd("read", stream.length);
+    Files.write(Path.of("/proc/self/fd/" + read), stream, StandardOpenOption.WRITE);
+    try (TestVm target = new TestVm(RAM, 1 << 20).expect(MigrationUri.parse("fd:" + read), true)) {
+      target.awaitStatus(MigrationStatus.COMPLETED);
+      target.assertRunning();
+      target.assertIntact();
     }
   }
 
