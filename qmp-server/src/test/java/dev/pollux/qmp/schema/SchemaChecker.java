@@ -23,7 +23,7 @@ public final class SchemaChecker {
   private final Map<String, JsonNode> commands = new HashMap<>();
   private final Map<String, JsonNode> events = new HashMap<>();
 
-  public SchemaChecker(List<JsonNode> schema) {
+  public SchemaChecker(Iterable<JsonNode> schema) {
     for (JsonNode entry : schema) {
       Map<String, JsonNode> into =
           switch (entry.get("meta-type").asText()) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.qmp.schema.SchemaChecker;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -30,9 +31,13 @@ final class ColoMachine implements AutoCloseable {
   private final PolluxProcess process;
   private final Path console;
   private final QmpClient monitor;
+  private final SchemaChecker schema;
 
   /** Names of events with their data, in order; guarded by itself. */
   private final List<String> events = new ArrayList<>();
+
+  /** The same whole; guarded by {@link #events}. */
+  private final List<JsonNode> messages = new ArrayList<>();
 
   /**
    * Starts a machine.
@@ -50,6 +55,10 @@ final class ColoMachine implements AutoCloseable {
     process = PolluxProcess.start(arguments.toArray(String[]::new));
     try {
       monitor = connect(socket);
+      schema = new SchemaChecker(monitor.execute("query-qmp-schema"));
+    } catch (CommandFailed e) {
+      process.close();
+      throw new AssertionError(e);
     } catch (IOException | AssertionError e) {
       process.close();
       throw e;
@@ -86,6 +95,7 @@ final class ColoMachine implements AutoCloseable {
       StringBuilder text = new StringBuilder(event.path("event").asText());
       data.properties().forEach(e -> text.append(' ').append(e.getValue().asText()));
       events.add(text.toString());
+      messages.add(event);
       events.notifyAll();
     }
   }
@@ -94,18 +104,29 @@ final class ColoMachine implements AutoCloseable {
     return process;
   }
 
-  /** Runs a command; its arguments are JSON with single quotes. */
+  /**
+   * Runs a command; its arguments are JSON with single quotes. What it returns is checked against
+   * the schema.
+   */
   JsonNode run(String command, String arguments) throws IOException, CommandFailed {
-    return monitor.execute(command, (ObjectNode) JSON.readTree(arguments.replace('\'', '"')));
+    return checked(command, monitor.execute(command, json(arguments)));
   }
 
   JsonNode run(String command) throws IOException, CommandFailed {
-    return monitor.execute(command);
+    return run(command, "{}");
   }
 
   JsonNode runOutOfBand(String command, String arguments) throws IOException, CommandFailed {
-    return monitor.executeOutOfBand(
-        command, (ObjectNode) JSON.readTree(arguments.replace('\'', '"')));
+    return checked(command, monitor.executeOutOfBand(command, json(arguments)));
+  }
+
+  private static ObjectNode json(String text) throws IOException {
+    return (ObjectNode) JSON.readTree(text.replace('\'', '"'));
+  }
+
+  private JsonNode checked(String command, JsonNode value) {
+    schema.checkReturn(command, value);
+    return value;
   }
 
   /** Number of events so far. */
@@ -183,9 +204,12 @@ final class ColoMachine implements AutoCloseable {
     return run("query-migrate").path("status").asText();
   }
 
-  /** Ends the emulator, which must go well. */
+  /** Ends the emulator, which must go well; all events so far must fit the schema. */
   void quit() throws IOException, CommandFailed {
     run("quit");
+    synchronized (events) {
+      messages.forEach(schema::checkMessage);
+    }
     int status = process.await(Duration.ofSeconds(20));
     if (status != 0) {
       fail("%s: exit status %d: %s".formatted(name, status, process.errors()));
