@@ -6,7 +6,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 
 /** Writes to a file; where asked, also reads one, once. */
-final class FileBackend extends QueuedBackend {
+final class FileBackend extends StreamBackend {
   private final CharSpec.File spec;
   private final FileOutputStream out;
   private final FileInputStream in;

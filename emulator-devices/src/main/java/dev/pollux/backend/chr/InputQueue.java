@@ -4,8 +4,8 @@ import java.util.ArrayDeque;
 import java.util.concurrent.Executor;
 
 /**
- * Bytes and events on their way from a reader thread of the host to a front end. Bounded: the
- * reader waits while it is full. Delivery happens on the front end's executor.
+ * Bytes and events on their way from a reader of the host to a front end. Bounded: the reader waits
+ * while it is full. Delivery happens on the front end's executor.
  */
 final class InputQueue {
   static final int CAPACITY = 4096;
@@ -24,6 +24,9 @@ final class InputQueue {
 
   /** The front end has yet to hear that the one it was told of has left. */
   private boolean closePending;
+
+  /** What a reader waits for room with; null where none does. */
+  private Runnable onRoom;
 
   private boolean scheduled;
   private boolean again;
@@ -60,6 +63,7 @@ final class InputQueue {
   /** Somebody has come; what an earlier one sent and nobody took is dropped. */
   synchronized void open() {
     count = 0;
+    onRoom = null;
     closePending = told;
     open = true;
     schedule();
@@ -68,6 +72,7 @@ final class InputQueue {
   /** Nobody is there any more; what was sent before is still delivered. */
   synchronized void close() {
     open = false;
+    onRoom = null;
     schedule();
     notifyAll();
   }
@@ -94,6 +99,16 @@ final class InputQueue {
     if (n > 0) {
       schedule();
     }
+    return n;
+  }
+
+  /**
+   * Takes as many bytes as there is room for. Where that is not all, {@code whenRoom} is run once
+   * there is room again, unless the other side is closed before; it must not block.
+   */
+  synchronized int offer(byte[] from, int offset, int length, Runnable whenRoom) {
+    int n = offer(from, offset, length);
+    onRoom = n < length ? whenRoom : null;
     return n;
   }
 
@@ -201,6 +216,10 @@ final class InputQueue {
     }
     head = (head + n) % CAPACITY;
     count -= n;
+    if (n > 0 && onRoom != null) {
+      onRoom.run();
+      onRoom = null;
+    }
     notifyAll();
     return n;
   }

@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 
 /** A pair of FIFOs, {@code PATH.in} and {@code PATH.out}, or one for both directions. */
-final class PipeBackend extends QueuedBackend {
+final class PipeBackend extends StreamBackend {
   private final RandomAccessFile in;
   private final RandomAccessFile out;
 

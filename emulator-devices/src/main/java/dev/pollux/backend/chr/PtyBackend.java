@@ -7,7 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** A pseudo-terminal; whoever opens its device file is connected. */
-public final class PtyBackend extends QueuedBackend {
+public final class PtyBackend extends StreamBackend {
   private static final int POLL_MILLIS = 200;
 
   private final PseudoTerminal pty;

@@ -2,18 +2,13 @@ package dev.pollux.backend.chr;
 
 import java.util.concurrent.Executor;
 
-/**
- * A back end with a queue in each direction: what all that talk to a stream of the host have in
- * common.
- */
+/** What all back ends with a queue of input have in common. Output is taken at any time. */
 abstract class QueuedBackend implements CharBackend {
   private final String id;
   protected final InputQueue input = new InputQueue();
-  protected final OutputQueue output;
 
   QueuedBackend(String id) {
     this.id = id;
-    this.output = new OutputQueue(id + " output", input);
   }
 
   @Override
@@ -47,22 +42,7 @@ abstract class QueuedBackend implements CharBackend {
   }
 
   @Override
-  public int write(byte[] from, int offset, int length) {
-    return output.write(from, offset, length);
-  }
-
-  @Override
   public void whenWritable(Runnable action) {
-    output.whenWritable(action);
-  }
-
-  @Override
-  public void flush(int milliseconds) {
-    output.flush(milliseconds);
-  }
-
-  /** Starts a daemon thread of this back end. */
-  protected final Thread start(String what, Runnable work) {
-    return Thread.ofPlatform().name(id + " " + what).daemon(true).start(work);
+    input.runForFrontEnd(action);
   }
 }

@@ -2,24 +2,55 @@ package dev.pollux.backend.chr;
 
 import dev.pollux.backend.chr.CharSpec.SocketTarget;
 import dev.pollux.core.config.ConfigException;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelConfig;
+import io.netty.channel.ChannelFactory;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler.Sharable;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.FixedRecvByteBufAllocator;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.SingleThreadIoEventLoop;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.SocketChannelConfig;
+import io.netty.channel.socket.SocketProtocolFamily;
+import io.netty.channel.socket.nio.NioDomainSocketChannel;
+import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.net.Inet4Address;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.StandardProtocolFamily;
-import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.net.UnknownHostException;
-import java.nio.ByteBuffer;
-import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
+import java.nio.channels.spi.SelectorProvider;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,50 +58,84 @@ import org.slf4j.LoggerFactory;
  * A unix or TCP socket, server or client, one connection at a time. A server keeps listening: the
  * next client is served when the present one has gone. Only the address asked for is bound; a
  * socket file gets the permissions that the umask leaves.
+ *
+ * <p>Each has an event loop, and with it a thread, of its own: a name server that is slow to answer
+ * one holds up no other. The loop asks the socket for bytes only when the front end has room for
+ * those it has; what is written waits in Netty's outbound buffer, up to its high-water mark.
  */
 public final class SocketBackend extends QueuedBackend {
   private static final Logger log = LoggerFactory.getLogger(SocketBackend.class);
   private static final int MAX_UNIX_PATH = 107;
+  private static final int FLUSH_MILLIS = 500;
+
+  /** After a failed accept, as when the process has no file descriptors left. */
+  private static final int ACCEPT_AGAIN_MILLIS = 1000;
+
+  private static final WriteBufferWaterMark OUTPUT_LIMITS =
+      new WriteBufferWaterMark(OutputQueue.CAPACITY / 2, OutputQueue.CAPACITY);
+
+  static {
+    // Few small buffers gain nothing from a pool, and making one would take longer than all else.
+    System.setProperty("io.netty.allocator.type", "unpooled");
+  }
 
   private final CharSpec.Socket spec;
-  private final ServerSocketChannel listener;
-  private volatile SocketChannel connection;
+  private final EventLoop loop;
+
+  /**
+   * Listener and connection; once closed, also closes what is added. That the end of a loop would
+   * close them cannot be relied on.
+   */
+  private final ChannelGroup channels;
+
+  /** Null for a client. */
+  private final Channel listener;
+
+  /** Done with the first connection. */
+  private final Promise<Void> connected;
+
+  /** What front ends wait for room with. */
+  private final Queue<Runnable> waiting = new ConcurrentLinkedQueue<>();
+
+  /** Null: nobody is there and output is dropped. */
+  private volatile Channel connection;
+
   private volatile boolean closed;
 
   SocketBackend(String id, CharSpec.Socket spec) {
     super(id);
     this.spec = spec;
+    loop =
+        new SingleThreadIoEventLoop(
+            null,
+            Thread.ofPlatform().name(id + " socket").daemon(true).factory(),
+            NioIoHandler.newFactory());
+    channels = new DefaultChannelGroup(loop, true);
+    connected = loop.newPromise();
     try {
-      if (spec.server()) {
-        listener = listen(spec.target());
-        if (spec.waitForClient()) {
-          log.info("waiting for connection on: {}", describe());
-          connection = listener.accept();
-        }
-      } else {
-        listener = null;
-        connection = spec.reconnectMillis() > 0 ? null : connect(spec.target());
+      listener = spec.server() ? listen() : null;
+      if (spec.server() && spec.waitForClient()) {
+        log.info("waiting for connection on: {}", describe());
+        await(connected);
+      } else if (!spec.server() && !reconnects()) {
+        await(connect());
+        await(connected);
+      } else if (!spec.server()) {
+        loop.execute(this::tryToConnect);
       }
     } catch (IOException e) {
+      shutDown();
       throw new ConfigException(
           "chardev %s: cannot %s %s: %s"
               .formatted(
                   id, spec.server() ? "listen on" : "connect to", text(spec.target()), reason(e)),
           e);
     }
-    if (connection != null) {
-      begin(connection);
-    }
-    start("socket", this::run);
   }
 
   /** The port that a TCP server got, for instance when it asked for port 0. */
   public int localPort() {
-    try {
-      return listener.getLocalAddress() instanceof InetSocketAddress inet ? inet.getPort() : -1;
-    } catch (IOException e) {
-      return -1;
-    }
+    return listener.localAddress() instanceof InetSocketAddress inet ? inet.getPort() : -1;
   }
 
   /** Whether a lost connection is tried again. */
@@ -80,103 +145,197 @@ public final class SocketBackend extends QueuedBackend {
 
   /** Cuts the present connection at once, as {@code yank} does. Any thread. */
   public void disconnect() {
-    SocketChannel channel = connection;
+    Channel channel = connection;
     if (channel != null) {
-      closeQuietly(channel);
+      var _ = channel.close();
     }
   }
 
-  private void run() {
-    for (boolean first = true; !closed; first = false) {
-      SocketChannel channel = connection;
-      if (channel == null) {
-        channel = next(first);
-        if (channel == null) {
-          return;
-        }
-        begin(channel);
-      }
-      readAll(channel);
-      connection = null;
-      output.disconnect();
-      input.close();
-      closeQuietly(channel);
-      if (!spec.server() && spec.reconnectMillis() == 0) {
-        return;
-      }
+  @Override
+  public int write(byte[] from, int offset, int length) {
+    Channel to = connection;
+    if (to == null) {
+      return length;
+    }
+    int n = (int) Math.min(length, to.bytesBeforeUnwritable());
+    if (n > 0) {
+      var _ = to.writeAndFlush(Unpooled.copiedBuffer(from, offset, n), to.voidPromise());
+    }
+    return n;
+  }
+
+  @Override
+  public void whenWritable(Runnable action) {
+    waiting.add(action);
+    Channel to = connection;
+    if (to == null || to.isWritable()) {
+      tellWaiting();
     }
   }
 
-  /** The next client, or the server once it is there; null when this back end is closed. */
-  private SocketChannel next(boolean first) {
-    for (boolean atOnce = first; !closed; atOnce = false) {
-      try {
-        if (spec.server()) {
-          return listener.accept();
-        }
-        if (!atOnce) {
-          Thread.sleep(spec.reconnectMillis());
-        }
-        return connect(spec.target());
-      } catch (IOException e) {
-        log.debug("{}: {}", id(), e.toString());
-        if (spec.server()) {
-          return null;
-        }
-      } catch (InterruptedException e) {
-        return null;
-      }
-    }
-    return null;
-  }
-
-  private void begin(SocketChannel channel) {
-    if (spec.noDelay() && spec.target() instanceof SocketTarget.Inet) {
-      try {
-        channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-      } catch (IOException e) {
-        log.debug("{}: {}", id(), e.toString());
-      }
-    }
-    connection = channel;
-    output.connect((bytes, offset, length) -> writeAll(channel, bytes, offset, length));
-    input.open();
-    if (closed) {
-      closeQuietly(channel);
+  private void tellWaiting() {
+    for (Runnable next = waiting.poll(); next != null; next = waiting.poll()) {
+      input.runForFrontEnd(next);
     }
   }
 
-  private static void writeAll(SocketChannel channel, byte[] bytes, int offset, int length)
-      throws IOException {
-    ByteBuffer buffer = ByteBuffer.wrap(bytes, offset, length);
-    while (buffer.hasRemaining()) {
-      channel.write(buffer);
+  @Override
+  public void flush(int milliseconds) {
+    Channel to = connection;
+    if (to == null) {
+      return;
     }
-  }
-
-  private void readAll(SocketChannel channel) {
-    ByteBuffer buffer = ByteBuffer.allocate(InputQueue.CAPACITY);
     try {
-      while (channel.read(buffer) >= 0) {
-        input.put(buffer.array(), 0, buffer.position());
-        buffer.clear();
-      }
-    } catch (IOException e) {
-      log.debug("{}: {}", id(), e.toString());
+      // Is written when all that comes before it is.
+      to.writeAndFlush(Unpooled.EMPTY_BUFFER).await(milliseconds);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  private static ServerSocketChannel listen(SocketTarget target) throws IOException {
-    return switch (target) {
-      case SocketTarget.Unix unix -> listenUnix(unix);
-      case SocketTarget.Inet inet -> listenInet(inet);
+  /** One connection, from its beginning to its end. On the loop's thread. */
+  private final class Connection extends SimpleChannelInboundHandler<ByteBuf> {
+    /** The bytes read last. */
+    private byte[] received = {};
+
+    /** How many of them the front end's queue has taken; no more are read before all are. */
+    private int taken;
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext context) {
+      channels.add(context.channel());
+      ChannelConfig config = context.channel().config();
+      config.setAutoRead(false);
+      config.setRecvByteBufAllocator(new FixedRecvByteBufAllocator(InputQueue.CAPACITY));
+      config.setWriteBufferWaterMark(OUTPUT_LIMITS);
+      if (config instanceof SocketChannelConfig tcp) {
+        tcp.setTcpNoDelay(spec.noDelay());
+      }
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext context) {
+      connection = context.channel();
+      input.open();
+      connected.trySuccess(null);
+      context.read();
+    }
+
+    @Override
+    protected void channelRead0(ChannelHandlerContext context, ByteBuf bytes) {
+      received = ByteBufUtil.getBytes(bytes);
+      taken = 0;
+      passOn(context);
+    }
+
+    private void passOn(ChannelHandlerContext context) {
+      taken +=
+          input.offer(
+              received, taken, received.length - taken, () -> loop.execute(() -> passOn(context)));
+      if (taken == received.length) {
+        context.read();
+      }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext context) {
+      if (context.channel().isWritable()) {
+        tellWaiting();
+      }
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext context) {
+      connection = null;
+      tellWaiting();
+      received = new byte[0];
+      taken = 0;
+      input.close();
+      if (closed) {
+        return;
+      }
+      if (spec.server()) {
+        context.channel().parent().read();
+      } else if (reconnects()) {
+        tryLaterToConnect();
+      }
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+      log.debug("{}: {}", id(), cause.toString());
+      var _ = context.close();
+    }
+  }
+
+  private Future<?> connect() throws IOException {
+    Bootstrap bootstrap = new Bootstrap().group(loop).handler(new Connection());
+    return switch (spec.target()) {
+      case SocketTarget.Unix unix ->
+          bootstrap.channel(NioDomainSocketChannel.class).connect(address(unix));
+      case SocketTarget.Inet inet ->
+          bootstrap.channel(NioSocketChannel.class).connect(address(inet, inet.port()));
     };
   }
 
-  private static ServerSocketChannel listenUnix(SocketTarget.Unix unix) throws IOException {
-    SocketAddress address = unixAddress(unix);
+  private void tryToConnect() {
+    try {
+      connect()
+          .addListener(
+              attempt -> {
+                if (!attempt.isSuccess()) {
+                  log.debug("{}: {}", id(), attempt.cause().toString());
+                  tryLaterToConnect();
+                }
+              });
+    } catch (IOException e) {
+      log.debug("{}: {}", id(), e.toString());
+      tryLaterToConnect();
+    }
+  }
+
+  private void tryLaterToConnect() {
+    if (!closed) {
+      var _ = loop.schedule(this::tryToConnect, spec.reconnectMillis(), TimeUnit.MILLISECONDS);
+    }
+  }
+
+  /** A bound listener that accepts one connection; each that ends lets the next one in. */
+  private Channel listen() throws IOException {
+    ServerBootstrap bootstrap =
+        new ServerBootstrap()
+            .group(loop)
+            .option(ChannelOption.SO_BACKLOG, 1)
+            .option(ChannelOption.AUTO_READ, false)
+            .handler(new FailedAccept())
+            .childHandler(
+                new ChannelInitializer<>() {
+                  @Override
+                  protected void initChannel(Channel channel) {
+                    channel.pipeline().addLast(new Connection());
+                  }
+                });
+    Channel bound =
+        switch (spec.target()) {
+          case SocketTarget.Unix unix -> listenUnix(bootstrap, unix);
+          case SocketTarget.Inet inet -> listenInet(bootstrap, inet);
+        };
+    channels.add(bound);
+    return bound.read();
+  }
+
+  @Sharable
+  private final class FailedAccept extends ChannelInboundHandlerAdapter {
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+      log.debug("{}: {}", id(), cause.toString());
+      var _ = loop.schedule(context::read, ACCEPT_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
+    }
+  }
+
+  private static Channel listenUnix(ServerBootstrap bootstrap, SocketTarget.Unix unix)
+      throws IOException {
+    SocketAddress address = address(unix);
     Path path = Path.of(unix.path());
     if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
       if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
@@ -185,46 +344,43 @@ public final class SocketBackend extends QueuedBackend {
       }
       Files.delete(path);
     }
-    ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-    try {
-      return channel.bind(address, 1);
-    } catch (IOException e) {
-      channel.close();
-      throw e;
-    }
+    // Closing it deletes the file.
+    return bind(bootstrap.channel(NioServerDomainSocketChannel.class), address);
   }
 
-  private static ServerSocketChannel listenInet(SocketTarget.Inet inet) throws IOException {
+  private static Channel listenInet(ServerBootstrap bootstrap, SocketTarget.Inet inet)
+      throws IOException {
+    SocketProtocolFamily family = family(inet);
+    ChannelFactory<ServerChannel> factory =
+        () -> new NioServerSocketChannel(SelectorProvider.provider(), family);
+    bootstrap.channelFactory(factory);
     IOException first = null;
     for (int port = inet.port(); port <= Math.max(inet.port(), inet.to()); port++) {
-      ServerSocketChannel channel = open(inet);
       try {
-        return channel.bind(address(inet, port), 1);
+        return bind(bootstrap, address(inet, port));
       } catch (IOException e) {
-        channel.close();
         first = first == null ? e : first;
       }
     }
     throw first;
   }
 
+  private static Channel bind(ServerBootstrap bootstrap, SocketAddress address) throws IOException {
+    ChannelFuture bound = bootstrap.bind(address);
+    await(bound);
+    return bound.channel();
+  }
+
   /**
    * A socket of one family only where an address of that family is bound: nothing wider than was
    * asked for.
    */
-  private static ServerSocketChannel open(SocketTarget.Inet inet) throws IOException {
+  private static SocketProtocolFamily family(SocketTarget.Inet inet) throws IOException {
     boolean v4 = inet.host().isEmpty() ? !inet.ipv6() : resolve(inet) instanceof Inet4Address;
-    return v4 ? ServerSocketChannel.open(StandardProtocolFamily.INET) : ServerSocketChannel.open();
+    return v4 ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
   }
 
-  private static SocketChannel connect(SocketTarget target) throws IOException {
-    return switch (target) {
-      case SocketTarget.Unix unix -> SocketChannel.open(unixAddress(unix));
-      case SocketTarget.Inet inet -> SocketChannel.open(address(inet, inet.port()));
-    };
-  }
-
-  private static SocketAddress unixAddress(SocketTarget.Unix unix) throws IOException {
+  private static SocketAddress address(SocketTarget.Unix unix) throws IOException {
     if (unix.path().getBytes(StandardCharsets.UTF_8).length > MAX_UNIX_PATH) {
       throw new IOException(
           "the path is longer than the " + MAX_UNIX_PATH + " bytes a socket's may have");
@@ -247,11 +403,29 @@ public final class SocketBackend extends QueuedBackend {
     throw new UnknownHostException("no address of the family asked for");
   }
 
+  /** Waits for what the loop does. */
+  private static void await(Future<?> future) throws IOException {
+    try {
+      future.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted");
+    }
+    switch (future.cause()) {
+      case null -> {}
+      case IOException e -> throw e;
+      case Throwable e -> throw new IOException(e);
+    }
+  }
+
   private static String reason(IOException e) {
     if (e instanceof UnknownHostException) {
       return "the host is not known";
     }
-    String message = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    // Netty adds the address, which the sentence has already.
+    IOException plain = e.getCause() instanceof IOException cause ? cause : e;
+    String message =
+        plain.getMessage() == null ? plain.getClass().getSimpleName() : plain.getMessage();
     return message.contains("in use")
         ? message + "; choose another address or end the program that has it"
         : message;
@@ -270,7 +444,7 @@ public final class SocketBackend extends QueuedBackend {
 
   @Override
   public String describe() {
-    SocketChannel channel = connection;
+    Channel channel = connection;
     String server = spec.server() ? ",server=on" : "";
     if (channel == null) {
       return "disconnected:" + text(spec.target()) + server;
@@ -278,15 +452,11 @@ public final class SocketBackend extends QueuedBackend {
     if (spec.target() instanceof SocketTarget.Unix unix) {
       return "unix:" + unix.path() + server;
     }
-    try {
-      return "tcp:"
-          + plain(channel.getLocalAddress())
-          + server
-          + " <-> "
-          + plain(channel.getRemoteAddress());
-    } catch (IOException e) {
-      return "disconnected:" + text(spec.target()) + server;
-    }
+    return "tcp:"
+        + plain(channel.localAddress())
+        + server
+        + " <-> "
+        + plain(channel.remoteAddress());
   }
 
   private static String plain(SocketAddress address) {
@@ -299,31 +469,16 @@ public final class SocketBackend extends QueuedBackend {
 
   @Override
   public void close() {
-    if (closed) {
-      return;
+    if (!closed) {
+      flush(FLUSH_MILLIS);
+      closed = true;
+      shutDown();
     }
-    output.flush(500);
-    closed = true;
-    if (listener != null) {
-      closeQuietly(listener);
-      if (spec.target() instanceof SocketTarget.Unix unix) {
-        try {
-          Files.deleteIfExists(Path.of(unix.path()));
-        } catch (IOException e) {
-          log.debug("{}: {}", id(), e.toString());
-        }
-      }
-    }
-    disconnect();
-    input.close();
-    output.close();
   }
 
-  private static void closeQuietly(AutoCloseable channel) {
-    try {
-      channel.close();
-    } catch (Exception e) {
-      log.debug("closing: {}", e.toString());
-    }
+  /** Closes listener and connection, and ends the loop. */
+  private void shutDown() {
+    channels.close().awaitUninterruptibly();
+    loop.shutdownGracefully(0, 0, TimeUnit.MILLISECONDS).awaitUninterruptibly();
   }
 }

@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * Standard input and output. A terminal there passes every key on, Ctrl-C included unless {@code
  * signal=on}, and gets its mode back at the end.
  */
-final class StdioBackend extends QueuedBackend {
+final class StdioBackend extends StreamBackend {
   private static final AtomicBoolean inUse = new AtomicBoolean();
 
   private final Optional<Terminal> terminal;

@@ -158,6 +158,7 @@ class CharBackendTest {
     Path path = dir.resolve("s");
     CompletableFuture<CharBackend> made =
         CompletableFuture.supplyAsync(() -> add("socket,id=s,path=" + path + ",server=on"));
+    TestFrontEnd.await(() -> Files.exists(path), () -> "does not listen");
     assertThrows(TimeoutException.class, () -> made.get(300, TimeUnit.MILLISECONDS));
     try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
       assertTrue(made.get().isConnected());
@@ -196,6 +197,73 @@ class CharBackendTest {
           },
           () -> "never writable");
     }
+  }
+
+  @Test
+  void aClientThatFloodsIsReadOnlyAsFastAsTheFrontEndTakesIt() throws IOException {
+    Path path = dir.resolve("s");
+    CharBackend server = add("socket,id=s,path=" + path + ",server=on,wait=off");
+    front.setRoom(1);
+    server.attach(front, front.loop);
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      client.configureBlocking(false);
+      StringBuilder sent = new StringBuilder();
+      long quietSince = System.nanoTime();
+      while (System.nanoTime() - quietSince < 200_000_000L) {
+        String more = "<" + sent.length() + ">";
+        int n = client.write(ByteBuffer.wrap(more.getBytes(StandardCharsets.ISO_8859_1)));
+        sent.append(more, 0, n);
+        quietSince = n > 0 ? System.nanoTime() : quietSince;
+        assertTrue(sent.length() < 4 << 20, "all is read");
+      }
+      front.awaitReceived("<");
+      front.setRoom(Integer.MAX_VALUE);
+      server.acceptInput();
+      front.awaitReceived(sent.toString());
+    }
+    front.awaitEvents(OPENED, CLOSED);
+  }
+
+  @Test
+  void aConnectionIsCutWhateverWaits() throws IOException {
+    Path path = dir.resolve("s");
+    SocketBackend server = (SocketBackend) add("socket,id=s,path=" + path + ",server=on,wait=off");
+    front.setRoom(0);
+    server.attach(front, front.loop);
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path));
+        SocketChannel next = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      send(client, "x".repeat(3 * InputQueue.CAPACITY));
+      byte[] block = new byte[OutputQueue.CAPACITY];
+      TestFrontEnd.await(
+          () -> server.isConnected() && server.write(block, 0, block.length) == 0,
+          () -> "takes all output");
+      AtomicBoolean writable = new AtomicBoolean();
+      server.whenWritable(() -> writable.set(true));
+      server.disconnect();
+      TestFrontEnd.await(writable::get, () -> "the writer waits for ever");
+      front.setRoom(Integer.MAX_VALUE);
+      send(next, "next");
+      server.acceptInput();
+      TestFrontEnd.await(() -> front.received().endsWith("next"), front::received);
+    }
+    TestFrontEnd.await(() -> !server.isConnected(), () -> "still connected");
+    front.awaitEvents(OPENED, CLOSED, OPENED, CLOSED);
+  }
+
+  @Test
+  void whatWasWrittenReachesTheClientBeforeTheEnd() throws Exception {
+    Path path = dir.resolve("s");
+    CharBackend server = add("socket,id=s,path=" + path + ",server=on,wait=off");
+    server.attach(front, front.loop);
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      front.awaitEvents(OPENED);
+      String text = "0123456789".repeat(5_000);
+      TestFrontEnd.writeAll(server, text);
+      CompletableFuture<Void> end = CompletableFuture.runAsync(devices::close);
+      assertEquals(text, readUpTo(client, text.length() + 1));
+      end.get();
+    }
+    assertFalse(Files.exists(path));
   }
 
   @Test
