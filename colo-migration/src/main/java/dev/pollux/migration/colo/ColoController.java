@@ -69,8 +69,6 @@ public final class ColoController {
   /** The present side, or the last one; null before the first. */
   private volatile ColoSide side;
 
-  private volatile boolean active;
-
   /** Of the side before the present one. */
   private volatile ColoStatus.Mode lastMode = ColoStatus.Mode.NONE;
 
@@ -140,17 +138,13 @@ public final class ColoController {
   private void run(ColoSide next) {
     lastMode = lastMode();
     side = next;
-    active = true;
-    try {
-      next.run();
-    } finally {
-      active = false;
-    }
+    next.run();
   }
 
   /** Whether a side still has things to do, so that no new migration may begin. */
   public boolean isActive() {
-    return active;
+    ColoSide now = side;
+    return now != null && !now.isOver();
   }
 
   /** What {@code query-colo-status} tells. Any thread. */
@@ -196,14 +190,14 @@ public final class ColoController {
   /** The manager cuts the connection: known here before anything else is asked. Any thread. */
   public void yank() {
     ColoSide now = side;
-    if (active && now != null) {
+    if (now != null && !now.isOver()) {
       now.link.fail("the manager has cut the connection");
     }
   }
 
   /** Calls for a checkpoint, where this side is a primary. Any thread. */
   public void call(CheckpointCause cause) {
-    if (active && side instanceof ColoPrimary primary) {
+    if (side instanceof ColoPrimary primary && !primary.isOver()) {
       primary.call(cause);
     }
   }
@@ -214,8 +208,8 @@ public final class ColoController {
     if (context.machine().runState().is(RunState.FINISH_MIGRATE)) {
       return Optional.of("Migration is not finalized yet");
     }
-    return active
-            && now != null
+    return now != null
+            && !now.isOver()
             && context.machine().runState().is(RunState.COLO)
             && (now.isLooping() || now.failover() != ColoSide.Failover.NONE)
         ? Optional.of("the guest is stopped for a COLO checkpoint and goes on by itself")

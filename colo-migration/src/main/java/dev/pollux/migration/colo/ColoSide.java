@@ -57,6 +57,9 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
   /** What the guest does once a failover lets it go on, where that holds it. Event loop. */
   private RunState afterFailover;
 
+  /** Nothing more is done to the guest. */
+  private volatile boolean over;
+
   /** The connection was of no use any more before the failover. Set before {@link #failover} is. */
   private volatile boolean broken;
 
@@ -88,6 +91,11 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
   /** Whether checkpoints are being made. */
   boolean isLooping() {
     return looping;
+  }
+
+  /** Whether this side has come to its end, so that the machine may migrate again. */
+  boolean isOver() {
+    return over;
   }
 
   <T> T onLoop(Supplier<T> work) throws IOException {
@@ -133,6 +141,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       boolean _ =
           onLoop(
               () -> {
+                over = true; // before RESUME tells the manager
                 if (machine.runState().is(RunState.COLO)) {
                   machine.goOn(afterFailover);
                 }
@@ -143,6 +152,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
+      over = true;
       link.close();
     }
   }

@@ -10,6 +10,7 @@ import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.JitEngine;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.PcBoard;
@@ -156,6 +157,17 @@ final class LocalMachine implements AutoCloseable {
                 machine.lock().lock();
               }
             });
+  }
+
+  /** Runs something on the event loop whenever the guest goes on. */
+  void onResume(Runnable work) {
+    machine.addListener(
+        new MachineListener() {
+          @Override
+          public void resumed() {
+            work.run();
+          }
+        });
   }
 
   /** Begins to listen; the port. */
