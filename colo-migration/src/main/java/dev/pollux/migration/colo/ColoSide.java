@@ -60,7 +60,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
   /** Nothing more is done to the guest. */
   private volatile boolean over;
 
-  /** The connection was of no use any more before the failover. Set before {@link #failover} is. */
+  /** The connection was of no use any more when the failover was asked for. Set before that. */
   private volatile boolean broken;
 
   /**
@@ -112,7 +112,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       reason = Connections.describe(e);
     }
     link.fail(reason);
-    boolean asked = failover == Failover.COMPLETED && !broken;
+    boolean asked = failover != Failover.NONE && !broken;
     if (!asked) {
       wiring.log().failed(Optional.ofNullable(link.failure()).orElse(reason));
     }
@@ -167,6 +167,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
     if (failover != Failover.NONE) {
       throw new ConfigException("COLO failover is already active");
     }
+    broken = link.failure() != null;
     relaunch();
   }
 
@@ -187,7 +188,6 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
         failover = Failover.RELAUNCH;
         return;
       }
-      broken = link.failure() != null;
       failover = Failover.COMPLETED;
     }
     wiring.status().change(MigrationStatus.COLO, MigrationStatus.COMPLETED);
