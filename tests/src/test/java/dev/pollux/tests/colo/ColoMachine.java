@@ -12,12 +12,18 @@ import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.ConnectException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -45,6 +51,16 @@ final class ColoMachine implements AutoCloseable {
    * @param options more options of {@code run}
    */
   ColoMachine(String name, Path folder, String... options) throws IOException {
+    this(name, folder, List.of(), options);
+  }
+
+  /**
+   * Starts a machine in a JVM with options of its own.
+   *
+   * @param options more options of {@code run}
+   */
+  ColoMachine(String name, Path folder, List<String> jvmOptions, String... options)
+      throws IOException {
     this.name = name;
     this.console = folder.resolve(name + ".console");
     Path socket = folder.resolve(name + ".qmp");
@@ -52,7 +68,7 @@ final class ColoMachine implements AutoCloseable {
     arguments.addAll(List.of(options));
     arguments.addAll(List.of("-display", "none", "-monitor", "none", "-serial", "file:" + console));
     arguments.addAll(List.of("-qmp", "unix:" + socket + ",server=on,wait=off"));
-    process = PolluxProcess.start(arguments.toArray(String[]::new));
+    process = PolluxProcess.start(jvmOptions, arguments.toArray(String[]::new));
     try {
       monitor = connect(socket);
       schema = new SchemaChecker(monitor.execute("query-qmp-schema"));
@@ -184,16 +200,31 @@ final class ColoMachine implements AutoCloseable {
 
   /** All that the guest has printed. */
   String console() {
-    try {
-      return Files.exists(console) ? Files.readString(console, StandardCharsets.ISO_8859_1) : "";
+    return console(0);
+  }
+
+  /** What the guest has printed since a position of its console. */
+  String console(long from) {
+    try (SeekableByteChannel file = Files.newByteChannel(console)) {
+      file.position(from);
+      ByteBuffer bytes = ByteBuffer.allocate((int) Math.max(0, file.size() - from));
+      while (bytes.hasRemaining() && file.read(bytes) >= 0) {}
+      return new String(bytes.array(), 0, bytes.position(), StandardCharsets.ISO_8859_1);
+    } catch (NoSuchFileException e) {
+      return "";
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
+  /** The present end of the guest's console. */
+  long consoleEnd() {
+    return console.toFile().length();
+  }
+
   /** Waits until the guest has printed so many ticks since a position of its console. */
-  void awaitTicks(int from, int number) {
-    awaitThat(number + " ticks", () -> CountedTicks.since(console(), from).size() >= number);
+  void awaitTicks(long from, int number) {
+    awaitThat(number + " ticks", () -> CountedTicks.since(console(from), 0).size() >= number);
   }
 
   long checkpoints() throws IOException, CommandFailed {
@@ -216,10 +247,59 @@ final class ColoMachine implements AutoCloseable {
     }
   }
 
+  /** Its last events, and its COLO and what its threads do just now, where it still runs. */
+  String describe() throws IOException {
+    List<String> last = eventsSince(Math.max(0, mark() - 20));
+    String threads = "";
+    String statistics = "";
+    if (process.process().isAlive()) {
+      signal("CONT");
+      statistics = ask("x-pollux-query-colo-statistics");
+      signal("QUIT"); // which has a JVM print its threads
+      pause(500);
+      threads = process.output();
+    }
+    return "%s: %s\n%s\n%s\n%s\n%s\n"
+        .formatted(
+            name,
+            last,
+            statistics,
+            console(Math.max(0, consoleEnd() - 500)),
+            process.errors(),
+            threads);
+  }
+
+  /** The answer to a command, whatever it is, if one comes. */
+  private String ask(String command) throws IOException {
+    try {
+      return monitor
+          .send("execute", command, JSON.createObjectNode())
+          .get(5, TimeUnit.SECONDS)
+          .toString();
+    } catch (ExecutionException | InterruptedException | TimeoutException e) {
+      return command + ": " + e;
+    }
+  }
+
   /** {@code kill -9}. */
   void kill() {
     process.process().destroyForcibly();
     process.process().onExit().join();
+  }
+
+  /**
+   * Sends its process a signal.
+   *
+   * @param signal the name, for instance {@code STOP}
+   */
+  void signal(String signal) throws IOException {
+    Process kill =
+        new ProcessBuilder("kill", "-" + signal, Long.toString(process.process().pid()))
+            .inheritIO()
+            .start();
+    if (kill.onExit().join().exitValue() != 0) {
+      fail("%s: kill -%s".formatted(name, signal));
+    }
   }
 
   @Override

@@ -3,12 +3,9 @@ package dev.pollux.tests.colo;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.pollux.cli.demo.CountingGuest;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Two machines in processes of their own that become a pair. */
@@ -25,17 +22,16 @@ final class ColoPair implements AutoCloseable {
    */
   record Settings(boolean multifd, int delay) {}
 
-  private final Path folder;
+  private final ColoMachines machines;
   private final Settings settings;
   private final ColoMachine primary;
   private ColoMachine secondary;
 
   /** Starts both machines; they know nothing of each other yet. */
   ColoPair(Path folder, Settings settings) throws IOException {
-    this.folder = folder;
+    this.machines = new ColoMachines(folder, PAGES, STEPS, List.of());
     this.settings = settings;
-    Files.write(folder.resolve("guest"), CountingGuest.image(PAGES, STEPS));
-    primary = new ColoMachine("primary", folder, guestOptions());
+    primary = machines.start("primary");
     try {
       startSecondary("secondary");
     } catch (IOException | AssertionError e) {
@@ -44,17 +40,18 @@ final class ColoPair implements AutoCloseable {
     }
   }
 
-  private String[] guestOptions(String... more) {
-    List<String> options =
-        new ArrayList<>(List.of("-m", "16", "-kernel", folder.resolve("guest").toString()));
-    options.addAll(List.of(more));
-    return options.toArray(String[]::new);
+  /** Makes a pair of a machine that runs and one that waits. */
+  ColoPair(ColoMachines machines, Settings settings, ColoMachine primary, ColoMachine secondary) {
+    this.machines = machines;
+    this.settings = settings;
+    this.primary = primary;
+    this.secondary = secondary;
   }
 
   /** Starts a machine that waits for a primary, in place of the one that there was. */
   void startSecondary(String name) throws IOException {
     ColoMachine old = secondary;
-    secondary = new ColoMachine(name, folder, guestOptions("-incoming", "defer"));
+    secondary = machines.startWaiting(name);
     if (old != null) {
       old.close();
     }
@@ -71,8 +68,8 @@ final class ColoPair implements AutoCloseable {
   void configure(ColoMachine machine) throws IOException, CommandFailed {
     machine.run(
         "migrate-set-capabilities",
-        "{'capabilities':[%s{'capability':'return-path','state':true},{'capability':'x-colo','state':true},{'capability':'events','state':true}]}"
-            .formatted(settings.multifd() ? "{'capability':'multifd','state':true}," : ""));
+        "{'capabilities':[{'capability':'multifd','state':%b},{'capability':'return-path','state':true},{'capability':'x-colo','state':true},{'capability':'events','state':true}]}"
+            .formatted(settings.multifd()));
     machine.run(
         "migrate-set-parameters",
         "{'multifd-channels':4,'x-checkpoint-delay':%d,'max-bandwidth':1000000000,'downtime-limit':30000}"

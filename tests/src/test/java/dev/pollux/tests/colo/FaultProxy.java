@@ -6,12 +6,14 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Stands between the two sides of a pair and does to their connection what a {@link Fault} says,
- * once it is armed.
+ * Stands between the two sides of a pair and does to their connections what a {@link Fault} says,
+ * once it is armed. The first connection is the main one; those of multifd share its fate.
  */
 final class FaultProxy implements AutoCloseable {
   /** What happens. */
@@ -20,7 +22,7 @@ final class FaultProxy implements AutoCloseable {
     CUT,
     /** A byte comes through changed. */
     CORRUPT,
-    /** Nothing comes through any more, and nobody says so. */
+    /** Nothing comes through until {@link #release}, and nobody says so. */
     STALL
   }
 
@@ -49,19 +51,19 @@ final class FaultProxy implements AutoCloseable {
   private final ServerSocket server;
   private final int target;
   private final CompletableFuture<Void> happened = new CompletableFuture<>();
-  private Socket primary;
-  private Socket secondary;
 
   // Guarded by this.
+  private final List<Socket> sockets = new ArrayList<>();
   private Fault fault;
   private boolean counting;
   private long left;
   private boolean stalled;
+  private boolean cut;
 
   /** Connects who comes with the port of the secondary. */
   FaultProxy(int target) throws IOException {
     this.target = target;
-    server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+    server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
     Thread.ofPlatform().daemon(true).start(this::accept);
   }
 
@@ -83,40 +85,44 @@ final class FaultProxy implements AutoCloseable {
 
   private void accept() {
     try {
-      Socket p = server.accept();
-      Socket s = new Socket(InetAddress.getLoopbackAddress(), target);
-      p.setTcpNoDelay(true);
-      s.setTcpNoDelay(true);
-      synchronized (this) {
-        primary = p;
-        secondary = s;
+      for (boolean main = true; ; main = false) {
+        Socket primary = server.accept();
+        Socket secondary = new Socket(InetAddress.getLoopbackAddress(), target);
+        primary.setTcpNoDelay(true);
+        secondary.setTcpNoDelay(true);
+        synchronized (this) {
+          sockets.add(primary);
+          sockets.add(secondary);
+        }
+        boolean messages = main;
+        Thread.ofPlatform().daemon(true).start(() -> pump(primary, secondary, true, false));
+        Thread.ofPlatform().daemon(true).start(() -> pump(secondary, primary, false, messages));
       }
-      Thread.ofPlatform().daemon(true).start(() -> pump(p, s, true));
-      Thread.ofPlatform().daemon(true).start(() -> pump(s, p, false));
     } catch (IOException e) {
-      // Closed before anybody came.
+      // Closed, or the secondary has gone.
     }
   }
 
-  private void pump(Socket from, Socket to, boolean toSecondary) {
+  /**
+   * @param messages what comes are messages, which are looked at one by one
+   */
+  private void pump(Socket from, Socket to, boolean toSecondary, boolean messages) {
     byte[] bytes = new byte[64 << 10];
     try {
       InputStream in = from.getInputStream();
       OutputStream out = to.getOutputStream();
-      // Messages to the primary are read one by one.
-      int most = toSecondary ? bytes.length : 4;
       while (true) {
-        int n = toSecondary ? in.read(bytes, 0, most) : in.readNBytes(bytes, 0, most);
+        int n = messages ? in.readNBytes(bytes, 0, 4) : in.read(bytes);
         if (n <= 0) {
           break;
         }
-        int pass = inspect(bytes, n, toSecondary);
+        int pass = inspect(bytes, n, toSecondary, messages);
         out.write(bytes, 0, pass);
         if (pass < n) {
-          if (isStalled()) {
-            return;
+          if (!awaitRelease()) {
+            break;
           }
-          break;
+          out.write(bytes, pass, n - pass);
         }
       }
     } catch (IOException e) {
@@ -125,19 +131,35 @@ final class FaultProxy implements AutoCloseable {
     cut();
   }
 
-  private synchronized boolean isStalled() {
-    return stalled;
+  /** Waits while nothing comes through; whether the rest does now. */
+  private synchronized boolean awaitRelease() {
+    boolean held = stalled;
+    try {
+      while (stalled && !cut) {
+        wait();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+    return held && !cut;
+  }
+
+  /** What was held comes through, and all that follows. */
+  synchronized void release() {
+    stalled = false;
+    notifyAll();
   }
 
   /** Looks at bytes on their way; how many of them come through. */
-  private synchronized int inspect(byte[] bytes, int n, boolean toSecondary) {
+  private synchronized int inspect(byte[] bytes, int n, boolean toSecondary, boolean messages) {
     if (stalled) {
       return 0;
     }
     if (fault == null) {
       return n;
     }
-    if (!counting && !toSecondary && fault.at().code() == code(bytes)) {
+    if (!counting && messages && fault.at().code() == code(bytes)) {
       counting = true;
       if (!fault.toSecondary()) {
         left = fault.at().before() ? 0 : 4 + left;
@@ -176,15 +198,15 @@ final class FaultProxy implements AutoCloseable {
         | message[3] & 0xff;
   }
 
-  /** Ends both connections. */
+  /** Ends all connections. */
   synchronized void cut() {
-    for (Socket socket : new Socket[] {primary, secondary}) {
-      if (socket != null) {
-        try {
-          socket.close();
-        } catch (IOException e) {
-          // Gone already.
-        }
+    cut = true;
+    notifyAll();
+    for (Socket socket : sockets) {
+      try {
+        socket.close();
+      } catch (IOException e) {
+        // Gone already.
       }
     }
   }

@@ -15,20 +15,29 @@ public final class JavaCommand {
    * added.
    */
   public static List<String> of(String... options) {
+    return of(System.getProperty("java.class.path"), List.of(options));
+  }
+
+  private static List<String> of(String classPath, List<String> options) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(option -> option.startsWith("--"))
         .forEach(command::add);
     command.add("-XX:+UseSerialGC");
-    command.addAll(List.of(options));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.addAll(options);
+    command.addAll(List.of("-cp", classPath));
     return command;
   }
 
   /** {@code pollux} with arguments, which may be added. */
   public static List<String> pollux(String... options) {
-    List<String> command = of(options);
+    return pollux(System.getProperty("java.class.path"), List.of(options));
+  }
+
+  /** The same with another class path. */
+  static List<String> pollux(String classPath, List<String> options) {
+    List<String> command = of(classPath, options);
     command.add("dev.pollux.cli.Main");
     return command;
   }

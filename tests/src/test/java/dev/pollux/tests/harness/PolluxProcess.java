@@ -2,14 +2,18 @@ package dev.pollux.tests.harness;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -27,6 +31,13 @@ import java.util.stream.Stream;
  */
 public final class PolluxProcess implements AutoCloseable {
   private static final int SHOWN_AT_FAILURE = 4000;
+  private static final String CLASS_PATH = System.getProperty("java.class.path");
+
+  /** Without the folder of the tests: the JVM keeps classes of archives only. */
+  private static final String PROGRAM_PATH =
+      Arrays.stream(CLASS_PATH.split(File.pathSeparator))
+          .filter(entry -> !Files.isDirectory(Path.of(entry)))
+          .collect(Collectors.joining(File.pathSeparator));
 
   /** Engine of the machines whose test does not choose one, as {@code -accel} names it; or null. */
   private static final String ACCEL = System.getProperty("tests.accel");
@@ -55,12 +66,39 @@ public final class PolluxProcess implements AutoCloseable {
    * choose an engine gets that of {@code -Dtests.accel}.
    */
   public static PolluxProcess start(Path folder, String... arguments) {
-    List<String> command = JavaCommand.pollux("-Xmx1g");
+    return run(
+        new ProcessBuilder(command(CLASS_PATH, List.of(), arguments)).directory(folder.toFile()));
+  }
+
+  /** Starts {@code pollux} with arguments in a JVM with more options. */
+  public static PolluxProcess start(List<String> jvmOptions, String... arguments) {
+    String path = jvmOptions.isEmpty() ? CLASS_PATH : PROGRAM_PATH;
+    return run(new ProcessBuilder(command(path, jvmOptions, arguments)));
+  }
+
+  private static List<String> command(
+      String classPath, List<String> jvmOptions, String... arguments) {
+    List<String> command = JavaCommand.pollux(classPath, Stream.concat(Stream.of("-Xmx1g"), jvmOptions.stream()).toList());
     command.addAll(List.of(arguments));
     if (ACCEL != null && choosesNoEngine(arguments)) {
       command.addAll(List.of("-accel", ACCEL));
     }
-    return run(new ProcessBuilder(command).directory(folder.toFile()));
+    return command;
+  }
+
+  /**
+   * Has the program trained, as its launcher does: processes with the options that this returns
+   * start in half the time. Takes some seconds.
+   *
+   * @param folder where the file goes that they load their classes from
+   * @return none where the program is no archive, but folders
+   */
+  public static List<String> train(Path folder) {
+    Path cache = folder.resolve("pollux.aot");
+    try (PolluxProcess training = start(List.of("-XX:AOTCacheOutput=" + cache), "train")) {
+      boolean done = training.await(Duration.ofMinutes(2)) == 0 && Files.exists(cache);
+      return done ? List.of("-XX:AOTCache=" + cache, "-Xlog:aot=off", "-Xlog:cds=off") : List.of();
+    }
   }
 
   private static boolean choosesNoEngine(String... arguments) {
