@@ -78,7 +78,9 @@ public final class PolluxProcess implements AutoCloseable {
 
   private static List<String> command(
       String classPath, List<String> jvmOptions, String... arguments) {
-    List<String> command = JavaCommand.pollux(classPath, Stream.concat(Stream.of("-Xmx1g"), jvmOptions.stream()).toList());
+    List<String> command =
+        JavaCommand.pollux(
+            classPath, Stream.concat(Stream.of("-Xmx1g"), jvmOptions.stream()).toList());
     command.addAll(List.of(arguments));
     if (ACCEL != null && choosesNoEngine(arguments)) {
       command.addAll(List.of("-accel", ACCEL));
