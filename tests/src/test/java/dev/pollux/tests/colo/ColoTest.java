@@ -195,7 +195,7 @@ class ColoTest {
       s.awaitThat("running", () -> state(s).equals("running"));
 
       p.awaitTicks(p.console().length(), 20);
-      final long before = CountedTicks.last(s.console()) / 2;
+      final long before = CountedTicks.last(p.console()) / 2;
       int mark = s.mark();
       int from = s.console().length();
       p.run("system_reset");
