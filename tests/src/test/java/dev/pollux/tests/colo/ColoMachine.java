@@ -32,6 +32,7 @@ import java.util.function.BooleanSupplier;
 final class ColoMachine implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final int SHOWN_AT_FAILURE = 500;
 
   private final String name;
   private final PolluxProcess process;
@@ -191,8 +192,13 @@ final class ColoMachine implements AutoCloseable {
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() > end) {
         fail(
-            "%s: not within %s: %s; error output: %s"
-                .formatted(name, PATIENCE, what, process.errors()));
+            "%s: not within %s: %s; console ends with: %s; error output: %s"
+                .formatted(
+                    name,
+                    PATIENCE,
+                    what,
+                    console(Math.max(0, consoleEnd() - SHOWN_AT_FAILURE)),
+                    process.errors()));
       }
       pause(10);
     }
@@ -264,7 +270,7 @@ final class ColoMachine implements AutoCloseable {
             name,
             last,
             statistics,
-            console(Math.max(0, consoleEnd() - 500)),
+            console(Math.max(0, consoleEnd() - SHOWN_AT_FAILURE)),
             process.errors(),
             threads);
   }
