@@ -352,7 +352,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       }
     }
     if (keyCount == keys.length) {
-      clear();
+      clear("more execution keys than jump tables");
     }
     keys[keyCount] = withoutMode;
     return keyCount++ * JitLayout.GROUP_TABLES;
@@ -391,7 +391,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private JitBlock translate(long rip, int key, long host) {
     if (!cache.fits(LARGEST_BLOCK)) {
-      clear();
+      clear("no room is left");
     }
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     if (!watch(host)) {
@@ -572,9 +572,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   // ---- dropping ----
 
-  private void clear() {
+  private void clear(String why) {
     statistics.clears++;
-    translationLog.dropped("all code dropped");
+    translationLog.dropped("all code dropped: " + why);
     blocks.clear();
     cache.clear();
     exits.clear();
@@ -611,7 +611,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   @Override
   public void flushCode() {
     interpreter.flushCode();
-    clear();
+    clear("the machine asks for it");
   }
 
   private void dropPage(long hostPage) {

@@ -55,8 +55,11 @@ public final class JitLayout {
   /** Bytes used. */
   public static final int SIZE = SPINS + 4 - CpuLayout.JIT;
 
-  /** Jump cache: this many execution keys, modes of the software TLB aside, have tables. */
-  public static final int JUMP_GROUPS = 4;
+  /**
+   * Jump cache: this many execution keys, modes of the software TLB aside, have tables. Linux comes
+   * to five while it boots.
+   */
+  public static final int JUMP_GROUPS = 8;
 
   /** Tables of such a key: one for each mode, one not used. */
   public static final int GROUP_TABLES = 4;
