@@ -214,11 +214,16 @@ public final class RamBlock implements AutoCloseable {
         if (client == WriteClient.CODE) {
           forgetCode(page);
         }
+        // A log may be taken, and the page armed again, as soon as it is told: that has to stay. A
+        // snapshot copies without a lock and sees by the bit that nobody has written yet.
+        if (client != WriteClient.CODE && client != WriteClient.COPY) {
+          clearBits(page, client.bit());
+        }
         WriteWatcher watcher = watchers[client.ordinal()];
         if (watcher != null) {
           watcher.beforeWrite(this, page);
         }
-        if (client != WriteClient.CODE) {
+        if (client == WriteClient.COPY) {
           clearBits(page, client.bit());
         }
       }

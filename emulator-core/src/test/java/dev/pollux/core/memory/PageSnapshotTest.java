@@ -91,6 +91,26 @@ class PageSnapshotTest {
     }
   }
 
+  /** A log that is taken in the middle of a write, whose page is armed again before it is made. */
+  @Test
+  void pageThatIsArmedWhileItsWriterTellsStaysArmed() throws IOException {
+    try (RamBlock ram = new RamBlock("ram", 16 << 12, false)) {
+      DirtyLog log = new DirtyLog(ram);
+      log.start();
+      long[] taken = log.emptySet();
+      ram.setWatcher(
+          WriteClient.MIGRATION,
+          (block, page) -> {
+            log.beforeWrite(block, page);
+            log.take(taken);
+            block.watch(WriteClient.MIGRATION.bit(), taken);
+          });
+      put(ram, 3, 1);
+      assertEquals(1 << 3, taken[0]);
+      assertTrue(ram.isWatched(WriteClient.MIGRATION, 3), "its next write is told again");
+    }
+  }
+
   @Test
   void armsExactlyThePagesOfASet() throws IOException {
     try (RamBlock ram = new RamBlock("ram", 200 << 12, false)) {
