@@ -177,6 +177,13 @@ final class GuestExecutor implements AutoCloseable {
     machine.load(address, bytes);
   }
 
+  /** What is in memory from {@code address} on. */
+  byte[] read(long address, int length) {
+    byte[] bytes = new byte[length];
+    RawMemory.copyOut(address + memoryShift, bytes, 0, length);
+    return bytes;
+  }
+
   /** True if generated code of the present state would execute {@code insn} itself. */
   boolean translates(Insn insn) {
     return machine.jit().translates(insn);

@@ -72,7 +72,15 @@ final class Window {
 
   static final long EXIT_32 = STUB + 0x1800;
 
+  /** More than any operand has, in bytes. */
+  private static final int LARGEST_OPERAND = 512;
+
   private Window() {}
+
+  /** True if an operand at {@code address} lies on what only the host has, or reaches into it. */
+  static boolean isHostOnly(long address) {
+    return address > STUB - LARGEST_OPERAND && address < STUB + HOST_LENGTH;
+  }
 
   /** True if a sequence that ends at {@code end} can be left there. */
   static boolean hasExit(long end) {
