@@ -119,14 +119,14 @@ public final class CpuLayout {
 
   /**
    * u32, non-zero: engines return to the vCPU's loop at the next block boundary. Set from any
-   * thread.
+   * thread. Four bytes that stay zero follow, so that generated code can take it for a u64.
    */
-  public static final int EXIT_REQUEST = PENDING + 4;
+  public static final int EXIT_REQUEST = (PENDING + 4 + 7) & -8;
 
   /**
    * u32: not 0 while no instruction executes: {@link #HALTED_WAITING} or {@link #HALTED_SHUTDOWN}.
    */
-  public static final int HALTED = EXIT_REQUEST + 4;
+  public static final int HALTED = EXIT_REQUEST + 8;
 
   /** {@link #HALTED}: by HLT, until an interrupt. */
   public static final int HALTED_WAITING = 1;

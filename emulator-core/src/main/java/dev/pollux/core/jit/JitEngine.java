@@ -279,7 +279,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         || currentKey() != (block.key & ~MODE | block.code.modeAfter(i))) {
       return null;
     }
-    return execute(block.entry + block.code.resumeAfter(i), block.units());
+    return execute(block.start + block.code.resumeAfter(i), block.units());
   }
 
   /** Runs generated code until it leaves; all state is in the state block before and after. */
@@ -566,7 +566,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         && to.key == (from.key & ~MODE | link.mode())
         && to.rip == from.rip + link.target()
         && to.hostCode == from.hostCode + link.target()) {
-      blocks.link(from.entry + link.jumpAt(), from.entry + link.stub(), to);
+      blocks.link(from.start + link.jumpAt(), from.start + link.stub(), to, link.polls());
     }
   }
 

@@ -37,7 +37,7 @@ final class JitLog {
       event(
           "translated %016x, %d instructions of %d bytes, to %d bytes at %x, key %x"
               .formatted(
-                  block.rip, block.insns.length, block.length, hostBytes, block.entry, block.key));
+                  block.rip, block.insns.length, block.length, hostBytes, block.start, block.key));
     }
     if (log.has(TraceLog.Item.IN_ASM)) {
       StringBuilder text = new StringBuilder("----------------\nIN:\n");
@@ -97,16 +97,16 @@ final class JitLog {
   /** Each guest instruction beside its host code, then what lies out of line. */
   private String sideBySide(JitBlock block, int hostBytes) {
     byte[] host = new byte[hostBytes];
-    RawMemory.copyOut(block.entry, host, 0, hostBytes);
+    RawMemory.copyOut(block.start, host, 0, hostBytes);
     StringBuilder text = new StringBuilder("OUT: [size=" + hostBytes + "]\n");
     int at = block.code.bodyAt();
-    append(text, "(entry)", block.entry, host, 0, at);
+    append(text, "(entry)", block.start, host, 0, at);
     for (int i = 0; i < block.insns.length; i++) {
       int end = block.code.endOf(i);
-      append(text, guest(block, i), block.entry, host, at, end);
+      append(text, guest(block, i), block.start, host, at, end);
       at = end;
     }
-    append(text, "(ways out)", block.entry, host, at, hostBytes);
+    append(text, "(ways out)", block.start, host, at, hostBytes);
     return text.toString();
   }
 

@@ -106,9 +106,11 @@ public final class BlockTable {
   /**
    * Lets the jump whose displacement is at {@code patched} go to {@code to} until that is dropped;
    * then to {@code stub} again.
+   *
+   * @param polls whether the jump has to look for requests
    */
-  public void link(long patched, long stub, JitBlock to) {
-    cache.patch32(patched, (int) (to.entry - (patched + 4)));
+  public void link(long patched, long stub, JitBlock to, boolean polls) {
+    cache.patch32(patched, (int) ((polls ? to.start : to.entry) - (patched + 4)));
     to.addIncoming(patched, stub);
   }
 

@@ -34,7 +34,10 @@ public final class JitBlock {
   /** The guest instructions. */
   public final Insn[] insns;
 
-  /** Address to enter at, all registers loaded by the way in. */
+  /** Address of the code, where jumps enter that have to look for requests. */
+  public final long start;
+
+  /** Address to enter at otherwise, all registers loaded by the way in. */
   public final long entry;
 
   public final BlockCode code;
@@ -68,7 +71,7 @@ public final class JitBlock {
       long secondPage,
       int length,
       Insn[] insns,
-      long entry,
+      long start,
       BlockCode code,
       byte[] looked,
       int firstLooked) {
@@ -78,7 +81,8 @@ public final class JitBlock {
     this.secondPage = secondPage;
     this.length = length;
     this.insns = insns;
-    this.entry = entry;
+    this.start = start;
+    this.entry = start + code.entryAt();
     this.code = code;
     this.looked = looked;
     this.firstLooked = firstLooked;

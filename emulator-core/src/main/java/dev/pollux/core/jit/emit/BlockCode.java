@@ -11,6 +11,7 @@ public final class BlockCode {
   private final int[] resume;
   private final int[] modes;
   private final boolean[] interpreted;
+  private final int entryAt;
   private final int bodyAt;
   private final int[] ends;
   private final boolean simd;
@@ -21,6 +22,7 @@ public final class BlockCode {
       int[] resume,
       int[] modes,
       boolean[] interpreted,
+      int entryAt,
       int bodyAt,
       int[] ends,
       boolean simd,
@@ -29,6 +31,7 @@ public final class BlockCode {
     this.resume = resume;
     this.modes = modes;
     this.interpreted = interpreted;
+    this.entryAt = entryAt;
     this.bodyAt = bodyAt;
     this.ends = ends;
     this.simd = simd;
@@ -64,6 +67,14 @@ public final class BlockCode {
    */
   public int endOf(int insn) {
     return ends[insn];
+  }
+
+  /**
+   * Offset of where the block is entered. Before that stands a poll, at which jumps enter that may
+   * close a loop.
+   */
+  public int entryAt() {
+    return entryAt;
   }
 
   /** Offset of the first guest instruction's code, behind what prepares for the block. */
@@ -105,6 +116,8 @@ public final class BlockCode {
    *
    * @param stub offset of the code that the displacement leads to at first
    * @param target of the jump, relative to the block's first guest instruction
+   * @param polls whether the jump may close a loop, so that it has to look for requests
    */
-  public record Link(int numberAt, int mode, int jumpAt, int stub, long target) implements Exit {}
+  public record Link(int numberAt, int mode, int jumpAt, int stub, long target, boolean polls)
+      implements Exit {}
 }

@@ -221,6 +221,10 @@ public final class BlockCompiler {
 
     flags = Flags.MEMORY;
     mode = context.mmuMode();
+    Label leave = label();
+    common.poll(leave);
+    defer(leave, () -> leaveTo(context.rip()));
+    int entryAt = asm.position();
     if (context.secondPage() != 0) {
       checkSecondPage();
     }
@@ -268,7 +272,7 @@ public final class BlockCompiler {
       exits.add(new BlockCode.Interpret(exit(), slow.mode(), slow.insn()));
     }
     asm.checkResolved();
-    return new BlockCode(exits, resume, modes, interpreted, bodyAt, ends, simd, x87);
+    return new BlockCode(exits, resume, modes, interpreted, entryAt, bodyAt, ends, simd, x87);
   }
 
   /**
@@ -980,8 +984,8 @@ public final class BlockCompiler {
   }
 
   /**
-   * Flags that only the jump's target may read are saved on the way there. Without that and without
-   * a poll the conditional jump itself is what leads to the target's code one day.
+   * Flags that only the jump's target may read are saved on the way there. Without that the
+   * conditional jump itself is what leads to the target's code one day.
    */
   private void conditionalJump(Insn insn) {
     long offset = offsets[current] + insn.length + insn.imm;
@@ -992,7 +996,7 @@ public final class BlockCompiler {
     Flags atBranch = flags;
     int branch = current;
     boolean saves = flags == Flags.HOST && plan.taken(branch) != 0;
-    if (!saves && !polls(offset) && inPage(offset)) {
+    if (!saves && inPage(offset)) {
       linkLater(taken, jumpAt, offset);
       return;
     }
@@ -1103,9 +1107,10 @@ public final class BlockCompiler {
     defer(
         miss,
         () -> {
+          asm.mov(QWORD, S1, state(CpuLayout.RIP));
           compareCanonical();
           asm.jcc(Cond.NE, bad);
-          leaveToScratch();
+          exitToRip();
         });
     defer(
         bad,
@@ -1126,19 +1131,12 @@ public final class BlockCompiler {
   void jumpToScratch(boolean resumes) {
     Label miss = label();
     jumpToScratch(resumes, miss);
-    defer(miss, this::leaveToScratch);
-  }
-
-  private void leaveToScratch() {
-    asm.mov(QWORD, state(CpuLayout.RIP), S1);
-    exits.add(new BlockCode.Jump(exit(), mode));
+    defer(miss, this::exitToRip);
   }
 
   private void jumpToScratch(boolean resumes, Label miss) {
     int table = JitLayout.jumpTable(context.table() + mode);
-    common.hashTarget();
-    common.poll(miss);
-    common.compareTarget(table, miss);
+    common.findTarget(table, miss);
     if (resumes) {
       asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
     }
@@ -1157,12 +1155,6 @@ public final class BlockCompiler {
 
   /** Goes on at a guest address known now. Live flags are in memory, or dead. */
   private void jumpTo(long offset) {
-    long rip = context.rip() + offset;
-    if (polls(offset)) {
-      Label leave = label();
-      common.poll(leave);
-      defer(leave, () -> leaveTo(rip));
-    }
     if (inPage(offset)) {
       Label stub = label();
       asm.jmpNear(stub);
@@ -1170,6 +1162,10 @@ public final class BlockCompiler {
       return;
     }
     Label miss = label();
+    long rip = context.rip() + offset;
+    if (polls(offset)) {
+      common.poll(miss);
+    }
     Mem entry = state(JitLayout.jumpTable(context.table() + mode) + JitLayout.jumpEntry(rip));
     if (rip == (int) rip) {
       asm.cmp(QWORD, entry, (int) rip);
@@ -1184,20 +1180,26 @@ public final class BlockCompiler {
 
   /**
    * The jump to {@code stub} whose displacement is at {@code jumpAt} is to be patched to go to the
-   * code of a place in the block's page.
+   * code of a place in the block's page; to its poll if the jump may close a loop.
    */
   private void linkLater(Label stub, int jumpAt, long offset) {
+    boolean polls = polls(offset);
     defer(
         stub,
         () -> {
           int at = asm.position();
           setRip(context.rip() + offset);
-          exits.add(new BlockCode.Link(exit(), mode, jumpAt, at, offset));
+          exits.add(new BlockCode.Link(exit(), mode, jumpAt, at, offset, polls));
         });
   }
 
   private void leaveTo(long rip) {
     setRip(rip);
+    exitToRip();
+  }
+
+  /** Leaves; RIP is set. */
+  private void exitToRip() {
     exits.add(new BlockCode.Jump(exit(), mode));
   }
 

@@ -82,16 +82,18 @@ final class CommonCode {
         });
   }
 
-  private static final Fragment HASH_TARGET =
-      Fragment.of(
+  private static final Fragment FIND_TARGET =
+      Fragment.open(
           asm -> {
+            asm.mov(QWORD, state(CpuLayout.RIP), S1);
             asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
             asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
             asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
+            asm.xor(QWORD, S1, Mem.of(STATE, S2, 1, LATER));
           });
 
-  private static final Fragment COMPARE_TARGET =
-      Fragment.jumping(Cond.NE, asm -> asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, LATER)));
+  private static final Fragment UNLESS_FOUND =
+      Fragment.jumping(Cond.NE, asm -> asm.or(QWORD, S1, state(CpuLayout.EXIT_REQUEST)));
 
   private static final Fragment JUMP_TO_TARGET =
       Fragment.open(asm -> asm.jmp(Mem.of(STATE, S2, 1, LATER)));
@@ -142,15 +144,17 @@ final class CommonCode {
     ADD_HOST_PAGE[mode].appendTo(code);
   }
 
-  /** From the guest address in scratch 1 to the offset of its entry in a jump table: scratch 2. */
-  void hashTarget() {
-    HASH_TARGET.appendTo(code);
-  }
-
-  /** Jumps to {@code miss} unless the entry at scratch 2 is that of the address in scratch 1. */
-  void compareTarget(int table, Label miss) {
-    int end = COMPARE_TARGET.appendTo(code);
-    code.patch(end - JCC_OPCODE - FIELD, FIELD, table);
+  /**
+   * From the guest address in scratch 1, which becomes RIP, to the offset of its entry in a jump
+   * table: scratch 2. Jumps to {@code miss} if it has none, or if somebody wants the vCPU's
+   * attention; both in one jump, because fewer jumps let processors predict the indirect one behind
+   * them better. Destroys scratch 1.
+   */
+  void findTarget(int table, Label miss) {
+    FIND_TARGET.appendTo(code);
+    code.reserve(FIELD);
+    code.put32(table);
+    UNLESS_FOUND.appendTo(code);
     asm.displacementTo(miss);
   }
 

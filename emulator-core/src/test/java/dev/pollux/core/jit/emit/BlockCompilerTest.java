@@ -55,7 +55,7 @@ class BlockCompilerTest {
   private BlockCompiler compiler;
   private long page;
   private BlockCode code;
-  private long entry;
+  private long start;
 
   @BeforeEach
   void open() throws Exception {
@@ -118,9 +118,8 @@ class BlockCompilerTest {
     for (int i = 0; i < code.exits().size(); i++) {
       compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, i);
     }
-    entry = cache.append(compiler.assembler().code());
-    NativeCall.call(stubs.enter(), state.address(), entry, 0);
-    return code.exits().get(state.u32(JitLayout.EXIT));
+    start = cache.append(compiler.assembler().code());
+    return resume(code.entryAt());
   }
 
   private long gpr(Gpr register) {
@@ -432,6 +431,46 @@ class BlockCompilerTest {
   }
 
   @Test
+  void jumpsThatCloseALoopLookForRequestsAtTheStart() {
+    BlockCode.Exit exit = run(a -> a.db(0x74, 0xfe)); // JE to itself
+    assertEquals(false, ((BlockCode.Link) exit).polls());
+    state.setU16(JitLayout.FLAGS, JitLayout.packFlags(1 << 6));
+    exit = resume(code.entryAt());
+    assertEquals(true, ((BlockCode.Link) exit).polls());
+    assertEquals(CODE, state.rip());
+
+    state.setRip(0);
+    state.setExitRequest(true);
+    assertEquals(exit, resume(code.entryAt()), "entered past the poll");
+    assertEquals(BlockCode.Jump.class, resume(0).getClass());
+    assertEquals(CODE, state.rip());
+  }
+
+  @Test
+  void indirectJumpsLookForRequests() {
+    run(a -> a.mov(DWORD, Gpr.RBX, 7));
+    long other = start + code.entryAt();
+    long target = CODE + 0x1234;
+    long jumpEntry =
+        state.address() + JitLayout.jumpTable(TlbLayout.KERNEL) + JitLayout.jumpEntry(target);
+    set(Gpr.RAX, target);
+    set(Gpr.RBX, 0);
+    assertEquals(BlockCode.Jump.class, run(a -> a.jmp(Gpr.RAX)).getClass());
+    assertEquals(target, state.rip());
+
+    RawMemory.putLong(jumpEntry, target);
+    RawMemory.putLong(jumpEntry + 8, other);
+    state.setRip(0);
+    state.setExitRequest(true);
+    resume(code.entryAt());
+    assertEquals(target, state.rip());
+    assertEquals(0, gpr(Gpr.RBX), "left before the target's code");
+    state.setExitRequest(false);
+    resume(code.entryAt());
+    assertEquals(7, gpr(Gpr.RBX));
+  }
+
+  @Test
   void repeatedStringInstructionsStopWhereTheTlbKnowsNoMore() {
     set(Gpr.RDI, DATA + 0xff0);
     set(Gpr.RCX, 5);
@@ -591,7 +630,7 @@ class BlockCompilerTest {
 
   /** Enters the code of the last {@link #run} again. */
   private BlockCode.Exit resume(int offset) {
-    NativeCall.call(stubs.enter(), state.address(), entry + offset, 0);
+    NativeCall.call(stubs.enter(), state.address(), start + offset, 0);
     return code.exits().get(state.u32(JitLayout.EXIT));
   }
 }

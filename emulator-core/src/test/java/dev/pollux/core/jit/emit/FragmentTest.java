@@ -71,12 +71,17 @@ class FragmentTest {
   void jumpNamesBothFieldsOfTheEntry() {
     int table = JitLayout.jumpTable(3);
     Label miss = new Label();
-    common.compareTarget(table, miss);
+    common.findTarget(table, miss);
     common.jumpToTarget(table);
     copied.bind(miss);
 
     Label expectedMiss = new Label();
-    assembled.cmp(OpSize.QWORD, RegisterMap.S1, entry(table));
+    assembled.mov(OpSize.QWORD, RegisterMap.state(CpuLayout.RIP), RegisterMap.S1);
+    assembled.imul(OpSize.DWORD, RegisterMap.S2, RegisterMap.S1, JitLayout.JUMP_HASH);
+    assembled.shr(OpSize.DWORD, RegisterMap.S2, JitLayout.JUMP_HASH_SHIFT);
+    assembled.and(OpSize.DWORD, RegisterMap.S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
+    assembled.xor(OpSize.QWORD, RegisterMap.S1, entry(table));
+    assembled.or(OpSize.QWORD, RegisterMap.S1, RegisterMap.state(CpuLayout.EXIT_REQUEST));
     assembled.jcc(Cond.NE, expectedMiss);
     assembled.jmp(entry(table + 8));
     assembled.bind(expectedMiss);

@@ -143,7 +143,7 @@ class SystemCodeTest {
     for (int i = 0; i < code.exits().size(); i++) {
       compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, i);
     }
-    long entry = cache.append(compiler.assembler().code());
+    long start = cache.append(compiler.assembler().code());
     for (int table = 0; table < JitLayout.JUMP_TABLES; table++) {
       RawMemory.putLong(state.address() + JitLayout.jumpTable(table), 1);
     }
@@ -153,7 +153,7 @@ class SystemCodeTest {
       machine.vcpu().mmu().read64(GDT);
     }
     state.setU16(JitLayout.FLAGS, JitLayout.packFlags(state.rflags()));
-    NativeCall.call(stubs.enter(), state.address(), entry, 0);
+    NativeCall.call(stubs.enter(), state.address(), start + code.entryAt(), 0);
     state.setRflags(
         state.rflags() & ~(long) Eflags.STATUS | JitLayout.unpackFlags(state.u16(JitLayout.FLAGS)));
     return code.exits().get(state.u32(JitLayout.EXIT));
