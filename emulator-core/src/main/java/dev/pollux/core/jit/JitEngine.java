@@ -25,7 +25,13 @@ import dev.pollux.core.mmu.Mmu;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Executes a vCPU by translating 64-bit code to host code, and by the {@link Interpreter} for
@@ -35,13 +41,30 @@ import java.util.List;
  * <p>All methods but the {@link CodeWatch.Listener}'s are called on the vCPU's thread.
  */
 public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
+  private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
   private static final int MAX_INSNS = 64;
 
   /** Room that any one translation fits into. */
   private static final int LARGEST_BLOCK = 64 << 10;
 
-  /** In an execution key: the software TLB's mode. */
+  // An execution key: what a translation depends on besides the code.
+
+  /** The software TLB's mode. */
   private static final int MODE = 3;
+
+  /** SSE instructions may execute. */
+  private static final int SIMD = 1 << 2;
+
+  /** All of their exceptions are masked. */
+  private static final int SIMD_MASKED = 1 << 3;
+
+  /** x87 instructions may execute; all of their exceptions are masked, none waits. */
+  private static final int X87 = 1 << 4;
+
+  /** AVX instructions may execute. */
+  private static final int AVX = 1 << 5;
+
+  private static final int SMAP = 1 << 6;
 
   private static final long RFLAGS_TF_RF = 1 << 8 | 1 << 16;
   private static final long STATUS = 0x8d5;
@@ -66,6 +89,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final Stubs stubs;
   private final BlockCompiler compiler;
   private final BlockTable blocks;
+
+  /** Blocks that an error kept from being translated, by {@link #failureKey}. */
+  private final Set<Long> failed = new HashSet<>();
+
   private final GuestClock clock;
   private final JumpCache jumps;
 
@@ -145,6 +172,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
   public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory) throws IOException {
+    this(vcpu, interpreter, memory, BlockCompiler::new);
+  }
+
+  JitEngine(
+      Vcpu vcpu,
+      Interpreter interpreter,
+      CodeMemory memory,
+      Function<Stubs, BlockCompiler> compiler)
+      throws IOException {
     HostSupport.check(vcpu.model().features());
     this.vcpu = vcpu;
     this.state = vcpu.cpuState();
@@ -160,7 +196,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.stubs = new Stubs(cache.nextAddress(), vcpu.model().has(CpuFeature.AVX));
     cache.append(stubs.code());
     cache.keep();
-    this.compiler = new BlockCompiler(stubs);
+    this.compiler = compiler.apply(stubs);
     this.blocks = new BlockTable(cache);
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
     this.jumps = new JumpCache(s);
@@ -241,11 +277,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         rip,
         firstTable(key),
         key & MODE,
-        (key & 64) != 0,
-        (key & 4) != 0,
-        (key & 32) != 0,
-        (key & 8) != 0,
-        (key & 16) != 0,
+        (key & SMAP) != 0,
+        (key & SIMD) != 0,
+        (key & AVX) != 0,
+        (key & SIMD_MASKED) != 0,
+        (key & X87) != 0,
         secondPage);
   }
 
@@ -321,7 +357,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return level == 0 || level == 3;
   }
 
-  /** The execution key: what a translation depends on besides the code. */
   private int currentKey() {
     boolean unit = (state.cr0() & CR0_TS_EM) == 0;
     boolean simd = unit && (state.cr4() & CR4_OSFXSR) != 0;
@@ -336,11 +371,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             && (state.u16(CpuLayout.FSW) & FSW_ERROR) == 0;
     boolean smap = (state.cr4() & CR4_SMAP) != 0;
     return mmu.mode()
-        | (simd ? 4 : 0)
-        | (simd && masked ? 8 : 0)
-        | (x87 ? 16 : 0)
-        | (avx ? 32 : 0)
-        | (smap ? 64 : 0);
+        | (simd ? SIMD : 0)
+        | (simd && masked ? SIMD_MASKED : 0)
+        | (x87 ? X87 : 0)
+        | (avx ? AVX : 0)
+        | (smap ? SMAP : 0);
   }
 
   /** The first of a key's jump tables. */
@@ -394,7 +429,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       clear("no room is left");
     }
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
-    if (!watch(host)) {
+    if (!watch(host) || failed.contains(failureKey(host, key))) {
       return null;
     }
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
@@ -422,7 +457,34 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       context = context(rip, key, nextPage);
       count = 1;
     }
-    return compile(context, key, host, count);
+    try {
+      return compile(context, key, host, count);
+    } catch (RuntimeException e) {
+      leaveToInterpreter(host, context, key, count, e);
+      return null;
+    }
+  }
+
+  /**
+   * A mistake in the translator must not end the machine: the interpreter can do everything. It is
+   * told once for each block, with what it takes to repeat it.
+   */
+  private void leaveToInterpreter(
+      long host, BlockCompiler.Context context, int key, int count, RuntimeException error) {
+    statistics.failures++;
+    failed.add(failureKey(host, key));
+    int start = (int) context.rip() & RamBlock.PAGE_SIZE - 1;
+    log.warn(
+        "internal error: cannot translate the code at {} (key {}, {}); the interpreter executes it",
+        "%016x".formatted(context.rip()),
+        Integer.toHexString(key),
+        HexFormat.of().formatHex(page, start, start + insns[count - 1].nextOffset),
+        error);
+  }
+
+  /** Tells blocks apart; host addresses have 47 bits. */
+  private static long failureKey(long host, int key) {
+    return host << 8 | key;
   }
 
   /**
@@ -578,6 +640,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     blocks.clear();
     cache.clear();
     exits.clear();
+    failed.clear();
     keyCount = 0;
     jumps.clear();
   }
@@ -627,6 +690,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   public void codeWritten(RamBlock block, long page) {
     long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
     vcpu.defer(() -> dropPage(host));
+  }
+
+  /** Blocks that an internal error has left to the interpreter so far. vCPU thread. */
+  public long failedTranslations() {
+    return statistics.failures;
   }
 
   /** Blocks translated so far. vCPU thread. */

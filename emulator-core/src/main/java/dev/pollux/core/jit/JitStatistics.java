@@ -20,6 +20,9 @@ final class JitStatistics {
 
   long translations;
 
+  /** Blocks left to the interpreter because an error kept them from being translated. */
+  long failures;
+
   /** Times that all generated code was dropped. */
   long clears;
 
@@ -71,6 +74,9 @@ final class JitStatistics {
     out.append(
         "translations %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
             .formatted(translations, droppedBlocks, revivedBlocks, clears, forgottenMappings));
+    if (failures != 0) {
+      out.append("left to the interpreter because of internal errors: %d%n".formatted(failures));
+    }
     out.append("entries %d, blocks interpreted %d%n".formatted(entries, coldBlocks));
     out.append("ways out of generated code:\n");
     share(out, "to a block of the same page, not linked yet", links, exits);

@@ -153,8 +153,13 @@ final class GuestExecutor implements AutoCloseable {
           machine.cpu().exceptionError(),
           state.u64(CpuLayout.CR2));
     }
-    if (machine.jit() != null && ++runs % RUNS_BEFORE_FLUSH == 0) {
-      machine.jit().flushCode();
+    if (machine.jit() != null) {
+      if (machine.jit().failedTranslations() != 0) {
+        throw new IllegalStateException("the code cannot be translated; see above");
+      }
+      if (++runs % RUNS_BEFORE_FLUSH == 0) {
+        machine.jit().flushCode();
+      }
     }
   }
 

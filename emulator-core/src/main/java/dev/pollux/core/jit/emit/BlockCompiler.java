@@ -43,7 +43,8 @@ import java.util.List;
  *
  * <p>One compiler serves one vCPU; not thread-safe.
  */
-public final class BlockCompiler {
+@SuppressWarnings("this-escape") // its parts only keep the reference
+public class BlockCompiler {
   /** Bits above those of a linear address. */
   private static final int NOT_CANONICAL_BITS = 16;
 
