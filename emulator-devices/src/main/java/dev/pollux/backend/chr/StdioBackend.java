@@ -42,22 +42,16 @@ final class StdioBackend extends StreamBackend {
         input.put(buffer, 0, n);
       }
     } catch (IOException e) {
-      // As at the end of input: the machine goes on without.
+      // As at the end of input: the machine goes on without. Who reads the output is still there,
+      // a monitor's replies to what came last among it.
     } catch (InterruptedException e) {
-      return;
+      // Closed.
     }
-    input.close();
   }
 
   @Override
   public String describe() {
     return "stdio";
-  }
-
-  /** The output side stays when standard input has ended. */
-  @Override
-  public boolean isConnected() {
-    return true;
   }
 
   @Override

@@ -146,6 +146,17 @@ class RunTest {
   }
 
   @Test
+  void monitorAnswersWhatCameBeforeTheEndOfInput() throws IOException {
+    try (PolluxProcess vm =
+        run(new TinyKernel().halt(), "-qmp", "stdio", "-monitor", "none", "-serial", "none")) {
+      vm.type("{'execute': 'qmp_capabilities'}{'execute': 'query-name'}{'execute': 'quit'}");
+      vm.process().getOutputStream().close();
+      assertEquals(0, vm.await(PATIENCE), vm.errors());
+      assertEquals(3, vm.output().split("\"return\"", -1).length - 1, vm.output());
+    }
+  }
+
+  @Test
   void waitsForTheMonitorWhenToldSo() {
     TinyKernel kernel = new TinyKernel().out(DEBUG_EXIT, 1).halt();
     try (PolluxProcess vm =
