@@ -447,7 +447,11 @@ public final class SocketBackend extends QueuedBackend {
     Channel channel = connection;
     String server = spec.server() ? ",server=on" : "";
     if (channel == null) {
-      return "disconnected:" + text(spec.target()) + server;
+      // A port of 0 or of a range is known once it is bound.
+      boolean bound = listener != null && listener.localAddress() instanceof InetSocketAddress;
+      return "disconnected:"
+          + (bound ? "tcp:" + plain(listener.localAddress()) : text(spec.target()))
+          + server;
     }
     if (spec.target() instanceof SocketTarget.Unix unix) {
       return "unix:" + unix.path() + server;

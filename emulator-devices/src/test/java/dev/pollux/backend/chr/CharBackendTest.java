@@ -107,6 +107,7 @@ class CharBackendTest {
         (SocketBackend) add("socket,id=s,host=127.0.0.1,port=0,server=on,wait=off");
     server.attach(front, front.loop);
     int port = server.localPort();
+    assertEquals("disconnected:tcp:127.0.0.1:" + port + ",server=on", server.describe());
     try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
       client.getOutputStream().write("x".getBytes(StandardCharsets.US_ASCII));
       front.awaitReceived("x");
