@@ -18,6 +18,7 @@ import dev.pollux.core.jit.cache.JitBlock;
 import dev.pollux.core.jit.cache.JumpCache;
 import dev.pollux.core.jit.emit.BlockCode;
 import dev.pollux.core.jit.emit.BlockCompiler;
+import dev.pollux.core.jit.emit.BlockDecoder;
 import dev.pollux.core.jit.emit.Stubs;
 import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
@@ -42,7 +43,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
-  private static final int MAX_INSNS = 64;
 
   /** Room that any one translation fits into. */
   private static final int LARGEST_BLOCK = 64 << 10;
@@ -118,8 +118,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private int afterLooked;
 
-  private final Insn[] insns = new Insn[MAX_INSNS];
-  private final int[] offsets = new int[MAX_INSNS];
+  private final BlockDecoder blockDecoder;
 
   // Counted since the start, by the vCPU's thread.
   private final JitStatistics statistics = new JitStatistics();
@@ -192,6 +191,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.traced = traceLog.tracesBlocks();
     this.chained = !traceLog.has(TraceLog.Item.NOCHAIN);
     this.decoder = new Decoder(vcpu.model().features());
+    this.blockDecoder = new BlockDecoder(decoder);
     this.cache = new CodeCache(memory.bytes(), memory.split());
     this.stubs = new Stubs(cache.nextAddress(), vcpu.model().has(CpuFeature.AVX));
     cache.append(stubs.code());
@@ -438,22 +438,17 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       return revive(dropped);
     }
     BlockCompiler.Context context = context(rip, key, 0);
-    int count = decode(context, start);
+    int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
     if (count == 0) {
       long nextPage = nextPage(rip);
       if (nextPage == -1 || !watch(nextPage)) {
         return null;
       }
       RawMemory.copyOut(nextPage, page, RamBlock.PAGE_SIZE, Decoder.MAX_LENGTH - 1);
-      Insn insn = decoder.decode(page, start, page.length, 64);
-      if (insn == null
-          || !insn.isValid()
-          || insn.op == Op.STI
-          || start + insn.length <= RamBlock.PAGE_SIZE) {
+      if (!blockDecoder.decodeOne(page, start, page.length)
+          || start + blockDecoder.insns()[0].length <= RamBlock.PAGE_SIZE) {
         return null;
       }
-      insns[0] = insn;
-      insn.nextOffset = insn.length;
       context = context(rip, key, nextPage);
       count = 1;
     }
@@ -474,11 +469,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     statistics.failures++;
     failed.add(failureKey(host, key));
     int start = (int) context.rip() & RamBlock.PAGE_SIZE - 1;
+    int end = start + blockDecoder.insns()[count - 1].nextOffset;
     log.warn(
         "internal error: cannot translate the code at {} (key {}, {}); the interpreter executes it",
         "%016x".formatted(context.rip()),
         Integer.toHexString(key),
-        HexFormat.of().formatHex(page, start, start + insns[count - 1].nextOffset),
+        HexFormat.of().formatHex(page, start, end),
         error);
   }
 
@@ -500,34 +496,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     blocks.revive(block);
     statistics.revivedBlocks++;
     return block;
-  }
-
-  /**
-   * Decodes what a block of the instructions from {@code start} in the page consists of, into
-   * {@link #insns} and {@link #offsets}; returns how many, 0 if the first is not whole, not valid
-   * or has to be the interpreter's.
-   */
-  private int decode(BlockCompiler.Context context, int start) {
-    int count = 0;
-    int at = start;
-    while (count < MAX_INSNS) {
-      Insn insn = decoder.decode(page, at, RamBlock.PAGE_SIZE, 64);
-      if (insn == null || !insn.isValid()) {
-        break;
-      }
-      offsets[count] = at - start;
-      insns[count++] = insn;
-      at += insn.length;
-      insn.nextOffset = at - start;
-      if (context.endsBlock(insn)) {
-        break;
-      }
-    }
-    // The instruction behind STI is executed before any interrupt.
-    while (count > 0 && insns[count - 1].op == Op.STI) {
-      count--;
-    }
-    return count;
   }
 
   /** Has writes to code in a page of host memory told; false if the page cannot be read yet. */
@@ -568,16 +536,22 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     throw new IllegalStateException("no memory at " + Long.toHexString(host));
   }
 
-  /** Makes a block of the first {@code count} of {@link #insns}. */
+  /** Makes a block of the first {@code count} instructions of {@link #blockDecoder}. */
   private JitBlock compile(BlockCompiler.Context context, int key, long host, int count) {
     long rip = context.rip();
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
+    Insn[] insns = blockDecoder.insns();
     firstLooked = start;
     afterLooked = start + insns[count - 1].nextOffset;
     long address = cache.nextAddress();
     BlockCode code =
         compiler.compile(
-            context, insns, offsets, count, address, offset -> neighbour(start, offset));
+            context,
+            insns,
+            blockDecoder.offsets(),
+            count,
+            address,
+            offset -> neighbour(start, offset));
     if (!markLooked(host, context.secondPage())) {
       return null;
     }

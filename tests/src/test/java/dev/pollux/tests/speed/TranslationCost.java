@@ -4,11 +4,10 @@ import com.sun.management.ThreadMXBean;
 import dev.pollux.cli.training.TrainingGuest;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.decode.Decoder;
-import dev.pollux.core.decode.Insn;
 import dev.pollux.core.jit.emit.BlockCompiler;
+import dev.pollux.core.jit.emit.BlockDecoder;
 import dev.pollux.core.jit.emit.Stubs;
 import java.lang.management.ManagementFactory;
-import java.util.Arrays;
 import java.util.EnumSet;
 
 /**
@@ -23,7 +22,6 @@ final class TranslationCost {
   /** The multiboot header; code follows. */
   private static final int HEADER = 32;
 
-  private static final int MAX_INSNS = 64;
   private static final long CODE_ADDRESS = 0x1000_0000;
 
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -59,8 +57,7 @@ final class TranslationCost {
   private final byte[] code = TrainingGuest.image();
   private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
   private final BlockCompiler compiler = new BlockCompiler(new Stubs(CODE_ADDRESS, false));
-  private final Insn[] insns = new Insn[MAX_INSNS];
-  private final int[] offsets = new int[MAX_INSNS];
+  private final BlockDecoder blockDecoder = new BlockDecoder(decoder);
 
   /** Translates everything once. */
   Round round() {
@@ -72,46 +69,26 @@ final class TranslationCost {
     for (int at = HEADER; at < code.length; ) {
       BlockCompiler.Context context =
           new BlockCompiler.Context(LOAD_ADDRESS + at, 0, 0, false, true, true, true, true, 0);
-      int count = decode(context, at);
+      int count = blockDecoder.decode(context, code, at, code.length);
       if (count == 0) {
         break; // the table behind the code
       }
       int first = at;
       compiler.compile(
           context,
-          insns,
-          offsets,
+          blockDecoder.insns(),
+          blockDecoder.offsets(),
           count,
           CODE_ADDRESS,
           offset -> decoder.decode(code, (int) (first + offset), code.length, 64));
       codeBytes += compiler.assembler().position();
-      at += insns[count - 1].nextOffset;
+      at += blockDecoder.insns()[count - 1].nextOffset;
       blocks++;
       translated += count;
     }
     long nanoseconds = System.nanoTime() - start;
     heap = THREADS.getCurrentThreadAllocatedBytes() - heap;
     return new Round(blocks, translated, codeBytes, heap, nanoseconds);
-  }
-
-  private int decode(BlockCompiler.Context context, int start) {
-    Arrays.fill(insns, null);
-    int count = 0;
-    int at = start;
-    while (count < MAX_INSNS) {
-      Insn insn = decoder.decode(code, at, code.length, 64);
-      if (insn == null || !insn.isValid()) {
-        break;
-      }
-      offsets[count] = at - start;
-      insns[count++] = insn;
-      at += insn.length;
-      insn.nextOffset = at - start;
-      if (context.endsBlock(insn)) {
-        break;
-      }
-    }
-    return count;
   }
 
   public static void main(String[] args) {
