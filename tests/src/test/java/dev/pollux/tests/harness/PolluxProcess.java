@@ -81,9 +81,10 @@ public final class PolluxProcess implements AutoCloseable {
     List<String> command =
         JavaCommand.pollux(
             classPath, Stream.concat(Stream.of("-Xmx1g"), jvmOptions.stream()).toList());
+    int behindRun = command.size() + 1;
     command.addAll(List.of(arguments));
     if (ACCEL != null && choosesNoEngine(arguments)) {
-      command.addAll(List.of("-accel", ACCEL));
+      command.addAll(behindRun, List.of("-accel", ACCEL));
     }
     return command;
   }
