@@ -448,10 +448,11 @@ public final class SocketBackend extends QueuedBackend {
     String server = spec.server() ? ",server=on" : "";
     if (channel == null) {
       // A port of 0 or of a range is known once it is bound.
-      boolean bound = listener != null && listener.localAddress() instanceof InetSocketAddress;
-      return "disconnected:"
-          + (bound ? "tcp:" + plain(listener.localAddress()) : text(spec.target()))
-          + server;
+      String target =
+          listener != null && listener.localAddress() instanceof InetSocketAddress bound
+              ? "tcp:" + plain(bound)
+              : text(spec.target());
+      return "disconnected:" + target + server;
     }
     if (spec.target() instanceof SocketTarget.Unix unix) {
       return "unix:" + unix.path() + server;

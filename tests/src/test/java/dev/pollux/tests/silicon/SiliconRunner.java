@@ -240,11 +240,8 @@ final class SiliconRunner {
   /** True after a page fault of an operand around the end of 32-bit addresses. */
   private static boolean isNear4GiB(SiliconState end) {
     return end.words[SiliconState.VECTOR] == CpuException.PF
-        && Math.abs((int) end.words[SiliconState.CR2]) <= LARGEST_OPERAND;
+        && Math.abs((int) end.words[SiliconState.CR2]) <= Window.LARGEST_OPERAND;
   }
-
-  /** Of FNSAVE, in bytes. */
-  private static final int LARGEST_OPERAND = 108;
 
   /**
    * What is not defined where an instruction faults: which of several operands, or which part of a
