@@ -147,8 +147,7 @@ final class CommonCode {
   /**
    * From the guest address in scratch 1, which becomes RIP, to the offset of its entry in a jump
    * table: scratch 2. Jumps to {@code miss} if it has none, or if somebody wants the vCPU's
-   * attention; both in one jump, because fewer jumps let processors predict the indirect one behind
-   * them better. Destroys scratch 1.
+   * attention; both in one jump. Destroys scratch 1.
    */
   void findTarget(int table, Label miss) {
     FIND_TARGET.appendTo(code);
