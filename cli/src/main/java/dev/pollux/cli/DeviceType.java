@@ -3,10 +3,14 @@ package dev.pollux.cli;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.config.Suggestions;
+import dev.pollux.core.irq.IrqLine;
+import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.board.PcBoard;
 import dev.pollux.devices.isa.DebugExit;
+import dev.pollux.devices.isa.PcTestDevice;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** The devices that {@code -device} can add. */
@@ -25,6 +29,17 @@ enum DeviceType {
           .machine()
           .io()
           .map(base, board.machine().add(new DebugExit(board.machine(), size)).ports());
+    }
+  },
+
+  PC_TESTDEV(
+      "pc-testdev", "ports and memory that test suites look for; it is at fixed places", "") {
+    @Override
+    void add(PcBoard board, DeviceOptions options) {
+      finish(options);
+      Machine machine = board.machine();
+      List<IrqLine> irqs = IntStream.range(0, 16).mapToObj(board::isaIrq).toList();
+      machine.add(new PcTestDevice(irqs)).map(machine.io(), machine.memory());
     }
   };
 
@@ -115,6 +130,9 @@ enum DeviceType {
    * @throws ConfigException if there is no such type
    */
   List<String> propertyHelp() {
+    if (properties.isEmpty()) {
+      return List.of("There are no options for %s.".formatted(label));
+    }
     return Stream.of(properties.split(" ")).map(property -> label + "." + property).toList();
   }
 }

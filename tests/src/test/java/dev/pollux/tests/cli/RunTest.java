@@ -47,6 +47,20 @@ class RunTest {
     }
   }
 
+  /** What is written to the test device's memory is read back and becomes the exit status. */
+  @Test
+  void testDeviceIsWhereSuitesLookForIt() {
+    TinyKernel kernel =
+        new TinyKernel()
+            .code("c6 05 10 00 00 ff 21") // mov byte [0xff000010], 0x21
+            .code("a0 10 00 00 ff e6 e8 e4 e0") // mov al, [0xff000010]; out 0xe8, al; in al, 0xe0
+            .code("66 ba 01 05 ee") // out 0x501, al
+            .halt();
+    try (PolluxProcess vm = run(kernel, "-device", "pc-testdev", "-device", "isa-debug-exit")) {
+      assertEquals(0x21 * 2 + 1, vm.await(PATIENCE), vm.errors());
+    }
+  }
+
   @Test
   void consolesGoWhereTheyAreTold() throws IOException {
     Path log = folder.resolve("log");
