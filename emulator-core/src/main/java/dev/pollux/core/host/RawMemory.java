@@ -118,6 +118,20 @@ public final class RawMemory {
     UNSAFE.copyMemory(null, from, to, Unsafe.ARRAY_BYTE_BASE_OFFSET + offset, length);
   }
 
+  /**
+   * Memory of the C library, not cleared; the caller frees it.
+   *
+   * @return its address, a multiple of 16
+   */
+  public static long allocate(long bytes) {
+    return UNSAFE.allocateMemory(bytes);
+  }
+
+  /** Gives back what {@link #allocate} gave. */
+  public static void free(long address) {
+    UNSAFE.freeMemory(address);
+  }
+
   public static void fill(long address, long length, byte value) {
     UNSAFE.setMemory(address, length, value);
   }

@@ -1,0 +1,300 @@
+package dev.pollux.backend.block;
+
+import dev.pollux.core.host.Errno;
+import dev.pollux.core.host.ErrnoException;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+
+/**
+ * A device's access to the block graph: many requests at once, each done on some thread and
+ * completed there. Any thread may submit.
+ *
+ * <p>The queue is as long as the device lets it grow: a device submits no more than its own queue
+ * holds.
+ */
+public final class BlockBackend {
+  /** A request that is expected to take no longer than this need not change threads. */
+  private static final long QUICK_NANOS = 100_000;
+
+  private final String name;
+  private final Executor workers;
+  private final BlockListener listener;
+  private final BlockCounters counters = new BlockCounters();
+
+  private volatile BlockNode root;
+  private volatile BlockDevice device;
+  private volatile OnError onReadError = OnError.AUTO;
+  private volatile OnError onWriteError = OnError.AUTO;
+  private volatile boolean writeCache = true;
+  private volatile int ioStatus;
+
+  /**
+   * How long requests took lately, in ns. Written by several threads; any of the values will do.
+   */
+  private volatile long usualNanos;
+
+  /** Guarded by this: requests between submission and completion. */
+  private int inFlight;
+
+  /** Guarded by this: how often the backend is held still. */
+  private int drains;
+
+  /** Guarded by this: what was submitted meanwhile. */
+  private final ArrayDeque<BlockRequest> parked = new ArrayDeque<>();
+
+  /**
+   * @param name as {@code -drive id=} and query-block have it; may be empty
+   * @param workers threads that requests are done on
+   */
+  public BlockBackend(String name, Executor workers, BlockListener listener) {
+    this.name = name;
+    this.workers = workers;
+    this.listener = listener;
+  }
+
+  public String name() {
+    return name;
+  }
+
+  /** The medium; empty when there is none. */
+  public Optional<BlockNode> root() {
+    return Optional.ofNullable(root);
+  }
+
+  /** Puts a medium in, or takes it out (null). Drained. */
+  public void setRoot(BlockNode node) {
+    root = node;
+  }
+
+  /** The device that uses this backend; empty before it is attached. */
+  public Optional<BlockDevice> device() {
+    return Optional.ofNullable(device);
+  }
+
+  /** A device begins to use the backend; null when it has gone. */
+  public void attach(BlockDevice user) {
+    device = user;
+  }
+
+  public BlockCounters counters() {
+    return counters;
+  }
+
+  /** Bytes, a multiple of 512; 0 without a medium. */
+  public long length() {
+    BlockNode node = root;
+    return node == null ? 0 : node.length() + 511 & -512L;
+  }
+
+  public boolean readOnly() {
+    BlockNode node = root;
+    return node != null && node.readOnly();
+  }
+
+  /** Whether the guest is told that there is a write cache, which it then flushes. */
+  public boolean writeCache() {
+    return writeCache;
+  }
+
+  public void setWriteCache(boolean on) {
+    writeCache = on;
+  }
+
+  public void setOnError(OnError reads, OnError writes) {
+    onReadError = reads;
+    onWriteError = writes;
+  }
+
+  public OnError onReadError() {
+    return onReadError;
+  }
+
+  public OnError onWriteError() {
+    return onWriteError;
+  }
+
+  /**
+   * A request of the device failed: what does it do? With {@code STOP} the machine is about to
+   * stop; the device keeps the request and submits it again in {@link BlockDevice#retry}.
+   */
+  public OnError.Action onError(BlockRequest request, int errno) {
+    boolean write = request.op.isWrite();
+    OnError.Action action = (write ? onWriteError : onReadError).action(write, errno);
+    if (action == OnError.Action.STOP) {
+      ioStatus = errno;
+    }
+    listener.ioError(this, write, action, errno, Errno.text(errno));
+    return action;
+  }
+
+  /** The error that stopped the machine last, 0 since it was started again. */
+  public int ioStatus() {
+    return ioStatus;
+  }
+
+  /** The machine goes on. */
+  public void resetIoStatus() {
+    ioStatus = 0;
+  }
+
+  /** Has a request done on another thread. */
+  public void submit(BlockRequest request) {
+    if (enter(request)) {
+      workers.execute(() -> run(request));
+    }
+  }
+
+  /**
+   * Has a request done, on this thread if it will be quick, as it is where the host has the data in
+   * memory: then it is completed before this returns. For threads that belong to the device, the
+   * last request at hand; with the machine lock held {@link #submit} is right.
+   */
+  public void submitOrRun(BlockRequest request) {
+    if (!enter(request)) {
+      return;
+    }
+    if (usualNanos < QUICK_NANOS && request.op != BlockRequest.Op.FLUSH) {
+      run(request);
+    } else {
+      workers.execute(() -> run(request));
+    }
+  }
+
+  private synchronized boolean enter(BlockRequest request) {
+    if (drains > 0) {
+      parked.add(request);
+      return false;
+    }
+    inFlight++;
+    return true;
+  }
+
+  private synchronized void leave() {
+    inFlight--;
+    if (inFlight == 0) {
+      notifyAll();
+    }
+  }
+
+  private void run(BlockRequest request) {
+    long start = System.nanoTime();
+    int errno = 0;
+    try {
+      perform(request);
+    } catch (IOException e) {
+      errno = ErrnoException.of(e);
+    }
+    long end = System.nanoTime();
+    usualNanos += (end - start - usualNanos) / 8;
+    if (errno == 0) {
+      counters.done(request, end - start, end);
+    } else {
+      counters.failed(request, end - start, end);
+    }
+    try {
+      request.completed(errno);
+    } finally {
+      leave();
+    }
+  }
+
+  private void perform(BlockRequest request) throws IOException {
+    BlockNode node = root;
+    if (node == null) {
+      throw new ErrnoException(Errno.ENODEV, "no medium");
+    }
+    if (request.offset < 0 || request.length < 0 || request.offset > length() - request.length) {
+      throw new ErrnoException(Errno.EIO, "beyond the end of the disk");
+    }
+    int flags = writeCache ? request.flags : request.flags | BlockNode.FUA;
+    switch (request.op) {
+      case READ -> readWithin(node, request);
+      case WRITE -> writeWithin(node, request, flags);
+      case WRITE_ZEROES -> node.writeZeroes(request.offset, within(node, request), flags);
+      case DISCARD -> node.discard(request.offset, within(node, request));
+      case FLUSH -> node.flush();
+    }
+  }
+
+  /** The last sector of a disk may be there in part only. */
+  private static long within(BlockNode node, BlockRequest request) {
+    long excess = request.offset + request.length - node.length();
+    return excess > 0 && excess < 512 ? request.length - excess : request.length;
+  }
+
+  private static void readWithin(BlockNode node, BlockRequest request) throws IOException {
+    long length = within(node, request);
+    if (length == request.length) {
+      node.read(request.offset, request.data);
+    } else {
+      node.read(request.offset, request.data.slice(0, length));
+      request.data.slice(length, request.length - length).clear();
+    }
+  }
+
+  private static void writeWithin(BlockNode node, BlockRequest request, int flags)
+      throws IOException {
+    node.write(request.offset, request.data.slice(0, within(node, request)), flags);
+  }
+
+  /** Requests under way. */
+  public synchronized int inFlight() {
+    return inFlight;
+  }
+
+  /**
+   * Waits until no request is under way, and keeps new ones back until {@link #endDrain}. May be
+   * nested. Not from {@link BlockRequest#completed}.
+   */
+  public synchronized void beginDrain() {
+    drains++;
+    boolean interrupted = false;
+    while (inFlight > 0) {
+      try {
+        wait();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Lets go what was kept back. */
+  public void endDrain() {
+    BlockRequest[] waiting;
+    synchronized (this) {
+      if (--drains > 0) {
+        return;
+      }
+      waiting = parked.toArray(BlockRequest[]::new);
+      parked.clear();
+      inFlight += waiting.length;
+    }
+    for (BlockRequest request : waiting) {
+      workers.execute(() -> run(request));
+    }
+  }
+
+  /** Waits until no request is under way. */
+  public void drain() {
+    beginDrain();
+    endDrain();
+  }
+
+  /** Waits for all requests and for the disk. */
+  public void drainAndFlush() throws IOException {
+    beginDrain();
+    try {
+      BlockNode node = root;
+      if (node != null) {
+        node.flush();
+      }
+    } finally {
+      endDrain();
+    }
+  }
+}

@@ -1,0 +1,24 @@
+package dev.pollux.backend.block;
+
+/** Is told what happens to backends and nodes; any thread. */
+public interface BlockListener {
+  /**
+   * A request failed.
+   *
+   * @param write it was not a read
+   * @param reason the error's words
+   */
+  default void ioError(
+      BlockBackend backend, boolean write, OnError.Action action, int errno, String reason) {}
+
+  /** A child of a quorum failed, or answered differently. */
+  default void quorumBad(
+      String node, String operation, String error, long firstSector, long sectors) {}
+
+  /** Too few children of a quorum did what was asked. */
+  default void quorumFailure(String reference, long firstSector, long sectors) {}
+
+  /** An image turned out to be damaged. */
+  default void imageCorrupted(
+      String node, String device, String message, long offset, long size, boolean fatal) {}
+}

@@ -1,0 +1,2 @@
+/** Nodes of the block graph that are no image formats: files, filters, and what tests need. */
+package dev.pollux.backend.block.node;
