@@ -24,11 +24,7 @@ class PcTestDeviceTest extends DeviceContractTest {
   protected List<Region> regions(Device device) {
     PcTestDevice test = (PcTestDevice) device;
     return List.of(
-        test.dataPorts(),
-        test.flushPort(),
-        test.bytePorts(),
-        test.irqPorts(),
-        test.memoryRegion());
+        test.dataPorts(), test.flushPort(), test.bytePorts(), test.irqPorts(), test.memoryRegion());
   }
 
   /** A reset keeps everything. */

@@ -8,13 +8,28 @@ import java.util.List;
  * @param names the name and its short forms
  * @param parameters as shown by {@code help}, may be empty
  * @param help one line
- * @param action carries it out
+ * @param action reads its arguments
  */
 record HmpCommand(List<String> names, String parameters, String help, Action action) {
-  /** Runs on the event loop with the machine lock held. */
+  /**
+   * Reads a command's arguments and changes nothing: what it returns is run once the whole line is
+   * known to be right. Runs on the event loop with the machine lock held.
+   */
   @FunctionalInterface
   interface Action {
-    void run(HmpSession session, HmpArguments arguments, StringBuilder out);
+    /**
+     * @throws HmpException where the arguments are wrong
+     */
+    Effect prepare(HmpSession session, HmpArguments arguments);
+  }
+
+  /** Carries a command out. Runs on the event loop with the machine lock held. */
+  @FunctionalInterface
+  interface Effect {
+    /**
+     * @param out takes what the command prints, lines ended by {@code \n}
+     */
+    void run(StringBuilder out);
   }
 
   static HmpCommand of(String names, String parameters, String help, Action action) {

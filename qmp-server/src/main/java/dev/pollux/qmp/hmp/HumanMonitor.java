@@ -46,39 +46,42 @@ public final class HumanMonitor {
         "quit|q",
         "",
         "end the emulator",
-        (s, a, out) -> s.machine().requestShutdown(ShutdownCause.HOST_QMP_QUIT));
-    command("stop|s", "", "stop the guest", (s, a, out) -> s.migration().stop());
-    command("cont|c", "", "let the guest go on", (s, a, out) -> s.migration().cont());
+        (s, a) -> out -> s.machine().requestShutdown(ShutdownCause.HOST_QMP_QUIT));
+    command("stop|s", "", "stop the guest", (s, a) -> out -> s.migration().stop());
+    command("cont|c", "", "let the guest go on", (s, a) -> out -> s.migration().cont());
     command(
         "system_reset",
         "",
         "reset the machine",
-        (s, a, out) -> s.machine().requestReset(ShutdownCause.HOST_QMP_SYSTEM_RESET));
+        (s, a) -> out -> s.machine().requestReset(ShutdownCause.HOST_QMP_SYSTEM_RESET));
     command(
         "system_powerdown",
         "",
         "press the power button",
-        (s, a, out) -> s.machine().requestPowerdown());
+        (s, a) -> out -> s.machine().requestPowerdown());
     command(
         "nmi",
         "",
         "send a non-maskable interrupt to all CPUs",
-        (s, a, out) -> s.machine().vcpus().forEach(v -> v.raise(Interrupts.NMI)));
+        (s, a) -> out -> s.machine().vcpus().forEach(v -> v.raise(Interrupts.NMI)));
     command(
         "cpu",
         "index",
         "choose the CPU that commands look at",
-        (s, a, out) -> s.selectCpu(a.expression()));
+        (s, a) -> {
+          long index = a.expression();
+          return out -> s.selectCpu(index);
+        });
     command(
         "x",
         "/fmt addr",
         "dump memory at a virtual address",
-        (s, a, out) -> MemoryDump.run(s, a, false, out));
+        (s, a) -> MemoryDump.prepare(s, a, false));
     command(
         "xp",
         "/fmt addr",
         "dump memory at a physical address",
-        (s, a, out) -> MemoryDump.run(s, a, true, out));
+        (s, a) -> MemoryDump.prepare(s, a, true));
     command(
         "print|p",
         "/fmt expr",
@@ -91,47 +94,50 @@ public final class HumanMonitor {
         "chardev-remove",
         "id",
         "remove a character device",
-        (s, a, out) -> s.charDevices().remove(a.requiredWord("id")));
+        (s, a) -> {
+          String id = a.requiredWord("id");
+          return out -> s.charDevices().remove(id);
+        });
     command(
         "x_colo_lost_heartbeat",
         "",
         "the other side of the COLO pair is gone: take over",
-        (s, a, out) -> s.migration().lostHeartbeat());
+        (s, a) -> out -> s.migration().lostHeartbeat());
     MigrationCommands.declare(HumanMonitor::command, HumanMonitor::info);
 
-    info("chardev", "", "character devices", HumanMonitor::infoCharDevices);
-    info("colo", "", "checkpoints of a COLO pair", HumanMonitor::infoColo);
-    info("cpus", "", "CPUs", HumanMonitor::infoCpus);
-    info("jit", "", "generated code, and how it is left", HumanMonitor::infoJit);
+    info("chardev", "", "character devices", (s, a) -> out -> infoCharDevices(s, out));
+    info("colo", "", "checkpoints of a COLO pair", (s, a) -> out -> infoColo(s, out));
+    info("cpus", "", "CPUs", (s, a) -> out -> infoCpus(s, out));
+    info("jit", "", "generated code, and how it is left", (s, a) -> out -> infoJit(s, out));
     info(
         "mem",
         "",
         "stretches of mapped virtual memory",
-        (s, a, out) -> PageTables.printMem(s.cpu().cpuState(), s.machine().memory(), out));
+        (s, a) -> out -> PageTables.printMem(s.cpu().cpuState(), s.machine().memory(), out));
     info(
         "name",
         "",
         "name of the machine",
-        (s, a, out) -> out.append(s.machine().name()).append('\n'));
+        (s, a) -> out -> out.append(s.machine().name()).append('\n'));
     info(
         "registers",
         "[-a|vcpu]",
         "registers of the chosen CPU, of all, or of one",
         HumanMonitor::infoRegisters);
-    info("status", "", "whether the guest runs", HumanMonitor::infoStatus);
+    info("status", "", "whether the guest runs", (s, a) -> out -> infoStatus(s, out));
     info(
         "tlb",
         "",
         "mappings from virtual to physical memory",
-        (s, a, out) -> PageTables.printTlb(s.cpu().cpuState(), s.machine().memory(), out));
+        (s, a) -> out -> PageTables.printTlb(s.cpu().cpuState(), s.machine().memory(), out));
     info(
         "version",
         "",
         "version of the emulator",
-        (s, a, out) -> out.append(s.version()).append('\n'));
+        (s, a) -> out -> out.append(s.version()).append('\n'));
   }
 
-  private static void infoJit(HmpSession session, HmpArguments arguments, StringBuilder out) {
+  private static void infoJit(HmpSession session, StringBuilder out) {
     for (Vcpu vcpu : session.machine().vcpus()) {
       if (vcpu.engine() instanceof JitEngine jit) {
         out.append("CPU #").append(vcpu.index()).append(":\n").append(jit.describe());
@@ -198,11 +204,11 @@ public final class HumanMonitor {
 
   private void run(HmpCommand command, String title, HmpArguments arguments, StringBuilder out) {
     try {
-      command.action().run(session, arguments, out);
+      HmpCommand.Effect effect = command.action().prepare(session, arguments);
       if (!arguments.isEmpty()) {
-        out.append(command.title()).append(": extraneous characters at the end of line\n");
-        out.append("Try \"help ").append(title).append("\" for more information\n");
+        throw new HmpException(command.title() + ": extraneous characters at the end of line");
       }
+      effect.run(out);
     } catch (HmpException e) {
       out.append(e.getMessage())
           .append("\nTry \"help ")
@@ -224,13 +230,16 @@ public final class HumanMonitor {
     return COMMANDS.keySet().stream().filter(name -> name.startsWith(typed)).toList();
   }
 
-  private static void help(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect help(HmpSession s, HmpArguments arguments) {
     String name = arguments.word();
     if (name.equals("info")) {
-      INFO.values().forEach(command -> out.append(command.helpLine("info ")));
       arguments.rest();
-      return;
+      return info(s, arguments);
     }
+    return out -> help(name, out);
+  }
+
+  private static void help(String name, StringBuilder out) {
     COMMANDS.values().stream()
         .distinct()
         .filter(command -> name.isEmpty() || command.names().contains(name))
@@ -242,13 +251,17 @@ public final class HumanMonitor {
   }
 
   /** {@code info} alone; with a topic {@link #execute} has chosen another command. */
-  private static void info(HmpSession s, HmpArguments arguments, StringBuilder out) {
-    INFO.values().forEach(command -> out.append(command.helpLine("info ")));
+  private static HmpCommand.Effect info(HmpSession s, HmpArguments arguments) {
+    return out -> INFO.values().forEach(command -> out.append(command.helpLine("info ")));
   }
 
-  private static void print(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect print(HmpSession s, HmpArguments arguments) {
     HmpArguments.Format format = arguments.format();
     long value = arguments.expression();
+    return out -> print(format, value, out);
+  }
+
+  private static void print(HmpArguments.Format format, long value, StringBuilder out) {
     char letter = format.format() == 0 || format.format() == 'i' ? 'x' : format.format();
     out.append(
             switch (letter) {
@@ -261,17 +274,20 @@ public final class HumanMonitor {
         .append('\n');
   }
 
-  private static void readPort(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect readPort(HmpSession s, HmpArguments arguments) {
     int size = portSize(arguments.format());
     int port = (int) arguments.expression() & 0xffff;
-    long value = s.machine().io().read(port, size);
-    out.append(("port%s[0x%04x] = 0x%0" + size * 2 + "x\n").formatted(letter(size), port, value));
+    return out -> {
+      long value = s.machine().io().read(port, size);
+      out.append(("port%s[0x%04x] = 0x%0" + size * 2 + "x\n").formatted(letter(size), port, value));
+    };
   }
 
-  private static void writePort(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect writePort(HmpSession s, HmpArguments arguments) {
     int size = portSize(arguments.format());
     int port = (int) arguments.expression() & 0xffff;
-    s.machine().io().write(port, size, arguments.expression() & -1L >>> 64 - size * 8);
+    long value = arguments.expression() & -1L >>> 64 - size * 8;
+    return out -> s.machine().io().write(port, size, value);
   }
 
   private static int portSize(HmpArguments.Format format) {
@@ -286,17 +302,18 @@ public final class HumanMonitor {
     return size == 1 ? "b" : size == 2 ? "w" : "l";
   }
 
-  private static void addCharDevice(HmpSession s, HmpArguments arguments, StringBuilder out) {
-    s.charDevices().add(CharOptions.parse(arguments.requiredWord("args") + arguments.rest()));
+  private static HmpCommand.Effect addCharDevice(HmpSession s, HmpArguments arguments) {
+    String options = arguments.requiredWord("args") + arguments.rest();
+    return out -> s.charDevices().add(CharOptions.parse(options));
   }
 
-  private static void infoCharDevices(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static void infoCharDevices(HmpSession s, StringBuilder out) {
     for (CharDevices.CharInfo row : s.charDevices().list()) {
       out.append("%s: filename=%s\n".formatted(row.label(), row.filename()));
     }
   }
 
-  private static void infoColo(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static void infoColo(HmpSession s, StringBuilder out) {
     ColoStatus status = s.migration().coloStatus();
     ColoStatistics statistics = s.migration().coloStatistics();
     out.append("mode: %s\n".formatted(label(status.mode())));
@@ -328,7 +345,7 @@ public final class HumanMonitor {
     return value.name().toLowerCase(Locale.ROOT);
   }
 
-  private static void infoCpus(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static void infoCpus(HmpSession s, StringBuilder out) {
     for (Vcpu cpu : s.machine().vcpus()) {
       out.append(
           "%s CPU #%d: thread_id=%d\n"
@@ -339,7 +356,7 @@ public final class HumanMonitor {
     }
   }
 
-  private static void infoRegisters(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect infoRegisters(HmpSession s, HmpArguments arguments) {
     List<Vcpu> cpus = new ArrayList<>();
     if (arguments.flag("-a")) {
       cpus.addAll(s.machine().vcpus());
@@ -352,13 +369,15 @@ public final class HumanMonitor {
       }
       cpus.add(s.machine().vcpus().get((int) index));
     }
-    for (Vcpu cpu : cpus) {
-      out.append("\nCPU#").append(cpu.index()).append('\n');
-      RegisterDump.print(cpu.cpuState(), out);
-    }
+    return out -> {
+      for (Vcpu cpu : cpus) {
+        out.append("\nCPU#").append(cpu.index()).append('\n');
+        RegisterDump.print(cpu.cpuState(), out);
+      }
+    };
   }
 
-  private static void infoStatus(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static void infoStatus(HmpSession s, StringBuilder out) {
     RunState state = s.machine().runState().current();
     out.append("VM status: ").append(state.isRunning() ? "running" : "paused");
     if (!state.isRunning() && state != RunState.PAUSED) {

@@ -27,10 +27,14 @@ final class MemoryDump {
     this.out = out;
   }
 
-  /** Carries out the command; the vCPUs are parked. */
-  static void run(HmpSession session, HmpArguments arguments, boolean physical, StringBuilder out) {
+  /** Reads the arguments; the vCPUs are parked while the command is carried out. */
+  static HmpCommand.Effect prepare(HmpSession session, HmpArguments arguments, boolean physical) {
     HmpArguments.Format given = arguments.format();
     long address = arguments.expression();
+    return out -> new MemoryDump(session, physical, out).run(given, address);
+  }
+
+  private void run(HmpArguments.Format given, long address) {
     int count = Math.max(given.count(), 1);
     if (given.format() != 0) {
       session.format = given.format();
@@ -38,11 +42,10 @@ final class MemoryDump {
     if (given.size() != 0) {
       session.size = given.size();
     }
-    MemoryDump dump = new MemoryDump(session, physical, out);
     if (session.format == 'i') {
-      dump.instructions(address, Math.min(count, MAX_INSNS));
+      instructions(address, Math.min(count, MAX_INSNS));
     } else {
-      dump.numbers(address, count, session.format, session.format == 'c' ? 1 : session.size);
+      numbers(address, count, session.format, session.format == 'c' ? 1 : session.size);
     }
   }
 

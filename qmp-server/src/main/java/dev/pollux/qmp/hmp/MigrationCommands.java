@@ -29,10 +29,12 @@ final class MigrationCommands {
         "migrate_incoming",
         "uri",
         "wait for a migration, where -incoming defer was given",
-        (s, a, out) ->
-            s.migration().incoming(MigrationUri.parse(a.requiredWord("uri") + spaced(a)), true));
+        (s, a) -> {
+          String uri = a.requiredWord("uri") + spaced(a);
+          return out -> s.migration().incoming(MigrationUri.parse(uri), true);
+        });
     command.declare(
-        "migrate_cancel", "", "give up the migration", (s, a, out) -> s.migration().cancel());
+        "migrate_cancel", "", "give up the migration", (s, a) -> out -> s.migration().cancel());
     command.declare(
         "migrate_continue",
         "state",
@@ -48,17 +50,20 @@ final class MigrationCommands {
         "parameter value",
         "change a parameter; a bare bandwidth counts MiB per second",
         MigrationCommands::setParameter);
-    info.declare("migrate", "", "how far the migration is", MigrationCommands::infoMigrate);
+    info.declare("migrate", "", "how far the migration is", (s, a) -> out -> infoMigrate(s, out));
     info.declare(
-        "migrate_capabilities", "", "capabilities of migrations", MigrationCommands::capabilities);
+        "migrate_capabilities",
+        "",
+        "capabilities of migrations",
+        (s, a) -> out -> capabilities(s, out));
     info.declare(
-        "migrate_parameters", "", "parameters of migrations", MigrationCommands::parameters);
+        "migrate_parameters", "", "parameters of migrations", (s, a) -> out -> parameters(s, out));
   }
 
-  private static void migrate(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect migrate(HmpSession s, HmpArguments arguments) {
     arguments.flag("-d");
-    s.migration()
-        .migrate(MigrationUri.parse(arguments.requiredWord("uri") + spaced(arguments)), false);
+    String uri = arguments.requiredWord("uri") + spaced(arguments);
+    return out -> s.migration().migrate(MigrationUri.parse(uri), false);
   }
 
   /** The rest of an address that has spaces, as a program's has. */
@@ -67,34 +72,35 @@ final class MigrationCommands {
     return rest.isEmpty() ? "" : " " + rest;
   }
 
-  private static void proceed(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect proceed(HmpSession s, HmpArguments arguments) {
     String name = arguments.requiredWord("state");
-    s.migration()
-        .continueFrom(
-            Stream.of(MigrationStatus.values())
-                .filter(status -> status.label().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new ConfigException("Invalid parameter '%s'".formatted(name))));
+    MigrationStatus from =
+        Stream.of(MigrationStatus.values())
+            .filter(status -> status.label().equals(name))
+            .findFirst()
+            .orElseThrow(() -> new ConfigException("Invalid parameter '%s'".formatted(name)));
+    return out -> s.migration().continueFrom(from);
   }
 
-  private static void setCapability(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect setCapability(HmpSession s, HmpArguments arguments) {
     MigrationCapability capability =
         MigrationSettings.capability(arguments.requiredWord("capability"));
     String state = arguments.requiredWord("state");
     if (!state.equals("on") && !state.equals("off")) {
       throw new HmpException("on or off expected");
     }
-    s.migration().setCapabilities(Map.of(capability, state.equals("on")));
+    return out -> s.migration().setCapabilities(Map.of(capability, state.equals("on")));
   }
 
-  private static void setParameter(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static HmpCommand.Effect setParameter(HmpSession s, HmpArguments arguments) {
     String name = arguments.requiredWord("parameter");
     String value = arguments.requiredWord("value");
     boolean mebibytes = name.endsWith("-bandwidth") && value.matches("[0-9]+");
-    s.migration().setParameters(MigrationSettings.parameter(name, mebibytes ? value + "M" : value));
+    String setting = mebibytes ? value + "M" : value;
+    return out -> s.migration().setParameters(MigrationSettings.parameter(name, setting));
   }
 
-  private static void infoMigrate(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static void infoMigrate(HmpSession s, StringBuilder out) {
     MigrationInfo info = s.migration().info();
     info.status().ifPresent(status -> out.append("Status: %s\n".formatted(status.label())));
     info.errorDesc().ifPresent(error -> out.append("Error: %s\n".formatted(error)));
@@ -129,14 +135,14 @@ final class MigrationCommands {
                     at -> out.append("Socket address: %s\n".formatted(MigrationUri.show(at)))));
   }
 
-  private static void capabilities(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static void capabilities(HmpSession s, StringBuilder out) {
     for (MigrationCapability capability : MigrationCapability.values()) {
       boolean on = s.migration().capabilities().has(capability);
       out.append("%s: %s\n".formatted(capability.label(), on ? "on" : "off"));
     }
   }
 
-  private static void parameters(HmpSession s, HmpArguments arguments, StringBuilder out) {
+  private static void parameters(HmpSession s, StringBuilder out) {
     MigrationSettings.list(s.migration().parameters())
         .forEach(p -> out.append("%s: %s\n".formatted(p.getKey(), p.getValue())));
   }

@@ -8,16 +8,22 @@ import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharSpec;
 import dev.pollux.backend.chr.MemoryBackend;
+import dev.pollux.core.bus.BusDevice;
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.Interrupts;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.MachineListener;
+import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.migration.LiveMigration;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
@@ -26,6 +32,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class HumanMonitorTest {
   private final Machine machine = new Machine("tester", new Machine.EndPolicy(false, false));
@@ -252,6 +259,79 @@ class HumanMonitorTest {
       })
   void errors(String line, String expected) {
     assertTrue(monitor.execute(line).startsWith(expected), monitor.execute(line));
+  }
+
+  /** Every line here would do something if its last word were not there. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "quit now",
+        "q now",
+        "stop x",
+        "cont x",
+        "system_reset 1",
+        "system_powerdown now",
+        "nmi 0",
+        "cpu 0 1",
+        "o /b 0x80 1 2",
+        "i /b 0x80 2",
+        "chardev-remove kept 2",
+        "x_colo_lost_heartbeat 1",
+        "migrate_cancel now",
+        "migrate_continue pre-switchover x",
+        "migrate_set_capability events on now",
+        "migrate_set_parameter max-bandwidth 7 M",
+        "x /2xb 0 1",
+        "xp /2xb 0 1",
+        "p /d 1 2",
+        "info status x",
+        "info registers -a 0",
+        "help stop cont"
+      })
+  void nothingHappensWhenALineIsTooLong(String line) {
+    charDevices.add(new CharOptions("kept", new CharSpec.Null("null")));
+    List<String> happened = new ArrayList<>();
+    machine.addListener(
+        new MachineListener() {
+          @Override
+          public void reset(ShutdownCause cause) {
+            happened.add("reset");
+          }
+
+          @Override
+          public void shutdown(ShutdownCause cause) {
+            happened.add("shutdown");
+          }
+
+          @Override
+          public void poweredDown() {
+            happened.add("powerdown");
+          }
+        });
+    BusDevice port =
+        new BusDevice() {
+          @Override
+          public long read(long offset, int size) {
+            happened.add("in");
+            return 0;
+          }
+
+          @Override
+          public void write(long offset, int size, long value) {
+            happened.add("out");
+          }
+        };
+    machine.io().map(0x80, new Region.DeviceRegion("port", 1, 1, port));
+    String before = machine.runState().current() + monitor.execute("info migrate_parameters");
+    String text = monitor.execute(line);
+    assertTrue(text.contains(": extraneous characters at the end of line\nTry \"help "), text);
+    assertEquals(2, text.lines().count(), text);
+    machine.loop().post(machine.loop()::stop);
+    machine.loop().run();
+    assertEquals(before, machine.runState().current() + monitor.execute("info migrate_parameters"));
+    assertEquals(List.of(), happened);
+    assertEquals("kept: filename=null\n", monitor.execute("info chardev"));
+    assertEquals(0, cpu().pending() & Interrupts.NMI);
   }
 
   @Test
