@@ -187,7 +187,8 @@ public final class BlockBackend {
       errno = ErrnoException.of(e);
     }
     long end = System.nanoTime();
-    usualNanos += (end - start - usualNanos) / 8;
+    long usual = usualNanos;
+    usualNanos = usual + (end - start - usual) / 8;
     if (errno == 0) {
       counters.done(request, end - start, end);
     } else {
