@@ -39,6 +39,23 @@ public final class IoVector {
     return new IoVector(new long[] {address}, new long[] {length}, 1);
   }
 
+  /** Several of them, one after the other. */
+  public static IoVector concat(IoVector... parts) {
+    int count = 0;
+    for (IoVector part : parts) {
+      count += part.count;
+    }
+    long[] addresses = new long[count];
+    long[] lengths = new long[count];
+    int at = 0;
+    for (IoVector part : parts) {
+      System.arraycopy(part.addresses, 0, addresses, at, part.count);
+      System.arraycopy(part.lengths, 0, lengths, at, part.count);
+      at += part.count;
+    }
+    return new IoVector(addresses, lengths, count);
+  }
+
   public int count() {
     return count;
   }
