@@ -8,12 +8,12 @@ final class ImageException {
   private ImageException() {}
 
   /** An image that cannot be opened. */
-  static ErrnoException invalid(String format, Object... arguments) {
-    return new ErrnoException(Errno.EINVAL, format.formatted(arguments));
+  static ErrnoException invalid(String message) {
+    return new ErrnoException(Errno.EINVAL, message);
   }
 
   /** Something that is right, but not for us. */
-  static ErrnoException unsupported(String format, Object... arguments) {
-    return new ErrnoException(Errno.EOPNOTSUPP, format.formatted(arguments));
+  static ErrnoException unsupported(String message) {
+    return new ErrnoException(Errno.EOPNOTSUPP, message);
   }
 }

@@ -58,7 +58,7 @@ public final class Qcow2Bitmaps {
     }
     if (directory.bytes < 1 || directory.bytes > MOST_DIRECTORY_BYTES) {
       throw ImageException.invalid(
-          "bitmaps_ext: bitmap directory size (%d) exceeds the maximum", directory.bytes);
+          "bitmaps_ext: bitmap directory size (%d) exceeds the maximum".formatted(directory.bytes));
     }
     if (directory.offset < 0 || (directory.offset & header.clusterSize() - 1) != 0) {
       throw ImageException.invalid("bitmaps_ext: invalid bitmap directory offset");
@@ -78,7 +78,7 @@ public final class Qcow2Bitmaps {
     int at = 0;
     for (int i = 0; i < directory.count; i++) {
       if (at > directory.bytes - FIXED) {
-        throw ImageException.invalid("bitmap directory ends within entry %d", i);
+        throw ImageException.invalid("bitmap directory ends within entry %d".formatted(i));
       }
       int nameLength = in.getShort(at + 18) & 0xffff;
       int extraLength = in.getInt(at + 20);
@@ -87,7 +87,7 @@ public final class Qcow2Bitmaps {
           || extraLength > directory.bytes - at - FIXED - nameLength
           || shift < 9
           || shift > 31) {
-        throw ImageException.invalid("bitmap directory entry %d is broken", i);
+        throw ImageException.invalid("bitmap directory entry %d is broken".formatted(i));
       }
       byte[] name = new byte[nameLength];
       in.get(at + FIXED + extraLength, name);

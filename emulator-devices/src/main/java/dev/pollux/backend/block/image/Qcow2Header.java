@@ -145,13 +145,14 @@ record Qcow2Header(
     }
     int version = in.getInt();
     if (version != 2 && version != 3) {
-      throw ImageException.unsupported("Unsupported qcow2 version %d", version & 0xffff_ffffL);
+      throw ImageException.unsupported(
+          "Unsupported qcow2 version %d".formatted(version & 0xffff_ffffL));
     }
     long backingOffset = in.getLong();
     int backingLength = in.getInt();
     int clusterBits = in.getInt();
     if (clusterBits < 9 || clusterBits > 21) {
-      throw ImageException.unsupported("Unsupported cluster size: 2^%d", clusterBits);
+      throw ImageException.unsupported("Unsupported cluster size: 2^%d".formatted(clusterBits));
     }
     long size = in.getLong();
     if (in.getInt() != 0) {
@@ -243,7 +244,8 @@ record Qcow2Header(
       throw ImageException.invalid("Reference count entry width too large; may not exceed 64 bits");
     }
     if (size < 0 || size > dev.pollux.backend.block.BlockNode.MOST_BYTES) {
-      throw ImageException.invalid("Image is too big: %s bytes", Long.toUnsignedString(size));
+      throw ImageException.invalid(
+          "Image is too big: %s bytes".formatted(Long.toUnsignedString(size)));
     }
     if (l1Size < 0 || l1Size > MOST_L1_BYTES / 8) {
       throw ImageException.invalid("Active L1 table too large");
@@ -270,7 +272,7 @@ record Qcow2Header(
       checkPlace(snapshotsOffset, snapshots * 40L, "Snapshot table");
     }
     if (compression != ZLIB && compression != ZSTD) {
-      throw ImageException.unsupported("Unknown compression type: %d", compression);
+      throw ImageException.unsupported("Unknown compression type: %d".formatted(compression));
     }
   }
 
@@ -286,7 +288,8 @@ record Qcow2Header(
     }
     long unknown = incompatible & ~KNOWN;
     if (unknown != 0) {
-      throw ImageException.unsupported("Unsupported qcow2 feature(s): %s", featureNames(unknown));
+      throw ImageException.unsupported(
+          "Unsupported qcow2 feature(s): %s".formatted(featureNames(unknown)));
     }
   }
 
@@ -312,7 +315,7 @@ record Qcow2Header(
     if (offset < 0
         || (offset & clusterSize() - 1) != 0
         || offset > Long.MAX_VALUE - bytes - clusterSize()) {
-      throw ImageException.invalid("%s offset invalid", what);
+      throw ImageException.invalid("%s offset invalid".formatted(what));
     }
   }
 

@@ -43,7 +43,8 @@ public record Qcow2Snapshot(
       int nameLength = fixed.getShort(14) & 0xffff;
       int extraLength = fixed.getInt(36);
       if (extraLength < 0 || extraLength > MOST_EXTRA) {
-        throw ImageException.invalid("Too much extra metadata in snapshot table entry %d", i);
+        throw ImageException.invalid(
+            "Too much extra metadata in snapshot table entry %d".formatted(i));
       }
       int total = FIXED + extraLength + idLength + nameLength;
       ByteBuffer all = ByteBuffer.wrap(Bytes.read(image.file(), at, total));
