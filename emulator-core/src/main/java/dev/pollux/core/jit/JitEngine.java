@@ -23,6 +23,7 @@ import dev.pollux.core.jit.emit.Stubs;
 import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
+import dev.pollux.core.mmu.TlbLayout;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -49,8 +50,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   // An execution key: what a translation depends on besides the code.
 
-  /** The software TLB's mode. */
-  private static final int MODE = 3;
+  private static final int MODE = JitBlock.MODE;
 
   /** SSE instructions may execute. */
   private static final int SIMD = 1 << 2;
@@ -144,6 +144,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /**
    * Where code can leave.
    *
+   * @param block null if the place is in none: RIP is set
    * @param mode the software TLB's mode there
    * @param interpreted number of the instruction that is the interpreter's there, or -1
    * @param link a jump that can be patched, or null
@@ -155,6 +156,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
           exit.mode(),
           exit instanceof BlockCode.Interpret interpret ? interpret.insn() : -1,
           exit instanceof BlockCode.Link link ? link : null);
+    }
+
+    /** Where the guest goes on, in bytes from the start of its page. */
+    private long offset() {
+      long inBlock =
+          link != null ? link.target() : interpreted >= 0 ? block.offset(interpreted) : 0;
+      return block.pageOffset() + inBlock;
     }
   }
 
@@ -197,7 +205,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.append(stubs.code());
     cache.keep();
     this.compiler = compiler.apply(stubs);
-    this.blocks = new BlockTable(cache);
+    long[] leaveToRip = new long[TlbLayout.MODES];
+    Arrays.setAll(leaveToRip, mode -> stubs.base() + stubs.leaveToRip(mode));
+    this.blocks = new BlockTable(cache, leaveToRip);
+    clearExits();
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
     this.jumps = new JumpCache(s);
     vcpu.machine().codeWatch().add(this);
@@ -232,6 +243,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (traced) {
       interpreter.logBlock(block.insns.length);
     }
+    RawMemory.putLong(s + JitLayout.PAGE, state.rip() & PAGE_MASK);
     ExitSite left = execute(block.entry, 0);
     while (left != null && left.interpreted() >= 0) {
       left = interpretAndResume(left.block(), left.interpreted());
@@ -269,12 +281,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** True if a block under the present state would execute {@code insn} in host code. */
   public boolean translates(Insn insn) {
-    return usable() && BlockCompiler.translates(insn, context(state.rip(), currentKey(), 0));
+    return usable() && BlockCompiler.translates(insn, context(0, currentKey(), 0));
   }
 
-  private BlockCompiler.Context context(long rip, int key, long secondPage) {
+  private BlockCompiler.Context context(int start, int key, long secondPage) {
     return new BlockCompiler.Context(
-        rip,
+        start,
         firstTable(key),
         key & MODE,
         (key & SMAP) != 0,
@@ -296,6 +308,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private ExitSite interpretAndResume(JitBlock block, int i) {
     Insn insn = block.insns[i];
+    long rip = RawMemory.getLong(s + JitLayout.PAGE) + block.pageOffset();
     int flushes = mmu.flushes();
     statistics.interpreted(insn.op, !block.code.interprets(i));
     if (insn.op == Op.RDTSC || insn.op == Op.RDTSCP) {
@@ -304,11 +317,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       RawMemory.putInt(s + JitLayout.SPINS, JitLayout.MOST_SPINS);
       Thread.yield();
     }
-    interpreter.executeOne(block.prepared(i, interpreter), block.rip);
+    interpreter.executeOne(block.prepared(i, interpreter), rip);
     if (insn.info.endsBlock()
         || i == block.insns.length - 1
         || !block.valid()
-        || state.rip() != block.rip + insn.nextOffset
+        || state.rip() != rip + insn.nextOffset
         || mmu.flushes() != flushes
         || interpreter.mustReturn()
         || !usable()
@@ -330,9 +343,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (exit.mode() != mmu.mode()) {
       interpreter.modeChanged();
     }
-    if (exit.interpreted() >= 0) {
-      state.setRip(exit.block().rip + exit.block().offset(exit.interpreted()));
-    } else {
+    if (exit.block() != null) {
+      state.setRip(RawMemory.getLong(s + JitLayout.PAGE) + exit.offset());
+    }
+    if (exit.interpreted() < 0) {
       statistics.left(exit.link() != null);
     }
     return exit;
@@ -404,7 +418,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (host == -1) {
       return null;
     }
-    JitBlock block = blocks.find(rip, key, host, nextPage(rip));
+    JitBlock block = blocks.find(key, host, nextPage(rip));
     if (block == null) {
       block = translate(rip, key, host);
       if (block == null) {
@@ -433,11 +447,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       return null;
     }
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
-    JitBlock dropped = blocks.findDropped(rip, key, host, page);
+    JitBlock dropped = blocks.findDropped(key, host, page);
     if (dropped != null) {
       return revive(dropped);
     }
-    BlockCompiler.Context context = context(rip, key, 0);
+    BlockCompiler.Context context = context(start, key, 0);
     int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
     if (count == 0) {
       long nextPage = nextPage(rip);
@@ -449,13 +463,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
           || start + blockDecoder.insns()[0].length <= RamBlock.PAGE_SIZE) {
         return null;
       }
-      context = context(rip, key, nextPage);
+      context = context(start, key, nextPage);
       count = 1;
     }
     try {
       return compile(context, key, host, count);
     } catch (RuntimeException e) {
-      leaveToInterpreter(host, context, key, count, e);
+      leaveToInterpreter(rip, host, key, count, e);
       return null;
     }
   }
@@ -464,15 +478,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * A mistake in the translator must not end the machine: the interpreter can do everything. It is
    * told once for each block, with what it takes to repeat it.
    */
-  private void leaveToInterpreter(
-      long host, BlockCompiler.Context context, int key, int count, RuntimeException error) {
+  private void leaveToInterpreter(long rip, long host, int key, int count, RuntimeException error) {
     statistics.failures++;
     failed.add(failureKey(host, key));
-    int start = (int) context.rip() & RamBlock.PAGE_SIZE - 1;
+    int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     int end = start + blockDecoder.insns()[count - 1].nextOffset;
     log.warn(
         "internal error: cannot translate the code at {} (key {}, {}); the interpreter executes it",
-        "%016x".formatted(context.rip()),
+        "%016x".formatted(rip),
         Integer.toHexString(key),
         HexFormat.of().formatHex(page, start, end),
         error);
@@ -538,8 +551,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Makes a block of the first {@code count} instructions of {@link #blockDecoder}. */
   private JitBlock compile(BlockCompiler.Context context, int key, long host, int count) {
-    long rip = context.rip();
-    int start = (int) rip & RamBlock.PAGE_SIZE - 1;
+    int start = context.start();
     Insn[] insns = blockDecoder.insns();
     firstLooked = start;
     afterLooked = start + insns[count - 1].nextOffset;
@@ -562,7 +574,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     long codeEnd = cache.append(compiler.assembler().code()) + compiler.assembler().position();
     JitBlock block =
         new JitBlock(
-            rip,
             key,
             host,
             context.secondPage(),
@@ -578,7 +589,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     blocks.add(block);
     statistics.translations++;
-    translationLog.translated(block, (int) (codeEnd - address));
+    translationLog.translated(block, state.rip(), (int) (codeEnd - address));
     return block;
   }
 
@@ -600,7 +611,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (chained
         && from.valid()
         && to.key == (from.key & ~MODE | link.mode())
-        && to.rip == from.rip + link.target()
         && to.hostCode == from.hostCode + link.target()) {
       blocks.link(from.start + link.jumpAt(), from.start + link.stub(), to, link.polls());
     }
@@ -613,10 +623,18 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     translationLog.dropped("all code dropped: " + why);
     blocks.clear();
     cache.clear();
-    exits.clear();
+    clearExits();
     failed.clear();
     keyCount = 0;
     jumps.clear();
+  }
+
+  /** Leaves the ways out that are in no block. */
+  private void clearExits() {
+    exits.clear();
+    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
+      exits.add(new ExitSite(null, mode, -1, null));
+    }
   }
 
   /** Translations of addresses were dropped: forgets the jumps that may know of them. */
@@ -656,7 +674,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (!dropped.isEmpty()) {
       statistics.droppedBlocks += dropped.size();
       translationLog.dropped(dropped.size() + " blocks dropped by a write to their page");
-      dropped.forEach(block -> jumps.drop(block.rip));
     }
   }
 

@@ -52,8 +52,14 @@ public final class JitLayout {
   /** {@link #SPINS} at first: some ten microseconds of waiting. */
   public static final int MOST_SPINS = 200;
 
+  /**
+   * u64: linear address of the page that the code being executed was translated from, or begins in:
+   * translations know only where in their page they are.
+   */
+  public static final int PAGE = (SPINS + 4 + 7) & -8;
+
   /** Bytes used. */
-  public static final int SIZE = SPINS + 4 - CpuLayout.JIT;
+  public static final int SIZE = PAGE + 8 - CpuLayout.JIT;
 
   /**
    * Jump cache: this many execution keys, modes of the software TLB aside, have tables. Linux comes

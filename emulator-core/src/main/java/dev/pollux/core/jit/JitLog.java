@@ -30,27 +30,27 @@ final class JitLog {
   /**
    * A block was translated.
    *
+   * @param rip where the guest executes it now
    * @param hostBytes length of its code
    */
-  void translated(JitBlock block, int hostBytes) {
+  void translated(JitBlock block, long rip, int hostBytes) {
     if (log.has(TraceLog.Item.JIT)) {
       event(
           "translated %016x, %d instructions of %d bytes, to %d bytes at %x, key %x"
-              .formatted(
-                  block.rip, block.insns.length, block.length, hostBytes, block.start, block.key));
+              .formatted(rip, block.insns.length, block.length, hostBytes, block.start, block.key));
     }
     if (log.has(TraceLog.Item.IN_ASM)) {
       StringBuilder text = new StringBuilder("----------------\nIN:\n");
       for (int i = 0; i < block.insns.length; i++) {
-        text.append(guest(block, i)).append('\n');
+        text.append(guest(block, rip, i)).append('\n');
       }
       log.write(text.toString());
     }
     if (log.has(TraceLog.Item.OP)) {
-      log.write(operations(block));
+      log.write(operations(block, rip));
     }
     if (log.has(TraceLog.Item.OUT_ASM)) {
-      log.write(sideBySide(block, hostBytes));
+      log.write(sideBySide(block, rip, hostBytes));
     }
   }
 
@@ -76,26 +76,22 @@ final class JitLog {
     log.write("JIT " + cpu + ": " + text);
   }
 
-  private static long address(JitBlock block, int i) {
-    return block.rip + block.offset(i);
-  }
-
-  private static String guest(JitBlock block, int i) {
-    long address = address(block, i);
+  private static String guest(JitBlock block, long rip, int i) {
+    long address = rip + block.offset(i);
     return "0x%016x:  %s".formatted(address, Disassembler.text(block.insns[i], address));
   }
 
-  private static String operations(JitBlock block) {
+  private static String operations(JitBlock block, long rip) {
     StringBuilder text = new StringBuilder("OP:\n");
     for (int i = 0; i < block.insns.length; i++) {
       String how = block.code.interprets(i) ? "interpreter" : "host";
-      text.append("%-12s %s%n".formatted(how, guest(block, i)));
+      text.append("%-12s %s%n".formatted(how, guest(block, rip, i)));
     }
     return text.toString();
   }
 
   /** Each guest instruction beside its host code, then what lies out of line. */
-  private String sideBySide(JitBlock block, int hostBytes) {
+  private String sideBySide(JitBlock block, long rip, int hostBytes) {
     byte[] host = new byte[hostBytes];
     RawMemory.copyOut(block.start, host, 0, hostBytes);
     StringBuilder text = new StringBuilder("OUT: [size=" + hostBytes + "]\n");
@@ -103,7 +99,7 @@ final class JitLog {
     append(text, "(entry)", block.start, host, 0, at);
     for (int i = 0; i < block.insns.length; i++) {
       int end = block.code.endOf(i);
-      append(text, guest(block, i), block.start, host, at, end);
+      append(text, guest(block, rip, i), block.start, host, at, end);
       at = end;
     }
     append(text, "(ways out)", block.start, host, at, hostBytes);

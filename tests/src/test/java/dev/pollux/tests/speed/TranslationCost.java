@@ -17,7 +17,6 @@ import java.util.EnumSet;
  * <p>The argument is the number of rounds, 10 without.
  */
 final class TranslationCost {
-  private static final int LOAD_ADDRESS = 0x10_0000;
 
   /** The multiboot header; code follows. */
   private static final int HEADER = 32;
@@ -68,7 +67,7 @@ final class TranslationCost {
     long start = System.nanoTime();
     for (int at = HEADER; at < code.length; ) {
       BlockCompiler.Context context =
-          new BlockCompiler.Context(LOAD_ADDRESS + at, 0, 0, false, true, true, true, true, 0);
+          new BlockCompiler.Context(at & 4095, 0, 0, false, true, true, true, true, 0);
       int count = blockDecoder.decode(context, code, at, code.length);
       if (count == 0) {
         break; // the table behind the code

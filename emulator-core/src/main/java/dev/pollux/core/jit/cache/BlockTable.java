@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The blocks of one vCPU: by guest address, execution key and host memory, and by page of host
- * memory for when the guest writes there. Used by the vCPU's thread only.
+ * The blocks of one vCPU: by host memory and execution key, and by page of host memory for when the
+ * guest writes there. Used by the vCPU's thread only.
  */
 public final class BlockTable {
   private static final int BUCKETS = 1 << 14;
@@ -23,13 +23,19 @@ public final class BlockTable {
 
   private int size;
 
-  public BlockTable(CodeCache cache) {
+  /** Where code jumps to that RIP tells, by the software TLB's mode. */
+  private final long[] leaveToRip;
+
+  /**
+   * @param leaveToRip by the mode of the software TLB: what the code of dropped blocks jumps to
+   */
+  public BlockTable(CodeCache cache, long[] leaveToRip) {
     this.cache = cache;
+    this.leaveToRip = leaveToRip;
   }
 
-  private static int bucket(long rip, long hostCode) {
-    long hash = (rip ^ hostCode >>> PAGE_BITS) * 0x9e37_79b9_7f4a_7c15L;
-    return (int) (hash >>> 50);
+  private static int bucket(long hostCode) {
+    return (int) (hostCode * 0x9e37_79b9_7f4a_7c15L >>> 50);
   }
 
   /**
@@ -38,9 +44,9 @@ public final class BlockTable {
    * @param nextPage host address of the guest's next page; counts where an instruction reaches into
    *     it
    */
-  public JitBlock find(long rip, int key, long hostCode, long nextPage) {
-    for (JitBlock b = buckets[bucket(rip, hostCode)]; b != null; b = b.next) {
-      if (b.isOf(rip, key, hostCode) && (b.secondPage == 0 || b.secondPage == nextPage)) {
+  public JitBlock find(int key, long hostCode, long nextPage) {
+    for (JitBlock b = buckets[bucket(hostCode)]; b != null; b = b.next) {
+      if (b.isOf(key, hostCode) && (b.secondPage == 0 || b.secondPage == nextPage)) {
         return b;
       }
     }
@@ -48,7 +54,7 @@ public final class BlockTable {
   }
 
   public void add(JitBlock block) {
-    int bucket = bucket(block.rip, block.hostCode);
+    int bucket = bucket(block.hostCode);
     block.next = buckets[bucket];
     buckets[bucket] = block;
     enter(block, block.hostCode);
@@ -64,9 +70,9 @@ public final class BlockTable {
    *
    * @param page the bytes of the guest's page
    */
-  public JitBlock findDropped(long rip, int key, long hostCode, byte[] page) {
-    for (JitBlock b = dropped[bucket(rip, hostCode)]; b != null; b = b.next) {
-      if (b.isOf(rip, key, hostCode)) {
+  public JitBlock findDropped(int key, long hostCode, byte[] page) {
+    for (JitBlock b = dropped[bucket(hostCode)]; b != null; b = b.next) {
+      if (b.isOf(key, hostCode)) {
         int end = b.firstLooked + b.looked.length;
         return Arrays.equals(b.looked, 0, b.looked.length, page, b.firstLooked, end) ? b : null;
       }
@@ -77,15 +83,15 @@ public final class BlockTable {
   /** Puts back a block that {@link #findDropped} has found. */
   public void revive(JitBlock block) {
     unchain(dropped, block);
-    block.valid = true;
+    block.open(cache);
     add(block);
   }
 
   /** Keeps a dropped block in place of an older one of the same code. */
   private void keep(JitBlock block) {
-    int bucket = bucket(block.rip, block.hostCode);
+    int bucket = bucket(block.hostCode);
     for (JitBlock b = dropped[bucket]; b != null; b = b.next) {
-      if (b.isOf(block.rip, block.key, block.hostCode)) {
+      if (b.isOf(block.key, block.hostCode)) {
         unchain(dropped, b);
         break;
       }
@@ -121,9 +127,8 @@ public final class BlockTable {
       return List.of();
     }
     for (JitBlock block : blocks) {
-      if (block.valid) { // not yet dropped with another page
-        block.valid = false;
-        block.unlink(cache);
+      if (block.valid()) { // not yet dropped with another page
+        block.close(cache, leaveToRip[block.key & JitBlock.MODE]);
         unchain(buckets, block);
         size--;
         if (block.secondPage == 0) {
@@ -135,7 +140,7 @@ public final class BlockTable {
   }
 
   private static void unchain(JitBlock[] chains, JitBlock block) {
-    int bucket = bucket(block.rip, block.hostCode);
+    int bucket = bucket(block.hostCode);
     JitBlock b = chains[bucket];
     if (b == block) {
       chains[bucket] = block.next;
@@ -152,7 +157,7 @@ public final class BlockTable {
   /** Drops everything. The code cache is emptied with it. */
   public void clear() {
     for (List<JitBlock> blocks : byPage.values()) {
-      blocks.forEach(b -> b.valid = false);
+      blocks.forEach(JitBlock::discard);
     }
     byPage.clear();
     Arrays.fill(buckets, null);

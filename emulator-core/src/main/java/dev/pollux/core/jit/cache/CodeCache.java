@@ -71,6 +71,17 @@ public final class CodeCache implements AutoCloseable {
     RawMemory.putInt(address - memory.executable() + memory.writable(), value);
   }
 
+  /**
+   * Overwrites the low {@code length} bytes of a u64 at an address within; returns what was there.
+   */
+  public long exchange(long address, long value, int length) {
+    long at = address - memory.executable() + memory.writable();
+    long was = RawMemory.getLong(at);
+    long mask = (1L << length * 8) - 1;
+    RawMemory.putLong(at, was & ~mask | value & mask);
+    return was & mask;
+  }
+
   @Override
   public void close() {
     memory.close();

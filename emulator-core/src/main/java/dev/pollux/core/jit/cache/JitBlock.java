@@ -6,15 +6,15 @@ import dev.pollux.core.jit.emit.BlockCode;
 import java.util.Arrays;
 
 /**
- * A piece of guest code and the host code made from it. It belongs to one execution key and one
- * guest address, and to the host memory that holds the guest's bytes: the same bytes at another
- * address are another block.
+ * A piece of guest code and the host code made from it. It belongs to one execution key and to the
+ * host memory that holds the guest's bytes, wherever the guest has mapped that.
  */
 public final class JitBlock {
   private static final long[] NO_LINKS = {};
+  private static final long JUMP_OPCODE = 0xe9;
 
-  /** Guest address of the first instruction. */
-  public final long rip;
+  /** The part of an execution key that is the software TLB's mode. */
+  public static final int MODE = 3;
 
   /** Number of the execution key. */
   public final int key;
@@ -51,7 +51,10 @@ public final class JitBlock {
   /** The instructions that the interpreter has executed so far, made ready for it. */
   private final Interpreter.Prepared[] prepared;
 
-  boolean valid = true;
+  private boolean valid = true;
+
+  /** What stood at {@link #entry} before the block was dropped. */
+  private long opening;
 
   /** Next in the same bucket, of the blocks in use or of the dropped ones. */
   JitBlock next;
@@ -65,7 +68,6 @@ public final class JitBlock {
   private int incomingCount;
 
   public JitBlock(
-      long rip,
       int key,
       long hostCode,
       long secondPage,
@@ -75,7 +77,6 @@ public final class JitBlock {
       BlockCode code,
       byte[] looked,
       int firstLooked) {
-    this.rip = rip;
     this.key = key;
     this.hostCode = hostCode;
     this.secondPage = secondPage;
@@ -104,8 +105,13 @@ public final class JitBlock {
     return valid;
   }
 
-  boolean isOf(long guest, int withKey, long host) {
-    return rip == guest && hostCode == host && key == withKey;
+  boolean isOf(int withKey, long host) {
+    return hostCode == host && key == withKey;
+  }
+
+  /** Offset of the block's start in its page. */
+  public int pageOffset() {
+    return (int) hostCode & 4095;
   }
 
   /** Offset of instruction {@code i} from the start of the block. */
@@ -126,11 +132,31 @@ public final class JitBlock {
     incoming[incomingCount++] = stub;
   }
 
-  /** Leads all patched jumps back to their stubs. */
-  void unlink(CodeCache cache) {
+  /**
+   * Leads all jumps elsewhere: those that were patched back to their stubs, those that find the
+   * entry in a table, wherever its page is mapped, to {@code leave}.
+   */
+  void close(CodeCache cache, long leave) {
+    valid = false;
+    opening = cache.exchange(entry, jumpTo(leave), BlockCode.OPENING);
     for (int i = 0; i < incomingCount; i += 2) {
       cache.patch32(incoming[i], (int) (incoming[i + 1] - (incoming[i] + 4)));
     }
     incomingCount = 0;
+  }
+
+  private long jumpTo(long target) {
+    return JUMP_OPCODE | (target - (entry + BlockCode.OPENING) & 0xffff_ffffL) << 8;
+  }
+
+  /** Undoes {@link #close}; jumps are patched anew. */
+  void open(CodeCache cache) {
+    cache.exchange(entry, opening, BlockCode.OPENING);
+    valid = true;
+  }
+
+  /** The whole is discarded, code and all. */
+  void discard() {
+    valid = false;
   }
 }

@@ -71,16 +71,6 @@ public final class JumpCache {
     }
   }
 
-  /** Forgets the code of {@code rip} under all keys. */
-  public void drop(long rip) {
-    for (int table = 0; table < JitLayout.JUMP_TABLES; table++) {
-      int entry = JitLayout.jumpTable(table) + JitLayout.jumpEntry(rip);
-      if (RawMemory.getLong(state + entry) == rip) {
-        empty(entry);
-      }
-    }
-  }
-
   /** Forgets what lies in the page of {@code linear}. */
   public void forgetPage(long linear) {
     int page = (int) (linear >>> PAGE_BITS) & PAGES - 1;

@@ -7,6 +7,12 @@ import java.util.List;
  * the start of the block's code.
  */
 public final class BlockCode {
+  /**
+   * Bytes at the entry that are never patched: a near jump replaces them while the block is
+   * dropped.
+   */
+  public static final int OPENING = 5;
+
   private final List<Exit> exits;
   private final int[] resume;
   private final int[] modes;
@@ -107,11 +113,11 @@ public final class BlockCode {
    */
   public record Interpret(int numberAt, int mode, int insn) implements Exit {}
 
-  /** RIP is set; execution goes on there. */
-  public record Jump(int numberAt, int mode) implements Exit {}
+  /** Nothing of the block has been executed; execution goes on at its start. */
+  public record Start(int numberAt, int mode) implements Exit {}
 
   /**
-   * As {@link Jump}, to a place in the same guest page: the 32-bit displacement at {@code jumpAt}
+   * Execution goes on at a place in the same guest page: the 32-bit displacement at {@code jumpAt}
    * may be patched to go straight to the code of that place.
    *
    * @param stub offset of the code that the displacement leads to at first

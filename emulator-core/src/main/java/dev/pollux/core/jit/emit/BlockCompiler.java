@@ -7,6 +7,7 @@ import static dev.pollux.core.jit.asm.OpSize.WORD;
 import static dev.pollux.core.jit.emit.RegisterMap.S1;
 import static dev.pollux.core.jit.emit.RegisterMap.S2;
 import static dev.pollux.core.jit.emit.RegisterMap.SP;
+import static dev.pollux.core.jit.emit.RegisterMap.STATE;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
@@ -70,7 +71,8 @@ public class BlockCompiler {
   /**
    * What a translation depends on besides the guest's code.
    *
-   * @param rip of the first instruction
+   * @param start offset of the first instruction in its page; where the page is, the code learns
+   *     from {@link JitLayout#PAGE} when it executes
    * @param table number of the jump cache's first table for this execution key; that of a mode is
    *     as many behind it
    * @param mmuMode the software TLB's mode at the start
@@ -83,7 +85,7 @@ public class BlockCompiler {
    *     two, or 0
    */
   public record Context(
-      long rip,
+      int start,
       int table,
       int mmuMode,
       boolean smap,
@@ -142,6 +144,7 @@ public class BlockCompiler {
   private int mode;
 
   private int current;
+  private int entryAt;
   private int codeOffset;
   private int labelsUsed;
 
@@ -166,9 +169,21 @@ public class BlockCompiler {
     this.mode = mode;
   }
 
-  /** Address of the guest instruction behind the current one. */
-  long nextRip() {
-    return context.rip() + offsets[current] + insns[current].length;
+  /** Puts the address of the guest instruction behind the current one in a register. */
+  void nextRip(Gpr target) {
+    address(target, offsets[current] + insns[current].length);
+  }
+
+  /** Puts the address of a place near the block in a register. Flags stay. */
+  private void address(Gpr target, long offset) {
+    asm.mov(QWORD, target, state(JitLayout.PAGE));
+    long inPage = context.start() + offset;
+    if (inPage == (int) inPage) {
+      asm.lea(QWORD, target, Mem.of(target, (int) inPage));
+    } else {
+      asm.lea(QWORD, target, Mem.of(target, (int) offset));
+      asm.lea(QWORD, target, Mem.of(target, (int) (inPage - (int) offset)));
+    }
   }
 
   /** True if {@code insn} is translated in a block of that context, not left to the interpreter. */
@@ -224,8 +239,8 @@ public class BlockCompiler {
     mode = context.mmuMode();
     Label leave = label();
     common.poll(leave);
-    defer(leave, () -> leaveTo(context.rip()));
-    int entryAt = asm.position();
+    defer(leave, this::leaveAtStart);
+    entryAt = asm.position();
     if (context.secondPage() != 0) {
       checkSecondPage();
     }
@@ -281,19 +296,19 @@ public class BlockCompiler {
    * its instruction was taken from: whoever jumped here has looked at the first page only.
    */
   private void checkSecondPage() {
-    long page = (context.rip() | 4095) + 1;
-    int entry =
-        CpuLayout.TLB
-            + mode * TlbLayout.TABLE_SIZE
-            + ((int) (page >>> 12) & TlbLayout.ENTRIES - 1) * TlbLayout.ENTRY_SIZE;
+    int table = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     Label miss = label();
-    asm.mov(QWORD, S1, page);
-    asm.cmp(QWORD, S1, state(entry + TlbLayout.EXEC_TAG));
+    asm.mov(QWORD, S1, state(JitLayout.PAGE));
+    asm.add(QWORD, S1, 4096);
+    asm.mov(QWORD, S2, S1);
+    asm.shr(QWORD, S2, 12 - TlbLayout.ENTRY_BITS);
+    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
+    asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table + TlbLayout.EXEC_TAG));
     asm.jcc(Cond.NE, miss);
     asm.mov(QWORD, S1, context.secondPage());
-    asm.cmp(QWORD, S1, state(entry + TlbLayout.HOST_PAGE));
+    asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table + TlbLayout.HOST_PAGE));
     asm.jcc(Cond.NE, miss);
-    defer(miss, () -> leaveTo(context.rip()));
+    defer(miss, this::leaveAtStart);
   }
 
   /**
@@ -992,6 +1007,7 @@ public class BlockCompiler {
     long offset = offsets[current] + insn.length + insn.imm;
     restoreFlags(insn);
     Label taken = label();
+    keepOpening();
     asm.jcc(Cond.of(insn.cond), taken);
     int jumpAt = asm.position() - 4;
     Flags atBranch = flags;
@@ -1057,13 +1073,8 @@ public class BlockCompiler {
       asm.jcc(Cond.NE, slowExit());
     }
     stackAddress(-8, true);
-    long returnAddress = context.rip() + next;
-    if (returnAddress == (int) returnAddress) {
-      asm.mov(QWORD, Mem.of(S1), (int) returnAddress);
-    } else {
-      asm.mov(QWORD, S2, returnAddress);
-      asm.mov(QWORD, Mem.of(S1), S2);
-    }
+    nextRip(S2);
+    asm.mov(QWORD, Mem.of(S1), S2);
     asm.lea(QWORD, SP, Mem.of(SP, -8));
     if (direct) {
       jumpTo(next + insn.imm);
@@ -1111,7 +1122,7 @@ public class BlockCompiler {
           asm.mov(QWORD, S1, state(CpuLayout.RIP));
           compareCanonical();
           asm.jcc(Cond.NE, bad);
-          exitToRip();
+          leaveToRip();
         });
     defer(
         bad,
@@ -1132,7 +1143,7 @@ public class BlockCompiler {
   void jumpToScratch(boolean resumes) {
     Label miss = label();
     jumpToScratch(resumes, miss);
-    defer(miss, this::exitToRip);
+    defer(miss, this::leaveToRip);
   }
 
   private void jumpToScratch(boolean resumes, Label miss) {
@@ -1151,32 +1162,32 @@ public class BlockCompiler {
 
   /** True if that place is in the block's page. */
   private boolean inPage(long offset) {
-    return (context.rip() + offset ^ context.rip()) >>> 12 == 0;
+    long inPage = context.start() + offset;
+    return inPage >= 0 && inPage < 4096;
   }
 
   /** Goes on at a guest address known now. Live flags are in memory, or dead. */
   private void jumpTo(long offset) {
     if (inPage(offset)) {
       Label stub = label();
+      keepOpening();
       asm.jmpNear(stub);
       linkLater(stub, asm.position() - 4, offset);
       return;
     }
-    Label miss = label();
-    long rip = context.rip() + offset;
-    if (polls(offset)) {
-      common.poll(miss);
+    address(S1, offset);
+    jumpToScratch(false);
+  }
+
+  /**
+   * Called before a jump that may be patched: what is overwritten at the entry while the block is
+   * dropped holds none.
+   */
+  private void keepOpening() {
+    int missing = entryAt + BlockCode.OPENING - asm.position();
+    if (missing > 0) {
+      asm.nop(missing);
     }
-    Mem entry = state(JitLayout.jumpTable(context.table() + mode) + JitLayout.jumpEntry(rip));
-    if (rip == (int) rip) {
-      asm.cmp(QWORD, entry, (int) rip);
-    } else {
-      asm.mov(QWORD, S1, rip);
-      asm.cmp(QWORD, S1, entry);
-    }
-    asm.jcc(Cond.NE, miss);
-    asm.jmp(entry.plus(8));
-    defer(miss, () -> leaveTo(rip));
   }
 
   /**
@@ -1189,28 +1200,17 @@ public class BlockCompiler {
         stub,
         () -> {
           int at = asm.position();
-          setRip(context.rip() + offset);
           exits.add(new BlockCode.Link(exit(), mode, jumpAt, at, offset, polls));
         });
   }
 
-  private void leaveTo(long rip) {
-    setRip(rip);
-    exitToRip();
+  private void leaveAtStart() {
+    exits.add(new BlockCode.Start(exit(), mode));
   }
 
   /** Leaves; RIP is set. */
-  private void exitToRip() {
-    exits.add(new BlockCode.Jump(exit(), mode));
-  }
-
-  private void setRip(long rip) {
-    if (rip == (int) rip) {
-      asm.mov(QWORD, state(CpuLayout.RIP), (int) rip);
-    } else {
-      asm.mov(QWORD, S1, rip);
-      asm.mov(QWORD, state(CpuLayout.RIP), S1);
-    }
+  private void leaveToRip() {
+    jmpStub(stubs.leaveToRip(mode));
   }
 
   // ---- memory ----
@@ -1237,7 +1237,11 @@ public class BlockCompiler {
   private void effectiveAddress(Insn insn, Gpr target, OpSize size) {
     long displacement = insn.disp;
     if (insn.ripRelative) {
-      displacement += context.rip() + offsets[current] + insn.length;
+      address(target, displacement + offsets[current] + insn.length);
+      if (size == DWORD) {
+        asm.mov(DWORD, target, target);
+      }
+      return;
     }
     boolean hasBase = insn.base != Insn.REG_ZERO;
     boolean hasIndex = insn.index != Insn.REG_ZERO;

@@ -96,7 +96,13 @@ final class CommonCode {
       Fragment.jumping(Cond.NE, asm -> asm.or(QWORD, S1, state(CpuLayout.EXIT_REQUEST)));
 
   private static final Fragment JUMP_TO_TARGET =
-      Fragment.open(asm -> asm.jmp(Mem.of(STATE, S2, 1, LATER)));
+      Fragment.open(
+          asm -> {
+            asm.mov(QWORD, S1, state(CpuLayout.RIP));
+            asm.and(QWORD, S1, -4096);
+            asm.mov(QWORD, state(JitLayout.PAGE), S1);
+            asm.jmp(Mem.of(STATE, S2, 1, LATER));
+          });
 
   private final X86Assembler asm;
   private final CodeBuffer code;
@@ -157,7 +163,7 @@ final class CommonCode {
     asm.displacementTo(miss);
   }
 
-  /** Jumps to the code of the entry at scratch 2. */
+  /** Jumps to the code of the entry at scratch 2, which is the one of RIP. Destroys scratch 1. */
   void jumpToTarget(int table) {
     JUMP_TO_TARGET.appendTo(code);
     code.reserve(FIELD);

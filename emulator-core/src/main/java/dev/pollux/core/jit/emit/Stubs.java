@@ -23,6 +23,7 @@ import dev.pollux.core.jit.asm.VectorMove;
 import dev.pollux.core.jit.asm.VectorOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.asm.Xmm;
+import dev.pollux.core.mmu.TlbLayout;
 
 /**
  * The code between Java and blocks: the way in, the way out, and the loading of vector and x87
@@ -50,6 +51,7 @@ public final class Stubs {
   private final boolean ymm;
   private final int enter;
   private final int leave;
+  private final int[] leaveToRip = new int[TlbLayout.MODES];
   private final int loadSimd;
   private final int loadX87;
   private final int readCounter;
@@ -69,6 +71,11 @@ public final class Stubs {
     emitEnter();
     leave = asm.position();
     emitLeave();
+    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
+      leaveToRip[mode] = asm.position();
+      asm.mov(DWORD, state(JitLayout.EXIT), mode);
+      jump(leave);
+    }
     readCounter = asm.position();
     emitReadCounter();
     asm.checkResolved();
@@ -78,7 +85,7 @@ public final class Stubs {
     return asm.code();
   }
 
-  long base() {
+  public long base() {
     return base;
   }
 
@@ -95,6 +102,11 @@ public final class Stubs {
   /** Code jumps here when its exit's number is in {@link JitLayout#EXIT}. */
   int leave() {
     return leave;
+  }
+
+  /** Code jumps here to go on at RIP; the exit's number is that of the software TLB's mode. */
+  public int leaveToRip(int mode) {
+    return leaveToRip[mode];
   }
 
   int loadSimd() {
@@ -133,6 +145,12 @@ public final class Stubs {
     asm.code().put8(0xe8);
     asm.code().put32(stub - (asm.position() + 4));
     asm.bind(skip);
+  }
+
+  private void jump(int stub) {
+    asm.code().reserve(5);
+    asm.code().put8(0xe9);
+    asm.code().put32(stub - (asm.position() + 4));
   }
 
   private void emitLeave() {

@@ -251,7 +251,7 @@ final class SystemCode {
     asm.mov(DWORD, S1, state(CpuLayout.STAR + 4));
     asm.lea(DWORD, S2, Mem.of(S1, 8));
     loadFlat(0);
-    asm.mov(QWORD, Gpr.RCX, compiler.nextRip());
+    compiler.nextRip(Gpr.RCX);
     asm.mov(QWORD, S1, state(CpuLayout.LSTAR));
     compiler.setMode(kernelMode());
     compiler.jumpToScratch(false);

@@ -4,6 +4,7 @@ import static dev.pollux.core.jit.asm.OpSize.BYTE;
 import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuFeature;
@@ -106,7 +107,7 @@ class BlockCompilerTest {
     }
     code =
         compiler.compile(
-            new BlockCompiler.Context(CODE, 0, TlbLayout.KERNEL, false, true, true, true, true, 0),
+            new BlockCompiler.Context(0, 0, TlbLayout.KERNEL, false, true, true, true, true, 0),
             insns.toArray(Insn[]::new),
             offsets,
             insns.size(),
@@ -116,7 +117,7 @@ class BlockCompilerTest {
                     ? null
                     : decoder.decode(bytes, (int) offset, bytes.length, 64));
     for (int i = 0; i < code.exits().size(); i++) {
-      compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, i);
+      compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, TlbLayout.MODES + i);
     }
     start = cache.append(compiler.assembler().code());
     return resume(code.entryAt());
@@ -442,8 +443,7 @@ class BlockCompilerTest {
     state.setRip(0);
     state.setExitRequest(true);
     assertEquals(exit, resume(code.entryAt()), "entered past the poll");
-    assertEquals(BlockCode.Jump.class, resume(0).getClass());
-    assertEquals(CODE, state.rip());
+    assertEquals(BlockCode.Start.class, resume(0).getClass());
   }
 
   @Test
@@ -455,7 +455,7 @@ class BlockCompilerTest {
         state.address() + JitLayout.jumpTable(TlbLayout.KERNEL) + JitLayout.jumpEntry(target);
     set(Gpr.RAX, target);
     set(Gpr.RBX, 0);
-    assertEquals(BlockCode.Jump.class, run(a -> a.jmp(Gpr.RAX)).getClass());
+    assertNull(run(a -> a.jmp(Gpr.RAX)));
     assertEquals(target, state.rip());
 
     RawMemory.putLong(jumpEntry, target);
@@ -595,7 +595,7 @@ class BlockCompilerTest {
     set(Gpr.RAX, 11);
     set(Gpr.R15, 22);
     RawMemory.putLong(page + 0x100, 0x1234);
-    assertEquals(BlockCode.Jump.class, run(BlockCompilerTest::pushAndPop).getClass());
+    assertNull(run(BlockCompilerTest::pushAndPop));
     assertEquals(-5, gpr(Gpr.R14));
     assertEquals(22, gpr(Gpr.RBX));
     assertEquals(11, gpr(Gpr.RCX));
@@ -622,15 +622,24 @@ class BlockCompilerTest {
     assertEquals(3, ((BlockCode.Interpret) exit).insn());
     set(Gpr.RSP, DATA);
     set(Gpr.R14, -5);
-    assertEquals(BlockCode.Jump.class, resume(code.resumeAfter(3)).getClass());
+    assertNull(resume(code.resumeAfter(3)));
     assertEquals(22, gpr(Gpr.RBX));
     assertEquals(11, gpr(Gpr.RCX));
     assertEquals(DATA + 0x18, gpr(Gpr.RSP));
   }
 
-  /** Enters the code of the last {@link #run} again. */
+  /** Enters the code of the last {@link #run} again; null if it leaves for where RIP tells. */
   private BlockCode.Exit resume(int offset) {
+    state.setU64(JitLayout.PAGE, CODE);
     NativeCall.call(stubs.enter(), state.address(), start + offset, 0);
-    return code.exits().get(state.u32(JitLayout.EXIT));
+    int number = state.u32(JitLayout.EXIT) - TlbLayout.MODES;
+    if (number < 0) {
+      return null;
+    }
+    BlockCode.Exit exit = code.exits().get(number);
+    if (exit instanceof BlockCode.Link link) {
+      state.setRip(state.u64(JitLayout.PAGE) + link.target());
+    }
+    return exit;
   }
 }

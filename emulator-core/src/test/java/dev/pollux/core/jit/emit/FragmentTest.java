@@ -83,6 +83,9 @@ class FragmentTest {
     assembled.xor(OpSize.QWORD, RegisterMap.S1, entry(table));
     assembled.or(OpSize.QWORD, RegisterMap.S1, RegisterMap.state(CpuLayout.EXIT_REQUEST));
     assembled.jcc(Cond.NE, expectedMiss);
+    assembled.mov(OpSize.QWORD, RegisterMap.S1, RegisterMap.state(CpuLayout.RIP));
+    assembled.and(OpSize.QWORD, RegisterMap.S1, -4096);
+    assembled.mov(OpSize.QWORD, RegisterMap.state(JitLayout.PAGE), RegisterMap.S1);
     assembled.jmp(entry(table + 8));
     assembled.bind(expectedMiss);
     assertArrayEquals(assembled.finish(), copied.finish());

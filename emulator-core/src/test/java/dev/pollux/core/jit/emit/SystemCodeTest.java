@@ -1,7 +1,6 @@
 package dev.pollux.core.jit.emit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuFeature;
@@ -21,6 +20,8 @@ import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.machine.BareMachine;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.mmu.TlbLayout;
 import java.util.EnumSet;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -111,8 +112,16 @@ class SystemCodeTest {
     }
   }
 
-  /** Executes one instruction as generated code; returns the way that it left. */
-  private BlockCode.Exit generated(Consumer<X86Assembler> program) {
+  /**
+   * Where generated code left.
+   *
+   * @param interpreted for the interpreter to execute the instruction
+   * @param mode the software TLB's mode there
+   */
+  private record Left(boolean interpreted, int mode) {}
+
+  /** Executes one instruction as generated code. */
+  private Left generated(Consumer<X86Assembler> program) {
     X86Assembler guest = new X86Assembler(CodeMode.BITS64);
     guest.org(CODE);
     program.accept(guest);
@@ -126,7 +135,7 @@ class SystemCodeTest {
     BlockCode code =
         compiler.compile(
             new BlockCompiler.Context(
-                CODE,
+                CODE & RamBlock.PAGE_SIZE - 1,
                 0,
                 machine.vcpu().mmu().mode(),
                 (state.cr4() & SMAP) != 0,
@@ -141,7 +150,7 @@ class SystemCodeTest {
             cache.nextAddress(),
             offset -> null);
     for (int i = 0; i < code.exits().size(); i++) {
-      compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, i);
+      compiler.assembler().code().patch(code.exits().get(i).numberAt(), 4, TlbLayout.MODES + i);
     }
     long start = cache.append(compiler.assembler().code());
     for (int table = 0; table < JitLayout.JUMP_TABLES; table++) {
@@ -153,17 +162,26 @@ class SystemCodeTest {
       machine.vcpu().mmu().read64(GDT);
     }
     state.setU16(JitLayout.FLAGS, JitLayout.packFlags(state.rflags()));
+    state.setU64(JitLayout.PAGE, CODE);
     NativeCall.call(stubs.enter(), state.address(), start + code.entryAt(), 0);
     state.setRflags(
         state.rflags() & ~(long) Eflags.STATUS | JitLayout.unpackFlags(state.u16(JitLayout.FLAGS)));
-    return code.exits().get(state.u32(JitLayout.EXIT));
+    int number = state.u32(JitLayout.EXIT) - TlbLayout.MODES;
+    if (number < 0) {
+      return new Left(false, number + TlbLayout.MODES);
+    }
+    BlockCode.Exit exit = code.exits().get(number);
+    if (exit instanceof BlockCode.Link link) {
+      state.setRip(CODE + link.target());
+    }
+    return new Left(exit instanceof BlockCode.Interpret, exit.mode());
   }
 
   /** Generated code must do what the interpreter does. */
   private void assertTranslated(Consumer<X86Assembler> program) {
     byte[] before = visible();
-    BlockCode.Exit exit = generated(program);
-    assertEquals(false, exit instanceof BlockCode.Interpret, "left to the interpreter");
+    Left exit = generated(program);
+    assertEquals(false, exit.interpreted(), "left to the interpreter");
     byte[] after = visible();
     restore(before);
     state.setRip(CODE);
@@ -188,7 +206,7 @@ class SystemCodeTest {
   /** Generated code must leave the instruction to the interpreter and everything as it was. */
   private void assertLeft(Consumer<X86Assembler> program) {
     byte[] before = visible();
-    assertInstanceOf(BlockCode.Interpret.class, generated(program));
+    assertEquals(true, generated(program).interpreted());
     byte[] after = visible();
     for (int at = 0; at < before.length; at += 4) {
       if (at >> 3 != CpuLayout.RIP >> 3) {

@@ -1,0 +1,191 @@
+package dev.pollux.core.jit;
+
+import static dev.pollux.core.jit.asm.OpSize.DWORD;
+import static dev.pollux.core.jit.asm.OpSize.QWORD;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.host.HostCpu;
+import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.asm.CodeMode;
+import dev.pollux.core.jit.asm.Gpr;
+import dev.pollux.core.jit.asm.Label;
+import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.NullaryOp;
+import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.machine.BareMachine;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * Code of one page of memory that is executed at several addresses: translated once, right at each.
+ */
+@Timeout(value = 30, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class SharedTranslationTest {
+  private static final int RAM = 8 << 20;
+  private static final long PAGE = 4096;
+
+  /** Last bytes of a page, so that code goes on in the next one. */
+  private static final int CODE = 0x20_0fc0;
+
+  private static final int STACK = 0x7_0000;
+
+  /** Where memory from 0 on appears again, in pages of 2 MiB. */
+  private static final long[] PLACES = {0, 0x4000_0000, 0x8000_0000L, 0xc000_0000L};
+
+  private BareMachine m;
+
+  @BeforeEach
+  void open() {
+    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    m = new BareMachine(RAM, new CpuModel("qemu64"), true);
+    m.enterLongMode();
+    long directories = m.state().u64(CpuLayout.CR3) + 0x2000;
+    for (int place = 1; place < PLACES.length; place++) {
+      for (int i = 0; i < RAM >> 21; i++) {
+        long entry = directories + place * PAGE + i * 8L;
+        m.machine().memory().write(entry, 8, (long) i << 21 | 0xe7);
+      }
+    }
+    m.vcpu().mmu().flushAll();
+  }
+
+  @AfterEach
+  void close() {
+    if (m != null) {
+      m.close();
+    }
+  }
+
+  private void program(int address, Consumer<X86Assembler> code) {
+    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
+    asm.org(address);
+    code.accept(asm);
+    m.load(address, asm.finish());
+  }
+
+  private void run(long place) {
+    m.state().setGpr(4, STACK);
+    m.state().setRip(place + CODE);
+    assertEquals(Interpreter.Stop.HALT, m.run(1_000_000));
+  }
+
+  private long register(Gpr register) {
+    return m.state().gpr(register.number());
+  }
+
+  /** RIP-relative data, a call and a return across pages, an indirect jump to a computed place. */
+  private void positionIndependent(X86Assembler asm) {
+    Label data = new Label();
+    Label far = new Label();
+    Label next = new Label();
+    Label end = new Label();
+    asm.lea(QWORD, Gpr.RBX, Mem.of(data));
+    asm.mov(DWORD, Gpr.RSI, Mem.of(data));
+    asm.call(far);
+    asm.lea(QWORD, Gpr.RDX, Mem.of(end));
+    asm.jmp(Gpr.RDX);
+    asm.nop((int) PAGE);
+    asm.bind(far);
+    asm.mov(QWORD, Gpr.RCX, Mem.of(Gpr.RSP));
+    asm.call(next);
+    asm.bind(next);
+    asm.pop(Gpr.RDI);
+    asm.ret();
+    asm.nop((int) PAGE);
+    asm.bind(end);
+    asm.op(NullaryOp.HLT);
+    asm.bind(data);
+    asm.dd(0x1234);
+  }
+
+  @Test
+  void eachPlaceSeesItsOwnAddresses() {
+    program(CODE, this::positionIndependent);
+    long[][] seen = new long[PLACES.length][];
+    long translations = 0;
+    for (int round = 0; round < 3; round++) {
+      for (int i = 0; i < PLACES.length; i++) {
+        run(PLACES[i]);
+        assertEquals(0x1234, register(Gpr.RSI));
+        long[] now = {
+          register(Gpr.RBX) - PLACES[i],
+          register(Gpr.RCX) - PLACES[i],
+          register(Gpr.RDI) - PLACES[i],
+          register(Gpr.RDX) - PLACES[i],
+          m.state().rip() - PLACES[i]
+        };
+        if (i == 0 && round == 0) {
+          translations = m.jit().translations();
+          seen[0] = now;
+        }
+        assertArrayEquals(seen[0], now, "at place " + i);
+      }
+    }
+    assertEquals(translations, m.jit().translations(), "translated once for all places");
+  }
+
+  /** A write through any of the addresses is seen at all of them, in both pages of a jump. */
+  @Test
+  void aWriteThroughOneIsSeenAtAll() {
+    for (int value = 1; value < 40; value++) {
+      int written = value;
+      int changed = CODE + (int) PAGE + 0x100;
+      if (value == 1) {
+        program(
+            CODE,
+            asm -> {
+              Label next = new Label();
+              asm.mov(DWORD, Gpr.RAX, 0);
+              asm.mov(DWORD, Mem.of(Gpr.RDI), Gpr.RSI);
+              asm.jmp(next);
+              asm.nop(changed - CODE - 1 - asm.position());
+              asm.bind(next);
+              asm.mov(DWORD, Gpr.RAX, 0);
+              asm.op(NullaryOp.HLT);
+            });
+      }
+      long through = PLACES[value % PLACES.length];
+      m.state().setGpr(Gpr.RDI.number(), through + changed);
+      m.state().setGpr(Gpr.RSI.number(), written);
+      for (int i = 0; i < PLACES.length; i++) {
+        run(PLACES[(value / 4 + i) % PLACES.length]);
+        assertEquals(written, register(Gpr.RAX));
+      }
+    }
+  }
+
+  /** Places are mapped elsewhere one after the other; each executes what is there now. */
+  @Test
+  void aPlaceMappedElsewhereExecutesWhatIsThere() {
+    program(CODE, asm -> returnValue(asm, 1));
+    program(CODE + (2 << 20), asm -> returnValue(asm, 2));
+    long directories = m.state().u64(CpuLayout.CR3) + 0x2000;
+    for (int round = 0; round < 12; round++) {
+      int place = round % PLACES.length;
+      int expected = 1 + (round / PLACES.length + place) % 2;
+      long entry = directories + place * PAGE + (CODE >> 21) * 8L;
+      m.machine().memory().write(entry, 8, (long) (CODE >> 21) + expected - 1 << 21 | 0xe7);
+      m.vcpu().mmu().flushPage(PLACES[place] + CODE);
+      run(PLACES[place]);
+      assertEquals(expected, register(Gpr.RAX));
+    }
+  }
+
+  private static void returnValue(X86Assembler asm, int value) {
+    Label function = new Label();
+    asm.call(function);
+    asm.op(NullaryOp.HLT);
+    asm.nop((int) PAGE);
+    asm.bind(function);
+    asm.mov(DWORD, Gpr.RAX, value);
+    asm.ret();
+  }
+}
