@@ -1,5 +1,6 @@
 package dev.pollux.cli;
 
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
@@ -8,6 +9,7 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.PcBoard;
@@ -16,6 +18,7 @@ import dev.pollux.devices.isa.DebugConsole;
 import dev.pollux.migration.LiveMigration;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
+import dev.pollux.qmp.command.Events;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.hmp.MonitorConsole;
 import dev.pollux.qmp.server.MachineEvents;
@@ -33,6 +36,7 @@ final class MachineAssembler implements AutoCloseable {
   private final RunConfig config;
   private final Machine machine;
   private final CharDevices charDevices;
+  private final BlockGraph blocks;
   private final LiveMigration migration;
 
   /** Only where there is a monitor: to describe the commands takes its time. */
@@ -49,6 +53,7 @@ final class MachineAssembler implements AutoCloseable {
     machine.setTraceLog(traceLog);
     charDevices =
         new CharDevices(machine.loop()::post, () -> machine.requestShutdown(ShutdownCause.HOST_UI));
+    blocks = new BlockGraph(new DiskEvents(machine, this::emit));
     UUID uuid = config.uuid().orElse(new UUID(0, 0));
     migration = new LiveMigration(machine, MACHINE_TYPE, uuid);
     qmp = config.consoles().qmp().isEmpty() ? Optional.empty() : Optional.of(qmpServer(uuid));
@@ -59,6 +64,7 @@ final class MachineAssembler implements AutoCloseable {
       migration.close();
       qmp.ifPresent(QmpServer::close);
       charDevices.close();
+      blocks.close();
       throw e;
     } finally {
       machine.lock().unlock();
@@ -71,6 +77,14 @@ final class MachineAssembler implements AutoCloseable {
 
   private void build() throws IOException {
     config.consoles().charDevices().forEach(charDevices::add);
+    config.disks().open(blocks);
+    machine.addListener(
+        new MachineListener() {
+          @Override
+          public void resumed() {
+            blocks.machineResumed();
+          }
+        });
     PcBoard board = board();
     addSerialPorts(board);
     config
@@ -94,8 +108,12 @@ final class MachineAssembler implements AutoCloseable {
   }
 
   private QmpServer qmpServer(UUID uuid) {
-    Emulator emulator = new Emulator(machine, charDevices, migration, uuid, Main.version());
+    Emulator emulator = new Emulator(machine, charDevices, blocks, migration, uuid, Main.version());
     return new QmpServer(new CommandRegistry(emulator, config.compat()));
+  }
+
+  private void emit(Events event) {
+    qmp.ifPresent(server -> server.emit(event));
   }
 
   private void addQmpMonitors(QmpServer server) {
@@ -158,6 +176,7 @@ final class MachineAssembler implements AutoCloseable {
     migration.close();
     qmp.ifPresent(QmpServer::close);
     machine.close();
+    blocks.close();
     charDevices.close();
   }
 }

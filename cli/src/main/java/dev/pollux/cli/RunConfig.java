@@ -39,6 +39,7 @@ import java.util.stream.Stream;
  * @param ramSize bytes, a multiple of 4,096
  * @param boot kernel to start; empty where nothing is to be started at once
  * @param consoles character devices and who uses them
+ * @param disks backends and nodes
  * @param devices what {@code -device} adds, in order
  * @param compat what to do about deprecated and unstable interfaces of QMP
  * @param autostart the guest runs as soon as it can
@@ -54,6 +55,7 @@ record RunConfig(
     RtcBase rtc,
     Optional<KernelFiles> boot,
     ConsoleConfig consoles,
+    DiskConfig disks,
     List<DeviceOptions> devices,
     Machine.EndPolicy endPolicy,
     CompatPolicy compat,
@@ -105,6 +107,7 @@ record RunConfig(
         rtc(options.machine.rtc),
         boot(options.boot, options.running.stopped || options.running.incoming != null),
         ConsoleConfig.of(options),
+        DiskConfig.of(options.disks),
         DeviceType.parse(
             options.devices.device,
             options.devices.global.stream().filter(text -> !isOfMigration(text)).toList()),

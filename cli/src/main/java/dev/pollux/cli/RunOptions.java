@@ -23,6 +23,9 @@ final class RunOptions {
   @ArgGroup(validate = false, heading = "%nDevices:%n")
   final Devices devices = new Devices();
 
+  @ArgGroup(validate = false, heading = "%nDisks:%n")
+  final Disks disks = new Disks();
+
   @ArgGroup(validate = false, heading = "%nStart, stop and migration:%n")
   final Running running = new Running();
 
@@ -181,6 +184,46 @@ final class RunOptions {
         names = "-no-user-config",
         description = "Accepted; there is no configuration of the user to read.")
     boolean noUserConfig;
+  }
+
+  /** Disks and what they are made of. */
+  static final class Disks {
+    @Option(
+        names = "-drive",
+        paramLabel = "[file=<file>][,if=<bus>][,id=<id>][,format=<format>][,...]",
+        description =
+            "Add a disk: media=disk|cdrom, index=, read-only=, snapshot=, cache=, discard=,"
+                + " detect-zeroes=, werror=, rerror=, and the driver's own properties.")
+    final List<String> drive = new ArrayList<>();
+
+    @Option(
+        names = "-blockdev",
+        paramLabel = "driver=<driver>,node-name=<name>[,...]",
+        description = "Make a node of the block graph; takes JSON, too.")
+    final List<String> blockdev = new ArrayList<>();
+
+    @Option(names = "-hda", paramLabel = "<file>", description = "The first IDE disk.")
+    String hda;
+
+    @Option(names = "-hdb", paramLabel = "<file>", description = "The second IDE disk.")
+    String hdb;
+
+    @Option(names = "-hdc", paramLabel = "<file>", description = "The third IDE disk.")
+    String hdc;
+
+    @Option(names = "-hdd", paramLabel = "<file>", description = "The fourth IDE disk.")
+    String hdd;
+
+    @Option(
+        names = "-cdrom",
+        paramLabel = "<file>",
+        description = "A disc in the third place of IDE.")
+    String cdrom;
+
+    @Option(
+        names = "-snapshot",
+        description = "Forget at the end what the guest writes to its disks.")
+    boolean snapshot;
   }
 
   /** Life cycle. */

@@ -32,6 +32,8 @@ public final class CommandRegistry implements QmpCommands {
           QueryCommands.class,
           MachineCommands.class,
           ChardevCommands.class,
+          BlockCommands.class,
+          BlockQueries.class,
           MigrationCommands.class,
           ColoCommands.class,
           YankCommands.class);

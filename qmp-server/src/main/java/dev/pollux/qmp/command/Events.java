@@ -5,6 +5,7 @@ import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.migration.Colo;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationStatus;
+import java.util.Optional;
 
 /** The events. A new record in here is a new event. */
 public sealed interface Events {
@@ -35,4 +36,66 @@ public sealed interface Events {
   @Api.Obsolete(since = Colo.DEPRECATED_SINCE, reason = Colo.DEPRECATED, instead = Colo.NOTHING)
   @Api.Doc("COLO has ended on this side.")
   record ColoExit(ColoStatus.Mode mode, ColoStatus.ExitReason reason) implements Events {}
+
+  /** What kind of request failed. */
+  enum IoOperationType {
+    READ,
+    WRITE
+  }
+
+  /** What became of it. */
+  enum BlockErrorAction {
+    IGNORE,
+    REPORT,
+    STOP
+  }
+
+  @Api.Doc("A disk reported an error.")
+  record BlockIoError(
+      @Api.Doc("where the device is among the objects") String qomPath,
+      @Api.Doc("the backend; empty where it has no name") String device,
+      Optional<String> nodeName,
+      IoOperationType operation,
+      BlockErrorAction action,
+      @Api.Doc("there was no space left") Optional<Boolean> nospace,
+      @Api.Doc("for people") String reason)
+      implements Events {}
+
+  @Api.Doc("An image turned out to be damaged.")
+  record BlockImageCorrupted(
+      String device,
+      Optional<String> nodeName,
+      String msg,
+      Optional<Long> offset,
+      Optional<Long> size,
+      @Api.Doc("it cannot be written any more") boolean fatal)
+      implements Events {}
+
+  @Api.Doc("A tray was opened or closed.")
+  record DeviceTrayMoved(
+      String device, @Api.Doc("where the device is among the objects") String id, boolean trayOpen)
+      implements Events {}
+
+  /** What a quorum did when a child failed. */
+  enum QuorumOpType {
+    READ,
+    WRITE,
+    FLUSH
+  }
+
+  @Api.Doc("A child of a quorum failed, or answered otherwise than the others.")
+  record QuorumReportBad(
+      QuorumOpType type,
+      Optional<String> error,
+      String nodeName,
+      @Api.Doc("first sector") long sectorNum,
+      @Api.Doc("sectors") long sectorsCount)
+      implements Events {}
+
+  @Api.Doc("Too few children of a quorum did what was asked.")
+  record QuorumFailure(
+      @Api.Doc("the quorum's name") String reference,
+      @Api.Doc("first sector") long sectorNum,
+      @Api.Doc("sectors") long sectorsCount)
+      implements Events {}
 }

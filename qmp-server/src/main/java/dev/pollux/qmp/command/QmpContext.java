@@ -1,5 +1,6 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.migration.MigrationService;
@@ -17,6 +18,10 @@ public record QmpContext(Emulator emulator, CommandRegistry commands, QmpSession
 
   public CharDevices charDevices() {
     return emulator.charDevices();
+  }
+
+  public BlockGraph blocks() {
+    return emulator.blocks();
   }
 
   public MigrationService migration() {

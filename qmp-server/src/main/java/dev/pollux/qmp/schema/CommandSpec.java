@@ -41,6 +41,7 @@ public record CommandSpec(
     return new StructType(
         boxed.label(),
         boxed.members(),
+        boxed.open(),
         values -> own.make().apply(new Object[] {boxed.make().apply(values)}),
         boxed.doc());
   }

@@ -165,9 +165,10 @@ public final class JsonMapper {
 
   private Object object(StructType type, ObjectNode json, Path path, List<String> tags)
       throws QmpException {
-    Object[] values = new Object[type.members().size()];
+    int count = type.members().size();
+    Object[] values = new Object[type.open() ? count + 1 : count];
     int given = tags.size();
-    for (int i = 0; i < values.length; i++) {
+    for (int i = 0; i < count; i++) {
       Member member = type.members().get(i);
       JsonNode value = json.get(member.name());
       Path at = path.member(member.name());
@@ -182,10 +183,20 @@ public final class JsonMapper {
         throw missing(at);
       }
     }
-    if (given < json.size()) {
+    if (type.open()) {
+      values[count] = rest(type, json, tags);
+    } else if (given < json.size()) {
       throw unexpected(type, json, path, tags);
     }
     return type.make().apply(values);
+  }
+
+  /** The members that have no place of their own. */
+  private static ObjectNode rest(StructType type, ObjectNode json, List<String> tags) {
+    ObjectNode rest = json.deepCopy();
+    rest.remove(tags);
+    type.members().forEach(member -> rest.remove(member.name()));
+    return rest;
   }
 
   private static QmpException unexpected(

@@ -29,4 +29,9 @@ public final class Qmp {
     /** The member for each value of which the limit counts separately; empty for none. */
     String per() default "";
   }
+
+  /** On a record's last component, an object: takes the members that no other component takes. */
+  @Retention(RetentionPolicy.RUNTIME)
+  @Target(ElementType.RECORD_COMPONENT)
+  public @interface Rest {}
 }

@@ -88,9 +88,15 @@ public sealed interface QmpType {
   /**
    * An object of members.
    *
+   * @param open takes further members of any name; Java sees them as an object behind the others
    * @param make builds the Java object of the members' values in order
    */
-  record StructType(String label, List<Member> members, Function<Object[], Object> make, String doc)
+  record StructType(
+      String label,
+      List<Member> members,
+      boolean open,
+      Function<Object[], Object> make,
+      String doc)
       implements QmpType {}
 
   /**

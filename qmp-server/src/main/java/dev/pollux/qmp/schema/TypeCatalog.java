@@ -83,7 +83,7 @@ public final class TypeCatalog {
     } else if (c == StrOrNull.class) {
       return new StrOrNullType();
     } else if (c == Void.class) {
-      return new StructType("", List.of(), _ -> null, "");
+      return new StructType("", List.of(), false, _ -> null, "");
     } else if (c.isEnum()) {
       return enumeration(c);
     } else if (c.isRecord()) {
@@ -117,8 +117,13 @@ public final class TypeCatalog {
   private StructType struct(Class<?> c, String name) {
     RecordComponent[] components = c.getRecordComponents();
     List<Member> members = new ArrayList<>();
+    boolean open = false;
     for (RecordComponent component : components) {
-      members.add(member(component));
+      if (component.isAnnotationPresent(Qmp.Rest.class)) {
+        open = true;
+      } else {
+        members.add(member(component));
+      }
     }
     Constructor<?> constructor;
     try {
@@ -130,7 +135,7 @@ public final class TypeCatalog {
       throw new IllegalStateException(e);
     }
     return new StructType(
-        name, members, values -> call(() -> constructor.newInstance(values)), Names.doc(c));
+        name, members, open, values -> call(() -> constructor.newInstance(values)), Names.doc(c));
   }
 
   private Member member(RecordComponent component) {

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.pollux.backend.block.BlockListener;
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.Machine;
@@ -39,6 +41,7 @@ class DeclarationsTest {
         new Emulator(
             machine,
             new CharDevices(machine.loop()::post, () -> {}),
+            new BlockGraph(new BlockListener() {}),
             new LiveMigration(machine, "pc", new UUID(0, 0)),
             new UUID(0, 0),
             "test"),

@@ -3,6 +3,8 @@ package dev.pollux.qmp.server;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollux.backend.block.BlockListener;
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.MemoryBackend;
 import dev.pollux.core.machine.Machine;
@@ -43,6 +45,7 @@ final class TestMonitor implements AutoCloseable {
             new Emulator(
                 machine,
                 charDevices,
+                new BlockGraph(new BlockListener() {}),
                 new LiveMigration(machine, "pc", new UUID(0, 0)),
                 new UUID(0, 0),
                 "test"),

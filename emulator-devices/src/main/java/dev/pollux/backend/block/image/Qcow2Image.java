@@ -121,6 +121,11 @@ public final class Qcow2Image extends BlockNode {
     return opened;
   }
 
+  /** Whether a file that begins like this is such an image. */
+  public static boolean isQcow2(byte[] start) {
+    return Qcow2Header.isQcow2(start);
+  }
+
   private void begin() throws IOException {
     Qcow2Header header = image.header();
     lazy =

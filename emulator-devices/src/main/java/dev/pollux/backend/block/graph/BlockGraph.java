@@ -1,0 +1,517 @@
+package dev.pollux.backend.block.graph;
+
+import dev.pollux.backend.block.BlockBackend;
+import dev.pollux.backend.block.BlockChild;
+import dev.pollux.backend.block.BlockDevice;
+import dev.pollux.backend.block.BlockListener;
+import dev.pollux.backend.block.BlockNode;
+import dev.pollux.backend.block.BlockThreads;
+import dev.pollux.backend.block.CacheMode;
+import dev.pollux.backend.block.NodeOptions;
+import dev.pollux.backend.block.NodeOptions.DetectZeroes;
+import dev.pollux.backend.block.image.Qcow2Image;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.host.ErrnoException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All nodes and backends of a machine by name. A node stays as long as the monitor owns it, another
+ * node or a backend stands on it, or somebody uses it. Guarded by the machine lock, or used by one
+ * thread only.
+ */
+public final class BlockGraph implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(BlockGraph.class);
+  private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,30}");
+  private static final int DEEPEST_CHAIN = 200;
+  private static final int PROBED_BYTES = 2048;
+
+  private static final Map<String, Boolean> DISCARD =
+      Map.of("ignore", false, "off", false, "unmap", true, "on", true);
+
+  private static final Map<String, DetectZeroes> DETECT_ZEROES =
+      Map.of("off", DetectZeroes.OFF, "on", DetectZeroes.ON, "unmap", DetectZeroes.UNMAP);
+
+  private final BlockListener listener;
+  private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
+  private final Map<String, BlockBackend> backends = new LinkedHashMap<>();
+  private final List<BlockBackend> unnamed = new ArrayList<>();
+  private final List<ThreadPoolExecutor> pools = new ArrayList<>();
+
+  /** Nodes that {@code blockdev-add} or {@code -blockdev} made. */
+  private final Set<BlockNode> owned = new HashSet<>();
+
+  /** Who uses a node without being its parent: jobs, exports. */
+  private final Map<BlockNode, List<String>> users = new HashMap<>();
+
+  private int made;
+
+  /** Images that are being opened, one standing on the other. */
+  private int depth;
+
+  public BlockGraph(BlockListener listener) {
+    this.listener = listener;
+  }
+
+  public BlockListener listener() {
+    return listener;
+  }
+
+  // ---- opening ----
+
+  /**
+   * Opens a node with all below it; it goes with the last who uses it.
+   *
+   * @throws IOException in one sentence
+   */
+  public BlockNode open(BlockOptions options) throws IOException {
+    DeviceOptions own = options.own();
+    if (!own.has("driver")) {
+      throw options.error("Parameter 'driver' is missing");
+    }
+    BlockDriver driver = BlockDrivers.find(options, own.required("driver"));
+    NodeOptions common = common(options);
+    depth++;
+    try {
+      if (depth > DEEPEST_CHAIN) {
+        throw options.error("more than " + DEEPEST_CHAIN + " images stand on each other");
+      }
+      BlockNode node = driver.open(common, options, this);
+      nodes.put(common.name(), node);
+      return node;
+    } finally {
+      depth--;
+    }
+  }
+
+  /** Opens a node that the monitor owns ({@code blockdev-add}). */
+  public BlockNode add(BlockOptions options) throws IOException {
+    if (!options.has("node-name")) {
+      throw options.error("'node-name' must be specified for the root node");
+    }
+    BlockNode node = open(options);
+    owned.add(node);
+    return node;
+  }
+
+  private NodeOptions common(BlockOptions options) {
+    DeviceOptions own = options.own();
+    String name = own.string("node-name", "");
+    if (name.isEmpty()) {
+      name = "#block%03d".formatted(made++);
+    } else {
+      checkNewName(name);
+    }
+    boolean readOnly = own.bool("read-only", false);
+    return new NodeOptions(
+        name,
+        readOnly,
+        own.bool("auto-read-only", false),
+        own.choice("discard", false, DISCARD),
+        own.choice("detect-zeroes", DetectZeroes.OFF, DETECT_ZEROES),
+        new CacheMode(
+            own.bool("cache.writeback", true),
+            own.bool("cache.direct", false),
+            own.bool("cache.no-flush", false)));
+  }
+
+  private void checkNewName(String name) {
+    if (!NAME.matcher(name).matches()) {
+      throw new ConfigException("Invalid node-name: '" + name + "'");
+    }
+    if (backends.containsKey(name)) {
+      throw new ConfigException("node-name=" + name + " is conflicting with a device id");
+    }
+    if (nodes.containsKey(name)) {
+      throw new ConfigException("Duplicate nodes with node-name='" + name + "'");
+    }
+  }
+
+  /** Opens a child, or finds it. */
+  public BlockNode openChild(BlockOptions.Child child) throws IOException {
+    return switch (child) {
+      case BlockOptions.Child.Reference(String name) -> require(name);
+      case BlockOptions.Child.Inline(BlockOptions inline) -> openImage(inline);
+      case BlockOptions.Child.Nobody() -> null;
+    };
+  }
+
+  /** Opens the child {@code file}, which does as its parent is told where nothing else is said. */
+  public BlockNode openFile(NodeOptions parent, BlockOptions options) throws IOException {
+    if (options.has("filename") && options.child("file").isEmpty()) {
+      BlockOptions file =
+          BlockOptions.of(
+              options.context(), Map.of("filename", options.own().required("filename")));
+      return openImage(inherit(parent, FileNames.protocol(file)));
+    }
+    return switch (options.child("file").orElse(new BlockOptions.Child.Nobody())) {
+      case BlockOptions.Child.Inline(BlockOptions inline) ->
+          openImage(inherit(parent, FileNames.protocol(inline)));
+      case BlockOptions.Child.Reference(String name) -> require(name);
+      case BlockOptions.Child.Nobody() ->
+          throw options.error("A block device must be specified for \"file\"");
+    };
+  }
+
+  private static BlockOptions inherit(NodeOptions parent, BlockOptions child) {
+    return child
+        .withDefault("read-only", onOff(parent.readOnly()))
+        .withDefault("auto-read-only", onOff(parent.autoReadOnly()))
+        .withDefault("discard", "unmap")
+        .withDefault("cache.direct", onOff(parent.cache().direct()))
+        .withDefault("cache.no-flush", onOff(parent.cache().noFlush()));
+  }
+
+  private static String onOff(boolean value) {
+    return value ? "on" : "off";
+  }
+
+  /** Opens a node whose driver may have to be found out by looking at its file. */
+  public BlockNode openImage(BlockOptions options) throws IOException {
+    return options.has("driver") ? open(options) : openProbed(options);
+  }
+
+  /** Opens a file and on top of it what it seems to be. */
+  private BlockNode openProbed(BlockOptions options) throws IOException {
+    NodeOptions parent =
+        NodeOptions.of("")
+            .withReadOnly(options.own().bool("read-only", false))
+            .withCache(
+                new CacheMode(
+                    true,
+                    options.own().bool("cache.direct", false),
+                    options.own().bool("cache.no-flush", false)));
+    BlockNode file = openFile(parent, options);
+    try {
+      String format = ImageFormats.probe(file);
+      BlockOptions rest = options.without("filename");
+      for (String key : options.all().keySet()) {
+        if (key.startsWith("file.")) {
+          rest = rest.without(key);
+        }
+      }
+      return open(rest.with("driver", format).with("file", file.name()));
+    } catch (IOException | RuntimeException e) {
+      release(file);
+      throw e;
+    }
+  }
+
+  /** What lies below an image: as the options say, or as the image says itself. */
+  public BlockNode openBacking(Qcow2Image image, BlockNode file, BlockOptions options)
+      throws IOException {
+    Optional<BlockOptions.Child> child = options.child("backing");
+    if (child.isPresent() && !isOverride(child.get())) {
+      return openChild(child.get());
+    }
+    if (image.backingFile().isEmpty()) {
+      return null;
+    }
+    BlockOptions below =
+        BlockOptions.of(
+            options.context(),
+            Map.of("filename", FileNames.resolve(file.fileName(), image.backingFile())));
+    if (!image.backingFormat().isEmpty()) {
+      below = below.with("driver", image.backingFormat());
+    }
+    if (child.isPresent()) {
+      for (Map.Entry<String, String> entry :
+          ((BlockOptions.Child.Inline) child.get()).options().all().entrySet()) {
+        below = below.with(entry.getKey(), entry.getValue());
+      }
+    }
+    try {
+      return openImage(
+          below
+              .withDefault("read-only", "on")
+              .withDefault("cache.direct", onOff(image.options().cache().direct()))
+              .withDefault("cache.no-flush", onOff(image.options().cache().noFlush())));
+    } catch (ErrnoException e) {
+      throw new ErrnoException(
+          e.errno(), "Could not open backing file: " + e.getMessage());
+    }
+  }
+
+  /** Options that add to what the image says, and do not replace it. */
+  private static boolean isOverride(BlockOptions.Child child) {
+    return child instanceof BlockOptions.Child.Inline(BlockOptions options)
+        && !options.has("driver")
+        && !options.has("filename")
+        && options.all().keySet().stream().noneMatch(key -> key.startsWith("file"));
+  }
+
+  // ---- finding ----
+
+  public Optional<BlockNode> node(String name) {
+    return Optional.ofNullable(nodes.get(name));
+  }
+
+  /** The node of that name, or the root of the backend of that name. */
+  public Optional<BlockNode> find(String deviceOrNode) {
+    BlockBackend backend = backends.get(deviceOrNode);
+    return backend != null ? backend.root() : node(deviceOrNode);
+  }
+
+  /** As {@link #find}, of one that has to be there. */
+  public BlockNode require(String deviceOrNode) {
+    return find(deviceOrNode)
+        .orElseThrow(
+            () ->
+                new ConfigException(
+                    "Cannot find device='%s' nor node-name='%s'"
+                        .formatted(deviceOrNode, deviceOrNode)));
+  }
+
+  public Collection<BlockNode> nodes() {
+    return List.copyOf(nodes.values());
+  }
+
+  /** All backends, those without a name last. */
+  public List<BlockBackend> backends() {
+    List<BlockBackend> all = new ArrayList<>(backends.values());
+    all.addAll(unnamed);
+    return all;
+  }
+
+  public Optional<BlockBackend> backend(String name) {
+    return Optional.ofNullable(backends.get(name));
+  }
+
+  /** The backend that the device of an id, or of a place among the objects, uses. */
+  public Optional<BlockBackend> backendOfDevice(String idOrPath) {
+    return backends().stream()
+        .filter(
+            b ->
+                b.device()
+                    .filter(d -> d.id().equals(idOrPath) || d.qomPath().equals(idOrPath))
+                    .isPresent())
+        .findFirst();
+  }
+
+  // ---- backends ----
+
+  /**
+   * Makes a backend.
+   *
+   * @param name of {@code -drive id=}; empty for one that only a device knows
+   * @param root null without a medium
+   */
+  public BlockBackend addBackend(String name, BlockNode root) {
+    if (!name.isEmpty() && backends.containsKey(name)) {
+      throw new ConfigException("Device with id '" + name + "' already exists");
+    }
+    if (nodes.containsKey(name)) {
+      throw new ConfigException("Device name '" + name + "' conflicts with an existing node name");
+    }
+    ThreadPoolExecutor workers = BlockThreads.make("disk " + name);
+    pools.add(workers);
+    BlockBackend backend = new BlockBackend(name, workers, listener);
+    backend.setRoot(root);
+    if (name.isEmpty()) {
+      unnamed.add(backend);
+    } else {
+      backends.put(name, backend);
+    }
+    return backend;
+  }
+
+  /**
+   * The backend for a device's property {@code drive}: a backend of that name, or a new one on the
+   * node of that name.
+   */
+  public BlockBackend claim(String drive) {
+    BlockBackend backend = backends.get(drive);
+    if (backend == null) {
+      BlockNode node =
+          node(drive)
+              .orElseThrow(
+                  () ->
+                      new ConfigException(
+                          "Property 'drive' can't find value '" + drive + "'"));
+      backend = addBackend("", node);
+    }
+    if (backend.device().isPresent()) {
+      throw new ConfigException("Drive '" + drive + "' is already in use by another device");
+    }
+    return backend;
+  }
+
+  /** A device, or a drive, is gone: so is its backend, and the nodes that only it used. */
+  public void removeBackend(BlockBackend backend) {
+    backend.beginDrain();
+    Optional<BlockNode> root = backend.root();
+    backend.setRoot(null);
+    backend.attach(null);
+    backend.endDrain();
+    backends.remove(backend.name(), backend);
+    unnamed.remove(backend);
+    root.ifPresent(this::release);
+  }
+
+  /** Gives a backend another root; the old one goes if nobody else uses it. */
+  public void setRoot(BlockBackend backend, BlockNode root) {
+    backend.beginDrain();
+    Optional<BlockNode> old = backend.root();
+    try {
+      backend.setRoot(root);
+    } finally {
+      backend.endDrain();
+    }
+    old.ifPresent(this::release);
+  }
+
+  // ---- using and releasing ----
+
+  /** Somebody who is no node uses a node. */
+  public void use(BlockNode node, String who) {
+    users.computeIfAbsent(node, _ -> new ArrayList<>()).add(who);
+  }
+
+  /** And does not any more. */
+  public void unuse(BlockNode node, String who) {
+    List<String> list = users.get(node);
+    if (list != null) {
+      list.remove(who);
+      if (list.isEmpty()) {
+        users.remove(node);
+      }
+    }
+    release(node);
+  }
+
+  /** The nodes that stand on a node, as {@code node: role}. */
+  public List<String> parents(BlockNode node) {
+    List<String> parents = new ArrayList<>();
+    for (BlockNode other : nodes.values()) {
+      for (BlockChild child : other.children()) {
+        if (child.node() == node) {
+          parents.add(other.name() + ": " + child.role());
+        }
+      }
+    }
+    return parents;
+  }
+
+  public boolean isUsed(BlockNode node) {
+    return users.containsKey(node)
+        || backends().stream().anyMatch(b -> b.root().filter(r -> r == node).isPresent())
+        || !parents(node).isEmpty();
+  }
+
+  /** Closes a node, and those below it, that nobody uses any more. */
+  public void release(BlockNode node) {
+    if (owned.contains(node) || isUsed(node)) {
+      return;
+    }
+    List<BlockChild> children = node.children();
+    nodes.remove(node.name(), node);
+    close(node);
+    children.forEach(child -> release(child.node()));
+  }
+
+  private static void close(BlockNode node) {
+    try {
+      node.close();
+    } catch (IOException e) {
+      log.warn("closing {}: {}", node, e.getMessage());
+    }
+  }
+
+  /** {@code blockdev-del}. */
+  public void remove(String name) {
+    BlockNode node =
+        node(name)
+            .orElseThrow(
+                () -> new ConfigException("Failed to find node with node-name='" + name + "'"));
+    if (!owned.contains(node)) {
+      throw new ConfigException("Node " + name + " is not owned by the monitor");
+    }
+    if (isUsed(node)) {
+      throw new ConfigException("Block device " + name + " is in use");
+    }
+    owned.remove(node);
+    release(node);
+  }
+
+  /** Runs a change while no request of any device is under way. */
+  public void drained(Change change) throws IOException {
+    List<BlockBackend> all = backends();
+    all.forEach(BlockBackend::beginDrain);
+    try {
+      change.run();
+    } finally {
+      all.forEach(BlockBackend::endDrain);
+    }
+  }
+
+  /** A change of the graph. */
+  public interface Change {
+    void run() throws IOException;
+  }
+
+  /** The machine goes on: devices try again what an error kept them from. */
+  public void machineResumed() {
+    for (BlockBackend backend : backends()) {
+      if (backend.ioStatus() != 0) {
+        backend.resetIoStatus();
+        backend.device().ifPresent(BlockDevice::retry);
+      }
+    }
+  }
+
+  /** Waits for all requests, and for the disks. */
+  public void flushAll() throws IOException {
+    IOException failure = null;
+    for (BlockBackend backend : backends()) {
+      try {
+        backend.drainAndFlush();
+      } catch (IOException e) {
+        failure = failure == null ? e : failure;
+      }
+    }
+    for (BlockNode node : nodes()) {
+      if (parents(node).isEmpty()) {
+        try {
+          node.flush();
+        } catch (IOException e) {
+          failure = failure == null ? e : failure;
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  @Override
+  public void close() {
+    for (BlockBackend backend : backends()) {
+      removeBackend(backend);
+    }
+    owned.clear();
+    users.clear();
+    for (BlockNode node : nodes()) {
+      release(node);
+    }
+    nodes().forEach(BlockGraph::close);
+    pools.forEach(ThreadPoolExecutor::shutdown);
+  }
+
+  /** Bytes that are looked at to find out what an image is. */
+  static int probedBytes() {
+    return PROBED_BYTES;
+  }
+}
