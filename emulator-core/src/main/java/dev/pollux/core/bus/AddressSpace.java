@@ -1,11 +1,15 @@
 package dev.pollux.core.bus;
 
+import dev.pollux.core.config.InternalErrors;
 import dev.pollux.core.host.RawMemory;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The guest-physical memory or the I/O ports of a machine. Mappings change with the machine lock
@@ -15,6 +19,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>Reads that nothing answers return all ones, writes are dropped.
  */
 public final class AddressSpace {
+  private static final Logger log = LoggerFactory.getLogger(AddressSpace.class);
+
   private final String name;
   private final ReentrantLock machineLock;
   private final List<FlatView.Mapping> mappings = new ArrayList<>();
@@ -103,11 +109,22 @@ public final class AddressSpace {
     }
   }
 
-  /** Copies guest memory out; what is not RAM reads as the bus does, byte by byte. */
-  public void read(long address, byte[] to, int at, int length) {
+  /**
+   * Copies guest memory out; what is not RAM reads as the bus does, registers byte by byte.
+   *
+   * @return whether something answered at all of the addresses
+   */
+  public boolean read(long address, byte[] to, int at, int length) {
+    boolean answered = true;
     for (int done = 0; done < length; ) {
-      FlatView.Range range = view.find(address + done);
-      if (range != null && range.region() instanceof Region.RamRegion ram) {
+      FlatView now = view;
+      FlatView.Range range = now.find(address + done);
+      if (range == null) {
+        int run = now.hole(address + done, length - done);
+        Arrays.fill(to, at + done, at + done + run, (byte) -1);
+        done += run;
+        answered = false;
+      } else if (range.region() instanceof Region.RamRegion ram) {
         int run = (int) Math.min(length - done, range.end() - (address + done));
         ram.block().read(ram.offset() + range.offsetOf(address + done), to, at + done, run);
         done += run;
@@ -116,13 +133,23 @@ public final class AddressSpace {
         done++;
       }
     }
+    return answered;
   }
 
-  /** Copies into guest memory, as a device with DMA does. */
-  public void write(long address, byte[] from, int at, int length) {
+  /**
+   * Copies into guest memory, as a device with DMA does.
+   *
+   * @return whether something answered at all of the addresses
+   */
+  public boolean write(long address, byte[] from, int at, int length) {
+    boolean answered = true;
     for (int done = 0; done < length; ) {
-      FlatView.Range range = view.find(address + done);
-      if (range != null && range.region() instanceof Region.RamRegion ram) {
+      FlatView now = view;
+      FlatView.Range range = now.find(address + done);
+      if (range == null) {
+        done += now.hole(address + done, length - done);
+        answered = false;
+      } else if (range.region() instanceof Region.RamRegion ram) {
         int run = (int) Math.min(length - done, range.end() - (address + done));
         if (!ram.block().readOnly()) {
           ram.block().write(ram.offset() + range.offsetOf(address + done), from, at + done, run);
@@ -133,44 +160,63 @@ public final class AddressSpace {
         done++;
       }
     }
+    return answered;
   }
 
   private long readDevice(Region.DeviceRegion region, long offset, int size) {
     machineLock.lock();
     try {
-      if (size < region.minAccess()) {
-        long aligned = offset & -region.minAccess();
-        long wide = region.device().read(aligned, region.minAccess());
-        return (wide >>> ((offset - aligned) * 8)) & allOnes(size);
-      }
-      int step = Math.min(size, region.maxAccess());
-      long value = 0;
-      for (int i = 0; i < size; i += step) {
-        value |= (region.device().read(offset + i, step) & allOnes(step)) << (i * 8);
-      }
-      return value;
+      return readRegisters(region, offset, size);
+    } catch (RuntimeException | Error e) {
+      failed(region, e);
+      return allOnes(size);
     } finally {
       machineLock.unlock();
     }
   }
 
+  /** A device with a bug costs this access, not the machine. */
+  private static void failed(Region.DeviceRegion region, Throwable e) {
+    InternalErrors.report(log, "in the registers of " + region.name() + "; the guest goes on", e);
+  }
+
+  private static long readRegisters(Region.DeviceRegion region, long offset, int size) {
+    if (size < region.minAccess()) {
+      long aligned = offset & -region.minAccess();
+      long wide = region.device().read(aligned, region.minAccess());
+      return (wide >>> ((offset - aligned) * 8)) & allOnes(size);
+    }
+    int step = Math.min(size, region.maxAccess());
+    long value = 0;
+    for (int i = 0; i < size; i += step) {
+      value |= (region.device().read(offset + i, step) & allOnes(step)) << (i * 8);
+    }
+    return value;
+  }
+
   private void writeDevice(Region.DeviceRegion region, long offset, int size, long value) {
     machineLock.lock();
     try {
-      if (size < region.minAccess()) {
-        long aligned = offset & -region.minAccess();
-        region
-            .device()
-            .write(
-                aligned, region.minAccess(), (value & allOnes(size)) << ((offset - aligned) * 8));
-        return;
-      }
-      int step = Math.min(size, region.maxAccess());
-      for (int i = 0; i < size; i += step) {
-        region.device().write(offset + i, step, (value >>> (i * 8)) & allOnes(step));
-      }
+      writeRegisters(region, offset, size, value);
+    } catch (RuntimeException | Error e) {
+      failed(region, e);
     } finally {
       machineLock.unlock();
+    }
+  }
+
+  private static void writeRegisters(
+      Region.DeviceRegion region, long offset, int size, long value) {
+    if (size < region.minAccess()) {
+      long aligned = offset & -region.minAccess();
+      region
+          .device()
+          .write(aligned, region.minAccess(), (value & allOnes(size)) << ((offset - aligned) * 8));
+      return;
+    }
+    int step = Math.min(size, region.maxAccess());
+    for (int i = 0; i < size; i += step) {
+      region.device().write(offset + i, step, (value >>> (i * 8)) & allOnes(step));
     }
   }
 

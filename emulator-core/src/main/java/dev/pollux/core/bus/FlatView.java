@@ -99,6 +99,27 @@ public final class FlatView {
     return null;
   }
 
+  /**
+   * How many bytes from an address on, at most {@code length}, lead nowhere.
+   *
+   * @param address one that no range holds
+   */
+  public int hole(long address, int length) {
+    int low = 0;
+    int high = ranges.length;
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      if (Long.compareUnsigned(ranges[middle].start, address) < 0) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    // Beyond the last range the way is open up to the end of 64 bits, and from 0 on again.
+    long run = low < ranges.length ? ranges[low].start - address : -address;
+    return run > 0 && run < length ? (int) run : length;
+  }
+
   /** All ranges in ascending order. */
   public List<Range> ranges() {
     return List.of(ranges);

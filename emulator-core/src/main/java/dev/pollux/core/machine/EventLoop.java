@@ -1,6 +1,7 @@
 package dev.pollux.core.machine;
 
 import dev.pollux.core.clock.MachineClocks;
+import dev.pollux.core.config.InternalErrors;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
@@ -16,6 +17,12 @@ import org.slf4j.LoggerFactory;
  */
 public final class EventLoop {
   private static final Logger log = LoggerFactory.getLogger(EventLoop.class);
+
+  /** Tasks in one step: timers and vCPUs have their turn however many more are posted. */
+  private static final int MOST_TASKS = 64;
+
+  /** Given to those who wait for the machine lock between two steps. */
+  private static final long TURN_NANOS = 50_000;
 
   private final ReentrantLock machineLock;
   private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
@@ -46,7 +53,7 @@ public final class EventLoop {
         () -> {
           try {
             result.complete(work.get());
-          } catch (RuntimeException e) {
+          } catch (RuntimeException | Error e) {
             result.completeExceptionally(e);
           }
         });
@@ -76,9 +83,8 @@ public final class EventLoop {
     long wait;
     machineLock.lock();
     try {
-      Runnable task;
-      while ((task = tasks.poll()) != null && !stopping) {
-        runSafely(task);
+      for (int i = 0; i < MOST_TASKS && !stopping && !tasks.isEmpty(); i++) {
+        runSafely(tasks.remove());
       }
       runSafely(clocks::runDue);
       wait = clocks.nanosToNextDeadline();
@@ -88,15 +94,17 @@ public final class EventLoop {
     if (wait > 0 && tasks.isEmpty() && !stopping) {
       // unpark() before this point makes park return at once, so no wake-up is lost.
       LockSupport.parkNanos(this, Math.min(wait, TimeUnit.SECONDS.toNanos(60)));
+    } else if (machineLock.hasQueuedThreads()) {
+      // The lock is not fair: without this pause the next step would take it again at once.
+      LockSupport.parkNanos(this, TURN_NANOS);
     }
   }
 
-  @SuppressWarnings("CatchAndPrintStackTrace")
   private static void runSafely(Runnable step) {
     try {
       step.run();
-    } catch (RuntimeException e) {
-      log.error("internal error on the event loop; the machine goes on", e);
+    } catch (RuntimeException | Error e) {
+      InternalErrors.report(log, "on the event loop; the machine goes on", e);
     }
   }
 

@@ -24,6 +24,12 @@ public final class CharDevices implements AutoCloseable {
     }
   }
 
+  /** More have no use, and each may have a thread and files of the host. */
+  private static final int MOST = 1000;
+
+  /** The part of the heap that ring buffers may take, all together. */
+  private static final long MOST_RING_BYTES = Runtime.getRuntime().maxMemory() / 8;
+
   private final Map<String, Entry> entries = new LinkedHashMap<>();
 
   /** Names of back ends that are being made. */
@@ -54,6 +60,9 @@ public final class CharDevices implements AutoCloseable {
    */
   public CharBackend add(CharOptions options) {
     synchronized (this) {
+      if (options.spec() instanceof CharSpec.RingBuf(int size)) {
+        checkRing(options.id(), size);
+      }
       reserve(options.id());
     }
     CharBackend backend = null;
@@ -78,7 +87,31 @@ public final class CharDevices implements AutoCloseable {
     return backend;
   }
 
+  private void checkRing(String id, int size) {
+    long taken =
+        entries.values().stream()
+            .map(entry -> inner(entry.backend()))
+            .filter(RingBufferBackend.class::isInstance)
+            .mapToLong(ring -> ((RingBufferBackend) ring).size())
+            .sum();
+    if (size > MOST_RING_BYTES - taken) {
+      throw new ConfigException(
+          "chardev %s: a ring of %d bytes is more than the %d that are left for rings; give a smaller size"
+              .formatted(id, size, Math.max(0, MOST_RING_BYTES - taken)));
+    }
+  }
+
+  /** The back end behind its log file. */
+  private static CharBackend inner(CharBackend backend) {
+    return backend instanceof LoggingBackend logging ? logging.inner() : backend;
+  }
+
   private void reserve(String id) {
+    if (entries.size() + reserved.size() >= MOST) {
+      throw new ConfigException(
+          "chardev %s: there are %d character devices already; remove one first"
+              .formatted(id, MOST));
+    }
     if (entries.containsKey(id) || !reserved.add(id)) {
       throw new ConfigException("Chardev '" + id + "' already exists; choose another id");
     }
@@ -163,9 +196,7 @@ public final class CharDevices implements AutoCloseable {
     Map<String, Runnable> sockets = new LinkedHashMap<>();
     entries.forEach(
         (id, entry) -> {
-          CharBackend inner =
-              entry.backend() instanceof LoggingBackend logging ? logging.inner() : entry.backend();
-          if (inner instanceof SocketBackend socket) {
+          if (inner(entry.backend()) instanceof SocketBackend socket) {
             sockets.put(id, socket::disconnect);
           }
         });

@@ -1,13 +1,17 @@
 package dev.pollux.backend.chr;
 
+import dev.pollux.core.config.InternalErrors;
 import java.util.ArrayDeque;
 import java.util.concurrent.Executor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Bytes and events on their way from a reader of the host to a front end. Bounded: the reader waits
  * while it is full. Delivery happens on the front end's executor.
  */
 final class InputQueue {
+  private static final Logger log = LoggerFactory.getLogger(InputQueue.class);
   static final int CAPACITY = 4096;
   private static final int MAX_EVENTS = 16;
 
@@ -167,15 +171,20 @@ final class InputQueue {
           return;
         }
       }
-      if (event != null) {
-        to.event(event);
-        continue;
-      }
-      int n = take(chunk, to.canReceive());
-      if (n > 0) {
-        to.receive(chunk, 0, n);
-      } else if (n < 0) {
-        return;
+      try {
+        if (event != null) {
+          to.event(event);
+          continue;
+        }
+        int n = take(chunk, to.canReceive());
+        if (n > 0) {
+          to.receive(chunk, 0, n);
+        } else if (n < 0) {
+          return;
+        }
+      } catch (RuntimeException | Error e) {
+        // What the front end took is lost to it; what follows must not be.
+        InternalErrors.report(log, "of a character device's front end, which goes on", e);
       }
     }
   }

@@ -139,7 +139,7 @@ final class OutputQueue {
       }
       try {
         to.write(chunk, 0, n);
-      } catch (IOException e) {
+      } catch (IOException | RuntimeException | Error e) {
         synchronized (this) {
           if (session == writersSession) {
             disconnect();

@@ -15,6 +15,11 @@ public final class RingBufferBackend extends QueuedBackend {
     input.open();
   }
 
+  /** Bytes of the ring. */
+  int size() {
+    return ring.length;
+  }
+
   @Override
   public String describe() {
     return "ringbuf";

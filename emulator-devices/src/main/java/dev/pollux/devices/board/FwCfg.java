@@ -236,7 +236,10 @@ public final class FwCfg implements Device, BusDevice {
   /** Carries out the command block at a guest-physical address. */
   private void transfer(long block) {
     byte[] bytes = new byte[16];
-    memory.read(block, bytes, 0, 16);
+    if (!memory.read(block, bytes, 0, 16)) {
+      memory.write(block, ByteBuffer.allocate(4).putInt(DMA_ERROR).array(), 0, 4);
+      return;
+    }
     ByteBuffer command = ByteBuffer.wrap(bytes);
     int control = command.getInt();
     long length = command.getInt() & 0xffff_ffffL;
@@ -259,17 +262,13 @@ public final class FwCfg implements Device, BusDevice {
   private boolean readByDma(long address, long length) {
     byte[] item = item();
     int count = (int) Math.min(length, Math.max(item.length - offset, 0));
-    memory.write(address, item, Math.min(offset, item.length), count);
+    boolean ok = memory.write(address, item, Math.min(offset, item.length), count);
     skip(count);
     long zeros = length - count;
     if (zeros > MAX_ZEROS) {
       return false;
     }
-    byte[] page = new byte[4096];
-    for (long done = 0; done < zeros; done += page.length) {
-      memory.write(address + count + done, page, 0, (int) Math.min(page.length, zeros - done));
-    }
-    return true;
+    return memory.write(address + count, new byte[(int) zeros], 0, (int) zeros) && ok;
   }
 
   private void skip(long count) {

@@ -9,6 +9,7 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.qmp.protocol.QmpException;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 
 /** Commands on character devices. */
 public sealed interface ChardevCommands<R> extends QmpCommand<R> {
@@ -128,19 +129,26 @@ public sealed interface ChardevCommands<R> extends QmpCommand<R> {
   record ChardevReturn(@Api.Doc("the slave's path") Optional<String> pty) {}
 
   @Api.Doc("Makes a character device.")
-  record ChardevAdd(String id, ChardevBackend backend) implements ChardevCommands<ChardevReturn> {
+  record ChardevAdd(String id, ChardevBackend backend)
+      implements ChardevCommands<CompletableFuture<ChardevReturn>> {
     private static final int DEFAULT_RING = 64 << 10;
     private static final int MOST_RING = 1 << 30;
     private static final int MAX_PORT = 65535;
 
     @Override
-    public ChardevReturn run(QmpContext context) throws QmpException {
+    public CompletableFuture<ChardevReturn> run(QmpContext context) throws QmpException {
       CharOptions.checkId(id);
       if (find(context, id).isPresent()) {
         throw new QmpException("Chardev with id '" + id + "' already exists");
       }
+      CharOptions options = options();
+      // To ask a name server and to connect may take long.
+      return Background.run("chardev-add", () -> make(context, options));
+    }
+
+    private ChardevReturn make(QmpContext context, CharOptions options) throws QmpException {
       try {
-        CharBackend made = context.charDevices().add(options());
+        CharBackend made = context.charDevices().add(options);
         return new ChardevReturn(
             backend instanceof ChardevBackend.Pty
                 ? Optional.of(made.describe().replaceFirst("^pty:", ""))
@@ -237,16 +245,29 @@ public sealed interface ChardevCommands<R> extends QmpCommand<R> {
   }
 
   @Api.Doc("Removes a character device that nothing uses.")
-  record ChardevRemove(String id) implements ChardevCommands<Void> {
+  record ChardevRemove(String id) implements ChardevCommands<CompletableFuture<Void>> {
     @Override
-    public Void run(QmpContext context) throws QmpException {
+    public CompletableFuture<Void> run(QmpContext context) throws QmpException {
       CharInfo found =
           find(context, id).orElseThrow(() -> new QmpException("Chardev '" + id + "' not found"));
       if (found.frontEndOpen()) {
         throw new QmpException("Chardev '" + id + "' is busy");
       }
-      context.charDevices().remove(id);
-      return null;
+      // What was written last has a moment to arrive.
+      return Background.run(
+          "chardev-remove",
+          () -> {
+            remove(context);
+            return null;
+          });
+    }
+
+    private void remove(QmpContext context) throws QmpException {
+      try {
+        context.charDevices().remove(id);
+      } catch (ConfigException e) {
+        throw new QmpException(e.getMessage());
+      }
     }
   }
 

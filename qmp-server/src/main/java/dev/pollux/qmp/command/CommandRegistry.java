@@ -14,6 +14,7 @@ import dev.pollux.qmp.schema.JsonMapper;
 import dev.pollux.qmp.schema.QmpType;
 import dev.pollux.qmp.schema.TypeCatalog;
 import java.lang.reflect.Method;
+import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 
 /** All commands and events of one emulator. Constant once made; any thread. */
@@ -65,7 +67,10 @@ public final class CommandRegistry implements QmpCommands {
   private static Type replyOf(Class<?> record) {
     for (Method method : record.getDeclaredMethods()) {
       if (method.getName().equals("run") && !method.isBridge()) {
-        return method.getGenericReturnType();
+        return method.getGenericReturnType() instanceof ParameterizedType type
+                && type.getRawType() == CompletableFuture.class
+            ? type.getActualTypeArguments()[0]
+            : method.getGenericReturnType();
       }
     }
     throw new IllegalStateException(record + " has no run method");
@@ -90,11 +95,14 @@ public final class CommandRegistry implements QmpCommands {
     }
 
     @Override
-    public JsonNode run(ObjectNode arguments, QmpSession session) throws QmpException {
+    public CompletableFuture<JsonNode> run(ObjectNode arguments, QmpSession session)
+        throws QmpException {
       QmpCommand<?> command = (QmpCommand<?>) mapper.read(spec.arguments(), arguments);
       try {
         Object reply = command.run(new QmpContext(emulator, CommandRegistry.this, session));
-        return mapper.write(spec.reply(), reply);
+        return reply instanceof CompletableFuture<?> later
+            ? later.thenApply(value -> mapper.write(spec.reply(), value))
+            : CompletableFuture.completedFuture(mapper.write(spec.reply(), reply));
       } catch (ConfigException e) {
         throw new QmpException(e.getMessage());
       }

@@ -1,17 +1,13 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.core.bus.FlatView;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.protocol.QmpException;
-import java.io.BufferedOutputStream;
-import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 
 /** Commands that change what the machine does. */
 public sealed interface MachineCommands<R> extends QmpCommand<R> {
@@ -66,30 +62,22 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
     }
   }
 
-  @Api.Doc("Writes guest-physical memory to a file.")
+  @Api.Doc("Writes guest-physical memory to a file, while the guest goes on.")
   record Pmemsave(
       @Api.Doc("first address") long val,
       @Api.Doc("bytes") long size,
       @Api.Doc("file of the host, replaced if it exists") String filename)
-      implements MachineCommands<Void> {
-    private static final int CHUNK = 64 << 10;
-
+      implements MachineCommands<CompletableFuture<Void>> {
     @Override
-    public Void run(QmpContext context) throws QmpException {
-      try (OutputStream file =
-          new BufferedOutputStream(Files.newOutputStream(Path.of(filename)), CHUNK)) {
-        byte[] chunk = new byte[CHUNK];
-        for (long done = 0; done < size; done += CHUNK) {
-          int n = (int) Math.min(CHUNK, size - done);
-          context.machine().memory().read(val + done, chunk, 0, n);
-          file.write(chunk, 0, n);
-        }
-      } catch (NoSuchFileException e) {
-        throw new QmpException("Could not open '" + filename + "': No such file or directory");
-      } catch (InvalidPathException | IOException e) {
-        throw new QmpException("Could not write '" + filename + "': " + e.getMessage());
+    public CompletableFuture<Void> run(QmpContext context) throws QmpException {
+      List<FlatView.Range> ranges = context.machine().memory().view().ranges();
+      long end = ranges.isEmpty() ? 0 : Math.max(ranges.getLast().end(), 1L << 32);
+      if (val < 0 || size < 0 || size > end - val) {
+        throw new QmpException(
+            "Parameter '%s' expects a place in guest memory, which ends at 0x%x"
+                .formatted(val < 0 || val > end ? "val" : "size", end));
       }
-      return null;
+      return MemorySave.start(context.machine(), val, size, filename);
     }
   }
 

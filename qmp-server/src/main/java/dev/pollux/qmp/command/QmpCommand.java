@@ -4,7 +4,10 @@ import dev.pollux.qmp.protocol.QmpException;
 
 /**
  * A command with its arguments. Its record implements the sealed interface of its group; the type
- * that its {@code run} returns is its reply, {@link Void} for an empty one.
+ * that its {@code run} returns is its reply, {@link Void} for an empty one. A command that takes
+ * its time does so on a thread of its own, or in steps, and returns a {@link
+ * java.util.concurrent.CompletableFuture} of its reply: the client's next command waits for it, the
+ * machine and other clients do not.
  *
  * @param <R> the reply
  */

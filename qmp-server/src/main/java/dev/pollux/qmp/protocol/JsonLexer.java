@@ -24,10 +24,13 @@ final class JsonLexer {
     STRAY
   }
 
-  /** Takes tokens; the bytes are the lexer's and change after the call. */
-  @FunctionalInterface
+  /** Takes tokens. */
   interface Sink {
+    /** The bytes are the lexer's and change after the call. */
     void token(Kind kind, byte[] bytes, int length);
+
+    /** A token was dropped because it was longer than any may be, or than there is memory for. */
+    void tooLong();
   }
 
   /** Longest token, in bytes. */
@@ -51,13 +54,28 @@ final class JsonLexer {
     KEYWORD
   }
 
+  /** What a token may take without being counted. */
+  private static final int SMALL = 4096;
+
   private final Sink sink;
+  private final ClientMemory memory;
   private State state = State.START;
   private byte[] token = new byte[64];
   private int length;
 
-  JsonLexer(Sink sink) {
+  /**
+   * @param memory where long tokens find theirs
+   */
+  JsonLexer(Sink sink, ClientMemory memory) {
     this.sink = sink;
+    this.memory = memory;
+  }
+
+  /** Forgets a token that has begun. */
+  void close() {
+    state = State.START;
+    length = 0;
+    shrink();
   }
 
   void feed(byte b) {
@@ -127,8 +145,7 @@ final class JsonLexer {
 
   private boolean quoted(int c, byte b, char quote, State escape) {
     if (c == quote) {
-      append(b);
-      return finish(Kind.STRING);
+      return !append(b) || finish(Kind.STRING);
     }
     if (c == '\\') {
       return go(escape, b);
@@ -147,8 +164,9 @@ final class JsonLexer {
   }
 
   private boolean go(State next, byte b) {
-    append(b);
-    state = next;
+    if (append(b)) {
+      state = next;
+    }
     return true;
   }
 
@@ -158,29 +176,55 @@ final class JsonLexer {
   }
 
   private boolean finish(Kind kind) {
+    state = State.START;
+    emit(kind);
+    return true;
+  }
+
+  private void emit(Kind kind) {
     int n = length;
     length = 0;
-    state = State.START;
-    sink.token(kind, token, n);
-    return true;
+    try {
+      sink.token(kind, token, n);
+    } finally {
+      shrink();
+    }
   }
 
   private boolean stray(byte b) {
-    append(b);
-    int n = length;
-    length = 0;
-    state = State.RECOVERY;
-    sink.token(Kind.STRAY, token, n);
+    if (append(b)) {
+      state = State.RECOVERY;
+      emit(Kind.STRAY);
+    }
     return true;
   }
 
-  private void append(byte b) {
-    if (length == token.length) {
-      token = Arrays.copyOf(token, length * 2);
+  /** False where the token would be too long: it is dropped, and its rest is skipped. */
+  private boolean append(byte b) {
+    if (length == MAX_TOKEN || (length == token.length && !grow())) {
+      length = 0;
+      state = State.RECOVERY;
+      shrink();
+      sink.tooLong();
+      return false;
     }
     token[length++] = b;
-    if (length > MAX_TOKEN) {
-      stray(b);
+    return true;
+  }
+
+  private boolean grow() {
+    int more = Math.max(0, length * 2 - Math.max(SMALL, length));
+    if (!memory.take(more)) {
+      return false;
+    }
+    token = Arrays.copyOf(token, length * 2);
+    return true;
+  }
+
+  private void shrink() {
+    if (token.length > SMALL) {
+      memory.give(token.length - SMALL);
+      token = new byte[64];
     }
   }
 

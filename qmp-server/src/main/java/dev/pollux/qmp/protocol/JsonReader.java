@@ -19,7 +19,11 @@ import java.util.List;
 public final class JsonReader {
   /** Takes what was read, in order. */
   public interface Sink {
-    void value(JsonNode value);
+    /**
+     * @param held bytes of {@link ClientMemory} that the value takes; who is done with it gives
+     *     them back
+     */
+    void value(JsonNode value, long held);
 
     /**
      * @param description for instance {@code JSON parse error, expecting value}
@@ -32,6 +36,10 @@ public final class JsonReader {
   private static final int MAX_BYTES = JsonLexer.MAX_TOKEN;
   private static final int MAX_NESTING = 1024;
   private static final int MAX_SHOWN = 1024;
+  private static final String TOO_LONG = "JSON token size limit exceeded";
+
+  /** What a token takes beside its text, with the value that it becomes. */
+  private static final int TOKEN_BYTES = 96;
 
   /** Length of a Unicode escape. */
   private static final int ESCAPE = 6;
@@ -43,14 +51,45 @@ public final class JsonReader {
   private record Token(Kind kind, byte[] bytes) {}
 
   private final Sink sink;
-  private final JsonLexer lexer = new JsonLexer(this::token);
-  private final List<Token> tokens = new ArrayList<>();
+  private final ClientMemory memory;
+  private final JsonLexer lexer;
+  private List<Token> tokens = new ArrayList<>();
+
+  /** Bytes of all tokens collected. */
   private long bytes;
+
+  /** Bytes of {@link #memory} that they take. */
+  private long held;
+
   private int braces;
   private int brackets;
 
-  public JsonReader(Sink sink) {
+  /**
+   * @param memory what the values take is counted there
+   */
+  JsonReader(Sink sink, ClientMemory memory) {
     this.sink = sink;
+    this.memory = memory;
+    this.lexer =
+        new JsonLexer(
+            new JsonLexer.Sink() {
+              @Override
+              public void token(Kind kind, byte[] text, int length) {
+                add(kind, text, length);
+              }
+
+              @Override
+              public void tooLong() {
+                fail(TOO_LONG);
+              }
+            },
+            memory);
+  }
+
+  /** Forgets what has begun. */
+  void close() {
+    lexer.close();
+    reset();
   }
 
   /** Reads one more byte; the sink hears what it completes. */
@@ -58,7 +97,7 @@ public final class JsonReader {
     lexer.feed(b);
   }
 
-  private void token(Kind kind, byte[] text, int length) {
+  private void add(Kind kind, byte[] text, int length) {
     switch (kind) {
       case LEFT_BRACE -> braces++;
       case RIGHT_BRACE -> braces--;
@@ -73,17 +112,25 @@ public final class JsonReader {
     }
     bytes += length;
     if (bytes > MAX_BYTES) {
-      fail("JSON token size limit exceeded");
+      fail(TOO_LONG);
     } else if (tokens.size() >= MAX_TOKENS) {
       fail("JSON token count limit exceeded");
     } else if (braces > MAX_NESTING || brackets > MAX_NESTING || braces + brackets > MAX_NESTING) {
       fail("JSON nesting depth limit exceeded");
+    } else if (!memory.take(cost(length))) {
+      fail(TOO_LONG);
     } else {
+      held += cost(length);
       tokens.add(new Token(kind, Arrays.copyOf(text, length)));
       if ((braces <= 0 && brackets <= 0) || braces < 0 || brackets < 0) {
         complete();
       }
     }
+  }
+
+  /** A token and what becomes of it. */
+  private static long cost(int length) {
+    return TOKEN_BYTES + 2L * length;
   }
 
   /** Errors show input up to the first NUL, and not all of a long one. */
@@ -96,16 +143,20 @@ public final class JsonReader {
   }
 
   private void complete() {
-    List<Token> all = List.copyOf(tokens);
-    reset();
     JsonNode value;
     try {
-      value = new Parser(all).value();
+      value = new Parser(tokens).value();
     } catch (Malformed e) {
-      sink.malformed("JSON parse error, " + e.getMessage());
+      fail("JSON parse error, " + e.getMessage());
       return;
+    } catch (RuntimeException | Error e) {
+      reset();
+      throw e;
     }
-    sink.value(value);
+    long taken = held;
+    held = 0;
+    reset();
+    sink.value(value, taken);
   }
 
   private void fail(String description) {
@@ -114,7 +165,9 @@ public final class JsonReader {
   }
 
   private void reset() {
-    tokens.clear();
+    tokens = new ArrayList<>(); // not to keep the room of a long value
+    memory.give(held);
+    held = 0;
     bytes = 0;
     braces = 0;
     brackets = 0;
@@ -151,7 +204,7 @@ public final class JsonReader {
         case LEFT_BRACKET -> array();
         case STRING -> NODES.textNode(string(token.bytes()));
         case INTEGER -> integer(ascii(token));
-        case FLOAT -> NODES.numberNode(Double.parseDouble(ascii(token)));
+        case FLOAT -> NODES.numberNode(floating(ascii(token)));
         case KEYWORD -> keyword(ascii(token));
         case RIGHT_BRACE, RIGHT_BRACKET, COLON, COMMA, STRAY ->
             throw new Malformed("expecting value");
@@ -221,13 +274,22 @@ public final class JsonReader {
       };
     }
 
+    /** JSON has no word for infinity: what is beyond all numbers could not be sent back. */
+    private static double floating(String digits) throws Malformed {
+      double value = Double.parseDouble(digits);
+      if (Double.isInfinite(value)) {
+        throw new Malformed("number too large");
+      }
+      return value;
+    }
+
     /** A number that no 64-bit integer holds becomes a floating one. */
-    private static JsonNode integer(String digits) {
+    private static JsonNode integer(String digits) throws Malformed {
       if (digits.length() < 19) {
         return NODES.numberNode(Long.parseLong(digits));
       }
       if (digits.length() > 20) {
-        return NODES.numberNode(Double.parseDouble(digits));
+        return NODES.numberNode(floating(digits));
       }
       BigInteger value = new BigInteger(digits);
       if (value.compareTo(MOST_UNSIGNED) > 0 || value.compareTo(LEAST_SIGNED) < 0) {

@@ -3,8 +3,10 @@ package dev.pollux.qmp.protocol;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.math.BigDecimal;
 import java.math.MathContext;
+import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Writes JSON in QEMU's form: ASCII only, a space after colons and commas; or indented by four for
@@ -13,19 +15,43 @@ import java.util.Map;
 public final class JsonWriter {
   private static final String HEX = "0123456789ABCDEF";
 
+  private static final class TooLong extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    TooLong() {
+      super(null, null, false, false);
+    }
+  }
+
   private final StringBuilder out = new StringBuilder();
   private final boolean pretty;
+  private final int most;
   private int depth;
 
-  private JsonWriter(boolean pretty) {
+  private JsonWriter(boolean pretty, int most) {
     this.pretty = pretty;
+    this.most = most;
   }
 
   /** The text of a value, in one line unless {@code pretty}. */
   public static String write(JsonNode value, boolean pretty) {
-    JsonWriter writer = new JsonWriter(pretty);
+    JsonWriter writer = new JsonWriter(pretty, Integer.MAX_VALUE);
     writer.value(value);
     return writer.out.toString();
+  }
+
+  /**
+   * The bytes of a value, ended by CR LF; none where they would be more than {@code most}, which
+   * takes no more memory than twice that to find out.
+   */
+  public static Optional<byte[]> line(JsonNode value, boolean pretty, int most) {
+    JsonWriter writer = new JsonWriter(pretty, most);
+    try {
+      writer.value(value);
+    } catch (TooLong e) {
+      return Optional.empty();
+    }
+    return Optional.of(writer.out.append("\r\n").toString().getBytes(StandardCharsets.US_ASCII));
   }
 
   private void value(JsonNode value) {
@@ -109,6 +135,9 @@ public final class JsonWriter {
   }
 
   private void character(char c) {
+    if (out.length() > most) {
+      throw new TooLong();
+    }
     switch (c) {
       case '"', '\\' -> out.append('\\').append(c);
       case '\b' -> out.append("\\b");

@@ -3,6 +3,7 @@ package dev.pollux.qmp.protocol;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 
 /** The commands that a {@link QmpSession} can run. */
@@ -17,9 +18,12 @@ public interface QmpCommands {
     /**
      * Runs the command: on {@link QmpCommands#loop()}, or on the monitor's thread out of band.
      *
-     * @throws QmpException if it fails; any other exception is a bug and reported as an error, too
+     * @return its reply; where it takes its time it completes later, on any thread. A {@link
+     *     QmpException} as its failure is the error that the client gets, any other a bug, which is
+     *     reported as an error, too
+     * @throws QmpException as that failure
      */
-    JsonNode run(ObjectNode arguments, QmpSession session) throws QmpException;
+    CompletableFuture<JsonNode> run(ObjectNode arguments, QmpSession session) throws QmpException;
   }
 
   /**

@@ -2,7 +2,10 @@ package dev.pollux.qmp.protocol;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.core.config.InternalErrors;
 import java.util.ArrayDeque;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,7 +28,10 @@ public final class QmpSession {
   private static final Logger log = LoggerFactory.getLogger(QmpSession.class);
 
   private sealed interface Input {
-    record Value(JsonNode json) implements Input {}
+    /**
+     * @param held bytes of {@link ClientMemory} until it is answered
+     */
+    record Value(JsonNode json, long held) implements Input {}
 
     record Malformed(String description) implements Input {}
   }
@@ -34,6 +40,7 @@ public final class QmpSession {
   private final Consumer<ObjectNode> output;
   private final Runnable onRoom;
   private final boolean offersOutOfBand;
+  private final ClientMemory memory;
   private final JsonReader reader;
   private final Object outputLock = new Object();
 
@@ -47,24 +54,31 @@ public final class QmpSession {
 
   /**
    * @param offersOutOfBand whether the client may enable {@code oob}
+   * @param memory for requests until they are answered
    * @param output takes messages, one at a time
    * @param onRoom is run when {@link #feed}, having taken less than it was given, would take more
    */
   public QmpSession(
-      QmpCommands commands, boolean offersOutOfBand, Consumer<ObjectNode> output, Runnable onRoom) {
+      QmpCommands commands,
+      boolean offersOutOfBand,
+      ClientMemory memory,
+      Consumer<ObjectNode> output,
+      Runnable onRoom) {
     this.commands = commands;
     this.offersOutOfBand = offersOutOfBand;
+    this.memory = memory;
     this.output = output;
     this.onRoom = onRoom;
     this.reader =
         new JsonReader(
             new JsonReader.Sink() {
               @Override
-              public void value(JsonNode value) {
+              public void value(JsonNode value, long held) {
+                Input input = new Input.Value(value, held);
                 if (QmpRequest.isOutOfBand(value)) {
-                  answer(new Input.Value(value));
+                  var _ = answer(input);
                 } else {
-                  enqueue(new Input.Value(value));
+                  enqueue(input);
                 }
               }
 
@@ -72,7 +86,8 @@ public final class QmpSession {
               public void malformed(String description) {
                 enqueue(new Input.Malformed(description));
               }
-            });
+            },
+            memory);
   }
 
   /** Greets the client. To be called once, first. */
@@ -80,10 +95,12 @@ public final class QmpSession {
     write(QmpMessages.greeting(commands.version(), offersOutOfBand));
   }
 
-  /** Nothing is written from now on; what waits is forgotten. */
+  /** Nothing is written from now on; what waits is forgotten. The monitor's thread. */
   public void close() {
     closed = true;
+    reader.close();
     synchronized (queue) {
+      queue.forEach(this::release);
       queue.clear();
     }
   }
@@ -149,7 +166,8 @@ public final class QmpSession {
   }
 
   /**
-   * Runs one request and asks for another turn, so that other clients and the machine have theirs.
+   * Answers one request; the next has its turn when that is done, after other clients and the
+   * machine have had theirs.
    */
   private void runNext() {
     Input input;
@@ -157,44 +175,66 @@ public final class QmpSession {
     synchronized (queue) {
       wasFull = queue.size() >= QUEUE_LIMIT;
       input = queue.poll();
-    }
-    if (input != null) {
-      answer(input);
-    }
-    boolean again;
-    synchronized (queue) {
-      again = !queue.isEmpty();
-      running = again;
-    }
-    if (again) {
-      commands.loop().execute(this::runNext);
+      running = input != null;
     }
     if (wasFull) {
       onRoom.run();
     }
-  }
-
-  private void answer(Input input) {
-    switch (input) {
-      case Input.Malformed(String description) ->
-          write(QmpMessages.failure(ErrorClass.GENERIC_ERROR, description, null));
-      case Input.Value(JsonNode json) -> write(reply(json));
+    if (input != null) {
+      var _ = answer(input).whenComplete((_, _) -> commands.loop().execute(this::runNext));
     }
   }
 
-  private ObjectNode reply(JsonNode input) {
+  /** Completes, never with a failure, when the answer is written. */
+  private CompletableFuture<Void> answer(Input input) {
+    CompletableFuture<ObjectNode> reply =
+        switch (input) {
+          case Input.Malformed(String description) ->
+              CompletableFuture.completedFuture(
+                  QmpMessages.failure(ErrorClass.GENERIC_ERROR, description, null));
+          case Input.Value(JsonNode json, _) -> reply(json);
+        };
+    return reply
+        .thenAccept(this::write)
+        .handle(
+            (_, failure) -> {
+              release(input);
+              if (failure != null) {
+                InternalErrors.report(log, "in the reply of a monitor, which goes on", failure);
+              }
+              return null;
+            });
+  }
+
+  private void release(Input input) {
+    if (input instanceof Input.Value(_, long held)) {
+      memory.give(held);
+    }
+  }
+
+  private CompletableFuture<ObjectNode> reply(JsonNode input) {
     JsonNode id = QmpRequest.idOf(input);
+    CompletableFuture<JsonNode> value;
     try {
-      return QmpMessages.success(run(QmpRequest.parse(input, outOfBand)), id);
-    } catch (QmpException e) {
-      return QmpMessages.failure(e.errorClass(), e.getMessage(), id);
-    } catch (RuntimeException e) {
-      log.error("internal error in a monitor command", e);
-      return QmpMessages.failure(ErrorClass.GENERIC_ERROR, "Internal error: " + e, id);
+      value = run(QmpRequest.parse(input, outOfBand));
+    } catch (QmpException | RuntimeException | Error e) {
+      value = CompletableFuture.failedFuture(e);
     }
+    return value.handle(
+        (result, failure) ->
+            failure == null ? QmpMessages.success(result, id) : failure(failure, id));
   }
 
-  private JsonNode run(QmpRequest request) throws QmpException {
+  private static ObjectNode failure(Throwable thrown, JsonNode id) {
+    Throwable failure = thrown instanceof CompletionException ? thrown.getCause() : thrown;
+    if (failure instanceof QmpException e) {
+      return QmpMessages.failure(e.errorClass(), e.getMessage(), id);
+    }
+    InternalErrors.report(log, "in a monitor command", failure);
+    return QmpMessages.failure(ErrorClass.GENERIC_ERROR, "Internal error: " + failure, id);
+  }
+
+  private CompletableFuture<JsonNode> run(QmpRequest request) throws QmpException {
     QmpCommands.Entry command = commands.find(request.command()).orElse(null);
     if (!negotiated && (command == null || !command.isNegotiation())) {
       throw new QmpException(

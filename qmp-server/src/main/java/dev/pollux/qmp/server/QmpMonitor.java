@@ -4,11 +4,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.backend.chr.CharEvent;
 import dev.pollux.backend.chr.CharFrontEnd;
+import dev.pollux.qmp.protocol.ClientMemory;
+import dev.pollux.qmp.protocol.ErrorClass;
 import dev.pollux.qmp.protocol.JsonWriter;
 import dev.pollux.qmp.protocol.QmpCommands;
+import dev.pollux.qmp.protocol.QmpMessages;
 import dev.pollux.qmp.protocol.QmpSession;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
+import java.util.Optional;
 import java.util.concurrent.Executor;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,21 +19,21 @@ import org.slf4j.LoggerFactory;
 /**
  * A QMP monitor: a session for each client of its character device, one after the other.
  *
- * <p>What a client sends is kept back while too many of its commands wait. What it does not read is
- * kept for it up to a limit; a client beyond that gets no more until it has read all.
+ * <p>What a client sends is kept back while too many of its commands wait, or too much that it has
+ * not read. So replies find room; where events, or a reply out of proportion, find none, they are
+ * lost, and the client hears so, in one error, when it has read what came before.
  */
 final class QmpMonitor implements CharFrontEnd {
   private static final Logger log = LoggerFactory.getLogger(QmpMonitor.class);
   private static final int CHUNK = 4096;
 
-  /** Bytes that wait for a client that does not read. */
-  private static final int MOST_OUTPUT = 64 << 20;
-
   private static final int FLUSH_MILLIS = 500;
 
   private final QmpCommands commands;
+  private final ClientMemory memory;
   private final CharBackend backend;
   private final boolean pretty;
+  private final int mostOutput;
   private final Executor thread;
 
   /** Input that waits for room in the session's queue. Monitor's thread. */
@@ -48,15 +51,31 @@ final class QmpMonitor implements CharFrontEnd {
   private int written;
 
   private boolean waitsForRoom;
-  private boolean overrun;
+
+  /** Messages found no room; the client has yet to hear of it. */
+  private boolean lost;
+
+  /** Input is kept back until the client has read more. */
+  private boolean behind;
 
   /**
+   * @param memory for requests
+   * @param mostOutput bytes that wait for a client that does not read; with half of it waiting,
+   *     none of its commands is taken
    * @param thread the monitor's
    */
-  QmpMonitor(QmpCommands commands, CharBackend backend, boolean pretty, Executor thread) {
+  QmpMonitor(
+      QmpCommands commands,
+      ClientMemory memory,
+      CharBackend backend,
+      boolean pretty,
+      int mostOutput,
+      Executor thread) {
     this.commands = commands;
+    this.memory = memory;
     this.backend = backend;
     this.pretty = pretty;
+    this.mostOutput = mostOutput;
     this.thread = thread;
   }
 
@@ -73,7 +92,14 @@ final class QmpMonitor implements CharFrontEnd {
 
   @Override
   public int canReceive() {
-    return session == null || held.length > 0 ? 0 : CHUNK;
+    return session == null || held.length > 0 || isBehind() ? 0 : CHUNK;
+  }
+
+  private boolean isBehind() {
+    synchronized (outputLock) {
+      behind = lost || outputBytes > mostOutput / 2;
+      return behind;
+    }
   }
 
   @Override
@@ -87,16 +113,17 @@ final class QmpMonitor implements CharFrontEnd {
     System.arraycopy(bytes, offset + taken, held, 0, held.length);
   }
 
-  /** There is room in the session's queue again. Any thread. */
+  /** There is room in the session's queue again, or the client has read. Any thread. */
   private void resume(QmpSession client) {
     thread.execute(
         () -> {
-          if (client == session && held.length > 0) {
-            byte[] more = held;
-            receive(more, 0, more.length);
-            if (held.length == 0) {
-              backend.acceptInput();
-            }
+          if (client == null || client != session || isBehind()) {
+            return;
+          }
+          byte[] more = held;
+          receive(more, 0, more.length);
+          if (held.length == 0) {
+            backend.acceptInput();
           }
         });
   }
@@ -113,7 +140,7 @@ final class QmpMonitor implements CharFrontEnd {
   private void open() {
     end();
     QmpSession[] client = new QmpSession[1];
-    client[0] = new QmpSession(commands, true, this::send, () -> resume(client[0]));
+    client[0] = new QmpSession(commands, true, memory, this::send, () -> resume(client[0]));
     session = client[0];
     client[0].start();
     backend.acceptInput();
@@ -129,29 +156,34 @@ final class QmpMonitor implements CharFrontEnd {
       output.clear();
       outputBytes = 0;
       written = 0;
-      overrun = false;
+      lost = false;
     }
   }
 
   private void send(ObjectNode message) {
-    byte[] line = (JsonWriter.write(message, pretty) + "\r\n").getBytes(StandardCharsets.US_ASCII);
+    Optional<byte[]> line = JsonWriter.line(message, pretty, mostOutput);
     synchronized (outputLock) {
-      if (overrun) {
-        return;
-      }
-      if (outputBytes + line.length > MOST_OUTPUT) {
-        overrun = true;
+      if (!lost && line.isPresent() && outputBytes + line.get().length <= mostOutput) {
+        add(line.get());
+      } else if (!lost) {
+        lost = true;
         log.warn("QMP client of {} does not read; messages to it are lost", backend.id());
-        return;
       }
-      output.add(line);
-      outputBytes += line.length;
       flush();
     }
   }
 
+  private void add(byte[] line) {
+    output.add(line);
+    outputBytes += line.length;
+  }
+
   private void flush() {
-    while (!waitsForRoom && !output.isEmpty()) {
+    while (!waitsForRoom && (lost || !output.isEmpty())) {
+      if (output.isEmpty()) {
+        lost = false;
+        add(JsonWriter.line(lostMessage(), pretty, mostOutput).orElseThrow());
+      }
       byte[] line = output.peek();
       written += backend.write(line, written, line.length - written);
       if (written == line.length) {
@@ -163,6 +195,17 @@ final class QmpMonitor implements CharFrontEnd {
         backend.whenWritable(this::writeMore);
       }
     }
+    if (behind && !lost && outputBytes <= mostOutput / 2) {
+      behind = false;
+      resume(session);
+    }
+  }
+
+  private ObjectNode lostMessage() {
+    return QmpMessages.failure(
+        ErrorClass.GENERIC_ERROR,
+        "Messages were lost: more than %d bytes would have waited to be read".formatted(mostOutput),
+        null);
   }
 
   private void writeMore() {

@@ -3,6 +3,7 @@ package dev.pollux.qmp.server;
 import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Events;
+import dev.pollux.qmp.protocol.ClientMemory;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
@@ -12,7 +13,11 @@ import java.util.concurrent.TimeUnit;
 
 /** All QMP monitors of an emulator. */
 public final class QmpServer implements AutoCloseable {
+  private static final int MOST_OUTPUT = 64 << 20;
+
   private final CommandRegistry commands;
+  private final int mostOutput;
+  private final ClientMemory memory = ClientMemory.ofHeap();
   private final List<QmpMonitor> monitors = new CopyOnWriteArrayList<>();
   private final ScheduledExecutorService thread =
       Executors.newSingleThreadScheduledExecutor(
@@ -20,7 +25,15 @@ public final class QmpServer implements AutoCloseable {
   private final QmpEvents events;
 
   public QmpServer(CommandRegistry commands) {
+    this(commands, (int) Math.min(MOST_OUTPUT, Runtime.getRuntime().maxMemory() / 16));
+  }
+
+  /**
+   * @param mostOutput bytes that are kept for each client that does not read
+   */
+  QmpServer(CommandRegistry commands, int mostOutput) {
     this.commands = commands;
+    this.mostOutput = mostOutput;
     this.events =
         new QmpEvents(
             commands,
@@ -40,7 +53,8 @@ public final class QmpServer implements AutoCloseable {
    * @param pretty replies are indented for people
    */
   public void add(CharBackend backend, boolean pretty) {
-    QmpMonitor monitor = new QmpMonitor(commands, backend, pretty, this::execute);
+    QmpMonitor monitor =
+        new QmpMonitor(commands, memory, backend, pretty, mostOutput, this::execute);
     monitors.add(monitor);
     monitor.attach();
   }

@@ -58,6 +58,8 @@ class MalformedInputTest {
           True                                           | JSON parse error, stray 'T'
           #                                              | JSON parse error, stray '#'
           01                                             | JSON parse error, stray '01'
+          {'execute':'query-name','id':1e400}            | JSON parse error, number too large
+          {'execute':'query-name','id':-1e400}           | JSON parse error, number too large
           -a                                             | JSON parse error, stray '-a'
           "\\q"                                          | JSON parse error, invalid escape sequence in string
           "\\ud800"                                      | JSON parse error, \\ud800 is not a valid Unicode character

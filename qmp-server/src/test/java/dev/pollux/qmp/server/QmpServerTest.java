@@ -1,26 +1,35 @@
 package dev.pollux.qmp.server;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.pollux.backend.chr.CharEvent;
 import dev.pollux.backend.chr.CharOptions;
+import dev.pollux.core.bus.Region;
+import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.qmp.client.QmpClient;
+import dev.pollux.qmp.command.Events;
 import dev.pollux.qmp.schema.CompatPolicy;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -184,6 +193,156 @@ class QmpServerTest {
       for (int i = 0; i < 100; i++) {
         assertEquals(i, monitor.read().get("id").asInt());
       }
+    }
+  }
+
+  /** A request whose reply is six times as long: DEL is escaped. */
+  private static String loud(int id, int length) {
+    return "{'execute':'query-name','id':'" + id + "\u007f".repeat(length) + "'}";
+  }
+
+  @Test
+  void aClientThatReadsLateGetsAllReplies() throws InterruptedException {
+    int length = TestMonitor.MOST_OUTPUT / 6 / 8;
+    try (TestMonitor monitor = TestMonitor.negotiated()) {
+      monitor.backend.setRoom(0);
+      Thread typist =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    for (int i = 0; i < 12; i++) {
+                      monitor.type(loud(i, length));
+                    }
+                  });
+      Thread.sleep(300);
+      monitor.backend.setRoom(Integer.MAX_VALUE);
+      for (int i = 0; i < 12; i++) {
+        String reply = monitor.readLine();
+        assertTrue(reply.endsWith("\"}"), "reply " + i);
+        assertTrue(reply.contains("\"id\": \"" + i + "\\u007F"), reply.substring(0, 60));
+      }
+      typist.join();
+      assertTrue(monitor.query("query-status").has("running"));
+    }
+  }
+
+  @Test
+  void aClientHearsOnceThatMessagesWereLost() {
+    try (TestMonitor monitor = TestMonitor.negotiated()) {
+      monitor.backend.setRoom(0);
+      for (int i = 0; i < TestMonitor.MOST_OUTPUT / 60; i++) {
+        monitor.server.emit(new Events.Stop());
+      }
+      monitor.backend.setRoom(Integer.MAX_VALUE);
+      int events = 0;
+      String line = monitor.readLine();
+      for (; line.contains("STOP"); line = monitor.readLine()) {
+        events++;
+      }
+      assertTrue(events > 1000, "events " + events);
+      assertTrue(
+          line.startsWith(
+              "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Messages were lost: "),
+          line);
+      assertEquals("tested", monitor.query("query-name").get("name").asText());
+    }
+  }
+
+  @Test
+  void aReplyOutOfProportionIsLostAlone() {
+    try (TestMonitor monitor = TestMonitor.negotiated()) {
+      monitor.type(loud(0, TestMonitor.MOST_OUTPUT / 6));
+      assertTrue(monitor.readLine().contains("Messages were lost"));
+      assertEquals("tested", monitor.query("query-name").get("name").asText());
+    }
+  }
+
+  @Test
+  void ringsHaveTheHeapInMind() {
+    try (TestMonitor monitor = TestMonitor.negotiated()) {
+      String add =
+          "{'execute':'chardev-add','arguments':{'id':'r%d','backend':"
+              + "{'type':'ringbuf','data':{'size':1073741824}}}}";
+      String error = "";
+      for (int i = 0; i < 200 && error.isEmpty(); i++) {
+        error = monitor.execute(add.formatted(i)).at("/error/desc").asText();
+      }
+      assertTrue(error.contains("left for rings; give a smaller size"), error);
+      assertTrue(monitor.query("query-status").has("running"));
+    }
+  }
+
+  /** Whatever a task or a command throws, the loop and the client's session outlive it. */
+  @Test
+  void errorsEndNeitherLoopNorSession() {
+    try (TestMonitor monitor = TestMonitor.negotiated()) {
+      monitor.machine.addListener(
+          new MachineListener() {
+            @Override
+            public void resumed() {
+              throw new OutOfMemoryError("thrown by a test");
+            }
+          });
+      assertEquals(
+          "Internal error: java.lang.OutOfMemoryError: thrown by a test",
+          monitor.error("{'execute':'cont'}"));
+      monitor
+          .machine
+          .loop()
+          .post(
+              () -> {
+                throw new StackOverflowError("thrown by a test");
+              });
+      assertTrue(
+          monitor
+              .machine
+              .loop()
+              .call(
+                  () -> {
+                    throw new OutOfMemoryError("thrown by a test");
+                  })
+              .handle((_, failure) -> failure instanceof OutOfMemoryError)
+              .orTimeout(10, TimeUnit.SECONDS)
+              .join());
+      assertEquals("running", monitor.query("query-status").get("status").asText());
+    }
+  }
+
+  @Test
+  void savingMemoryHoldsUpNobody(@TempDir Path folder) throws Exception {
+    Path pipe = folder.resolve("pipe");
+    assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0, "no mkfifo");
+    try (TestMonitor monitor = TestMonitor.negotiated()) {
+      RamBlock ram = new RamBlock("ram", 8 << 20, false);
+      byte[] expected = new byte[(int) ram.size() + 4096];
+      new Random(5).nextBytes(expected);
+      Arrays.fill(expected, (int) ram.size(), expected.length, (byte) -1);
+      ram.write(0, expected, 0, (int) ram.size());
+      monitor.machine.lock().lock();
+      monitor.machine.addRamBlock(ram);
+      monitor.machine.memory().map(0, new Region.RamRegion(ram, 0, ram.size()));
+      monitor.machine.lock().unlock();
+      String save = "{'execute':'pmemsave','arguments':{'val':%d,'size':%d,'filename':'%s'}}";
+      for (String place : List.of("-1,1", "0,-1", "4096,9223372036854775807")) {
+        String[] numbers = place.split(",");
+        long from = Long.parseLong(numbers[0]);
+        String wrong = save.formatted(from, Long.parseLong(numbers[1]), pipe);
+        assertEquals(
+            "Parameter '%s' expects a place in guest memory, which ends at 0x100000000"
+                .formatted(from < 0 ? "val" : "size"),
+            monitor.error(wrong));
+      }
+      // Nobody reads the pipe yet; the client's own next command waits, the machine does not.
+      monitor.type(save.formatted(0, expected.length, pipe));
+      monitor.type("{'execute':'query-name','id':'behind'}");
+      assertTrue(monitor.isSilent());
+      assertEquals(1, monitor.machine.loop().call(() -> 1).get(10, TimeUnit.SECONDS));
+      assertArrayEquals(expected, Files.readAllBytes(pipe));
+      assertEquals("{}", monitor.read().path("return").toString());
+      assertEquals("behind", monitor.read().path("id").asText());
+      assertEquals(
+          "Could not open '%s': No such file or directory".formatted(folder.resolve("no/file")),
+          monitor.error(save.formatted(0, 1, folder.resolve("no/file"))));
     }
   }
 

@@ -25,6 +25,9 @@ final class TestMonitor implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final long PATIENCE_MILLIS = 10_000;
 
+  /** Bytes that the monitor keeps for a client that does not read. */
+  static final int MOST_OUTPUT = 1 << 20;
+
   final Machine machine = new Machine("tested", new Machine.EndPolicy(false, true));
   final CharDevices charDevices = new CharDevices(machine.loop()::post, () -> {});
   final CommandRegistry commands;
@@ -51,7 +54,7 @@ final class TestMonitor implements AutoCloseable {
                 "test"),
             policy);
     checker = new SchemaChecker(commands.introspection());
-    server = new QmpServer(commands);
+    server = new QmpServer(commands, MOST_OUTPUT);
     machine.addListener(new MachineEvents(server::emit));
     server.add(backend, pretty);
     loop = Thread.ofPlatform().name("loop").daemon(true).start(machine.loop()::run);
@@ -116,11 +119,13 @@ final class TestMonitor implements AutoCloseable {
 
   private boolean poll() {
     partial += backend.takeOutput();
+    int start = 0;
     int end;
-    while ((end = partial.indexOf("\r\n")) >= 0) {
-      lines.add(partial.substring(0, end));
-      partial = partial.substring(end + 2);
+    while ((end = partial.indexOf("\r\n", start)) >= 0) {
+      lines.add(partial.substring(start, end));
+      start = end + 2;
     }
+    partial = partial.substring(start);
     return !lines.isEmpty();
   }
 
