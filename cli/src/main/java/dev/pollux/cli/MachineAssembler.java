@@ -6,15 +6,19 @@ import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
 import dev.pollux.core.config.ConfigException;
-import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.devices.board.BoardConfig;
+import dev.pollux.devices.board.Devices;
 import dev.pollux.devices.board.PcBoard;
 import dev.pollux.devices.boot.KernelLoader;
 import dev.pollux.devices.isa.DebugConsole;
+import dev.pollux.devices.model.DeviceManager;
+import dev.pollux.devices.model.MachineServices;
+import dev.pollux.devices.model.ObjectManager;
+import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.migration.LiveMigration;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
@@ -32,12 +36,15 @@ import java.util.UUID;
 /** Builds the machine that a {@link RunConfig} describes; closing takes it apart again. */
 final class MachineAssembler implements AutoCloseable {
   private static final String MACHINE_TYPE = "pc";
+  private static final String MACHINE_OBJECT = "pc-machine";
 
   private final RunConfig config;
   private final Machine machine;
   private final CharDevices charDevices;
   private final BlockGraph blocks;
   private final LiveMigration migration;
+  private final ObjectManager objects;
+  private final DeviceManager devices;
 
   /** Only where there is a monitor: to describe the commands takes its time. */
   private final Optional<QmpServer> qmp;
@@ -54,6 +61,14 @@ final class MachineAssembler implements AutoCloseable {
     charDevices =
         new CharDevices(machine.loop()::post, () -> machine.requestShutdown(ShutdownCause.HOST_UI));
     blocks = new BlockGraph(new DiskEvents(machine, this::emit));
+    ObjectTree tree = new ObjectTree(MACHINE_OBJECT);
+    objects = new ObjectManager(tree, Devices.OBJECTS);
+    devices =
+        new DeviceManager(
+            new MachineServices(machine, charDevices, objects),
+            tree,
+            Devices.CATALOG,
+            config.devices().globals());
     UUID uuid = config.uuid().orElse(new UUID(0, 0));
     migration = new LiveMigration(machine, MACHINE_TYPE, uuid);
     qmp = config.consoles().qmp().isEmpty() ? Optional.empty() : Optional.of(qmpServer(uuid));
@@ -63,6 +78,7 @@ final class MachineAssembler implements AutoCloseable {
     } catch (IOException | RuntimeException e) {
       migration.close();
       qmp.ifPresent(QmpServer::close);
+      objects.close();
       charDevices.close();
       blocks.close();
       throw e;
@@ -76,6 +92,7 @@ final class MachineAssembler implements AutoCloseable {
   }
 
   private void build() throws IOException {
+    config.devices().objects().forEach(object -> objects.add(devices.services(), object));
     config.consoles().charDevices().forEach(charDevices::add);
     config.disks().open(blocks);
     machine.addListener(
@@ -91,14 +108,10 @@ final class MachineAssembler implements AutoCloseable {
         .consoles()
         .debugConsole()
         .flatMap(this::connect)
-        .ifPresent(
-            backend ->
-                machine.io().map(DebugConsole.PORT, machine.add(new DebugConsole(backend)).port()));
+        .ifPresent(backend -> DebugConsole.addTo(devices, board.isaBus(), backend));
     config.consoles().monitors().forEach(target -> connect(target).ifPresent(this::addMonitor));
     qmp.ifPresent(this::addQmpMonitors);
-    for (DeviceOptions device : config.devices()) {
-      DeviceType.of(device).add(board, device);
-    }
+    config.devices().devices().forEach(device -> devices.add(device, false));
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
@@ -132,7 +145,7 @@ final class MachineAssembler implements AutoCloseable {
   private PcBoard board() {
     try {
       return new PcBoard(
-          machine,
+          devices,
           new BoardConfig(
               config.ramSize(),
               config.cpuModel().topology().count(),
@@ -177,6 +190,7 @@ final class MachineAssembler implements AutoCloseable {
     qmp.ifPresent(QmpServer::close);
     machine.close();
     blocks.close();
+    objects.close();
     charDevices.close();
   }
 }

@@ -1,7 +1,6 @@
 package dev.pollux.cli;
 
 import dev.pollux.backend.chr.CharOptions;
-import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.machine.Machine;
@@ -108,16 +107,7 @@ final class RunCommand implements Callable<Integer> {
     if (asksForHelp(options.consoles.chardev)) {
       return Optional.of(CharOptions.kinds());
     }
-    if (asksForHelp(options.devices.device)) {
-      return Optional.of(DeviceType.help());
-    }
-    for (String device : options.devices.device) {
-      DeviceOptions parsed = DeviceOptions.parse("-device", device, "driver");
-      if (parsed.has("help") || parsed.has("?")) {
-        return Optional.of(DeviceType.of(parsed).propertyHelp());
-      }
-    }
-    return Optional.empty();
+    return DeviceRequests.helpAsked(options.devices);
   }
 
   private static boolean asksForHelp(List<String> arguments) {

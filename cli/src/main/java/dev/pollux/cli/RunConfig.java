@@ -40,7 +40,7 @@ import java.util.stream.Stream;
  * @param boot kernel to start; empty where nothing is to be started at once
  * @param consoles character devices and who uses them
  * @param disks backends and nodes
- * @param devices what {@code -device} adds, in order
+ * @param devices devices and objects to make, and defaults of their properties
  * @param compat what to do about deprecated and unstable interfaces of QMP
  * @param autostart the guest runs as soon as it can
  * @param incoming a migration to wait for instead of booting
@@ -56,7 +56,7 @@ record RunConfig(
     Optional<KernelFiles> boot,
     ConsoleConfig consoles,
     DiskConfig disks,
-    List<DeviceOptions> devices,
+    DeviceRequests devices,
     Machine.EndPolicy endPolicy,
     CompatPolicy compat,
     boolean autostart,
@@ -108,8 +108,8 @@ record RunConfig(
         boot(options.boot, options.running.stopped || options.running.incoming != null),
         ConsoleConfig.of(options),
         DiskConfig.of(options.disks),
-        DeviceType.parse(
-            options.devices.device,
+        DeviceRequests.parse(
+            options.devices,
             options.devices.global.stream().filter(text -> !isOfMigration(text)).toList()),
         new Machine.EndPolicy(options.running.noReboot, options.running.noShutdown),
         compat(options.running.compat),

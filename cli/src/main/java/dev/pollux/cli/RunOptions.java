@@ -164,6 +164,14 @@ final class RunOptions {
   /** Everything on the buses. */
   static final class Devices {
     @Option(
+        names = "-object",
+        paramLabel = "<type>,id=<id>[,<property>=<value>...]",
+        description =
+            "Make an object that devices use; \"-object help\" lists the types, \"-object"
+                + " <type>,help\" the properties.")
+    final List<String> object = new ArrayList<>();
+
+    @Option(
         names = "-device",
         paramLabel = "<type>[,<property>=<value>...]",
         description =

@@ -50,7 +50,17 @@ public final class AddressSpace {
 
   /** Maps a region; a higher priority hides a lower one. Returns what {@link #unmap} takes. */
   public FlatView.Mapping map(long start, Region region, int priority) {
-    FlatView.Mapping mapping = new FlatView.Mapping(start, region, priority);
+    return map(start, region.size(), region, 0, priority);
+  }
+
+  /**
+   * Maps a part of a region.
+   *
+   * @param size bytes
+   * @param offset where the part starts in the region
+   */
+  public FlatView.Mapping map(long start, long size, Region region, long offset, int priority) {
+    FlatView.Mapping mapping = new FlatView.Mapping(start, size, region, offset, priority);
     mappings.add(mapping);
     rebuild();
     return mapping;
@@ -73,7 +83,7 @@ public final class AddressSpace {
     if (range == null) {
       return allOnes(size);
     }
-    if (range.end() - address < size) {
+    if (range.end() - address < size && !takesWhole(range, address, size)) {
       long low = read(address, size / 2);
       return low | read(address + size / 2, size / 2) << (size * 4);
     }
@@ -81,6 +91,7 @@ public final class AddressSpace {
       case Region.RamRegion ram ->
           load(ram.block().hostAddress() + ram.offset() + range.offsetOf(address), size);
       case Region.DeviceRegion device -> readDevice(device, range.offsetOf(address), size);
+      case Region.DoorbellRegion _ -> 0;
     };
   }
 
@@ -90,7 +101,7 @@ public final class AddressSpace {
     if (range == null) {
       return;
     }
-    if (range.end() - address < size) {
+    if (range.end() - address < size && !takesWhole(range, address, size)) {
       write(address, size / 2, value);
       write(address + size / 2, size / 2, value >>> (size * 4));
       return;
@@ -106,7 +117,17 @@ public final class AddressSpace {
         }
       }
       case Region.DeviceRegion device -> writeDevice(device, offset, size, value);
+      case Region.DoorbellRegion bells -> bells.bell().ring(offset, size, value);
     }
+  }
+
+  /**
+   * Registers over part of which something else is mapped, as port 0xcf9 is over a PCI host's, still
+   * take an access whole that begins with them.
+   */
+  private static boolean takesWhole(FlatView.Range range, long address, int size) {
+    return range.region() instanceof Region.DeviceRegion device
+        && range.offsetOf(address) + size <= device.size();
   }
 
   /**

@@ -28,9 +28,17 @@ public final class FlatView {
   }
 
   /**
-   * A region at an address; where mappings overlap the higher priority wins, then the later one.
+   * A part of a region at an address; where mappings overlap the higher priority wins, then the
+   * later one.
+   *
+   * @param size bytes
+   * @param offset of the first address within the region
    */
-  public record Mapping(long start, Region region, int priority) {}
+  public record Mapping(long start, long size, Region region, long offset, int priority) {
+    long end() {
+      return start + size;
+    }
+  }
 
   private final Range[] ranges;
 
@@ -45,7 +53,7 @@ public final class FlatView {
     TreeSet<Long> cuts = new TreeSet<>();
     for (Mapping m : byPriority) {
       cuts.add(m.start());
-      cuts.add(m.start() + m.region().size());
+      cuts.add(m.end());
     }
     List<Range> result = new ArrayList<>();
     Long from = null;
@@ -53,12 +61,12 @@ public final class FlatView {
       if (from != null) {
         Mapping top = null;
         for (Mapping m : byPriority) {
-          if (m.start() <= from && to <= m.start() + m.region().size()) {
+          if (m.start() <= from && to <= m.end()) {
             top = m;
           }
         }
         if (top != null) {
-          append(result, new Range(from, to - from, top.region(), from - top.start()));
+          append(result, new Range(from, to - from, top.region(), from - top.start() + top.offset()));
         }
       }
       from = to;

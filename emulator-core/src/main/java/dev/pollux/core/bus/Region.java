@@ -26,6 +26,24 @@ public sealed interface Region {
   }
 
   /**
+   * Registers that do nothing but tell a device's own thread that there is work. Writes come without
+   * the machine lock, on the vCPU's thread, and cost it no more than that; reads give 0.
+   */
+  record DoorbellRegion(String name, long size, Doorbell bell) implements Region {
+    /** Takes writes to such registers. */
+    @FunctionalInterface
+    public interface Doorbell {
+      /**
+       * A register was written. Any thread, no lock held; returns at once.
+       *
+       * @param offset within the region
+       * @param value zero-extended from {@code size} bytes
+       */
+      void ring(long offset, int size, long value);
+    }
+  }
+
+  /**
    * Registers of a device. Accesses narrower than {@code minAccess} or wider than {@code maxAccess}
    * bytes are widened or split by the bus.
    */

@@ -86,6 +86,13 @@ public final class DeviceOptions {
     return new DeviceOptions(context, new LinkedHashMap<>(values));
   }
 
+  /** These options with values for keys that are not given. */
+  public DeviceOptions withDefaults(Map<String, String> defaults) {
+    Map<String, String> all = new LinkedHashMap<>(defaults);
+    all.putAll(values);
+    return new DeviceOptions(context, all);
+  }
+
   /** Cuts at single commas; doubled ones stay doubled. */
   private static List<String> split(String text) {
     List<String> parts = new ArrayList<>();

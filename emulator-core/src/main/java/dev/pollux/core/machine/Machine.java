@@ -157,6 +157,13 @@ public final class Machine implements AutoCloseable {
     return device;
   }
 
+  /** Takes a device out again and closes it. Machine lock held. */
+  public void remove(Device device) {
+    devices.remove(device);
+    states.unregister(device);
+    device.close();
+  }
+
   /** Enters a vCPU; its saved state comes before the devices that are added later. */
   public void add(Vcpu vcpu) {
     vcpus.add(vcpu);

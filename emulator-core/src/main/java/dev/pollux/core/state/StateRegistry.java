@@ -2,6 +2,7 @@ package dev.pollux.core.state;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 
 /** Every piece of saved state of a machine, in the order in which it is saved and loaded. */
@@ -13,12 +14,25 @@ public final class StateRegistry {
    */
   public record Entry(String id, int instance, BoundState<?> state) {}
 
+  /** Whose state an entry is; by identity. */
+  private final IdentityHashMap<Migratable, Entry> owners = new IdentityHashMap<>();
+
   private final List<Entry> entries = new ArrayList<>();
 
-  /** Adds a section; the instance number is the count of earlier ones with this id. */
+  /** Adds a section; the instance number is the first that no other with this id has. */
   public void register(String id, Migratable part) {
-    int instance = (int) entries.stream().filter(e -> e.id().equals(id)).count();
-    entries.add(new Entry(id, instance, part.state()));
+    int instance = 0;
+    while (find(id, instance) != null) {
+      instance++;
+    }
+    Entry entry = new Entry(id, instance, part.state());
+    entries.add(entry);
+    owners.put(part, entry);
+  }
+
+  /** Takes out the section of a part that is gone. */
+  public void unregister(Migratable part) {
+    entries.remove(owners.remove(part));
   }
 
   public List<Entry> entries() {

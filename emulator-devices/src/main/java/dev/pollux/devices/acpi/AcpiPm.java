@@ -11,6 +11,8 @@ import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.isa.IsaBus;
+import dev.pollux.devices.model.DeviceType;
 
 /**
  * ACPI power management as in the PIIX4 (ACPI specification 6.5, 4.8; Intel 82371AB data sheet,
@@ -47,6 +49,8 @@ public final class AcpiPm implements Device {
   private static final int SLEEP_ENABLE = 1 << 13;
 
   private static final long SECOND = 1_000_000_000L;
+
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "acpi-pm");
 
   private static final StateDescriptor<AcpiPm> STATE =
       StateDescriptor.of(AcpiPm.class, "piix4_pm", 1)

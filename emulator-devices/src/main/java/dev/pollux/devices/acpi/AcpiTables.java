@@ -26,6 +26,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * The ACPI tables of a {@code PcBoard} (ACPI specification 6.5, chapter 5): RSDP, XSDT, FADT, FACS,
@@ -49,11 +50,14 @@ public final class AcpiTables {
    * What the tables describe.
    *
    * @param apicIds one per vCPU, in the order of their numbers
-   * @param serialPorts bit <i>n</i> for COM<i>n+1</i>
+   * @param isa terms for the scope of the ISA bus
+   * @param pci the PCI host bridge, above the ISA bus where there is one
    */
-  public record Config(List<Integer> apicIds, int serialPorts) {
+  public record Config(
+      List<Integer> apicIds, List<byte[]> isa, Optional<PciNamespace.Config> pci) {
     public Config {
       apicIds = List.copyOf(apicIds);
+      isa = List.copyOf(isa);
     }
   }
 
@@ -274,7 +278,11 @@ public final class AcpiTables {
                     integer(AcpiPm.SLEEP_TYPE_S5),
                     integer(0),
                     integer(0))),
-            scope("\\_SB", processors(), isaDevices()));
+            scope("\\_SB", processors()),
+            config
+                .pci()
+                .map(pci -> PciNamespace.of(pci, isaDevices()))
+                .orElseGet(() -> scope("\\_SB", isaDevices())));
     // Revision 1 would mean 32-bit integers.
     return finish(table("DSDT", 2, body.length).put(body));
   }
@@ -289,7 +297,7 @@ public final class AcpiTables {
         "CPUS", name("_HID", string("ACPI0010")), name("_CID", eisaId("PNP0A05")), concat(cpus));
   }
 
-  /** Devices at fixed ports. A PCI bus would be their parent. */
+  /** Devices at fixed ports. */
   private byte[] isaDevices() {
     byte[] keyboard =
         device(
@@ -325,24 +333,6 @@ public final class AcpiTables {
                     ports(AcpiPm.PM_BASE, 64),
                     ports(AcpiPm.GPE_BASE, 4),
                     ports(AcpiPm.APM_BASE, 2))));
-    return concat(keyboard, mouse, clock, serial(), hpet, firmwareConfig, pmPorts);
-  }
-
-  private byte[] serial() {
-    int[] base = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
-    int[] line = {4, 3, 4, 3};
-    byte[] all = {};
-    for (int i = 0; i < base.length; i++) {
-      if ((config.serialPorts() & 1 << i) != 0) {
-        byte[] port =
-            device(
-                "COM" + (i + 1),
-                name("_HID", eisaId("PNP0501")),
-                name("_UID", integer(i + 1)),
-                name("_CRS", resources(ports(base[i], 8), irq(line[i]))));
-        all = concat(all, port);
-      }
-    }
-    return all;
+    return concat(keyboard, mouse, clock, concat(config.isa()), hpet, firmwareConfig, pmPorts);
   }
 }

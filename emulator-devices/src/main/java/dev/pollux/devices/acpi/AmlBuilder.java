@@ -2,6 +2,7 @@ package dev.pollux.devices.acpi;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -9,7 +10,7 @@ import java.util.Locale;
  * one term, made from the encodings of its parts. Names are ACPI paths such as {@code \_SB} or
  * {@code COM1}.
  */
-final class AmlBuilder {
+public final class AmlBuilder {
   private AmlBuilder() {}
 
   private static final int ZERO_OP = 0x00;
@@ -32,12 +33,17 @@ final class AmlBuilder {
   private static final int DEVICE_OP = 0x82;
 
   /** Concatenates terms. */
-  static byte[] concat(byte[]... parts) {
+  public static byte[] concat(byte[]... parts) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     for (byte[] part : parts) {
       out.writeBytes(part);
     }
     return out.toByteArray();
+  }
+
+  /** Concatenates terms. */
+  public static byte[] concat(List<byte[]> parts) {
+    return concat(parts.toArray(byte[][]::new));
   }
 
   private static byte[] bytes(int... values) {
@@ -56,7 +62,7 @@ final class AmlBuilder {
     return result;
   }
 
-  static byte[] integer(long value) {
+  public static byte[] integer(long value) {
     if (value == 0) {
       return bytes(ZERO_OP);
     } else if (value == 1) {
@@ -71,12 +77,12 @@ final class AmlBuilder {
     return concat(bytes(QWORD_PREFIX), little(value, 8));
   }
 
-  static byte[] string(String ascii) {
+  public static byte[] string(String ascii) {
     return concat(bytes(STRING_PREFIX), ascii.getBytes(StandardCharsets.US_ASCII), bytes(0));
   }
 
   /** A compressed EISA id such as {@code PNP0501}. */
-  static byte[] eisaId(String id) {
+  public static byte[] eisaId(String id) {
     int letters = (id.charAt(0) - 0x40) << 10 | (id.charAt(1) - 0x40) << 5 | (id.charAt(2) - 0x40);
     int value = letters << 16 | Integer.parseInt(id.substring(3), 16);
     return concat(
@@ -87,7 +93,7 @@ final class AmlBuilder {
    * A name string: segments of at most four characters, separated by dots, after an optional
    * backslash.
    */
-  static byte[] path(String path) {
+  public static byte[] path(String path) {
     boolean root = path.startsWith("\\");
     String[] segments = path.substring(root ? 1 : 0).split("\\.", -1);
     StringBuilder names = new StringBuilder();
@@ -120,61 +126,202 @@ final class AmlBuilder {
     return concat(lead, body);
   }
 
-  static byte[] name(String name, byte[] object) {
+  public static byte[] name(String name, byte[] object) {
     return concat(bytes(NAME_OP), path(name), object);
   }
 
-  static byte[] scope(String name, byte[]... body) {
+  public static byte[] scope(String name, byte[]... body) {
     return concat(bytes(SCOPE_OP), withLength(concat(path(name), concat(body))));
   }
 
-  static byte[] device(String name, byte[]... body) {
+  public static byte[] device(String name, byte[]... body) {
     return concat(bytes(EXT_PREFIX, DEVICE_OP), withLength(concat(path(name), concat(body))));
   }
 
   /**
    * @param arguments number of arguments, 0 to 7
    */
-  static byte[] method(String name, int arguments, byte[]... body) {
+  public static byte[] method(String name, int arguments, byte[]... body) {
     return concat(bytes(METHOD_OP), withLength(concat(path(name), bytes(arguments), concat(body))));
   }
 
   /** A package of at most 255 elements. */
-  static byte[] packageOf(byte[]... elements) {
+  public static byte[] packageOf(byte[]... elements) {
     return concat(bytes(PACKAGE_OP), withLength(concat(bytes(elements.length), concat(elements))));
   }
 
-  static byte[] buffer(byte[] content) {
+  public static byte[] buffer(byte[] content) {
     return concat(bytes(BUFFER_OP), withLength(concat(integer(content.length), content)));
   }
 
-  static byte[] argument(int n) {
+  public static byte[] argument(int n) {
     return bytes(ARG0_OP + n);
   }
 
-  static byte[] store(byte[] source, byte[] target) {
+  public static byte[] store(byte[] source, byte[] target) {
     return concat(bytes(STORE_OP), source, target);
+  }
+
+  /** Ends a method with a value. */
+  public static byte[] returns(byte[] value) {
+    return concat(bytes(0xa4), value);
+  }
+
+  public static byte[] and(byte[] a, byte[] b) {
+    return concat(bytes(0x7b), a, b, bytes(0));
+  }
+
+  /** Stores {@code a | b} in a target. */
+  public static byte[] or(byte[] a, byte[] b, byte[] target) {
+    return concat(bytes(0x7d), a, b, target);
+  }
+
+  public static byte[] shiftLeft(byte[] value, byte[] bits) {
+    return concat(bytes(0x79), value, bits, bytes(0));
+  }
+
+  public static byte[] lessThan(byte[] a, byte[] b) {
+    return concat(bytes(0x95), a, b);
+  }
+
+  public static byte[] ifTrue(byte[] condition, byte[]... body) {
+    return concat(bytes(0xa0), withLength(concat(condition, concat(body))));
+  }
+
+  public static byte[] notify(byte[] object, byte[] value) {
+    return concat(bytes(0x86), object, value);
+  }
+
+  /** A call of a method. */
+  public static byte[] call(String name, byte[]... arguments) {
+    return concat(path(name), concat(arguments));
+  }
+
+  public static byte[] mutex(String name) {
+    return concat(bytes(EXT_PREFIX, 0x01), path(name), bytes(0));
+  }
+
+  /** Waits for a mutex without an end. */
+  public static byte[] acquire(String name) {
+    return concat(bytes(EXT_PREFIX, 0x23), path(name), little(0xffff, 2));
+  }
+
+  public static byte[] release(String name) {
+    return concat(bytes(EXT_PREFIX, 0x27), path(name));
+  }
+
+  /** Where a region's registers are (19.6.100). */
+  public enum RegionSpace {
+    MEMORY,
+    IO,
+    PCI_CONFIG
+  }
+
+  public static byte[] operationRegion(String name, RegionSpace space, long offset, long size) {
+    return concat(
+        bytes(EXT_PREFIX, 0x80),
+        path(name),
+        bytes(space.ordinal()),
+        integer(offset),
+        integer(size));
+  }
+
+  /**
+   * Names fields of a region, one after the other.
+   *
+   * @param accessBytes 1, 2 or 4
+   * @param bits of each field, below 64
+   */
+  public static byte[] fields(String region, int accessBytes, int bits, String... names) {
+    byte[] list = {};
+    for (String name : names) {
+      list = concat(list, path(name), bytes(bits));
+    }
+    int access = accessBytes == 4 ? 3 : accessBytes;
+    int writeAsZeros = 2 << 5;
+    return concat(
+        bytes(EXT_PREFIX, 0x81),
+        withLength(concat(path(region), bytes(access | writeAsZeros), list)));
+  }
+
+  /** Names a double word of a buffer. */
+  public static byte[] doubleWordField(byte[] buffer, long offset, String name) {
+    return concat(bytes(0x8a), buffer, integer(offset), path(name));
   }
 
   // ---- resource descriptors (6.4) ----
 
+  /** Buses that a host bridge decodes. */
+  public static byte[] busNumbers(int first, int last) {
+    return concat(
+        bytes(0x88, 0x0d, 0, 2, 0x0c, 0),
+        little(0, 2),
+        little(first, 2),
+        little(last, 2),
+        little(0, 2),
+        little(last - first + 1, 2));
+  }
+
+  /** Ports that a host bridge passes down. */
+  public static byte[] portWindow(int first, int last) {
+    return concat(
+        bytes(0x88, 0x0d, 0, 1, 0x0c, 3),
+        little(0, 2),
+        little(first, 2),
+        little(last, 2),
+        little(0, 2),
+        little(last - first + 1, 2));
+  }
+
+  /** Memory below 4 GiB that a host bridge passes down. */
+  public static byte[] memoryWindow32(long first, long last) {
+    return concat(
+        bytes(0x87, 0x17, 0, 0, 0x0c, 1),
+        little(0, 4),
+        little(first, 4),
+        little(last, 4),
+        little(0, 4),
+        little(last - first + 1, 4));
+  }
+
+  /** Memory anywhere that a host bridge passes down; prefetchable. */
+  public static byte[] memoryWindow64(long first, long last) {
+    return concat(
+        bytes(0x8a, 0x2b, 0, 0, 0x0c, 3),
+        little(0, 8),
+        little(first, 8),
+        little(last, 8),
+        little(0, 8),
+        little(last - first + 1, 8));
+  }
+
+  /** Level-triggered, active-high interrupts that may be shared. */
+  public static byte[] sharedInterrupts(int... numbers) {
+    byte[] list = {};
+    for (int number : numbers) {
+      list = concat(list, little(number, 4));
+    }
+    return concat(
+        bytes(0x89), little(2 + list.length, 2), bytes(0x09, numbers.length), list);
+  }
+
   /** A buffer of resource descriptors with its end tag. */
-  static byte[] resources(byte[]... descriptors) {
+  public static byte[] resources(byte[]... descriptors) {
     return buffer(concat(concat(descriptors), bytes(0x79, 0)));
   }
 
   /** I/O ports with 16-bit decoding. */
-  static byte[] ports(int first, int count) {
+  public static byte[] ports(int first, int count) {
     return concat(bytes(0x47, 1), little(first, 2), little(first, 2), bytes(1, count));
   }
 
   /** An edge-triggered, active-high interrupt. */
-  static byte[] irq(int irq) {
+  public static byte[] irq(int irq) {
     return concat(bytes(0x22), little(1L << irq, 2));
   }
 
   /** Memory at a fixed address. */
-  static byte[] memory(long address, long size) {
+  public static byte[] memory(long address, long size) {
     return concat(bytes(0x86, 9, 0, 0), little(address, 4), little(size, 4));
   }
 }

@@ -7,7 +7,7 @@ import dev.pollux.devices.timer.RtcBase;
 import java.util.function.Function;
 
 /**
- * What a {@link PcBoard} is built from.
+ * What a {@link Board} is built from.
  *
  * @param ramSize bytes, a multiple of 4,096 and at least a megabyte
  * @param cpus number of vCPUs, 1 to 255, with APIC ids below 255

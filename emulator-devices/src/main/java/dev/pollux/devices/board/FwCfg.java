@@ -7,6 +7,8 @@ import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.SystemBus;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -68,6 +70,8 @@ public final class FwCfg implements Device, BusDevice {
   private static final long MAX_ZEROS = 1 << 20;
 
   private static final byte[] EMPTY = new byte[0];
+
+  public static final DeviceType<SystemBus> TYPE = DeviceType.part(SystemBus.KIND, "fw_cfg_io");
 
   private static final StateDescriptor<FwCfg> STATE =
       StateDescriptor.of(FwCfg.class, "fw_cfg", 1)

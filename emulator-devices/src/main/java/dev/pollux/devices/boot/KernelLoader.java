@@ -6,7 +6,7 @@ import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
-import dev.pollux.devices.board.PcBoard;
+import dev.pollux.devices.board.Board;
 import java.util.OptionalLong;
 
 /**
@@ -15,11 +15,11 @@ import java.util.OptionalLong;
  * once.
  */
 public final class KernelLoader implements MachineListener {
-  private final PcBoard board;
+  private final Board board;
   private final LoadPlan plan;
   private final KernelEntry entry;
 
-  private KernelLoader(PcBoard board, LoadPlan plan, KernelEntry entry) {
+  private KernelLoader(Board board, LoadPlan plan, KernelEntry entry) {
     this.board = board;
     this.plan = plan;
     this.entry = entry;
@@ -31,7 +31,7 @@ public final class KernelLoader implements MachineListener {
    *
    * @throws dev.pollux.core.config.ConfigException with one line for the user
    */
-  public static KernelLoader install(PcBoard board, KernelFiles files) {
+  public static KernelLoader install(Board board, KernelFiles files) {
     LoadPlan plan = new LoadPlan(board.memoryMap());
     KernelLoader loader = new KernelLoader(board, plan, plan(files, plan, board.rsdpAddress()));
     board.machine().addListener(loader);
@@ -73,6 +73,7 @@ public final class KernelLoader implements MachineListener {
    */
   public void boot() {
     Machine machine = board.machine();
+    board.prepareBoot();
     plan.write(machine.memory());
     board.writeAcpiTables();
     machine.vcpus().forEach(this::setMemoryTypes);
@@ -94,7 +95,7 @@ public final class KernelLoader implements MachineListener {
           CpuLayout.MTRR_FIXED + i * 8,
           0x0505_0505_0505_0505L); // write-protected: BIOS and adapter ROMs
     }
-    long hole = board.lowRamEnd() <= 0xc000_0000L ? 0xc000_0000L : 0xe000_0000L;
+    long hole = board.deviceHole();
     long addressBits = (1L << vcpu.model().physicalAddressBits()) - 1;
     s.setU64(CpuLayout.MTRR_VARIABLE, hole); // type 0: uncached
     s.setU64(CpuLayout.MTRR_VARIABLE + 8, addressBits & -((1L << 32) - hole) | 0x800);

@@ -5,6 +5,8 @@ import dev.pollux.core.bus.Region;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.SystemBus;
 import java.util.Arrays;
 
 /**
@@ -32,6 +34,8 @@ public final class IoApic implements Device, BusDevice {
   private static final long LEVEL = 1 << 15;
   private static final long MASKED = 1 << 16;
   private static final long WRITABLE = 0xff00_0000_0001_afffL;
+
+  public static final DeviceType<SystemBus> TYPE = DeviceType.part(SystemBus.KIND, "ioapic");
 
   private static final StateDescriptor<IoApic> STATE =
       StateDescriptor.of(IoApic.class, "ioapic", 1)

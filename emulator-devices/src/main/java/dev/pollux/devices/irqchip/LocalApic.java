@@ -10,6 +10,8 @@ import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.SystemBus;
 import dev.pollux.devices.timer.TickPacer;
 import java.util.Arrays;
 import java.util.concurrent.locks.ReentrantLock;
@@ -78,6 +80,8 @@ public final class LocalApic implements Device, InterruptController {
   private static final long BASE_BSP = 1 << 8;
   private static final long BASE_X2APIC = 1 << 10;
   private static final long BASE_ENABLE = 1 << 11;
+
+  public static final DeviceType<SystemBus> TYPE = DeviceType.part(SystemBus.KIND, "apic");
 
   private static final StateDescriptor<LocalApic> STATE =
       StateDescriptor.of(LocalApic.class, "apic", 1)

@@ -7,6 +7,8 @@ import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.isa.IsaBus;
+import dev.pollux.devices.model.DeviceType;
 import java.util.List;
 
 /**
@@ -19,6 +21,8 @@ import java.util.List;
 public final class Pic8259 implements Device {
   /** Input of the master that the slave drives. */
   private static final int CASCADE = 2;
+
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "isa-i8259");
 
   private static final StateDescriptor<Pic8259> STATE =
       StateDescriptor.of(Pic8259.class, "i8259", 1)

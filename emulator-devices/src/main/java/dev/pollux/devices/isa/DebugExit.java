@@ -7,6 +7,9 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceContext;
+import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.Property;
 
 /**
  * QEMU's {@code isa-debug-exit}: a write of <i>n</i> ends the process with status {@code n * 2 +
@@ -16,8 +19,30 @@ public final class DebugExit implements Device, BusDevice {
   private static final StateDescriptor<DebugExit> STATE =
       StateDescriptor.of(DebugExit.class, "isa-debug-exit", 1);
 
+  private static final Property<Long> PORT =
+      Property.unsigned("iobase", 32, 0x501, 0, 0xffff, "first port");
+  private static final Property<Long> SIZE =
+      Property.unsigned("iosize", 32, 2, 1, 4, "number of ports");
+
+  public static final DeviceType<IsaBus> TYPE =
+      DeviceType.on(IsaBus.KIND, "isa-debug-exit", DebugExit::create)
+          .description("a write of n ends the process with status n * 2 + 1")
+          .properties(PORT, SIZE)
+          .coldPlugOnly();
+
   private final Machine machine;
   private final int size;
+
+  private static Device create(IsaBus bus, DeviceContext context) {
+    int port = (int) (long) context.get(PORT);
+    int size = (int) (long) context.get(SIZE);
+    if (port + size > 0x1_0000) {
+      throw context.error("ports beyond 0xffff; give a smaller iobase");
+    }
+    DebugExit exit = new DebugExit(bus.machine(), size);
+    context.map(bus.machine().io(), port, exit.ports());
+    return exit;
+  }
 
   /**
    * @param size number of ports ({@code iosize}), 1 to 4

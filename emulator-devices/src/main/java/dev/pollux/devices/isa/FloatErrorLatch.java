@@ -6,6 +6,7 @@ import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
 
 /**
  * The PC's answer to x87 errors of processors with CR0.NE clear: FERR# latches interrupt 13; a
@@ -13,6 +14,8 @@ import dev.pollux.core.state.StateDescriptor;
  * appendix D.2.1).
  */
 public final class FloatErrorLatch implements Device, BusDevice {
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "float-error");
+
   private static final StateDescriptor<FloatErrorLatch> STATE =
       StateDescriptor.of(FloatErrorLatch.class, "float-error", 1)
           .bool("latched", d -> d.latched, (d, v) -> d.latched = v)

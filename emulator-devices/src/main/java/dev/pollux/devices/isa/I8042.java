@@ -8,6 +8,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
 import java.util.Arrays;
 
 /**
@@ -33,6 +34,8 @@ public final class I8042 implements Device {
   // Output port.
   private static final int OUT_NO_RESET = 0x01;
   private static final int OUT_A20 = 0x02;
+
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "i8042");
 
   private static final StateDescriptor<I8042> STATE =
       StateDescriptor.of(I8042.class, "pckbd", 1)

@@ -1,14 +1,18 @@
 package dev.pollux.devices.isa;
 
-import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.bus.BusDevice;
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.machine.Device;
+import dev.pollux.core.machine.Machine;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceContext;
+import dev.pollux.devices.model.DeviceType;
 import java.util.List;
+import java.util.function.BiConsumer;
+import java.util.stream.IntStream;
 
 /**
  * QEMU's {@code pc-testdev}, with which suites such as kvm-unit-tests try out port and memory
@@ -23,10 +27,10 @@ import java.util.List;
  * </pre>
  */
 public final class PcTestDevice implements Device {
-  private static final int DATA_PORT = 0xe0;
-  private static final int FLUSH_PORT = 0xe4;
-  private static final int BYTE_PORT = 0xe8;
-  private static final int IRQ_PORT = 0x2000;
+  private static final long DATA_PORT = 0xe0;
+  private static final long FLUSH_PORT = 0xe4;
+  private static final long BYTE_PORT = 0xe8;
+  private static final long IRQ_PORT = 0x2000;
   private static final long MEMORY = 0xff00_0000L;
 
   private static final int DATA_BYTES = 4;
@@ -39,6 +43,11 @@ public final class PcTestDevice implements Device {
       StateDescriptor.of(PcTestDevice.class, "pc-testdev", 1)
           .bytes("data", DATA_BYTES, d -> d.data)
           .bytes("memory", MEMORY_BYTES, d -> d.memory);
+
+  public static final DeviceType<IsaBus> TYPE =
+      DeviceType.on(IsaBus.KIND, "pc-testdev", PcTestDevice::create)
+          .description("ports and memory that test suites look for; it is at fixed places")
+          .coldPlugOnly();
 
   @HostOnly("wiring")
   private final List<IrqLine> irqs;
@@ -53,13 +62,23 @@ public final class PcTestDevice implements Device {
     this.irqs = List.copyOf(irqs);
   }
 
-  /** Puts the registers where QEMU's device has them. Machine lock held. */
-  public void map(AddressSpace io, AddressSpace guestMemory) {
-    io.map(DATA_PORT, dataPorts());
-    io.map(FLUSH_PORT, flushPort());
-    io.map(BYTE_PORT, bytePorts());
-    io.map(IRQ_PORT, irqPorts());
-    guestMemory.map(MEMORY, memoryRegion());
+  private static Device create(IsaBus bus, DeviceContext context) {
+    PcTestDevice device =
+        new PcTestDevice(IntStream.range(0, 16).mapToObj(bus::irq).toList());
+    Machine machine = bus.machine();
+    device.map(
+        (port, region) -> context.map(machine.io(), port, region),
+        (address, region) -> context.map(machine.memory(), address, region));
+    return device;
+  }
+
+  /** Puts the registers where QEMU's device has them. */
+  void map(BiConsumer<Long, Region> io, BiConsumer<Long, Region> guestMemory) {
+    io.accept(DATA_PORT, dataPorts());
+    io.accept(FLUSH_PORT, flushPort());
+    io.accept(BYTE_PORT, bytePorts());
+    io.accept(IRQ_PORT, irqPorts());
+    guestMemory.accept(MEMORY, memoryRegion());
   }
 
   Region dataPorts() {

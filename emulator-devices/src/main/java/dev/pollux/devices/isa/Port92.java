@@ -7,9 +7,12 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
 
 /** System control port A, 0x92: bit 0 fast reset on its rising edge, bit 1 address line 20. */
 public final class Port92 implements Device, BusDevice {
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "port92");
+
   private static final StateDescriptor<Port92> STATE =
       StateDescriptor.of(Port92.class, "port92", 1)
           .u8("value", p -> p.value, (p, v) -> p.value = v);

@@ -7,6 +7,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
 
 /**
  * The reset control register of the PIIX, port 0xcf9: writing bit 2 resets the machine. Also ACPI's
@@ -15,6 +16,8 @@ import dev.pollux.core.state.StateDescriptor;
 public final class ResetControl implements Device, BusDevice {
   private static final int HARD = 2;
   private static final int RESET = 4;
+
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "reset-control");
 
   private static final StateDescriptor<ResetControl> STATE =
       StateDescriptor.of(ResetControl.class, "reset-control", 1)

@@ -9,6 +9,8 @@ import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.isa.IsaBus;
+import dev.pollux.devices.model.DeviceType;
 import java.time.DateTimeException;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
@@ -60,6 +62,8 @@ public final class CmosRtc implements Device, BusDevice {
 
   /** From the release of the divider to the first update. */
   private static final long DIVIDER_RELEASE_NS = SECOND / 2;
+
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "mc146818rtc");
 
   private static final StateDescriptor<CmosRtc> STATE =
       StateDescriptor.of(CmosRtc.class, "mc146818rtc", 1)

@@ -10,6 +10,8 @@ import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.SystemBus;
 import java.util.List;
 
 /**
@@ -36,6 +38,8 @@ public final class Hpet implements Device, BusDevice {
 
   /** Ticks beyond which nothing happens within a machine's life. */
   private static final long FURTHEST = 1L << 58;
+
+  public static final DeviceType<SystemBus> TYPE = DeviceType.part(SystemBus.KIND, "hpet");
 
   private static final StateDescriptor<Hpet> STATE =
       StateDescriptor.of(Hpet.class, "hpet", 1)

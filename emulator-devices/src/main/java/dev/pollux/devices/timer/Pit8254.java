@@ -9,6 +9,8 @@ import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.isa.IsaBus;
+import dev.pollux.devices.model.DeviceType;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 
@@ -27,6 +29,8 @@ public final class Pit8254 implements Device, BusDevice {
 
   /** Port 0x61 toggles bit 4 with each memory refresh: every 15,085 ns. */
   private static final long REFRESH_NS = 15_085;
+
+  public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "isa-pit");
 
   private static final StateDescriptor<Pit8254> STATE =
       StateDescriptor.of(Pit8254.class, "i8254", 1)

@@ -14,7 +14,7 @@ class DebugConsoleTest extends DeviceContractTest {
 
   @Override
   protected Device makeDevice() {
-    return new DebugConsole(backend);
+    return new DebugConsole(backend, 0xe9);
   }
 
   @Override
@@ -24,7 +24,7 @@ class DebugConsoleTest extends DeviceContractTest {
 
   @Test
   void passesOnWhatIsWrittenAndShowsThatItIsThere() {
-    DebugConsole console = new DebugConsole(backend);
+    DebugConsole console = new DebugConsole(backend, 0xe9);
     console.write(0, 1, 'o');
     console.write(0, 1, 'k');
     assertEquals("ok", backend.takeOutput());

@@ -39,7 +39,8 @@ class PcTestDeviceTest extends DeviceContractTest {
       int irq = i;
       irqs.add(level -> wires.add(irq + (level ? " up" : " down")));
     }
-    new PcTestDevice(irqs).map(machine.io(), machine.memory());
+    PcTestDevice device = new PcTestDevice(irqs);
+    device.map(machine.io()::map, machine.memory()::map);
   }
 
   @Test

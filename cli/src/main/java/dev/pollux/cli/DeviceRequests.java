@@ -1,0 +1,89 @@
+package dev.pollux.cli;
+
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.devices.board.Devices;
+import dev.pollux.devices.model.DeviceCatalog;
+import dev.pollux.devices.model.GlobalDefault;
+import dev.pollux.devices.model.ObjectManager;
+import dev.pollux.devices.model.ObjectType;
+import dev.pollux.qmp.command.OptionText;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What {@code -device}, {@code -object} and {@code -global} ask for, checked as far as types go.
+ *
+ * @param objects made before everything else, in order
+ * @param devices made after all back ends, in order
+ * @param globals defaults of properties; a later one wins
+ */
+record DeviceRequests(
+    List<DeviceOptions> objects, List<DeviceOptions> devices, List<GlobalDefault> globals) {
+  private static final String DEVICE = "-device";
+  private static final String OBJECT = "-object";
+
+  /**
+   * Reads the options.
+   *
+   * @param globals arguments of {@code -global} that are about devices
+   */
+  static DeviceRequests parse(RunOptions.Devices options, List<String> globals) {
+    List<DeviceOptions> objects = new ArrayList<>();
+    for (String text : options.object) {
+      DeviceOptions object = OptionText.parse(OBJECT, text, "qom-type");
+      ObjectManager.type(Devices.OBJECTS, object.required("qom-type"));
+      objects.add(object);
+    }
+    List<DeviceOptions> devices = new ArrayList<>();
+    for (String text : options.device) {
+      DeviceOptions device = OptionText.parse(DEVICE, text, "driver");
+      Devices.CATALOG.find(device.required("driver"));
+      devices.add(device);
+    }
+    return new DeviceRequests(
+        objects,
+        devices,
+        globals.stream().map(text -> GlobalDefault.parse(text, Devices.CATALOG)).toList());
+  }
+
+  /** The list that some {@code -device} or {@code -object} asks for. */
+  static Optional<List<String>> helpAsked(RunOptions.Devices options) {
+    for (String text : options.device) {
+      if (isHelp(text)) {
+        return Optional.of(Devices.CATALOG.help());
+      }
+      DeviceOptions device = OptionText.parse(DEVICE, text, "driver");
+      if (asksForHelp(device)) {
+        return Optional.of(
+            DeviceCatalog.help(Devices.CATALOG.find(device.required("driver"))));
+      }
+    }
+    for (String text : options.object) {
+      if (isHelp(text)) {
+        return Optional.of(objectHelp());
+      }
+      DeviceOptions object = OptionText.parse(OBJECT, text, "qom-type");
+      if (asksForHelp(object)) {
+        ObjectType type = ObjectManager.type(Devices.OBJECTS, object.required("qom-type"));
+        return Optional.of(DeviceCatalog.propertyHelp(type.name(), type.properties()));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static List<String> objectHelp() {
+    List<String> lines = new ArrayList<>();
+    lines.add("List of user creatable objects:");
+    Devices.OBJECTS.stream().map(type -> "  " + type.name()).sorted().forEach(lines::add);
+    return lines;
+  }
+
+  private static boolean isHelp(String text) {
+    return text.equals("help") || text.equals("?");
+  }
+
+  private static boolean asksForHelp(DeviceOptions options) {
+    return options.has("help") || options.has("?");
+  }
+}

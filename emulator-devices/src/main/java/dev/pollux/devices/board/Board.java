@@ -1,0 +1,224 @@
+package dev.pollux.devices.board;
+
+import dev.pollux.backend.chr.CharBackend;
+import dev.pollux.core.bus.AddressSpace;
+import dev.pollux.core.bus.Region;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.devices.isa.IsaBus;
+import dev.pollux.devices.model.DeviceManager;
+import dev.pollux.devices.model.LiveProperty;
+import dev.pollux.devices.model.SystemBus;
+import dev.pollux.devices.model.TreeNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What all machine types have: memory, vCPUs, the firmware configuration device, an ISA bus for
+ * devices at fixed ports. Made before the machine runs, with its lock held; {@link
+ * Machine#resetDevices} then gives the power-on state.
+ *
+ * <pre>
+ *   0          640K    768K     1M          low end     fec00000 fed00000 fee00000  4G
+ *   | RAM       | VGA  | ROM/RAM | RAM ...   | -- hole -- | I/O APIC | HPET | APIC | RAM ...
+ * </pre>
+ *
+ * The last 64 KiB of RAM below 4 GiB are for ACPI tables. A machine without firmware has them
+ * written by its kernel loader, with {@link #writeAcpiTables}, at each reset.
+ */
+public abstract class Board {
+  static final long FOUR_GIB = 1L << 32;
+
+  /** Extended BIOS data area, as much as firmware takes from the top of the first 640 KiB. */
+  private static final long EBDA = 0x9_fc00;
+
+  static final long VGA_START = 0xa_0000;
+  private static final long VGA_END = 0xc_0000;
+
+  /** The segment in which guests look for firmware tables. */
+  private static final long BIOS_START = 0xf_0000;
+
+  private static final long BIOS_END = 0x10_0000;
+
+  private static final long ACPI_AREA = 64 << 10;
+
+  private final DeviceManager devices;
+  private final BoardConfig config;
+  private final Split split;
+  private final RamBlock ram;
+  private final SystemBus systemBus;
+  private final FwCfg fwCfg;
+
+  /**
+   * How RAM is laid around the devices below 4 GiB.
+   *
+   * @param from machines with this much RAM or more have some above 4 GiB
+   * @param low what is then below
+   */
+  record Split(long from, long low) {
+    long lowEnd(long ramSize) {
+      return ramSize >= from ? low : ramSize;
+    }
+  }
+
+  Board(DeviceManager devices, BoardConfig config, Split split) throws IOException {
+    this.devices = devices;
+    this.config = config;
+    this.split = split;
+    Machine machine = devices.services().machine();
+    systemBus = devices.addBus(new SystemBus());
+    ram = new RamBlock("pc.ram", config.ramSize(), false);
+    machine.addRamBlock(ram);
+    for (int i = 0; i < config.cpus(); i++) {
+      machine.add(new Vcpu(machine, i, config.cpuModel(), new CpuState(), config.engine()));
+      TreeNode node = new TreeNode(config.cpuModel().name() + "-x86_64-cpu");
+      node.expose(LiveProperty.constant("realized", "bool", () -> true));
+      devices.tree().unattached().addNumbered("device", node);
+    }
+    mapRam(machine.memory());
+    fwCfg = new FwCfg(machine.memory());
+    machine.io().map(FwCfg.PORT, fwCfg.ports());
+    machine.io().map(FwCfg.DMA_PORT, fwCfg.dmaPort());
+    devices.enter(FwCfg.TYPE, systemBus, fwCfg);
+    fillFwCfg();
+  }
+
+  private void mapRam(AddressSpace memory) {
+    long low = lowRamEnd();
+    memory.map(0, new Region.RamRegion(ram, 0, VGA_START));
+    memory.map(VGA_END, new Region.RamRegion(ram, VGA_END, low - VGA_END));
+    if (highRamSize() > 0) {
+      memory.map(FOUR_GIB, new Region.RamRegion(ram, low, highRamSize()));
+    }
+  }
+
+  private void fillFwCfg() {
+    fwCfg.putLong(FwCfg.RAM_SIZE, config.ramSize());
+    fwCfg.putShort(FwCfg.CPU_COUNT, config.cpus());
+    fwCfg.putShort(FwCfg.MAX_CPUS, config.cpus());
+    List<E820Entry> map = ramMap();
+    ByteBuffer e820 = ByteBuffer.allocate(map.size() * 20).order(ByteOrder.LITTLE_ENDIAN);
+    for (E820Entry entry : map) {
+      e820.putLong(entry.start()).putLong(entry.size()).putInt(entry.type().code());
+    }
+    fwCfg.putFile("etc/e820", e820.array());
+  }
+
+  public final Machine machine() {
+    return devices.services().machine();
+  }
+
+  /** All devices by name. */
+  public final DeviceManager devices() {
+    return devices;
+  }
+
+  public final BoardConfig config() {
+    return config;
+  }
+
+  public final RamBlock ram() {
+    return ram;
+  }
+
+  final SystemBus systemBus() {
+    return systemBus;
+  }
+
+  public final FwCfg fwCfg() {
+    return fwCfg;
+  }
+
+  /** Where devices at fixed ports go. */
+  public abstract IsaBus isaBus();
+
+  /**
+   * Connects a serial port where PCs have it.
+   *
+   * @param number 0 for COM1, at most 3
+   */
+  public abstract void addSerialPort(int number, CharBackend backend);
+
+  /** First address above the RAM below 4 GiB. */
+  public final long lowRamEnd() {
+    return split.lowEnd(config.ramSize());
+  }
+
+  /** Where the hole for devices below 4 GiB begins: as few high bits as tell it from RAM. */
+  public final long deviceHole() {
+    return lowRamEnd() <= 0x8000_0000L
+        ? 0x8000_0000L
+        : lowRamEnd() <= 0xc000_0000L ? 0xc000_0000L : 0xe000_0000L;
+  }
+
+  /** Bytes of RAM from 4 GiB on. */
+  public final long highRamSize() {
+    return config.ramSize() - lowRamEnd();
+  }
+
+  /** RAM as it is wired; what firmware keeps for itself is not taken off. */
+  private List<E820Entry> ramMap() {
+    List<E820Entry> map = new ArrayList<>();
+    map.add(new E820Entry(0, lowRamEnd(), E820Entry.Type.RAM));
+    if (highRamSize() > 0) {
+      map.add(new E820Entry(FOUR_GIB, highRamSize(), E820Entry.Type.RAM));
+    }
+    return map;
+  }
+
+  /** The memory map for a guest that is booted without firmware, in ascending order. */
+  public List<E820Entry> memoryMap() {
+    List<E820Entry> map = new ArrayList<>();
+    map.add(new E820Entry(0, EBDA, E820Entry.Type.RAM));
+    map.add(new E820Entry(EBDA, VGA_START - EBDA, E820Entry.Type.RESERVED));
+    map.add(new E820Entry(BIOS_START, BIOS_END - BIOS_START, E820Entry.Type.RESERVED));
+    map.add(new E820Entry(BIOS_END, usableLowRamEnd() - BIOS_END, E820Entry.Type.RAM));
+    map.add(new E820Entry(facsAddress(), RamBlock.PAGE_SIZE, E820Entry.Type.NVS));
+    map.add(
+        new E820Entry(
+            tablesAddress(), ACPI_AREA - RamBlock.PAGE_SIZE, E820Entry.Type.ACPI));
+    if (highRamSize() > 0) {
+      map.add(new E820Entry(FOUR_GIB, highRamSize(), E820Entry.Type.RAM));
+    }
+    return map;
+  }
+
+  /** First address above the RAM below 4 GiB that a loader may fill. */
+  public final long usableLowRamEnd() {
+    return lowRamEnd() - ACPI_AREA;
+  }
+
+  final long facsAddress() {
+    return usableLowRamEnd();
+  }
+
+  final long tablesAddress() {
+    return facsAddress() + RamBlock.PAGE_SIZE;
+  }
+
+  /** Where {@link #writeAcpiTables} puts the root pointer. */
+  public final long rsdpAddress() {
+    return BIOS_START;
+  }
+
+  /** One per vCPU, in the order of their numbers. */
+  final List<Integer> apicIds() {
+    return machine().vcpus().stream()
+        .map(vcpu -> vcpu.model().topology().apicId(vcpu.index()))
+        .toList();
+  }
+
+  /**
+   * Does what firmware does before it boots a kernel, apart from tables in memory. vCPUs parked,
+   * machine lock held.
+   */
+  public void prepareBoot() {}
+
+  /** Writes the ACPI tables into RAM, as firmware would. vCPUs parked, machine lock held. */
+  public abstract void writeAcpiTables();
+}

@@ -1,0 +1,63 @@
+package dev.pollux.devices.model;
+
+import java.util.Optional;
+
+/** An object that a user made with {@code -object}. Machine lock held. */
+public final class UserObject extends TreeNode {
+  private final ObjectType declaration;
+  private final PropertyValues values;
+  private Object target;
+  private int users;
+
+  UserObject(ObjectType declaration, PropertyValues values) {
+    super(declaration.name());
+    this.declaration = declaration;
+    this.values = values;
+    declaration.properties().forEach(this::expose);
+  }
+
+  private <T> void expose(Property<T> property) {
+    expose(
+        new LiveProperty(
+            property.name(),
+            property.type(),
+            property.description(),
+            () -> values.shown(property),
+            null));
+  }
+
+  public ObjectType declaration() {
+    return declaration;
+  }
+
+  public <T> T get(Property<T> property) {
+    return values.get(property);
+  }
+
+  /** What the type's factory made. */
+  public Object target() {
+    return target;
+  }
+
+  void setTarget(Object made) {
+    target = made;
+  }
+
+  /** One more user: the object stays. */
+  public void use() {
+    users++;
+  }
+
+  /** One user less. */
+  public void unuse() {
+    users--;
+  }
+
+  boolean isUsed() {
+    return users > 0;
+  }
+
+  Optional<AutoCloseable> closeable() {
+    return target instanceof AutoCloseable closeable ? Optional.of(closeable) : Optional.empty();
+  }
+}

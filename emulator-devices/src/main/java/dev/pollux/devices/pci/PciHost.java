@@ -1,0 +1,22 @@
+package dev.pollux.devices.pci;
+
+import dev.pollux.core.bus.AddressSpace;
+import dev.pollux.core.irq.IrqLine;
+import dev.pollux.core.irq.MsiMessage;
+
+/** What a hierarchy of PCI buses is connected to. Machine lock held. */
+public interface PciHost {
+  AddressSpace memory();
+
+  AddressSpace io();
+
+  /** Takes a write to the interrupt controllers' window by a device. */
+  void send(MsiMessage message);
+
+  /**
+   * One more driver of the wire of a slot on the root bus.
+   *
+   * @param pin 0 for INTA# to 3
+   */
+  IrqLine wire(int slot, int pin);
+}
