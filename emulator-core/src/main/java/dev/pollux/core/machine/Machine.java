@@ -47,6 +47,7 @@ public final class Machine implements AutoCloseable {
   private final List<RamBlock> ramBlocks = new ArrayList<>();
   private final List<Device> devices = new ArrayList<>();
   private final List<Vcpu> vcpus = new ArrayList<>();
+  private final List<IoThread> ioThreads = new CopyOnWriteArrayList<>();
   private final Rendezvous rendezvous = new Rendezvous();
   private final List<MachineListener> listeners = new CopyOnWriteArrayList<>();
   private final String name;
@@ -157,6 +158,27 @@ public final class Machine implements AutoCloseable {
     return device;
   }
 
+  /**
+   * Makes a thread for queues of devices.
+   *
+   * @param threadName for instance {@code IO iothread0}
+   */
+  public IoThread addIoThread(String threadName) {
+    IoThread thread = new IoThread(threadName, lock);
+    ioThreads.add(thread);
+    if (runState.is(RunState.RUNNING)) {
+      thread.resume();
+    }
+    thread.begin();
+    return thread;
+  }
+
+  /** Ends a thread that no device uses any more. */
+  public void removeIoThread(IoThread thread) {
+    ioThreads.remove(thread);
+    thread.close();
+  }
+
   /** Takes a device out again and closes it. Machine lock held. */
   public void remove(Device device) {
     devices.remove(device);
@@ -188,7 +210,7 @@ public final class Machine implements AutoCloseable {
     }
     runState.set(RunState.RUNNING);
     clocks().setRunning(true);
-    vcpus.forEach(Vcpu::resume);
+    resumeVcpus();
     listeners.forEach(MachineListener::resumed);
   }
 
@@ -250,7 +272,7 @@ public final class Machine implements AutoCloseable {
       work.run();
     } finally {
       if (wasRunning && runState.is(RunState.RUNNING)) {
-        vcpus.forEach(Vcpu::resume);
+        resumeVcpus();
       }
     }
   }
@@ -265,15 +287,27 @@ public final class Machine implements AutoCloseable {
   @SuppressWarnings("LockNotBeforeTry") // it is taken only to wait for who has it
   public void synchronizeWatches() {
     vcpus.forEach(Vcpu::requestWriteProtection);
-    // Devices write to memory with the machine lock held.
+    // Devices write to memory with the machine lock held, or on I/O threads with theirs; what is
+    // read from a disk right into memory is told once more when it is there.
     lock.lock();
     lock.unlock();
+    ioThreads.forEach(IoThread::barrier);
     withoutLock(rendezvous::await);
   }
 
+  /** Returns when no vCPU executes, and no I/O thread has anything under way. */
   private void pauseVcpus() {
     vcpus.forEach(Vcpu::requestPause);
-    withoutLock(() -> vcpus.forEach(Vcpu::awaitPaused));
+    withoutLock(
+        () -> {
+          vcpus.forEach(Vcpu::awaitPaused);
+          ioThreads.forEach(IoThread::pause);
+        });
+  }
+
+  private void resumeVcpus() {
+    ioThreads.forEach(IoThread::resume);
+    vcpus.forEach(Vcpu::resume);
   }
 
   private void withoutLock(Runnable wait) {
@@ -319,7 +353,7 @@ public final class Machine implements AutoCloseable {
       listeners.forEach(l -> l.reset(cause));
     }
     if (wasRunning) {
-      vcpus.forEach(Vcpu::resume);
+      resumeVcpus();
     } else if (runState.is(RunState.SHUTDOWN) || runState.is(RunState.GUEST_PANICKED)) {
       runState.set(RunState.PRELAUNCH);
     }
@@ -328,7 +362,7 @@ public final class Machine implements AutoCloseable {
   /** Puts every part into its power-on state. vCPUs parked, machine lock held. */
   public void resetDevices() {
     vcpus.forEach(Vcpu::reset);
-    devices.forEach(Device::reset);
+    List.copyOf(devices).forEach(Device::reset); // some go with a reset
   }
 
   /** Asks for the end of the machine. Any thread. */
@@ -368,12 +402,14 @@ public final class Machine implements AutoCloseable {
   @Override
   public void close() {
     vcpus.forEach(Vcpu::terminate);
+    ioThreads.forEach(IoThread::pause);
     lock.lock();
     try {
       devices.forEach(Device::close);
     } finally {
       lock.unlock();
     }
+    ioThreads.forEach(IoThread::close);
     vcpus.forEach(Vcpu::close);
     ramBlocks.forEach(RamBlock::close);
   }

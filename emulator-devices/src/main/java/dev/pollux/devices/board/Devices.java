@@ -10,6 +10,8 @@ import dev.pollux.devices.model.MachineServices;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.ObjectType;
+import dev.pollux.devices.virtio.VirtioDevices;
+import dev.pollux.devices.virtio.transport.VirtioTypes;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -18,7 +20,8 @@ public final class Devices {
   /** Every type of device. */
   public static final DeviceCatalog CATALOG =
       new DeviceCatalog(
-          Stream.<List<DeviceType<?>>>of(BoardParts.TYPES, IsaDevices.TYPES)
+          Stream.<List<DeviceType<?>>>of(
+                  BoardParts.TYPES, IsaDevices.TYPES, VirtioTypes.of(VirtioDevices.TYPES))
               .flatMap(List::stream)
               .toList());
 

@@ -1,6 +1,7 @@
 package dev.pollux.devices.model;
 
 import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.machine.Machine;
 import java.util.HashMap;
 import java.util.Map;
@@ -10,9 +11,14 @@ import java.util.Map;
  * machine.
  */
 public final class MachineServices {
+  /** How long an I/O thread looks for more work before it sleeps, as in QEMU. */
+  public static final long POLL_NANOS = 32_768;
+
   private final Machine machine;
   private final CharDevices charDevices;
   private final ObjectManager objects;
+
+  private IoThread ioThread;
 
   /** By stem, how many buses without a name of their own there have been. */
   private final Map<String, Integer> busNumbers = new HashMap<>();
@@ -33,6 +39,15 @@ public final class MachineServices {
 
   public ObjectManager objects() {
     return objects;
+  }
+
+  /** The thread for queues of devices that name none of their own. Machine lock held. */
+  public IoThread ioThread() {
+    if (ioThread == null) {
+      ioThread = machine.addIoThread("IO main");
+      ioThread.setPollNanos(POLL_NANOS);
+    }
+    return ioThread;
   }
 
   /** A new name {@code stem.n}. */

@@ -76,6 +76,11 @@ public final class PciBus extends Bus {
     hotplug = Optional.of(handler);
   }
 
+  /** Whether it is the link of an Express port, on which no legacy interface is expected. */
+  public boolean isExpressPort() {
+    return slots == 1;
+  }
+
   @Override
   public boolean isHotpluggable() {
     return hotplug.isPresent();

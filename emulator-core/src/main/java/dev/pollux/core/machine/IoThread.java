@@ -1,0 +1,299 @@
+package dev.pollux.core.machine;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A thread that works on the queues of devices outside the machine lock.
+ *
+ * <p>It has a lock of its own, held during each step: whoever holds that has the queues for
+ * himself. Order of locks: the machine's, then this one; what a step wants done with the machine
+ * lock it {@linkplain #withMachineLock leaves} for after the step.
+ *
+ * <p>While the machine is stopped the thread is paused: it starts no work that guests have asked
+ * for, only finishes what is under way.
+ */
+public final class IoThread implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(IoThread.class);
+
+  /** Kicks that one step takes up, so that the lock is let go now and then. */
+  private static final int STEP = 64;
+
+  private static final long LOOK_AGAIN_NANOS = 200_000;
+  private static final long COMPLAIN_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+  /** Work that a device does here. */
+  public interface Work {
+    /** How messages call it. */
+    String name();
+
+    /** Whether nothing that it has begun is under way. The thread's lock is held. */
+    boolean isIdle();
+  }
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final ReentrantLock machineLock;
+  private final ConcurrentLinkedQueue<Kick> kicks = new ConcurrentLinkedQueue<>();
+  private final ConcurrentLinkedQueue<Runnable> completions = new ConcurrentLinkedQueue<>();
+  private final List<Work> works = new CopyOnWriteArrayList<>();
+
+  /** Guarded by {@link #lock}. */
+  private List<Runnable> deferred = new ArrayList<>();
+
+  private final Thread thread;
+  private volatile boolean paused = true;
+  private volatile boolean ended;
+  private volatile boolean sleeping;
+  private volatile Thread waiter;
+  private volatile long pollNanos;
+
+  /**
+   * @param name the thread's, for instance {@code IO iothread0}
+   */
+  IoThread(String name, ReentrantLock machineLock) {
+    this.machineLock = machineLock;
+    thread = Thread.ofPlatform().name(name).daemon(true).unstarted(this::run);
+  }
+
+  /** Begins to run. */
+  void begin() {
+    thread.start();
+  }
+
+  public String name() {
+    return thread.getName();
+  }
+
+  /** How long the thread looks for more work before it sleeps, in nanoseconds. */
+  public void setPollNanos(long nanos) {
+    pollNanos = nanos;
+  }
+
+  public long pollNanos() {
+    return pollNanos;
+  }
+
+  /** The lock that each step holds. */
+  public ReentrantLock lock() {
+    return lock;
+  }
+
+  /** Something that a guest can ask for again and again. */
+  public final class Kick {
+    private final Runnable handler;
+    private final AtomicBoolean raised = new AtomicBoolean();
+
+    private Kick(Runnable handler) {
+      this.handler = handler;
+    }
+
+    /** Has the handler run soon; often is no more than once. Any thread, no lock needed. */
+    public void raise() {
+      if (!raised.get() && raised.compareAndSet(false, true)) {
+        kicks.add(this);
+        wake();
+      }
+    }
+  }
+
+  /**
+   * Makes a kick.
+   *
+   * @param handler runs on this thread with its lock held
+   */
+  public Kick kick(Runnable handler) {
+    return new Kick(handler);
+  }
+
+  /** Registers work that has to be finished before the machine counts as stopped. */
+  public void add(Work work) {
+    works.add(work);
+  }
+
+  public void remove(Work work) {
+    works.remove(work);
+  }
+
+  /** Runs a completion soon with the lock held, also while paused. Any thread. */
+  public void post(Runnable completion) {
+    completions.add(completion);
+    wake();
+    Thread waiting = waiter;
+    if (waiting != null) {
+      LockSupport.unpark(waiting);
+    }
+  }
+
+  /** Leaves something to be done with the machine lock. This thread's lock is held. */
+  public void withMachineLock(Runnable action) {
+    deferred.add(action);
+    if (Thread.currentThread() != thread) {
+      post(() -> {}); // there may be no step under way
+    }
+  }
+
+  private void wake() {
+    if (sleeping) {
+      LockSupport.unpark(thread);
+    }
+  }
+
+  private void run() {
+    while (!ended) {
+      if (!step(true)) {
+        sleep();
+      }
+    }
+  }
+
+  /**
+   * Does what there is to do.
+   *
+   * @param takeKicks whether to take up new work, unless paused
+   * @return false if there was nothing
+   */
+  private boolean step(boolean takeKicks) {
+    boolean worked = false;
+    List<Runnable> forMachine;
+    lock.lock();
+    try {
+      Runnable completion;
+      while ((completion = completions.poll()) != null) {
+        runSafely(completion);
+        worked = true;
+      }
+      Kick kick;
+      for (int i = 0; i < STEP && takeKicks && !paused && (kick = kicks.poll()) != null; i++) {
+        kick.raised.set(false);
+        runSafely(kick.handler);
+        worked = true;
+      }
+      forMachine = deferred;
+      if (!forMachine.isEmpty()) {
+        deferred = new ArrayList<>();
+      }
+    } finally {
+      lock.unlock();
+    }
+    if (!forMachine.isEmpty()) {
+      machineLock.lock();
+      try {
+        forMachine.forEach(IoThread::runSafely);
+      } finally {
+        machineLock.unlock();
+      }
+    }
+    return worked;
+  }
+
+  private boolean hasWork() {
+    return !completions.isEmpty() || !paused && !kicks.isEmpty();
+  }
+
+  private void sleep() {
+    long poll = pollNanos;
+    if (poll > 0) {
+      for (long end = System.nanoTime() + poll; System.nanoTime() < end; ) {
+        if (hasWork()) {
+          return;
+        }
+        Thread.onSpinWait();
+      }
+    }
+    sleeping = true;
+    // Whoever adds work now sees that this thread sleeps; what was added before is seen here.
+    if (!hasWork() && !ended) {
+      LockSupport.park(this);
+    }
+    sleeping = false;
+  }
+
+  private static void runSafely(Runnable step) {
+    try {
+      step.run();
+    } catch (RuntimeException e) {
+      log.error("internal error on an I/O thread; the machine goes on", e);
+    }
+  }
+
+  /**
+   * Takes up no new work and returns when nothing is under way. The machine lock is not held by the
+   * caller: what is finished may need it.
+   */
+  void pause() {
+    paused = true;
+    awaitIdle(() -> works.stream().allMatch(Work::isIdle));
+  }
+
+  /** Takes up work again. */
+  void resume() {
+    paused = false;
+    LockSupport.unpark(thread);
+  }
+
+  /** Waits for the end of the present step: what it has written is then seen by all. */
+  @SuppressWarnings("LockNotBeforeTry") // it is taken only to wait for who has it
+  void barrier() {
+    lock.lock();
+    lock.unlock();
+  }
+
+  /**
+   * Waits until some work is idle, and does itself what the thread would have to do for that, so
+   * that the caller may hold the machine lock. The work must not begin anything new meanwhile.
+   */
+  public void awaitIdle(Work work) {
+    awaitIdle(work::isIdle);
+  }
+
+  private void awaitIdle(BooleanSupplier idle) {
+    long complainAt = System.nanoTime() + COMPLAIN_NANOS;
+    Thread before = waiter;
+    waiter = Thread.currentThread();
+    try {
+      while (true) {
+        step(false);
+        lock.lock();
+        try {
+          if (completions.isEmpty() && idle.getAsBoolean()) {
+            return;
+          }
+        } finally {
+          lock.unlock();
+        }
+        LockSupport.parkNanos(this, LOOK_AGAIN_NANOS);
+        if (System.nanoTime() > complainAt) {
+          complainAt = System.nanoTime() + COMPLAIN_NANOS;
+          log.warn("{}: still waiting for requests of {}", thread.getName(), busy());
+        }
+      }
+    } finally {
+      waiter = before;
+    }
+  }
+
+  private List<String> busy() {
+    lock.lock();
+    try {
+      return works.stream().filter(work -> !work.isIdle()).map(Work::name).toList();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Ends the thread. Nothing uses it any more. */
+  @Override
+  public void close() {
+    ended = true;
+    LockSupport.unpark(thread);
+  }
+}

@@ -1,0 +1,10 @@
+package dev.pollux.devices.virtio;
+
+import java.util.List;
+
+/** The declarations of all virtio devices. */
+public final class VirtioDevices {
+  public static final List<VirtioType> TYPES = List.of(VirtioRng.TYPE);
+
+  private VirtioDevices() {}
+}
