@@ -213,12 +213,12 @@ final class IncomingMigration {
         ReturnPath.shut(back.orElseThrow(), false);
       }
       context.machine().ramBlocks().forEach(block -> block.setHugePages(true));
-      boolean _ = context.onLoop(this::checkEnding, () -> status.change(ACTIVE, COLO));
       colo.runSecondary(
           this::checkEnding,
           status,
-          new ColoController.Connection(in, back.orElseThrow(), connections::shutdown),
-          new ColoController.Target(state, ram, sections, devices, cache.get()));
+          new ColoController.Connection(in, back.orElseThrow(), connections),
+          new ColoController.Target(
+              state, ram, sections, devices, cache.get(), this::closeMultifd));
       release();
     } else {
       boolean _ =
@@ -278,6 +278,9 @@ final class IncomingMigration {
 
   /** Obeys what the source says between sections. */
   private void command(StreamCommand command, byte[] data) throws IOException {
+    if (status.get() == COLO) {
+      throw new StreamException("command %s in a checkpoint".formatted(command));
+    }
     switch (command) {
       case OPEN_RETURN_PATH -> {
         if (back.isEmpty()) {
@@ -317,6 +320,11 @@ final class IncomingMigration {
 
   private void release() {
     connections.close();
+    closeMultifd();
+  }
+
+  /** Waits for the threads of multifd, whose connections were closed or cut. */
+  private void closeMultifd() {
     if (multifd != null) {
       multifd.close();
     }
@@ -338,6 +346,7 @@ final class IncomingMigration {
       // It is of no use any more in any case.
     }
     release();
+    cache.ifPresent(ColoCache::close); // nobody puts pages into it any more
     if (ending) {
       return;
     }

@@ -258,6 +258,7 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
   /** Ends what is under way. The event loop has returned; the machine lock is not held. */
   @Override
   public void close() {
+    colo.close();
     if (outgoing != null) {
       outgoing.close();
     }

@@ -444,11 +444,10 @@ final class OutgoingMigration {
   /** The destination has the guest's state and starts it; both go on until one is lost. */
   private void runColo() throws IOException {
     statistics.setEnd();
-    boolean _ = context.onLoop(this::check, () -> status.change(DEVICE, COLO));
     colo.runPrimary(
         this::check,
         status,
-        new ColoController.Connection(back, out, connections::shutdown),
+        new ColoController.Connection(back, out, connections),
         new ColoController.Source(
             before.orElseThrow(),
             ram.dirty(),

@@ -1,7 +1,9 @@
 package dev.pollux.migration.colo;
 
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.migration.ColoStatistics;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationContext;
@@ -14,9 +16,12 @@ import dev.pollux.migration.stream.DeviceSections;
 import dev.pollux.migration.stream.SectionReader;
 import dev.pollux.migration.stream.StreamReader;
 import dev.pollux.migration.stream.StreamWriter;
+import dev.pollux.migration.transport.Connections;
 import java.io.IOException;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.LongSupplier;
 
@@ -28,9 +33,9 @@ public final class ColoController {
   /**
    * The connection of a pair.
    *
-   * @param cut cuts it, and what belongs to it, without waiting
+   * @param all it, and those of multifd
    */
-  public record Connection(StreamReader in, StreamWriter out, Runnable cut) {}
+  public record Connection(StreamReader in, StreamWriter out, Connections all) {}
 
   /**
    * What a primary takes over from the migration before.
@@ -54,13 +59,29 @@ public final class ColoController {
    *
    * @param state what the guest did on the primary
    * @param ram puts pages into the cache
+   * @param readers put pages into the cache too
    */
   public record Target(
       RunState state,
       RamLoader ram,
       SectionReader sections,
       DeviceSections devices,
-      ColoCache cache) {}
+      ColoCache cache,
+      Readers readers) {}
+
+  /** The threads that read connections of multifd. */
+  @FunctionalInterface
+  public interface Readers {
+    /** Waits for their end; their connections are cut. */
+    void join();
+  }
+
+  /** What a migration is in that ends in COLO, on its source and on its destination. */
+  private static final Set<MigrationStatus> BEFORE =
+      EnumSet.of(MigrationStatus.DEVICE, MigrationStatus.ACTIVE);
+
+  /** So long an emulator that ends may take to tell its peer why. */
+  private static final long FAREWELL_MILLIS = 500;
 
   private final MigrationContext context;
   private final CheckpointLog log = new CheckpointLog();
@@ -69,11 +90,23 @@ public final class ColoController {
   /** The present side, or the last one; null before the first. */
   private volatile ColoSide side;
 
+  /** Why the machine was shut down last; null where it was not. */
+  private volatile ShutdownCause endedBy;
+
   /** Of the side before the present one. */
   private volatile ColoStatus.Mode lastMode = ColoStatus.Mode.NONE;
 
   public ColoController(MigrationContext context) {
     this.context = context;
+    context
+        .machine()
+        .addListener(
+            new MachineListener() {
+              @Override
+              public void shutdown(ShutdownCause cause) {
+                endedBy = cause;
+              }
+            });
   }
 
   /** Adds who hears of checkpoints, before the first. */
@@ -87,7 +120,7 @@ public final class ColoController {
         context,
         ending,
         status,
-        new ColoLink(connection.in(), connection.out(), connection.cut()),
+        new ColoLink(connection.in(), connection.out(), connection.all()),
         log,
         new Broadcast());
   }
@@ -119,6 +152,8 @@ public final class ColoController {
    * The rest of a migration's life on its source: returns after the failover, the guest running
    * again, or when the emulator ends. The guest is stopped, everything was sent, and the
    * destination has said that it is content. Migration thread.
+   *
+   * @param status becomes {@code colo} in the same step in which a failover becomes possible
    */
   public void runPrimary(
       MigrationContext.Ending ending, StatusHolder status, Connection connection, Source source)
@@ -129,6 +164,8 @@ public final class ColoController {
   /**
    * The rest of a migration's life on its destination: returns after the failover, the guest
    * running, or when the emulator ends. The machine has the source's state. Migration thread.
+   *
+   * @param status as for the primary
    */
   public void runSecondary(
       MigrationContext.Ending ending, StatusHolder status, Connection connection, Target target) {
@@ -136,9 +173,21 @@ public final class ColoController {
   }
 
   private void run(ColoSide next) {
-    lastMode = lastMode();
-    side = next;
-    next.run();
+    next.run(
+        () -> {
+          lastMode = lastMode();
+          side = next;
+          next.wiring.status().change(BEFORE, MigrationStatus.COLO);
+        });
+  }
+
+  /** The emulator ends: tells the peer why, if there is one. The event loop has returned. */
+  public void close() {
+    ColoSide now = side;
+    ShutdownCause cause = endedBy;
+    if (now != null && !now.isOver() && now.link.failure() == null && cause != null) {
+      now.link.sayFarewell(cause, FAREWELL_MILLIS);
+    }
   }
 
   /** Whether a side still has things to do, so that no new migration may begin. */

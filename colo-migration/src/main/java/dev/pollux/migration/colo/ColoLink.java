@@ -1,22 +1,28 @@
 package dev.pollux.migration.colo;
 
+import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.migration.stream.StreamException;
 import dev.pollux.migration.stream.StreamReader;
 import dev.pollux.migration.stream.StreamWriter;
+import dev.pollux.migration.transport.Connections;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 
 /**
  * The connection of a pair while COLO runs, and the watch over the peer at its other end: a thread
  * sends heartbeats where nothing else is sent, another cuts the connection when nothing has come
- * for {@link #SILENCE_MILLIS}. A peer whose process dies is noticed at once by whoever reads.
+ * for {@link #SILENCE_MILLIS}, or when the peer has taken nothing for so long of what is being
+ * sent. One thread of a side reads all the time, so a peer whose process dies is noticed at once.
  */
 final class ColoLink implements AutoCloseable {
-  /** A peer that has said nothing for so long is frozen, or its connection is stalled. */
+  /** A peer that neither says nor takes anything for so long is frozen, or its link is stalled. */
   static final long SILENCE_MILLIS = 3000;
 
+  private static final long LIMIT_NANOS = TimeUnit.MILLISECONDS.toNanos(SILENCE_MILLIS);
   private static final long HEARTBEAT_MILLIS = 200;
 
   /** What follows a message. */
@@ -27,25 +33,25 @@ final class ColoLink implements AutoCloseable {
 
   private final StreamReader in;
   private final StreamWriter out;
-  private final Runnable cut;
+  private final Connections connections;
   private final ReentrantLock outLock = new ReentrantLock();
 
   /** Why the connection is of no use any more; null while it is. */
   private volatile String failure;
 
-  /** Nobody reads for a while, so silence means nothing. */
-  private volatile boolean deaf;
+  /** Why the peer has ended, once it has said so. */
+  private volatile ShutdownCause peerEnded;
 
-  private volatile long heardFrom = System.nanoTime();
+  private volatile Thread reader;
   private volatile boolean closed;
 
   /**
-   * @param cut cuts all connections of the pair, without waiting for anything
+   * @param connections all of the pair
    */
-  ColoLink(StreamReader in, StreamWriter out, Runnable cut) {
+  ColoLink(StreamReader in, StreamWriter out, Connections connections) {
     this.in = in;
     this.out = out;
-    this.cut = cut;
+    this.connections = connections;
     Thread.ofPlatform().name("COLO heartbeat").daemon(true).start(this::beat);
     Thread.ofPlatform().name("COLO watch").daemon(true).start(this::watch);
   }
@@ -61,16 +67,58 @@ final class ColoLink implements AutoCloseable {
 
   /** Sends a message with what follows it. Any thread. */
   void send(ColoMessage message, Body body) throws IOException {
-    outLock.lock();
     try {
-      out.u32(message.code());
-      body.write(out);
-      out.flush();
+      outLock.lock();
+      try {
+        out.u32(message.code());
+        body.write(out);
+        out.flush();
+      } finally {
+        outLock.unlock();
+      }
     } catch (IOException e) {
+      awaitLastWord();
       fail(describe(e));
       throw new IOException(failure, e);
-    } finally {
-      outLock.unlock();
+    }
+  }
+
+  /**
+   * Tells the peer why this side ends, if what is being sent just now is soon sent, and the peer
+   * takes it.
+   */
+  void sayFarewell(ShutdownCause cause, long millis) {
+    Thread thread =
+        Thread.ofPlatform().name("COLO farewell").daemon(true).start(() -> sendEnded(cause));
+    try {
+      thread.join(millis);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void sendEnded(ShutdownCause cause) {
+    try {
+      send(ColoMessage.ENDED, to -> to.name(cause.qmpName()));
+    } catch (IOException e) {
+      // The peer will see that the connection has ended.
+    }
+  }
+
+  /** What cannot be sent any more may be so because the peer has ended, which it has said first. */
+  private void awaitLastWord() {
+    try {
+      if (Thread.currentThread() == reader) {
+        ColoMessage _ = receive();
+      } else {
+        for (long left = HEARTBEAT_MILLIS; left > 0 && failure == null; left -= 10) {
+          Thread.sleep(10);
+        }
+      }
+    } catch (IOException e) {
+      // That was it.
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -78,6 +126,7 @@ final class ColoLink implements AutoCloseable {
    * The next message that is no heartbeat; what follows it is read from {@link #in}. One thread.
    */
   ColoMessage receive() throws IOException {
+    reader = Thread.currentThread();
     try {
       while (true) {
         int first = in.u8OrEnd();
@@ -85,6 +134,9 @@ final class ColoLink implements AutoCloseable {
           throw new StreamException("the other side has closed the connection");
         }
         ColoMessage message = ColoMessage.of(first << 24 | in.u8() << 16 | in.u16());
+        if (message == ColoMessage.ENDED) {
+          throw readEnded();
+        }
         if (message != ColoMessage.HEARTBEAT) {
           return message;
         }
@@ -96,6 +148,22 @@ final class ColoLink implements AutoCloseable {
       fail(describe(e));
       throw new IOException(failure, e);
     }
+  }
+
+  private StreamException readEnded() throws IOException {
+    String name = in.name();
+    ShutdownCause cause =
+        Stream.of(ShutdownCause.values())
+            .filter(c -> c.qmpName().equals(name))
+            .findFirst()
+            .orElseThrow(() -> new StreamException("unknown cause of an end '%s'".formatted(name)));
+    peerEnded = cause;
+    return new StreamException("the other side has ended (%s)".formatted(name));
+  }
+
+  /** Why the peer has ended, if it has said so. Any thread. */
+  Optional<ShutdownCause> peerEnded() {
+    return Optional.ofNullable(peerEnded);
   }
 
   /** The next message, which must be this one. */
@@ -111,12 +179,6 @@ final class ColoLink implements AutoCloseable {
         + (e.getMessage() == null ? "" : " (" + e.getMessage() + ")");
   }
 
-  /** Silence means nothing while nobody reads. */
-  void setDeaf(boolean deaf) {
-    heardFrom = System.nanoTime();
-    this.deaf = deaf;
-  }
-
   /** Gives the connection up and wakes who waits for it; the first reason stays. Any thread. */
   void fail(String reason) {
     synchronized (this) {
@@ -124,7 +186,7 @@ final class ColoLink implements AutoCloseable {
         failure = reason;
       }
     }
-    cut.run();
+    connections.shutdown(reason);
   }
 
   /** Why the connection was given up, or null. Any thread. */
@@ -141,7 +203,7 @@ final class ColoLink implements AutoCloseable {
           out.u32(ColoMessage.HEARTBEAT.code());
           out.flush();
         } catch (IOException e) {
-          fail(describe(e));
+          return; // who reads sees the end, and perhaps why
         } finally {
           outLock.unlock();
         }
@@ -151,10 +213,18 @@ final class ColoLink implements AutoCloseable {
 
   /** Listens to whether the peer lives; never waits for it. */
   private void watch() {
+    long begin = System.nanoTime();
+    long looked = begin;
     while (pause()) {
-      long heard = heardFrom + Math.max(in.lastHeard() - heardFrom, 0);
-      if (!deaf && System.nanoTime() - heard > TimeUnit.MILLISECONDS.toNanos(SILENCE_MILLIS)) {
+      long now = System.nanoTime();
+      if (now - looked > LIMIT_NANOS / 2) {
+        begin = now; // this process stood still itself, so that nobody here has heard anything
+      }
+      looked = now;
+      if (Math.min(connections.quietNanos(), now - begin) > LIMIT_NANOS) {
         fail("nothing has come from the other side for %d ms".formatted(SILENCE_MILLIS));
+      } else if (Math.min(connections.stalledNanos(), now - begin) > LIMIT_NANOS) {
+        fail("the other side has taken nothing for %d ms".formatted(SILENCE_MILLIS));
       }
     }
   }

@@ -25,7 +25,12 @@ enum ColoMessage {
   /** Memory records follow, up to the mark of their end, from a guest that runs. */
   PAGES(0x101),
   /** Eight bytes follow, the {@link PageDigest} of all that was sent since the last checkpoint. */
-  DIGEST(0x102);
+  DIGEST(0x102),
+  /**
+   * The sender's emulator ends: a length of one byte and the name of a {@code ShutdownCause}
+   * follow, and nothing after them. At any time, in both directions.
+   */
+  ENDED(0x103);
 
   private final int code;
 

@@ -10,15 +10,12 @@ import dev.pollux.core.state.StateOutput;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.ram.DirtyPages;
 import dev.pollux.migration.stream.SectionWriter;
-import dev.pollux.migration.stream.StreamException;
 import dev.pollux.migration.stream.StreamFormat;
 import dev.pollux.migration.stream.StreamWriter;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -30,7 +27,9 @@ import java.util.concurrent.TimeUnit;
  */
 final class ColoPrimary extends ColoSide {
   /** An answer that takes longer does not come. */
-  private static final long PATIENCE_SECONDS = 10;
+  private static final long PATIENCE_MILLIS = 10_000;
+
+  private static final long LOOK_MILLIS = 20;
 
   private static final long SHORTEST_FLOW_MILLIS = 50;
   private static final long LONGEST_FLOW_MILLIS = 1000;
@@ -44,7 +43,9 @@ final class ColoPrimary extends ColoSide {
   private final CheckpointTrigger trigger;
   private final List<DirtyLog> logs;
   private final PageDigest digest = new PageDigest();
-  private final BlockingQueue<ColoMessage> answers = new LinkedBlockingQueue<>();
+  private final Answers answers = new Answers();
+  private final Thread reader =
+      Thread.ofPlatform().name("COLO answers").daemon(true).unstarted(this::readAnswers);
   private final StateOutput state = new StateOutput();
   private final PageSnapshot.Page page = new PageSnapshot.Page();
   private final long buffer;
@@ -85,36 +86,37 @@ final class ColoPrimary extends ColoSide {
 
   @Override
   void loop() throws IOException {
-    Thread reader = Thread.ofPlatform().name("COLO answers").daemon(true).start(this::readAnswers);
-    try {
-      await(ColoMessage.CHECKPOINT_READY);
-      boolean _ = onLoop(this::begin);
-      while (true) {
-        awaitCall();
-        checkpoint();
-      }
-    } finally {
-      link.fail("COLO has ended");
-      join(reader);
+    answers.ask(ColoMessage.CHECKPOINT_READY);
+    reader.start();
+    await(ColoMessage.CHECKPOINT_READY, ColoLink.SILENCE_MILLIS); // the guest stands still
+    boolean _ = onLoop(this::begin);
+    while (true) {
+      awaitCall();
+      checkpoint();
     }
   }
 
-  private static void join(Thread thread) {
-    try {
-      thread.join();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
+  @Override
+  void settle() throws InterruptedException {
+    reader.join();
+  }
+
+  @Override
+  boolean followsPeersEnd() {
+    return false;
   }
 
   /** Sees at once when the connection breaks, whatever the side's thread does. */
   private void readAnswers() {
     try {
       while (true) {
-        answers.add(link.receive());
+        answers.arrive(link.receive());
       }
-    } catch (IOException e) {
-      trigger.interrupt(); // the link knows why
+    } catch (IOException | RuntimeException | Error e) {
+      link.fail(describe(e)); // where the link does not know already
+    } finally {
+      answers.end();
+      trigger.interrupt();
     }
   }
 
@@ -138,25 +140,22 @@ final class ColoPrimary extends ColoSide {
   }
 
   private void await(ColoMessage wanted) throws IOException {
-    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    await(wanted, PATIENCE_MILLIS);
+  }
+
+  private void await(ColoMessage wanted, long millis) throws IOException {
     try {
-      while (true) {
-        ColoMessage answer = answers.poll(20, TimeUnit.MILLISECONDS);
-        if (answer == wanted) {
+      for (long waited = 0; waited < millis; waited += LOOK_MILLIS) {
+        if (answers.await(LOOK_MILLIS)) {
           return;
         }
-        if (answer != null) {
-          throw new StreamException("%s came in place of %s".formatted(answer, wanted));
-        }
         checkLink();
-        if (System.nanoTime() > end) {
-          throw new IOException("%s has not come within %d s".formatted(wanted, PATIENCE_SECONDS));
-        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted", e);
     }
+    throw new IOException("%s has not come within %d ms".formatted(wanted, millis));
   }
 
   // ---- between checkpoints ----
@@ -245,6 +244,7 @@ final class ColoPrimary extends ColoSide {
   // ---- a checkpoint ----
 
   private void checkpoint() throws IOException {
+    answers.ask(ColoMessage.CHECKPOINT_REPLY);
     link.send(ColoMessage.CHECKPOINT_REQUEST);
     await(ColoMessage.CHECKPOINT_REPLY);
     if (!onLoop(this::take)) {
@@ -263,6 +263,7 @@ final class ColoPrimary extends ColoSide {
           out.bytes(states);
         });
     digest.add(states);
+    answers.ask(ColoMessage.VMSTATE_RECEIVED, ColoMessage.VMSTATE_LOADED);
     link.send(ColoMessage.DIGEST, out -> out.u64(digest.take()));
     await(ColoMessage.VMSTATE_RECEIVED);
     wiring.log().carried(count[0], source.sent().getAsLong() - before);

@@ -9,6 +9,8 @@ import dev.pollux.migration.stream.StreamException;
 import dev.pollux.migration.stream.StreamReader;
 import java.io.IOException;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The secondary: runs the same guest and, when a checkpoint has come whole, replaces the guest's
@@ -20,6 +22,8 @@ import java.util.List;
  * behind it waits until the checkpoint is in place.
  */
 final class ColoSecondary extends ColoSide {
+  private static final Logger log = LoggerFactory.getLogger(ColoSecondary.class);
+
   private static final int LARGEST_STATE = 64 << 20;
 
   private final ColoController.Target target;
@@ -27,6 +31,9 @@ final class ColoSecondary extends ColoSide {
 
   /** A whole checkpoint is here that is not in place yet. Guarded by this. */
   private boolean loading;
+
+  /** Puts a checkpoint in place; the last one, or null before the first. Of the side's thread. */
+  private Thread loader;
 
   ColoSecondary(Wiring wiring, ColoController.Target target) {
     super(wiring, target.state());
@@ -40,16 +47,21 @@ final class ColoSecondary extends ColoSide {
   }
 
   @Override
-  boolean isLoading() {
+  synchronized boolean isLoading() {
     return loading;
   }
 
   @Override
   void loop() throws IOException {
-    boolean _ = onLoop(this::begin);
+    if (!onLoop(this::begin)) {
+      throw new IOException("a failover was asked for");
+    }
     link.send(ColoMessage.CHECKPOINT_READY);
     while (true) {
       ColoMessage message = link.receive();
+      if (isLoading()) {
+        throw new StreamException("%s came before VMSTATE_LOADED was sent".formatted(message));
+      }
       switch (message) {
         case PAGES -> readPages();
         case CHECKPOINT_REQUEST -> checkpoint();
@@ -60,10 +72,26 @@ final class ColoSecondary extends ColoSide {
 
   /** Both sides have the same state; the guest goes on here too. Event loop. */
   private boolean begin() {
+    if (failover() != Failover.NONE) {
+      return false;
+    }
     target.cache().goLive();
     logs.forEach(DirtyLog::start);
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
     machine.goOn(target.state());
+    return true;
+  }
+
+  @Override
+  void settle() throws InterruptedException {
+    if (loader != null) {
+      loader.join();
+    }
+    target.readers().join();
+  }
+
+  @Override
+  boolean followsPeersEnd() {
     return true;
   }
 
@@ -107,7 +135,10 @@ final class ColoSecondary extends ColoSide {
     return states;
   }
 
-  /** Everything is here: from now on this state is the one to go on from. */
+  /**
+   * Everything is here: from now on this state is the one to go on from. It is put in place by
+   * another thread, so that this one goes on listening to the primary.
+   */
   private void load(DeviceSections.Loaded states, RunState state) throws IOException {
     synchronized (this) {
       if (failover() == Failover.COMPLETED) {
@@ -115,30 +146,57 @@ final class ColoSecondary extends ColoSide {
       }
       loading = true;
     }
-    link.setDeaf(true);
-    IOException broken = null;
+    loader =
+        Thread.ofPlatform().name("COLO load").daemon(true).start(() -> putInPlace(states, state));
+  }
+
+  private void putInPlace(DeviceSections.Loaded states, RunState state) {
+    // Even where that fails the primary may have been told, and its guest's output may have left.
+    boolean told = tell(ColoMessage.VMSTATE_RECEIVED);
     try {
-      link.send(ColoMessage.VMSTATE_RECEIVED);
-    } catch (IOException e) {
-      // The primary may have been told, and its guest's output may have left: no way back.
-      broken = e;
+      long start = onLoop(this::stopForLoad);
+      wiring.log().carried(target.cache().apply(logs), 0);
+      boolean _ = onLoop(() -> enter(states, state));
+      wiring.log().stopped(System.nanoTime() - start);
+      wiring.log().completed();
+    } catch (IOException | RuntimeException | Error e) {
+      log.error("a checkpoint could not be put in place", e);
+      link.fail("a checkpoint could not be put in place: " + describe(e));
+      spoil();
     }
-    long start = onLoop(this::stopForLoad);
-    wiring.log().carried(target.cache().apply(logs), 0);
-    boolean _ = onLoop(() -> enter(states, state));
-    wiring.log().stopped(System.nanoTime() - start);
-    wiring.log().completed();
-    link.setDeaf(false);
     boolean failoverPending;
     synchronized (this) {
       loading = false;
       failoverPending = relaunchFailover();
     }
-    if (broken != null) {
-      throw broken;
+    if (told && !failoverPending) {
+      boolean _ = tell(ColoMessage.VMSTATE_LOADED);
     }
-    if (!failoverPending) {
-      link.send(ColoMessage.VMSTATE_LOADED);
+  }
+
+  /** Whether a message was sent; where not, the link has failed. */
+  private boolean tell(ColoMessage message) {
+    try {
+      link.send(message);
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** The guest is neither in the old state nor in the new one, and never runs so. */
+  private void spoil() {
+    setAfterFailover(RunState.INTERNAL_ERROR);
+    try {
+      boolean _ =
+          onLoop(
+              () -> {
+                machine.stop(RunState.COLO);
+                machine.setStoppedState(RunState.INTERNAL_ERROR);
+                return true;
+              });
+    } catch (IOException e) {
+      log.debug("the emulator ends", e);
     }
   }
 

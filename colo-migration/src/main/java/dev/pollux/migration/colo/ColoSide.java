@@ -3,13 +3,16 @@ package dev.pollux.migration.colo;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationContext;
 import dev.pollux.migration.MigrationStatus;
 import dev.pollux.migration.StatusHolder;
 import dev.pollux.migration.transport.Connections;
 import java.io.IOException;
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -23,6 +26,10 @@ import org.slf4j.LoggerFactory;
  */
 abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
   private static final Logger log = LoggerFactory.getLogger(ColoSide.class);
+
+  /** What the guest does between the migration's end and the beginning of COLO, on either side. */
+  private static final Set<RunState> HELD_BEFORE =
+      EnumSet.of(RunState.FINISH_MIGRATE, RunState.INMIGRATE);
 
   /** How far a failover is. */
   enum Failover {
@@ -78,6 +85,12 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
   /** Checkpoints until the connection is gone or something fails. */
   abstract void loop() throws IOException;
 
+  /** Waits for the threads that {@link #loop} has started; the connection is cut. */
+  abstract void settle() throws InterruptedException;
+
+  /** Whether the peer's guest is this one, so that its end is that of this one. */
+  abstract boolean followsPeersEnd();
+
   /** Lets go of what {@link #loop} held. Event loop, machine lock held, vCPUs parked. */
   abstract void release();
 
@@ -102,39 +115,34 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
     return wiring.context().onLoop(wiring.ending(), work);
   }
 
-  /** Runs to the end of COLO on this side. The side's thread. */
-  final void run() {
-    String reason = "COLO has ended";
+  /**
+   * Runs to the end of COLO on this side. The side's thread.
+   *
+   * @param enter makes this side the machine's; event loop
+   */
+  final void run(Runnable enter) {
     try {
-      loop();
-    } catch (IOException | RuntimeException e) {
-      log.debug("COLO loop ended", e);
-      reason = Connections.describe(e);
-    }
-    link.fail(reason);
-    boolean asked = failover != Failover.NONE && !broken;
-    if (!asked) {
-      wiring.log().failed(Optional.ofNullable(link.failure()).orElse(reason));
-    }
-    try {
+      loopUntilEnd(enter);
+      boolean asked = failover != Failover.NONE && !broken;
+      if (!asked) {
+        wiring.log().failed(link.failure());
+      }
       boolean _ =
           onLoop(
               () -> {
                 looping = false;
+                machine.keepAfterShutdown(false);
                 machine.whileParked(this::release);
-                if (machine.runState().is(RunState.FINISH_MIGRATE)) {
-                  if (afterFailover.isRunning()) {
-                    machine.setStoppedState(RunState.COLO); // so that cont may start it
-                  } else {
-                    machine.goOn(afterFailover);
-                  }
-                }
+                leaveFirstMigration(asked);
                 return true;
               });
+      boolean ordered = asked || orderedEnd().isPresent();
       wiring
           .context()
           .listener()
-          .coloExited(mode(), asked ? ColoStatus.ExitReason.REQUEST : ColoStatus.ExitReason.ERROR);
+          .coloExited(
+              mode(), ordered ? ColoStatus.ExitReason.REQUEST : ColoStatus.ExitReason.ERROR);
+      orderedEnd().ifPresent(machine::requestShutdown);
       while (!failedOver.await(20, TimeUnit.MILLISECONDS)) {
         wiring.ending().check();
       }
@@ -155,6 +163,52 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       over = true;
       link.close();
     }
+  }
+
+  /** Makes checkpoints; when it returns the connection is cut and nobody works for them. */
+  private void loopUntilEnd(Runnable enter) throws IOException, InterruptedException {
+    try {
+      boolean _ =
+          onLoop(
+              () -> {
+                machine.keepAfterShutdown(followsPeersEnd());
+                enter.run();
+                return true;
+              });
+      loop();
+    } catch (IOException | RuntimeException | Error e) {
+      log.debug("COLO loop ended", e);
+      link.fail(describe(e)); // where the link does not know already
+    }
+    settle();
+  }
+
+  static String describe(Throwable e) {
+    return e instanceof IOException expected
+        ? Connections.describe(expected)
+        : "internal error: " + e;
+  }
+
+  /**
+   * COLO has ended while the guest was still held for the first migration, whose state is whole on
+   * both sides: it goes on, at once or where the failover lets it.
+   */
+  private void leaveFirstMigration(boolean asked) {
+    if (!HELD_BEFORE.contains(machine.runState().current())) {
+      return;
+    }
+    if (asked && afterFailover.isRunning()) {
+      machine.setStoppedState(RunState.COLO);
+    } else {
+      machine.goOn(afterFailover);
+    }
+  }
+
+  /** What the peer's guest ended its emulator with, where this side's guest is to end as well. */
+  private Optional<ShutdownCause> orderedEnd() {
+    return failover == Failover.NONE && followsPeersEnd()
+        ? link.peerEnded().filter(ShutdownCause::byGuest)
+        : Optional.empty();
   }
 
   /** The guest is held in a state in which it does something else than when it was stopped. */

@@ -51,9 +51,13 @@ public final class DeviceSections {
     RunState get() throws StreamException {
       String text = new String(name, StandardCharsets.US_ASCII);
       return Stream.of(RunState.values())
-          .filter(state -> state.qmpName().equals(text))
+          .filter(state -> state.isOfGuest() && state.qmpName().equals(text))
           .findFirst()
-          .orElseThrow(() -> new StreamException("unknown run state '%s'".formatted(text)));
+          .orElseThrow(
+              () ->
+                  new StreamException(
+                      "'%s' is no run state that a guest goes on in"
+                          .formatted(StreamReader.printable(text))));
     }
   }
 

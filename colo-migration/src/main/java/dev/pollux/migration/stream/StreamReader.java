@@ -20,7 +20,6 @@ public final class StreamReader {
   private final ByteBuffer buffer;
   private final long address;
   private long received;
-  private volatile long lastHeard = System.nanoTime();
 
   public StreamReader(MigrationChannel channel) {
     this.channel = channel;
@@ -127,11 +126,6 @@ public final class StreamReader {
         });
   }
 
-  /** When something came last, as {@link System#nanoTime} tells time. Any thread. */
-  public long lastHeard() {
-    return lastHeard;
-  }
-
   /** Number of bytes read so far. */
   public long position() {
     return received - buffer.remaining();
@@ -156,7 +150,6 @@ public final class StreamReader {
           return false;
         }
         received += n;
-        lastHeard = System.nanoTime();
       }
     } finally {
       buffer.flip();

@@ -51,6 +51,16 @@ public final class Connections {
     return !channels.isEmpty() || !pending.isEmpty();
   }
 
+  /** Nanoseconds since something came through any of them; 0 where there is none. */
+  public synchronized long quietNanos() {
+    return channels.stream().mapToLong(MigrationChannel::quietNanos).min().orElse(0);
+  }
+
+  /** Nanoseconds for which the other side has taken nothing of what waits on one of them. */
+  public synchronized long stalledNanos() {
+    return channels.stream().mapToLong(MigrationChannel::stalledNanos).max().orElse(0);
+  }
+
   /** Whether {@link #shutdown} was called. */
   public synchronized boolean isCut() {
     return cut;

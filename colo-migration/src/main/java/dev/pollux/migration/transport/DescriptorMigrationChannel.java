@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 /** A file descriptor that whoever started the process left open: a socket, a pipe, a file. */
 final class DescriptorMigrationChannel implements MigrationChannel {
   private final Descriptor descriptor;
+  private final Traffic traffic = new Traffic();
 
   DescriptorMigrationChannel(Descriptor descriptor) {
     this.descriptor = descriptor;
@@ -14,14 +15,24 @@ final class DescriptorMigrationChannel implements MigrationChannel {
 
   @Override
   public int read(ByteBuffer to) throws IOException {
-    return descriptor.read(to);
+    int count = descriptor.read(to);
+    traffic.hear();
+    return count;
   }
 
   @Override
   public void write(ByteBuffer from) throws IOException {
-    while (from.hasRemaining()) {
-      descriptor.write(from);
-    }
+    traffic.write(from, descriptor::write);
+  }
+
+  @Override
+  public long quietNanos() {
+    return isTwoWay() ? traffic.quietNanos() : 0;
+  }
+
+  @Override
+  public long stalledNanos() {
+    return isTwoWay() ? traffic.stalledNanos() : 0;
   }
 
   @Override

@@ -19,6 +19,19 @@ public interface MigrationChannel extends Closeable {
   /** Writes all of the buffer's bytes. */
   void write(ByteBuffer from) throws IOException;
 
+  /** Nanoseconds since something came; 0 where that says nothing of the other side. Any thread. */
+  default long quietNanos() {
+    return 0;
+  }
+
+  /**
+   * Nanoseconds for which a {@link #write} has waited without the other side taking anything; 0
+   * where none waits. Any thread.
+   */
+  default long stalledNanos() {
+    return 0;
+  }
+
   /** Whether the destination can answer through it. */
   boolean isTwoWay();
 

@@ -10,6 +10,7 @@ import java.nio.channels.SocketChannel;
 /** A TCP or Unix socket. */
 final class SocketMigrationChannel implements MigrationChannel {
   private final SocketChannel socket;
+  private final Traffic traffic = new Traffic();
 
   SocketMigrationChannel(SocketChannel socket) throws IOException {
     this.socket = socket;
@@ -26,14 +27,24 @@ final class SocketMigrationChannel implements MigrationChannel {
 
   @Override
   public int read(ByteBuffer to) throws IOException {
-    return socket.read(to);
+    int count = socket.read(to);
+    traffic.hear();
+    return count;
   }
 
   @Override
   public void write(ByteBuffer from) throws IOException {
-    while (from.hasRemaining()) {
-      socket.write(from);
-    }
+    traffic.write(from, socket::write);
+  }
+
+  @Override
+  public long quietNanos() {
+    return traffic.quietNanos();
+  }
+
+  @Override
+  public long stalledNanos() {
+    return traffic.stalledNanos();
   }
 
   @Override

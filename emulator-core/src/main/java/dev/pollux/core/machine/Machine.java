@@ -55,6 +55,9 @@ public final class Machine implements AutoCloseable {
   private volatile int exitStatus;
 
   /** Guarded by the machine lock. */
+  private boolean keptAfterShutdown;
+
+  /** Guarded by the machine lock. */
   private IrqLine floatErrorLine = IrqLine.NONE;
 
   /**
@@ -379,9 +382,18 @@ public final class Machine implements AutoCloseable {
     loop.post(() -> shutdown(cause, status != 0));
   }
 
+  /**
+   * Has the machine stay when its guest powers off, whatever the policy says: what happens to the
+   * guest is decided elsewhere. Machine lock held.
+   */
+  public void keepAfterShutdown(boolean keep) {
+    keptAfterShutdown = keep;
+  }
+
   private void shutdown(ShutdownCause cause, boolean always) {
     listeners.forEach(l -> l.shutdown(cause));
-    boolean stay = policy.stayAfterShutdown() && !always && cause.byGuest();
+    boolean stay =
+        cause.byGuest() && (keptAfterShutdown || (policy.stayAfterShutdown() && !always));
     if (runState.mayBecome(RunState.SHUTDOWN)) {
       stop(RunState.SHUTDOWN);
     } else if (runState.current().isRunning()) {

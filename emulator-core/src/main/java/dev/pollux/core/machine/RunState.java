@@ -31,6 +31,14 @@ public enum RunState {
     return this == COLO || this == FINISH_MIGRATE;
   }
 
+  /** True where it tells what the guest does, rather than what the emulator does with it. */
+  public boolean isOfGuest() {
+    return switch (this) {
+      case INMIGRATE, POSTMIGRATE, FINISH_MIGRATE, RESTORE_VM, SAVE_VM, COLO -> false;
+      default -> true;
+    };
+  }
+
   /** True where the vCPUs execute. */
   public boolean isRunning() {
     return this == RUNNING;

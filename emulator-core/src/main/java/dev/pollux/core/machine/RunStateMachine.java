@@ -37,7 +37,7 @@ public final class RunStateMachine {
         POSTMIGRATE,
         SUSPENDED,
         COLO);
-    from(DEBUG, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED, SUSPENDED);
+    from(DEBUG, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED, SUSPENDED, COLO);
     from(
         INMIGRATE,
         INTERNAL_ERROR,
@@ -52,8 +52,8 @@ public final class RunStateMachine {
         PRELAUNCH,
         POSTMIGRATE,
         COLO);
-    from(INTERNAL_ERROR, PAUSED, FINISH_MIGRATE, PRELAUNCH);
-    from(IO_ERROR, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED);
+    from(INTERNAL_ERROR, PAUSED, FINISH_MIGRATE, PRELAUNCH, COLO);
+    from(IO_ERROR, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED, COLO);
     from(PAUSED, RUNNING, FINISH_MIGRATE, POSTMIGRATE, PRELAUNCH, COLO, SUSPENDED, SHUTDOWN);
     from(POSTMIGRATE, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED);
     from(
@@ -90,8 +90,21 @@ public final class RunStateMachine {
     from(
         SUSPENDED, RUNNING, FINISH_MIGRATE, PRELAUNCH, COLO, PAUSED, SAVE_VM, RESTORE_VM, SHUTDOWN);
     from(WATCHDOG, RUNNING, FINISH_MIGRATE, PRELAUNCH, COLO, PAUSED);
-    from(GUEST_PANICKED, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED);
-    from(COLO, RUNNING, PRELAUNCH, SHUTDOWN, PAUSED, FINISH_MIGRATE);
+    from(GUEST_PANICKED, RUNNING, FINISH_MIGRATE, PRELAUNCH, PAUSED, COLO);
+    // A checkpoint may be taken in any state that a guest may be in, and replaces any.
+    from(
+        COLO,
+        RUNNING,
+        PRELAUNCH,
+        SHUTDOWN,
+        PAUSED,
+        FINISH_MIGRATE,
+        DEBUG,
+        INTERNAL_ERROR,
+        IO_ERROR,
+        SUSPENDED,
+        WATCHDOG,
+        GUEST_PANICKED);
   }
 
   private final List<Listener> listeners = new CopyOnWriteArrayList<>();

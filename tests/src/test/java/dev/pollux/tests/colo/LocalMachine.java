@@ -12,6 +12,7 @@ import dev.pollux.core.jit.JitEngine;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.PcBoard;
 import dev.pollux.devices.boot.KernelFiles;
@@ -35,11 +36,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /** A machine with the counting guest in this process: many faults in little time. */
@@ -47,18 +50,37 @@ final class LocalMachine implements AutoCloseable {
   private static final long PATIENCE_SECONDS = 30;
   private static final long RAM = 16 << 20;
 
-  private final Machine machine = new Machine("local", new Machine.EndPolicy(false, true));
+  private final Machine machine;
   private final MemoryBackend serial = new MemoryBackend("serial");
   private final StringBuilder console = new StringBuilder();
-  private final LiveMigration migration = new LiveMigration(machine, "pc", new UUID(0, 0));
+  private final LiveMigration migration;
   private final CompletableFuture<ColoStatus.ExitReason> exited = new CompletableFuture<>();
-  private final Thread loop = Thread.ofPlatform().daemon(true).unstarted(machine.loop()::run);
+  private final Thread loop;
+
+  /** Why it was shut down, each time. */
+  private final List<ShutdownCause> shutdowns = new CopyOnWriteArrayList<>();
 
   /**
    * @param generator code is generated, rather than interpreted
    * @param waits for an incoming migration, rather than running
    */
   LocalMachine(Path kernel, boolean generator, boolean waits) throws IOException {
+    this(kernel, generator, waits, new Machine.EndPolicy(false, true));
+  }
+
+  /** As above, with a way to handle its guest's end. */
+  LocalMachine(Path kernel, boolean generator, boolean waits, Machine.EndPolicy policy)
+      throws IOException {
+    machine = new Machine("local", policy);
+    migration = new LiveMigration(machine, "pc", new UUID(0, 0));
+    loop = Thread.ofPlatform().daemon(true).unstarted(machine.loop()::run);
+    machine.addListener(
+        new MachineListener() {
+          @Override
+          public void shutdown(ShutdownCause cause) {
+            shutdowns.add(cause);
+          }
+        });
     machine.lock().lock();
     try {
       PcBoard board =
@@ -168,6 +190,32 @@ final class LocalMachine implements AutoCloseable {
             work.run();
           }
         });
+  }
+
+  /** Runs something on the event loop at each change of a migration's status. */
+  void onStatus(Consumer<MigrationStatus> work) {
+    migration.addListener(
+        new MigrationListener() {
+          @Override
+          public void statusChanged(MigrationStatus status) {
+            work.accept(status);
+          }
+        });
+  }
+
+  /** Why it was shut down, each time. */
+  List<ShutdownCause> shutdowns() {
+    return List.copyOf(shutdowns);
+  }
+
+  /** Whether the emulator has ended, as far as it does that by itself. */
+  boolean hasEnded() {
+    return !loop.isAlive();
+  }
+
+  /** What went wrong last in a pair, for people. */
+  String lastError() {
+    return migration.coloStatistics().lastError().orElse("");
   }
 
   /** Begins to listen; the port. */
