@@ -41,7 +41,7 @@ class CheckpointTest {
     for (int code = 0; code < names.size(); code++) {
       assertEquals(names.get(code), ColoMessage.of(code).name());
     }
-    for (int code : new int[] {7, 8, 0xff, 0x103, -1}) {
+    for (int code : new int[] {7, 8, 0xff, 0x104, -1}) {
       assertThrows(StreamException.class, () -> ColoMessage.of(code));
     }
   }
