@@ -20,7 +20,6 @@ import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.machine.BareMachine;
-import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.TlbLayout;
 import java.util.EnumSet;
 import java.util.function.Consumer;
@@ -135,7 +134,7 @@ class SystemCodeTest {
     BlockCode code =
         compiler.compile(
             new BlockCompiler.Context(
-                CODE & RamBlock.PAGE_SIZE - 1,
+                0, // CODE begins a page
                 0,
                 machine.vcpu().mmu().mode(),
                 (state.cr4() & SMAP) != 0,
