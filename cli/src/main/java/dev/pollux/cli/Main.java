@@ -35,6 +35,7 @@ public final class Main implements Callable<Integer> {
           RunCommand.class,
           QmpShellCommand.class,
           DemoCommand.class,
+          ImgCommand.class,
           GuestCommand.class,
           TrainCommand.class,
           VersionCommand.class);
@@ -61,6 +62,9 @@ public final class Main implements Callable<Integer> {
 
   /** Runs one command; its errors go to standard error, one line each. */
   static int execute(String... args) {
+    if (args.length > 0 && args[0].equals(ImgCommand.NAME)) {
+      return ImgCommand.run(List.of(args).subList(1, args.length));
+    }
     CommandLine line = new CommandLine(new Main());
     commands(args).forEach(line::addSubcommand);
     return line.setPosixClusteredShortOptionsAllowed(false)

@@ -88,6 +88,28 @@ public record Qcow2Creator(
     file.flush();
   }
 
+  /** Bytes of everything but data in an image whose clusters are all used. */
+  public long metadataBytes() {
+    long clusterSize = 1L << clusterBits;
+    long data = size + clusterSize - 1 >>> clusterBits;
+    long l1 = Qcow2Header.l1Entries(size, clusterBits);
+    long l2 = (data * 8 + clusterSize - 1) / clusterSize;
+    long others = 1 + (l1 * 8 + clusterSize - 1) / clusterSize + l2;
+    long perBlock = clusterSize * 8 >> refcountOrder;
+    long blocks = 0;
+    long table = 0;
+    while (true) { // the counts are counted, too
+      long total = data + others + blocks + table;
+      long neededBlocks = (total + perBlock - 1) / perBlock;
+      long neededTable = (neededBlocks * 8 + clusterSize - 1) / clusterSize;
+      if (neededBlocks == blocks && neededTable == table) {
+        return others + blocks + table << clusterBits;
+      }
+      blocks = neededBlocks;
+      table = neededTable;
+    }
+  }
+
   private Qcow2Header header(long bytes, int l1Entries, long l1Offset) {
     List<Qcow2Header.Extension> extensions = new ArrayList<>();
     if (!backingFormat.isEmpty()) {

@@ -851,6 +851,37 @@ public final class Qcow2Image extends BlockNode {
     file.flush();
   }
 
+  /** Forgets everything the image holds itself, so that it shows what lies below. */
+  public void makeEmpty() throws IOException {
+    changeClusters(0, length() + clusterSize - 1 >>> clusterBits, (_, _) -> 0, true);
+    flush(true);
+  }
+
+  /** Gives every guest cluster of a new image its place; the file is as long as all of them. */
+  public void preallocate() throws IOException {
+    long clusters = length() + clusterSize - 1 >>> clusterBits;
+    lock.lock();
+    try {
+      beginChange();
+      for (long at = 0; at < clusters; ) {
+        mapping.ownTable((int) (at / mapping.tableEntries()));
+        Qcow2Refcounts.Run run =
+            refcounts.allocateUpTo(
+                Math.min(clusters, (at | mapping.tableEntries() - 1L) + 1) - at);
+        for (long i = 0; i < run.count(); i++, at++) {
+          mapping.setEntry(at, run.first() + i << clusterBits | Qcow2Mapping.COPIED);
+        }
+        virginFrom = Math.max(virginFrom, run.first() + run.count() << clusterBits);
+      }
+    } finally {
+      lock.unlock();
+    }
+    flush(true);
+    if (file.length() < virginFrom) {
+      file.resize(virginFrom);
+    }
+  }
+
   /** Bytes of a cluster. */
   public int clusterSize() {
     return clusterSize;

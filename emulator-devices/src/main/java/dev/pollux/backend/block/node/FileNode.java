@@ -275,6 +275,11 @@ public final class FileNode extends BlockNode {
     length = bytes;
   }
 
+  /** Writes zeros as data, so that the space is there and was touched. */
+  public void writePlainZeroes(long offset, long bytes) throws IOException {
+    super.doWriteZeroes(offset, bytes, false);
+  }
+
   /** The file itself, for those who can do better than the block layer's operations. */
   public HostFile host() {
     return file;

@@ -1,0 +1,164 @@
+package dev.pollux.cli.img;
+
+import dev.pollux.backend.block.BlockNode;
+import dev.pollux.backend.block.HostBuffer;
+import dev.pollux.backend.block.IoVector;
+import dev.pollux.backend.block.ZeroBytes;
+import dev.pollux.backend.block.image.Qcow2Image;
+import dev.pollux.core.host.RawMemory;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Copies what an image shows into another one, on several threads, and leaves out zeros. */
+final class Copier {
+  private static final int CHUNK = 2 << 20;
+
+  private final BlockNode from;
+  private final BlockNode to;
+  private final int threads;
+  private final boolean targetIsZero;
+  private final boolean compress;
+
+  /** Zeros of at least this many bytes are left out. */
+  private final long sparse;
+
+  private final Progress progress;
+  private final AtomicLong done = new AtomicLong();
+  private final long bytes;
+
+  /** Guarded by this: where the next thread goes on, and the extent it is in. */
+  private long next;
+
+  private Extents.Extent extent;
+  private IOException failure;
+
+  /** An extent found in the lowest image of this depth or below is not copied. */
+  private final int keptDepth;
+
+  /**
+   * @param keptDepth what lies that deep or deeper is left to the target's own backing file; a
+   *     large number copies everything
+   */
+  Copier(
+      BlockNode from,
+      BlockNode to,
+      int threads,
+      boolean targetIsZero,
+      boolean compress,
+      long sparse,
+      int keptDepth,
+      Progress progress) {
+    this.from = from;
+    this.to = to;
+    this.threads = threads;
+    this.targetIsZero = targetIsZero;
+    this.compress = compress;
+    this.sparse = sparse;
+    this.keptDepth = keptDepth;
+    this.progress = progress;
+    this.bytes = Math.min(from.length(), to.length());
+  }
+
+  /** Copies everything; the first error ends it. */
+  void run() throws IOException {
+    ArrayDeque<Thread> others = new ArrayDeque<>();
+    for (int i = 1; i < threads; i++) {
+      others.add(Thread.ofPlatform().daemon(true).start(this::work));
+    }
+    work();
+    for (Thread other : others) {
+      try {
+        other.join();
+      } catch (InterruptedException e) {
+        throw new IOException("interrupted", e);
+      }
+    }
+    synchronized (this) {
+      if (failure != null) {
+        throw failure;
+      }
+    }
+  }
+
+  /** A piece that one thread copies. */
+  private record Piece(long offset, int length, boolean zero) {}
+
+  private synchronized Piece take() throws IOException {
+    while (failure == null && next < bytes) {
+      if (extent == null || next >= extent.start() + extent.length()) {
+        extent = Extents.at(from, next, bytes - next);
+      }
+      long left = extent.start() + extent.length() - next;
+      if (extent.depth() >= keptDepth || (extent.zero() && targetIsZero)) {
+        done.addAndGet(left);
+        next += left;
+        continue;
+      }
+      int length = (int) Math.min(left, CHUNK - next % CHUNK);
+      Piece piece = new Piece(next, length, extent.zero());
+      next += length;
+      return piece;
+    }
+    return null;
+  }
+
+  private void work() {
+    try (HostBuffer buffer = new HostBuffer(CHUNK)) {
+      for (Piece piece = take(); piece != null; piece = take()) {
+        if (piece.zero) {
+          to.writeZeroes(piece.offset, piece.length, BlockNode.MAY_UNMAP);
+        } else {
+          IoVector data = buffer.vector(piece.length);
+          from.read(piece.offset, data);
+          if (compress && to instanceof Qcow2Image image) {
+            compress(image, piece, buffer);
+          } else {
+            write(piece, buffer.address());
+          }
+        }
+        progress.show(done.addAndGet(piece.length) * 100.0 / Math.max(1, bytes));
+      }
+    } catch (IOException e) {
+      synchronized (this) {
+        failure = failure == null ? e : failure;
+      }
+    }
+  }
+
+  /** Writes runs of data, and nothing or zeros in between. */
+  private void write(Piece piece, long address) throws IOException {
+    long step = sparse <= 0 ? piece.length : sparse;
+    long at = 0;
+    while (at < piece.length) {
+      long end = at;
+      boolean zero = isZero(address, at, step, piece.length);
+      do {
+        end = Math.min(piece.length, end + step);
+      } while (end < piece.length && isZero(address, end, step, piece.length) == zero);
+      if (!zero || sparse <= 0) {
+        to.write(piece.offset + at, IoVector.of(address + at, end - at), 0);
+      } else if (!targetIsZero) {
+        to.writeZeroes(piece.offset + at, end - at, BlockNode.MAY_UNMAP);
+      }
+      at = end;
+    }
+  }
+
+  private static boolean isZero(long address, long at, long step, long length) {
+    return ZeroBytes.isZero(address + at, Math.min(step, length - at));
+  }
+
+  private void compress(Qcow2Image image, Piece piece, HostBuffer buffer) throws IOException {
+    int clusterSize = image.clusterSize();
+    for (int at = 0; at < piece.length; at += clusterSize) {
+      int length = Math.min(clusterSize, piece.length - at);
+      if (targetIsZero && ZeroBytes.isZero(buffer.address() + at, length)) {
+        continue;
+      }
+      byte[] cluster = new byte[clusterSize];
+      RawMemory.copyOut(buffer.address() + at, cluster, 0, length);
+      image.writeCompressed(piece.offset + at, cluster);
+    }
+  }
+}
