@@ -4,6 +4,7 @@ import dev.pollux.cli.training.TrainingGuest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Random;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -13,6 +14,8 @@ import picocli.CommandLine.Mixin;
 final class TrainCommand implements Callable<Integer> {
   /** {@code isa-debug-exit} makes this of the guest's 0. */
   private static final int GUEST_DONE = 1;
+
+  private static final int IMAGE_BYTES = 8 << 20;
 
   @Mixin HelpOption help;
 
@@ -33,9 +36,30 @@ final class TrainCommand implements Callable<Integer> {
               "-kernel",
               kernel.toString());
       TrainingPair.run();
+      convertImages();
       return status == GUEST_DONE ? 0 : Main.FAILURE;
     } finally {
       Files.delete(kernel);
+    }
+  }
+
+  /** What {@code pollux img} does most. */
+  private static void convertImages() throws IOException {
+    Path folder = Files.createTempDirectory("pollux-training");
+    Path raw = folder.resolve("raw");
+    Path qcow2 = folder.resolve("qcow2");
+    try {
+      byte[] data = new byte[IMAGE_BYTES];
+      new Random(1).nextBytes(data);
+      Files.write(raw, data);
+      Main.execute("img", "convert", "-p", "-O", "qcow2", raw.toString(), qcow2.toString());
+      Main.execute("img", "info", qcow2.toString());
+      Main.execute("img", "check", qcow2.toString());
+      Main.execute("img", "compare", raw.toString(), qcow2.toString());
+    } finally {
+      Files.deleteIfExists(raw);
+      Files.deleteIfExists(qcow2);
+      Files.delete(folder);
     }
   }
 }

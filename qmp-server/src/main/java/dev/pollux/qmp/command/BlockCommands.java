@@ -1,6 +1,5 @@
 package dev.pollux.qmp.command;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockDevice;
@@ -53,7 +52,7 @@ public sealed interface BlockCommands<R> extends QmpCommand<R> {
       }
       io(() -> context.blocks().drained(() -> node.resize(size + 511 & -512L)));
       for (BlockBackend backend : context.blocks().backends()) {
-        if (backend.root().filter(root -> root == node).isPresent()) {
+        if (backend.root().filter(node::equals).isPresent()) {
           backend.device().ifPresent(BlockDevice::resized);
         }
       }
@@ -114,10 +113,7 @@ public sealed interface BlockCommands<R> extends QmpCommand<R> {
       format.ifPresent(driver -> values.put("driver", driver));
       BlockNode medium =
           ioResult(
-              () ->
-                  context
-                      .blocks()
-                      .openImage(BlockOptions.of("blockdev-change-medium", values)));
+              () -> context.blocks().openImage(BlockOptions.of("blockdev-change-medium", values)));
       if (!openTray(backend, force.orElse(false))) {
         context.blocks().release(medium);
         throw new QmpException(
@@ -131,8 +127,7 @@ public sealed interface BlockCommands<R> extends QmpCommand<R> {
   }
 
   @Api.Doc("Opens a tray, if the guest lets it go.")
-  record BlockdevOpenTray(
-      Optional<String> device, Optional<String> id, Optional<Boolean> force)
+  record BlockdevOpenTray(Optional<String> device, Optional<String> id, Optional<Boolean> force)
       implements BlockCommands<Void> {
     @Override
     public Void run(QmpContext context) throws QmpException {

@@ -240,8 +240,7 @@ public final class BlockGraph implements AutoCloseable {
               .withDefault("cache.direct", onOff(image.options().cache().direct()))
               .withDefault("cache.no-flush", onOff(image.options().cache().noFlush())));
     } catch (ErrnoException e) {
-      throw new ErrnoException(
-          e.errno(), "Could not open backing file: " + e.getMessage());
+      throw new ErrnoException(e.errno(), "Could not open backing file: " + e.getMessage());
     }
   }
 
@@ -338,9 +337,7 @@ public final class BlockGraph implements AutoCloseable {
       BlockNode node =
           node(drive)
               .orElseThrow(
-                  () ->
-                      new ConfigException(
-                          "Property 'drive' can't find value '" + drive + "'"));
+                  () -> new ConfigException("Property 'drive' can't find value '" + drive + "'"));
       backend = addBackend("", node);
     }
     if (backend.device().isPresent()) {
@@ -397,7 +394,7 @@ public final class BlockGraph implements AutoCloseable {
     List<String> parents = new ArrayList<>();
     for (BlockNode other : nodes.values()) {
       for (BlockChild child : other.children()) {
-        if (child.node() == node) {
+        if (child.node().equals(node)) {
           parents.add(other.name() + ": " + child.role());
         }
       }
@@ -407,7 +404,7 @@ public final class BlockGraph implements AutoCloseable {
 
   public boolean isUsed(BlockNode node) {
     return users.containsKey(node)
-        || backends().stream().anyMatch(b -> b.root().filter(r -> r == node).isPresent())
+        || backends().stream().anyMatch(b -> b.root().filter(node::equals).isPresent())
         || !parents(node).isEmpty();
   }
 

@@ -74,9 +74,9 @@ public final class Qcow2Check {
     Qcow2Header header = image.header();
     result.totalClusters = header.size() + header.clusterSize() - 1 >>> clusterBits;
     use(0, header.clusterSize(), "header");
-    useTable(header.l1Offset(), header.l1Size(), repair, true);
+    useTable(header.l1Offset(), header.l1Size(), true);
     for (Qcow2Snapshot snapshot : snapshots()) {
-      useTable(snapshot.l1Offset(), snapshot.l1Size(), repair, false);
+      useTable(snapshot.l1Offset(), snapshot.l1Size(), false);
     }
     useSnapshotTable();
     useBitmaps();
@@ -151,8 +151,7 @@ public final class Qcow2Check {
   }
 
   /** An L1 table and all that it names. */
-  private void useTable(long l1Offset, int entries, Repair repair, boolean active)
-      throws IOException {
+  private void useTable(long l1Offset, int entries, boolean active) throws IOException {
     if (entries == 0 || !use(l1Offset, entries * 8L, "L1 table")) {
       return;
     }
@@ -168,12 +167,12 @@ public final class Qcow2Check {
         error("L2 table at offset %#x is not aligned (L1 entry %d)".formatted(offset, i));
         result.corruptions++;
       } else if (use(offset, 1L << clusterBits, "L2 table")) {
-        next = useL2(offset, next, repair, active);
+        next = useL2(offset, next, active);
       }
     }
   }
 
-  private long useL2(long offset, long expected, Repair repair, boolean active) throws IOException {
+  private long useL2(long offset, long expected, boolean active) throws IOException {
     byte[] table = Bytes.read(file, offset, 1 << clusterBits);
     long next = expected;
     for (int i = 0; i < table.length; i += 8) {

@@ -790,9 +790,13 @@ public final class Qcow2Image extends BlockNode {
   }
 
   private void flushIfManyFrees() throws IOException {
+    boolean many;
     lock.lock();
-    boolean many = frees.areMany();
-    lock.unlock();
+    try {
+      many = frees.areMany();
+    } finally {
+      lock.unlock();
+    }
     if (many) {
       flush(true);
     }
@@ -866,8 +870,7 @@ public final class Qcow2Image extends BlockNode {
       for (long at = 0; at < clusters; ) {
         mapping.ownTable((int) (at / mapping.tableEntries()));
         Qcow2Refcounts.Run run =
-            refcounts.allocateUpTo(
-                Math.min(clusters, (at | mapping.tableEntries() - 1L) + 1) - at);
+            refcounts.allocateUpTo(Math.min(clusters, (at | mapping.tableEntries() - 1L) + 1) - at);
         for (long i = 0; i < run.count(); i++, at++) {
           mapping.setEntry(at, run.first() + i << clusterBits | Qcow2Mapping.COPIED);
         }
