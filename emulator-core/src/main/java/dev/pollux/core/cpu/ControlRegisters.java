@@ -38,11 +38,28 @@ public final class ControlRegisters {
   public static final long CR4_OSFXSR = 1 << 9;
   public static final long CR4_OSXMMEXCPT = 1 << 10;
   public static final long CR4_UMIP = 1 << 11;
+  public static final long CR4_LA57 = 1 << 12;
   public static final long CR4_FSGSBASE = 1 << 16;
   public static final long CR4_PCIDE = 1 << 17;
   public static final long CR4_OSXSAVE = 1 << 18;
   public static final long CR4_SMEP = 1 << 20;
   public static final long CR4_SMAP = 1 << 21;
+  public static final long CR4_PKE = 1 << 22;
+  public static final long CR4_PKS = 1 << 24;
+  public static final long CR4_LAM_SUP = 1 << 28;
+
+  /** What the software TLB has taken into account: a change drops translations. */
+  private static final long CR4_TRANSLATION =
+      CR4_PAE
+          | CR4_PSE
+          | CR4_PGE
+          | CR4_PCIDE
+          | CR4_SMEP
+          | CR4_SMAP
+          | CR4_LA57
+          | CR4_PKE
+          | CR4_PKS
+          | CR4_LAM_SUP;
 
   public static final long EFER_SCE = 1;
   public static final long EFER_LME = 1 << 8;
@@ -56,6 +73,12 @@ public final class ControlRegisters {
   private static final long CR3_NO_FLUSH = 1L << 63;
 
   private static final long CR3_PCID = 0xfff;
+
+  /** CR3: user addresses carry metadata in bits 57 to 62. */
+  public static final long CR3_LAM_U57 = 1L << 61;
+
+  /** CR3: user addresses carry metadata in bits 48 to 62. */
+  public static final long CR3_LAM_U48 = 1L << 62;
 
   private final Vcpu vcpu;
   private final CpuState s;
@@ -86,7 +109,11 @@ public final class ControlRegisters {
         | bit(f, CpuFeature.PCID, CR4_PCIDE)
         | bit(f, CpuFeature.XSAVE, CR4_OSXSAVE)
         | bit(f, CpuFeature.SMEP, CR4_SMEP)
-        | bit(f, CpuFeature.SMAP, CR4_SMAP);
+        | bit(f, CpuFeature.SMAP, CR4_SMAP)
+        | bit(f, CpuFeature.LA57, CR4_LA57)
+        | bit(f, CpuFeature.PKU, CR4_PKE)
+        | bit(f, CpuFeature.PKS, CR4_PKS)
+        | bit(f, CpuFeature.LAM, CR4_LAM_SUP);
   }
 
   /** The bits of EFER that a processor with these features has. */
@@ -166,7 +193,7 @@ public final class ControlRegisters {
       if ((s.cr4() & CR4_PCIDE) != 0) {
         now &= ~CR3_NO_FLUSH;
       }
-      if (now >>> vcpu.model().physicalAddressBits() != 0) {
+      if ((now & ~cr3Mask(vcpu.model())) != 0) {
         throw gp0();
       }
     } else {
@@ -175,8 +202,19 @@ public final class ControlRegisters {
         loadPdptes(now);
       }
     }
+    long changed = s.cr3() ^ now;
     s.setU64(CpuLayout.CR3, now);
-    vcpu.mmu().flushNonGlobal();
+    if ((changed & (CR3_LAM_U48 | CR3_LAM_U57)) != 0) {
+      vcpu.mmu().flushAll();
+    } else {
+      vcpu.mmu().flushNonGlobal();
+    }
+  }
+
+  /** The bits of CR3 that a processor of the model has in long mode. */
+  private static long cr3Mask(CpuModel model) {
+    return ~(-1L << model.physicalAddressBits())
+        | bit(model.features(), CpuFeature.LAM, CR3_LAM_U48 | CR3_LAM_U57);
   }
 
   /**
@@ -203,7 +241,7 @@ public final class ControlRegisters {
     if ((value & ~cr4Mask) != 0) {
       throw gp0();
     }
-    if (s.longMode() && (value & CR4_PAE) == 0) {
+    if (s.longMode() && ((value & CR4_PAE) == 0 || ((value ^ old) & CR4_LA57) != 0)) {
       throw gp0();
     }
     if ((value & ~old & CR4_PCIDE) != 0 && (!s.longMode() || (s.cr3() & CR3_PCID) != 0)) {
@@ -215,7 +253,7 @@ public final class ControlRegisters {
       loadPdptes(s.cr3());
     }
     s.setU64(CpuLayout.CR4, value);
-    if ((changed & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)) != 0) {
+    if ((changed & CR4_TRANSLATION) != 0) {
       vcpu.mmu().flushAll();
     }
   }
@@ -247,7 +285,9 @@ public final class ControlRegisters {
   /** WRMSR to EFER. LMA follows LME and CR0.PG alone. */
   public void writeEfer(long value) {
     long old = s.efer();
-    if ((value & ~eferMask) != 0 || ((value ^ old) & EFER_LME) != 0 && (s.cr0() & CR0_PG) != 0) {
+    if ((value & ~eferMask) != 0
+        || (value & EFER_NXE) != 0 && vcpu.msrs().executeDisableOff()
+        || ((value ^ old) & EFER_LME) != 0 && (s.cr0() & CR0_PG) != 0) {
       throw gp0();
     }
     s.setU64(CpuLayout.EFER, value & ~EFER_LMA | old & EFER_LMA);
@@ -275,7 +315,7 @@ public final class ControlRegisters {
     }
     long xcr0 = s.u64(CpuLayout.XCR0) & model.xcr0Mask() | 1;
     s.setU64(CpuLayout.CR0, cr0);
-    s.setU64(CpuLayout.CR3, s.cr3() & ~(-1L << model.physicalAddressBits()));
+    s.setU64(CpuLayout.CR3, s.cr3() & cr3Mask(model));
     s.setU64(CpuLayout.CR4, cr4);
     s.setU64(CpuLayout.EFER, efer);
     s.setU64(CpuLayout.XCR0, (xcr0 & 6) == 4 ? xcr0 & ~4 : xcr0);

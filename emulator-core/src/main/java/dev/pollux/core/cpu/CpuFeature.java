@@ -144,6 +144,7 @@ public enum CpuFeature {
   // Leaf 7, subleaf 1, EAX.
   AVX_VNNI(7, 1, Register.EAX, 4, "avx-vnni"),
   AVX512_BF16(7, 1, Register.EAX, 5, "avx512-bf16"),
+  LAM(7, 1, Register.EAX, 26, "lam"),
 
   // Leaf 0xD, subleaf 1, EAX.
   XSAVEOPT(0xD, 1, Register.EAX, 0, "xsaveopt"),

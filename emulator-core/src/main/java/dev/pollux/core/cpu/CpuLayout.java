@@ -114,8 +114,14 @@ public final class CpuLayout {
    */
   public static final int MCE_BANK = MCG_CTL + 8;
 
+  /** u32 in 8 bytes: access and write disable for each of 16 protection keys of user pages. */
+  public static final int PKRU = MCE_BANK + MCE_BANKS * 32;
+
+  /** u32 in 8 bytes: the same for supervisor pages. */
+  public static final int PKRS = PKRU + 8;
+
   /** u32: bits of {@link Interrupts}: what waits for the vCPU. Set from any thread, atomically. */
-  public static final int PENDING = MCE_BANK + MCE_BANKS * 32;
+  public static final int PENDING = PKRS + 8;
 
   /**
    * u32, non-zero: engines return to the vCPU's loop at the next block boundary. Set from any

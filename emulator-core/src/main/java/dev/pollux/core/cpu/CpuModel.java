@@ -3,6 +3,8 @@ package dev.pollux.core.cpu;
 import static dev.pollux.core.cpu.CpuFeature.*;
 
 import dev.pollux.core.config.Suggestions;
+import dev.pollux.core.host.HostCpu;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -41,10 +43,23 @@ public final class CpuModel {
   /** Bits of leaf 1 EDX that AMD repeats in leaf 0x80000001. */
   private static final int REPEATED_EDX = 0x0183_f3ff;
 
+  private static final int DEFAULT_PHYSICAL_BITS = 40;
+  private static final int MIN_PHYSICAL_BITS = 32;
+  private static final int MAX_PHYSICAL_BITS = 52;
+
   private static final int OSXSAVE = 1 << 27;
+
+  /** Leaf 7 ECX: CR4.PKE is set. */
+  private static final int OSPKE = 1 << 4;
 
   /** The last subleaf of leaf 7. */
   private static final int LAST_FEATURE_SUBLEAF = 1;
+
+  /** The bit of PKRU in XCR0 (Intel SDM vol. 1, 13.1). */
+  public static final int XSAVE_PKRU = 1 << 9;
+
+  /** Where an XSAVE area of standard form has PKRU, as on Intel's processors and on QEMU. */
+  public static final int XSAVE_PKRU_OFFSET = 2688;
 
   /** Columns of the list of features in the help text. */
   private static final int HELP_WIDTH = 78;
@@ -111,15 +126,19 @@ public final class CpuModel {
               CLWB,
               SHA,
               UMIP,
+              PKU,
               GFNI,
               VAES,
               VPCLMULQDQ,
+              LA57,
               RDPID,
               CLDEMOTE,
               MOVDIRI,
+              PKS,
               FSRM,
               CpuFeature.SERIALIZE,
               AVX_VNNI,
+              LAM,
               XSAVEOPT,
               XSAVEC,
               XGETBV1,
@@ -147,7 +166,16 @@ public final class CpuModel {
       Set.of("migratable", "l3-cache", "host-cache-info", "kvm", "pmu");
 
   private static final List<String> VALUES =
-      List.of("family", "model", "stepping", "vendor", "model-id", "level", "xlevel", "phys-bits");
+      List.of(
+          "family",
+          "model",
+          "stepping",
+          "vendor",
+          "model-id",
+          "level",
+          "xlevel",
+          "phys-bits",
+          "host-phys-bits-limit");
 
   /** A leaf's registers. */
   public record Leaf(int eax, int ebx, int ecx, int edx) {
@@ -164,7 +192,10 @@ public final class CpuModel {
   private int stepping;
   private int level;
   private int extendedLevel;
-  private int physicalAddressBits = 40;
+  private int physicalAddressBits;
+
+  /** As {@code host-phys-bits-limit} says; 0: none. */
+  private int hostPhysicalBitsLimit;
 
   /** A model by the value of {@code -cpu}, with one core, for the interpreter. */
   public CpuModel(String option) {
@@ -201,6 +232,7 @@ public final class CpuModel {
     EnumSet<CpuFeature> asked = EnumSet.noneOf(CpuFeature.class);
     boolean enforce = false;
     boolean check = true;
+    boolean hostPhysicalBits = false;
     for (int i = 1; i < parts.length; i++) {
       String part = parts[i];
       int equals = part.indexOf('=');
@@ -217,6 +249,8 @@ public final class CpuModel {
           enforce = onOff(key, value);
         } else if (key.equals("check")) {
           check = onOff(key, value);
+        } else if (key.equals("host-phys-bits")) {
+          hostPhysicalBits = onOff(key, value);
         } else if (IGNORED.contains(key)) {
           onOff(key, value);
         } else if (VALUES.contains(key)) {
@@ -260,6 +294,33 @@ public final class CpuModel {
           option);
     }
     features = Collections.unmodifiableSet(wanted);
+    physicalAddressBits = physicalBits(hostPhysicalBits);
+  }
+
+  /** The width of physical addresses from what was given: the host's before a number. */
+  private int physicalBits(boolean hosts) {
+    if (!has(LM)) {
+      if (physicalAddressBits != 0) {
+        throw new IllegalArgumentException(
+            "CPU property 'phys-bits' is for models with 64-bit mode, which " + name + " has not");
+      }
+      return has(PSE36) || has(PAE) ? 36 : 32;
+    }
+    if (hosts) {
+      int bits = hostPhysicalBits();
+      return hostPhysicalBitsLimit == 0 ? bits : Math.min(bits, hostPhysicalBitsLimit);
+    }
+    return physicalAddressBits == 0 ? DEFAULT_PHYSICAL_BITS : physicalAddressBits;
+  }
+
+  private static int hostPhysicalBits() {
+    try {
+      int bits = HostCpu.get().cpuid(0x8000_0008, 0).eax() & 0xff;
+      return Math.clamp(bits, MIN_PHYSICAL_BITS, MAX_PHYSICAL_BITS);
+    } catch (IOException e) {
+      throw new IllegalArgumentException(
+          "CPU property 'host-phys-bits': " + e.getMessage() + "; give phys-bits", e);
+    }
   }
 
   /** Features that make no sense without another one, directly or through a third, or here. */
@@ -347,13 +408,23 @@ public final class CpuModel {
     return family;
   }
 
+  /** Width of guest-physical addresses in bits. */
   public int physicalAddressBits() {
     return physicalAddressBits;
   }
 
+  private int linearAddressBits() {
+    return has(LA57) ? CanonicalForm.BITS_5_LEVELS : CanonicalForm.BITS_4_LEVELS;
+  }
+
+  /** True for an address that a register of the processor can hold. */
+  public boolean isCanonical(long address) {
+    return CanonicalForm.is(address, linearAddressBits());
+  }
+
   /** The bits that XCR0 may have. */
   long xcr0Mask() {
-    return has(AVX) ? 7 : 3;
+    return 3 | (has(AVX) ? 4 : 0) | (has(PKU) ? XSAVE_PKRU : 0);
   }
 
   /** The processor signature: leaf 1 EAX, also in EDX after reset. */
@@ -393,7 +464,8 @@ public final class CpuModel {
           new Leaf(
               subleaf == 0 ? LAST_FEATURE_SUBLEAF : bits(7, subleaf, Register.EAX),
               bits(7, subleaf, Register.EBX),
-              bits(7, subleaf, Register.ECX),
+              bits(7, subleaf, Register.ECX)
+                  | (subleaf == 0 && (s.cr4() & ControlRegisters.CR4_PKE) != 0 ? OSPKE : 0),
               bits(7, subleaf, Register.EDX));
       case 0xb -> topologyLeaf(subleaf, index);
       case 0xd -> xsaveLeaf(subleaf, s);
@@ -405,7 +477,7 @@ public final class CpuModel {
               (int) (BUS_HZ / 1_000_000),
               0);
       case 0x8000_0000 -> vendorLeaf(extendedLevel);
-      case 0x8000_0001 -> extendedFeatures();
+      case 0x8000_0001 -> extendedFeatures(s);
       case 0x8000_0002, 0x8000_0003, 0x8000_0004 -> modelIdLeaf(leaf & 7);
       case 0x8000_0005 ->
           isAmd() ? new Leaf(0x01ff_01ff, 0x01ff_01ff, 0x4002_0140, 0x4002_0140) : Leaf.ZERO;
@@ -494,19 +566,34 @@ public final class CpuModel {
       case 0 ->
           new Leaf(
               (int) mask, xsaveSize(s.u64(CpuLayout.XCR0)), xsaveSize(mask), (int) (mask >>> 32));
-      case 1 -> new Leaf(bits(0xd, 1, Register.EAX), xsaveSize(s.u64(CpuLayout.XCR0)), 0, 0);
+      case 1 -> new Leaf(bits(0xd, 1, Register.EAX), compactedSize(s.u64(CpuLayout.XCR0)), 0, 0);
       case 2 -> (mask & 4) != 0 ? new Leaf(256, 576, 0, 0) : Leaf.ZERO;
+      case 9 -> (mask & XSAVE_PKRU) != 0 ? new Leaf(8, XSAVE_PKRU_OFFSET, 0, 0) : Leaf.ZERO;
       default -> Leaf.ZERO;
     };
   }
 
   /** Bytes of an XSAVE area in standard form (Intel SDM vol. 1, 13.4). */
   private static int xsaveSize(long components) {
+    if ((components & XSAVE_PKRU) != 0) {
+      return XSAVE_PKRU_OFFSET + 8;
+    }
     return (components & 4) != 0 ? 576 + 256 : 576;
   }
 
-  private Leaf extendedFeatures() {
+  /** Bytes of an XSAVE area in compacted form. */
+  private int compactedSize(long components) {
+    return has(XSAVEC)
+        ? 576 + ((components & 4) != 0 ? 256 : 0) + ((components & XSAVE_PKRU) != 0 ? 8 : 0)
+        : xsaveSize(components);
+  }
+
+  private Leaf extendedFeatures(CpuState s) {
     int edx = bits(0x8000_0001, 0, Register.EDX);
+    if (!isAmd()
+        && (s.u64(CpuLayout.MISC_ENABLE) & ModelSpecificRegisters.MISC_ENABLE_XD_DISABLE) != 0) {
+      edx &= ~NX.mask();
+    }
     if (isAmd()) {
       edx |= bits(1, 0, Register.EDX) & REPEATED_EDX;
     }
@@ -528,7 +615,8 @@ public final class CpuModel {
   private Leaf addressSizes() {
     int perPackage = topology.cores() * topology.threads();
     int ecx = isAmd() && perPackage > 1 ? topology.packageShift() << 12 | (perPackage - 1) : 0;
-    return new Leaf(48 << 8 | physicalAddressBits, bits(0x8000_0008, 0, Register.EBX), ecx, 0);
+    return new Leaf(
+        linearAddressBits() << 8 | physicalAddressBits, bits(0x8000_0008, 0, Register.EBX), ecx, 0);
   }
 
   private static Leaf hypervisor(int leaf) {
@@ -574,9 +662,15 @@ public final class CpuModel {
       case "stepping" -> stepping = number(key, value, 0, 0xf);
       case "level" -> level = number(key, value, 1, 0x1f);
       case "xlevel" -> extendedLevel = number(key, value, 0x8000_0000L, 0x8000_001fL);
-      case "phys-bits" -> physicalAddressBits = number(key, value, 36, 52);
+      case "phys-bits" -> physicalAddressBits = physicalBits(key, value);
+      case "host-phys-bits-limit" -> hostPhysicalBitsLimit = physicalBits(key, value);
       default -> throw new IllegalStateException(key);
     }
+  }
+
+  /** A width of physical addresses, or 0 for the default. */
+  private static int physicalBits(String key, String value) {
+    return value.equals("0") ? 0 : number(key, value, MIN_PHYSICAL_BITS, MAX_PHYSICAL_BITS);
   }
 
   private static int number(String key, String value, long min, long max) {
@@ -624,7 +718,7 @@ public final class CpuModel {
     }
     List<String> known = new ArrayList<>(VALUES);
     known.addAll(IGNORED);
-    known.addAll(List.of("check", "enforce"));
+    known.addAll(List.of("check", "enforce", "host-phys-bits"));
     for (CpuFeature f : CpuFeature.values()) {
       known.add(f.qemuName());
     }

@@ -30,7 +30,7 @@ final class CpuSavedState {
   }
 
   private static StateDescriptor<Vcpu> declare() {
-    StateDescriptor<Vcpu> d = StateDescriptor.of(Vcpu.class, "cpu", 1);
+    StateDescriptor<Vcpu> d = StateDescriptor.of(Vcpu.class, "cpu", 2);
     for (int i = 0; i < 16; i++) {
       u64(d, GPRS.get(i), CpuLayout.GPR + i * 8);
     }
@@ -43,14 +43,17 @@ final class CpuSavedState {
     for (int i = 0; i < SEGMENTS.size(); i++) {
       segment(d, SEGMENTS.get(i), CpuLayout.SEG + i * CpuLayout.SEG_SIZE);
     }
-    u64(d, "gdt-base", CpuLayout.GDT_BASE, ModelSpecificRegisters::isCanonical);
+    u64(d, "gdt-base", CpuLayout.GDT_BASE, CanonicalForm::isAnywhere);
     u64(d, "gdt-limit", CpuLayout.GDT_LIMIT, CpuSavedState::is16Bit);
-    u64(d, "idt-base", CpuLayout.IDT_BASE, ModelSpecificRegisters::isCanonical);
+    u64(d, "idt-base", CpuLayout.IDT_BASE, CanonicalForm::isAnywhere);
     u64(d, "idt-limit", CpuLayout.IDT_LIMIT, CpuSavedState::is16Bit);
     controlRegisters(d);
     modelSpecificRegisters(d);
     activity(d);
     floatingPoint(d);
+    d.since(2);
+    u32(d, "pkru", CpuLayout.PKRU);
+    u32(d, "pkrs", CpuLayout.PKRS);
     return d.afterLoad(CpuSavedState::loaded);
   }
 
@@ -63,7 +66,7 @@ final class CpuSavedState {
         name + "-attributes",
         v -> v.cpuState().u32(offset + CpuLayout.SEG_ATTR),
         (v, x) -> v.cpuState().setU32(offset + CpuLayout.SEG_ATTR, x & ATTRIBUTES));
-    u64(d, name + "-base", offset + CpuLayout.SEG_BASE, ModelSpecificRegisters::isCanonical);
+    u64(d, name + "-base", offset + CpuLayout.SEG_BASE, CanonicalForm::isAnywhere);
     u32(d, name + "-limit", offset + CpuLayout.SEG_LIMIT);
   }
 
@@ -92,13 +95,13 @@ final class CpuSavedState {
   private static void modelSpecificRegisters(StateDescriptor<Vcpu> d) {
     u64(d, "efer", CpuLayout.EFER);
     u64(d, "star", CpuLayout.STAR);
-    u64(d, "lstar", CpuLayout.LSTAR, ModelSpecificRegisters::isCanonical);
-    u64(d, "cstar", CpuLayout.CSTAR, ModelSpecificRegisters::isCanonical);
+    u64(d, "lstar", CpuLayout.LSTAR, CanonicalForm::isAnywhere);
+    u64(d, "cstar", CpuLayout.CSTAR, CanonicalForm::isAnywhere);
     u64(d, "sfmask", CpuLayout.SFMASK);
-    u64(d, "kernel-gs-base", CpuLayout.KERNEL_GS_BASE, ModelSpecificRegisters::isCanonical);
+    u64(d, "kernel-gs-base", CpuLayout.KERNEL_GS_BASE, CanonicalForm::isAnywhere);
     u64(d, "sysenter-cs", CpuLayout.SYSENTER_CS);
-    u64(d, "sysenter-esp", CpuLayout.SYSENTER_ESP, ModelSpecificRegisters::isCanonical);
-    u64(d, "sysenter-eip", CpuLayout.SYSENTER_EIP, ModelSpecificRegisters::isCanonical);
+    u64(d, "sysenter-esp", CpuLayout.SYSENTER_ESP, CanonicalForm::isAnywhere);
+    u64(d, "sysenter-eip", CpuLayout.SYSENTER_EIP, CanonicalForm::isAnywhere);
     u64(d, "pat", CpuLayout.PAT, ModelSpecificRegisters::validPat);
     u64(d, "tsc-offset", CpuLayout.TSC_OFFSET);
     u64(d, "tsc-adjust", CpuLayout.TSC_ADJUST);

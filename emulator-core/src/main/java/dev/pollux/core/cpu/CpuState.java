@@ -118,6 +118,15 @@ public final class CpuState implements AutoCloseable {
     return u64(CpuLayout.EFER);
   }
 
+  /**
+   * True for an address that may be accessed or branched to in 64-bit code: 57 bits wide with
+   * 5-level paging, otherwise 48.
+   */
+  public boolean isCanonical(long address) {
+    return CanonicalForm.is(address, CanonicalForm.BITS_4_LEVELS)
+        || (cr4() & ControlRegisters.CR4_LA57) != 0 && CanonicalForm.isAnywhere(address);
+  }
+
   /** Current privilege level, 0 to 3: the DPL of SS in every mode. */
   public int cpl() {
     return segAttr(CpuLayout.SS) >> 5 & 3;

@@ -95,6 +95,11 @@ public final class DebugRegisters {
     setValue(6, value(6) & ~15L | bits);
   }
 
+  /** Adds bits to DR6 for causes that come together with those that it shows. */
+  void addCause(int bits) {
+    setValue(6, value(6) | bits);
+  }
+
   /** What the delivery of #DB does first: the handler may use the debug registers. */
   void entered() {
     setValue(7, value(7) & ~DR7_GD);

@@ -44,7 +44,7 @@ public final class FarTransfers {
    */
   private long target(long descriptor, long offset) {
     if (s.longMode() && (attr(descriptor) & L) != 0) {
-      if (!ModelSpecificRegisters.isCanonical(offset)) {
+      if (!s.isCanonical(offset)) {
         throw gp(0);
       }
       return offset;

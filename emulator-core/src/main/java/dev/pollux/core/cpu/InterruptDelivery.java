@@ -247,7 +247,10 @@ public final class InterruptDelivery {
     } else {
       deliverProtected(vector, error, software, flags);
     }
-    if (vector == CpuException.DB) {
+    if (vector == CpuException.DB && !software) {
+      // Traps that a load of SS has held back come with the exception of the next instruction.
+      vcpu.debugRegisters().addCause(s.u32(CpuLayout.PENDING_DEBUG));
+      s.setU32(CpuLayout.PENDING_DEBUG, 0);
       vcpu.debugRegisters().entered();
       s.setU64(CpuLayout.DEBUGCTL, 0);
     }
@@ -444,7 +447,7 @@ public final class InterruptDelivery {
       throw segmentation.fault(CpuException.GP, selector);
     }
     long rip = gate & 0xffff | gate >>> 32 & 0xffff_0000L | mmu.readSystem(address + 8, 4) << 32;
-    if (!ModelSpecificRegisters.isCanonical(rip)) {
+    if (!s.isCanonical(rip)) {
       throw segmentation.fault(CpuException.GP, 0);
     }
     int ist = (int) (gate >>> 32) & 7;

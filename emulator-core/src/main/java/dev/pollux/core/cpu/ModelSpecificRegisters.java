@@ -41,6 +41,7 @@ public final class ModelSpecificRegisters {
   private static final int MCE_BANK = 0x400;
   private static final int MCE_BANK_END = MCE_BANK + CpuLayout.MCE_BANKS * 4;
   private static final int TSC_DEADLINE = 0x6e0;
+  private static final int PKRS = 0x6e1;
   private static final int X2APIC = 0x800;
   private static final int X2APIC_END = 0x900;
   private static final int EFER = 0xc000_0080;
@@ -92,7 +93,27 @@ public final class ModelSpecificRegisters {
   /** Fast strings; branch trace and precise events are not available. */
   static final long MISC_ENABLE_RESET = 1 | 1 << 11 | 1 << 12;
 
-  private static final long MISC_ENABLE_WRITABLE = 1 | 1 << 18 | 1 << 22;
+  /** In MISC_ENABLE: MONITOR and MWAIT work. */
+  private static final long MISC_ENABLE_MONITOR = 1 << 18;
+
+  /** In MISC_ENABLE: no page is protected from execution, CPUID does not show NX. */
+  static final long MISC_ENABLE_XD_DISABLE = 1L << 34;
+
+  /**
+   * Fast strings, thermal control, SpeedStep, MONITOR, its lock, the limit of CPUID's leaves, xTPR
+   * messages off, execute disable off, turbo off: they read as they were written (Intel SDM vol. 4,
+   * 2.1).
+   */
+  private static final long MISC_ENABLE_WRITABLE =
+      1
+          | 1 << 3
+          | 1 << 16
+          | MISC_ENABLE_MONITOR
+          | 1 << 20
+          | 1 << 22
+          | 1 << 23
+          | MISC_ENABLE_XD_DISABLE
+          | 1L << 38;
 
   private static final long PAT_RESET = 0x0007_0406_0007_0406L;
 
@@ -125,6 +146,10 @@ public final class ModelSpecificRegisters {
       case TSC_DEADLINE -> {
         require(index, CpuFeature.TSC_DEADLINE);
         yield vcpu.interruptController().tscDeadline();
+      }
+      case PKRS -> {
+        require(index, CpuFeature.PKS);
+        yield s.u64(CpuLayout.PKRS);
       }
       case TSC_ADJUST -> {
         require(index, CpuFeature.TSC_ADJUST);
@@ -222,6 +247,13 @@ public final class ModelSpecificRegisters {
         require(index, CpuFeature.TSC_DEADLINE);
         vcpu.interruptController().setTscDeadline(value);
       }
+      case PKRS -> {
+        require(index, CpuFeature.PKS);
+        if (value >>> 32 != 0) {
+          throw gp0();
+        }
+        s.setU64(CpuLayout.PKRS, value);
+      }
       case TSC_ADJUST -> {
         require(index, CpuFeature.TSC_ADJUST);
         long change = value - s.u64(CpuLayout.TSC_ADJUST);
@@ -252,6 +284,11 @@ public final class ModelSpecificRegisters {
         }
       }
     }
+  }
+
+  /** True where MISC_ENABLE, which only Intel's processors have, takes execute disable away. */
+  boolean executeDisableOff() {
+    return !model.isAmd() && (s.u64(CpuLayout.MISC_ENABLE) & MISC_ENABLE_XD_DISABLE) != 0;
   }
 
   private void shiftTsc(long change) {
@@ -311,7 +348,7 @@ public final class ModelSpecificRegisters {
   private long checked(int index, long value) {
     boolean valid =
         switch (index) {
-          case LSTAR, CSTAR, KERNEL_GS_BASE, SYSENTER_ESP, SYSENTER_EIP -> isCanonical(value);
+          case LSTAR, CSTAR, KERNEL_GS_BASE, SYSENTER_ESP, SYSENTER_EIP -> model.isCanonical(value);
           case PAT -> validPat(value);
           case MTRR_DEF_TYPE -> (value & ~0xcffL) == 0 && isMemoryType((int) value & 0xff, false);
           case MCG_CTL -> value == 0 || value == -1;
@@ -365,13 +402,8 @@ public final class ModelSpecificRegisters {
         : (value & 0x7ff) == 0;
   }
 
-  /** True for an address that sign-extends its 48 low bits. */
-  static boolean isCanonical(long address) {
-    return address << 16 >> 16 == address;
-  }
-
   private long canonical(long value) {
-    if (!isCanonical(value)) {
+    if (!model.isCanonical(value)) {
       throw gp0();
     }
     return value;
@@ -417,7 +449,9 @@ public final class ModelSpecificRegisters {
   /** Power-on values; an INIT keeps all but a few registers (Intel SDM vol. 3, table 11-1). */
   void powerOn() {
     s.setU64(CpuLayout.PAT, PAT_RESET);
-    s.setU64(CpuLayout.MISC_ENABLE, MISC_ENABLE_RESET);
+    s.setU64(
+        CpuLayout.MISC_ENABLE,
+        MISC_ENABLE_RESET | (model.has(CpuFeature.MONITOR) ? MISC_ENABLE_MONITOR : 0));
     s.setU64(CpuLayout.TSC_OFFSET, -vcpu.machine().clocks().virtualNow());
     for (int i = 0; i < CpuLayout.MCE_BANKS; i++) {
       s.setU64(CpuLayout.MCE_BANK + i * 32, -1);

@@ -245,7 +245,7 @@ public final class Segmentation {
     long base = base(descriptor);
     if (s.longMode()) {
       base |= upperBase(selector);
-      if (!ModelSpecificRegisters.isCanonical(base)) {
+      if (!vcpu.model().isCanonical(base)) {
         throw fault(CpuException.GP, selector);
       }
     }

@@ -83,7 +83,7 @@ public final class Stack {
 
   private long linear(long offset, int size) {
     if (width == 8) {
-      if (!ModelSpecificRegisters.isCanonical(offset)) {
+      if (!mmu.isCanonicalData(offset)) {
         throw segmentation.fault(CpuException.SS, 0);
       }
       return offset;

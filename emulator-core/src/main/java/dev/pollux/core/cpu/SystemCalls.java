@@ -68,6 +68,17 @@ public final class SystemCalls {
       s.setRflags(flags & ~(long) (Eflags.IF | Eflags.VM));
       loadFlat(selector, selector + 8, 0, false);
     }
+    trapSingleStep();
+  }
+
+  /**
+   * Both SYSCALL and SYSRET look at TF as they leave it: the trap comes before the first
+   * instruction at the target, or not at all.
+   */
+  private void trapSingleStep() {
+    if ((s.rflags() & Eflags.TF) != 0) {
+      vcpu.raiseDebugTrap(DebugRegisters.BS);
+    }
   }
 
   /** SYSRET of operand size 4, or 8 to 64-bit code. */
@@ -79,7 +90,7 @@ public final class SystemCalls {
     int selector = (int) (s.u64(CpuLayout.STAR) >>> 48);
     long rip = s.gpr(RCX);
     boolean to64 = s.longMode() && size == 8;
-    if (to64 && !amd && !ModelSpecificRegisters.isCanonical(rip)) {
+    if (to64 && !amd && !s.isCanonical(rip)) {
       throw fault(CpuException.GP);
     }
     if (s.longMode()) {
@@ -89,6 +100,7 @@ public final class SystemCalls {
     }
     s.setRip(to64 ? rip : rip & 0xffff_ffffL);
     loadFlat(to64 ? selector + 16 : selector, selector + 8, 3, to64);
+    trapSingleStep();
     vcpu.recheckInterrupts();
   }
 
@@ -124,7 +136,7 @@ public final class SystemCalls {
     long rsp = s.gpr(RCX);
     boolean to64 = s.longMode() && size == 8;
     if (to64) {
-      if (!ModelSpecificRegisters.isCanonical(rip) || !ModelSpecificRegisters.isCanonical(rsp)) {
+      if (!s.isCanonical(rip) || !s.isCanonical(rsp)) {
         throw fault(CpuException.GP);
       }
     } else {

@@ -102,7 +102,7 @@ public final class TaskSwitch {
   }
 
   private long canonical(long pointer) {
-    if (!ModelSpecificRegisters.isCanonical(pointer)) {
+    if (!s.isCanonical(pointer)) {
       throw segmentation.fault(CpuException.SS, 0);
     }
     return pointer;

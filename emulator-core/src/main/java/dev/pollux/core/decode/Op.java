@@ -126,6 +126,8 @@ public enum Op {
   STAC,
   XGETBV,
   XSETBV,
+  RDPKRU,
+  WRPKRU,
   SWAPGS,
   RDTSCP,
   CLZERO,

@@ -29,6 +29,8 @@ final class TwoByteOpcodes {
       01 =E8     NP    SERIALIZE   -               SERIALIZE
       01 =D0     NP    XGETBV      -               fault XSAVE
       01 =D1     NP    XSETBV      -               priv end XSAVE
+      01 =EE     NP    RDPKRU      -               fault PKU
+      01 =EF     NP    WRPKRU      -               end fault PKU
       01 =F8           SWAPGS      -               o64 priv
       01 =F9           RDTSCP      -               fault RDTSCP
       01 =FC           CLZERO      @AXb            CLZERO

@@ -12,7 +12,7 @@ final class BranchNodes {
   private BranchNodes() {}
 
   static void checkCanonical(Interpreter cpu, long target) {
-    if (target << 16 >> 16 != target) {
+    if (target << 16 >> 16 != target && !cpu.state().isCanonical(target)) {
       throw cpu.fault(CpuException.GP, 0);
     }
   }

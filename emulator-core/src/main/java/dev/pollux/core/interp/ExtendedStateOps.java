@@ -3,6 +3,7 @@ package dev.pollux.core.interp;
 import dev.pollux.core.cpu.CpuException;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
 import dev.pollux.core.host.RawMemory;
@@ -10,8 +11,8 @@ import dev.pollux.core.mmu.Mmu;
 
 /**
  * FXSAVE, FXRSTOR and the XSAVE family (Intel SDM vol. 1, 10.5 and chapter 13): 512 bytes of x87
- * and SSE state, and for XSAVE a header of 64 bytes and the upper halves of the YMM registers at
- * 576.
+ * and SSE state, and for XSAVE a header of 64 bytes, the upper halves of the YMM registers at 576,
+ * and PKRU at 2688, or behind what comes before it in a compacted area.
  *
  * <p>As on AMD's processors the x87 component always counts as in use, and the pointers to the last
  * x87 instruction are saved as zero unless an exception is pending.
@@ -20,11 +21,13 @@ final class ExtendedStateOps {
   private static final int X87 = 1;
   private static final int SSE = 2;
   private static final int AVX = 4;
+  private static final int PKRU = CpuModel.XSAVE_PKRU;
 
   private static final int LEGACY_SIZE = 512;
   private static final int HEADER_SIZE = 64;
   private static final int AVX_OFFSET = 576;
   private static final int AVX_SIZE = 256;
+  private static final int PKRU_SIZE = 8;
 
   /** Bit 63 of XCOMP_BV: the area is compacted. */
   private static final long COMPACTED = Long.MIN_VALUE;
@@ -198,7 +201,10 @@ final class ExtendedStateOps {
 
   /** The components that are not in their initial state, as XGETBV with ECX = 1 tells them. */
   static int inUse(Interpreter cpu) {
-    return X87 | (halvesInUse(cpu, 0) ? SSE : 0) | (halvesInUse(cpu, 16) ? AVX : 0);
+    return X87
+        | (halvesInUse(cpu, 0) ? SSE : 0)
+        | (halvesInUse(cpu, 16) ? AVX : 0)
+        | (cpu.state().u32(CpuLayout.PKRU) != 0 ? PKRU : 0);
   }
 
   // ---- XSAVE, XSAVEOPT, XSAVEC, XRSTOR ----------------------------------------------------------
@@ -220,7 +226,7 @@ final class ExtendedStateOps {
 
   /** The components asked for in EDX:EAX that XCR0 enables. */
   private static int requested(Interpreter cpu) {
-    return cpu.gpr32(0) & (int) cpu.state().u64(CpuLayout.XCR0) & (X87 | SSE | AVX);
+    return cpu.gpr32(0) & (int) cpu.state().u64(CpuLayout.XCR0) & (X87 | SSE | AVX | PKRU);
   }
 
   private static void xsave(Interpreter cpu, Insn insn, boolean onlyInUse, boolean compact) {
@@ -234,6 +240,10 @@ final class ExtendedStateOps {
     int saved = onlyInUse ? inUse : requested;
     int size = (saved & AVX) != 0 ? AVX_OFFSET + AVX_SIZE : LEGACY_SIZE + HEADER_SIZE;
     cpu.mmu().probeWrite(linear, size);
+    long pkru = linear + pkruOffset(compact, requested);
+    if ((saved & PKRU) != 0) {
+      cpu.mmu().probeWrite(pkru, PKRU_SIZE);
+    }
     if ((saved & X87) != 0) {
       storeX87(cpu, linear, wide(insn));
     }
@@ -247,6 +257,9 @@ final class ExtendedStateOps {
     if ((saved & AVX) != 0) {
       storeUpperYmm(cpu, linear + AVX_OFFSET);
     }
+    if ((saved & PKRU) != 0) {
+      cpu.mmu().write64(pkru, cpu.state().u32(CpuLayout.PKRU) & 0xffff_ffffL);
+    }
     if (compact) {
       cpu.mmu().write64(linear + LEGACY_SIZE, inUse);
       cpu.mmu().write64(linear + LEGACY_SIZE + 8, COMPACTED | requested);
@@ -254,6 +267,16 @@ final class ExtendedStateOps {
       long old = cpu.mmu().read64(linear + LEGACY_SIZE);
       cpu.mmu().write64(linear + LEGACY_SIZE, old & ~(long) requested | inUse);
     }
+  }
+
+  /**
+   * Where an area has PKRU; a compacted one has room for the {@code components} it is laid out for.
+   */
+  private static int pkruOffset(boolean compact, long components) {
+    if (!compact) {
+      return CpuModel.XSAVE_PKRU_OFFSET;
+    }
+    return (components & AVX) != 0 ? AVX_OFFSET + AVX_SIZE : AVX_OFFSET;
   }
 
   private static void xrstor(Interpreter cpu, Insn insn) {
@@ -271,6 +294,10 @@ final class ExtendedStateOps {
     boolean hasAvx = (requested & present & AVX) != 0;
     if (hasAvx) {
       mmu.probeRead(linear + AVX_OFFSET, AVX_SIZE);
+    }
+    int pkru = 0;
+    if ((requested & present & PKRU) != 0) {
+      pkru = mmu.read32(linear + pkruOffset(compact, layout));
     }
     if ((requested & X87) != 0) {
       if ((present & X87) != 0) {
@@ -293,6 +320,11 @@ final class ExtendedStateOps {
       loadUpperYmm(cpu, linear + AVX_OFFSET);
     } else if ((requested & AVX) != 0) {
       clearHalves(cpu, 16);
+    }
+    if ((requested & PKRU) != 0) {
+      // Last: what follows from the area's own pages has been read.
+      cpu.state().setU32(CpuLayout.PKRU, pkru);
+      mmu.updateProtectionKeys();
     }
   }
 

@@ -398,14 +398,16 @@ public final class Interpreter implements ExecutionEngine {
 
   /**
    * True after an instruction that the single-step trap does not follow: one that has loaded SS,
-   * and one that has cleared TF on its way to a handler (Intel SDM vol. 3, 18.3.1.4).
+   * one that has cleared TF on its way to a handler (Intel SDM vol. 3, 18.3.1.4), and those that
+   * have seen to the trap themselves.
    */
   private boolean withoutSingleStep() {
     if (state.u32(CpuLayout.INTERRUPT_SHADOW) == CpuLayout.SHADOW_MOV_SS) {
       return true;
     }
     return switch (lastOp) {
-      case INT, INT3, INTO, INT1, SYSCALL -> (state.rflags() & TF) == 0;
+      case INT, INT3, INTO, INT1 -> (state.rflags() & TF) == 0;
+      case SYSCALL, SYSRET -> true;
       default -> false;
     };
   }

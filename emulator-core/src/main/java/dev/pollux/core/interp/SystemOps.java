@@ -200,7 +200,7 @@ final class SystemOps {
   }
 
   private static void requireCanonical(Interpreter cpu, long address) {
-    if (address << 16 >> 16 != address) {
+    if (!cpu.vcpu().model().isCanonical(address)) {
       throw cpu.fault(CpuException.GP, 0);
     }
   }
@@ -324,6 +324,8 @@ final class SystemOps {
     t.bindSystem(Op.CLTS, SystemOps::clts);
     t.bind(Op.XGETBV, SystemOps::xgetbv);
     t.bindSystem(Op.XSETBV, SystemOps::xsetbv);
+    t.bind(Op.RDPKRU, SystemOps::rdpkru);
+    t.bindSystem(Op.WRPKRU, SystemOps::wrpkru);
     t.bind(Op.RDMSR, SystemOps::rdmsr);
     t.bindSystem(Op.WRMSR, SystemOps::wrmsr);
     t.bindSystem(Op.INVLPG, SystemOps::invlpg);
@@ -422,6 +424,22 @@ final class SystemOps {
       throw cpu.fault(CpuException.GP, 0);
     }
     cpu.vcpu().controlRegisters().writeXcr0(edxEax(cpu));
+  }
+
+  private static void rdpkru(Interpreter cpu, Insn insn) {
+    requireCr4(cpu, ControlRegisters.CR4_PKE);
+    if (cpu.gpr32(RCX) != 0) {
+      throw cpu.fault(CpuException.GP, 0);
+    }
+    setEdxEax(cpu, cpu.state().u32(CpuLayout.PKRU) & 0xffff_ffffL);
+  }
+
+  private static void wrpkru(Interpreter cpu, Insn insn) {
+    requireCr4(cpu, ControlRegisters.CR4_PKE);
+    if ((cpu.gpr32(RCX) | cpu.gpr32(RDX)) != 0) {
+      throw cpu.fault(CpuException.GP, 0);
+    }
+    cpu.state().setU32(CpuLayout.PKRU, cpu.gpr32(RAX));
   }
 
   private static void rdmsr(Interpreter cpu, Insn insn) {

@@ -1,7 +1,9 @@
 package dev.pollux.core.mmu;
 
 import dev.pollux.core.bus.Region;
+import dev.pollux.core.cpu.ControlRegisters;
 import dev.pollux.core.cpu.CpuException;
+import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.Vcpu;
@@ -35,9 +37,6 @@ public final class Mmu implements AutoCloseable {
   /** For so many flushes of one page it is known which they were; a power of two. */
   public static final int RECENT_PAGES = 64;
 
-  /** Width of guest-physical addresses in bits. */
-  public static final int PHYSICAL_BITS = PageWalker.PHYSICAL_BITS;
-
   private static final int USER = TlbLayout.USER;
   private static final int SUPERVISOR = TlbLayout.KERNEL;
   private static final int SUPERVISOR_SMAP = TlbLayout.KERNEL_SMAP;
@@ -54,7 +53,17 @@ public final class Mmu implements AutoCloseable {
           | PageWalker.CR4_PGE
           | PageWalker.CR4_SMEP
           | PageWalker.CR4_SMAP
-          | 1L << 17;
+          | ControlRegisters.CR4_PCIDE
+          | ControlRegisters.CR4_LA57
+          | ControlRegisters.CR4_PKE
+          | ControlRegisters.CR4_PKS
+          | ControlRegisters.CR4_LAM_SUP;
+
+  /** Metadata of addresses with 57 and with 48 bits of their own, bit 63 with it. */
+  private static final int TAG_BITS_57 = 7;
+
+  private static final int TAG_BITS_48 = 16;
+
   private static final long PAGING_BITS_EFER = PageWalker.EFER_LMA | PageWalker.EFER_NXE;
 
   private final Vcpu vcpu;
@@ -84,6 +93,23 @@ public final class Mmu implements AutoCloseable {
   private boolean alignmentCheck;
   private boolean dataBreakpoints;
   private long addressMask = -1;
+  private int pkru;
+  private int pkrs;
+
+  /**
+   * By how many bits an address with bit 63 clear, and one with it set, is shifted left and right
+   * for its metadata to be gone; 0 where addresses carry none.
+   */
+  private int userTagBits;
+
+  private int supervisorTagBits;
+
+  /**
+   * Protection keys of user and of supervisor pages in the TLB: the lower bit of each key's two.
+   */
+  private int userKeysFilled;
+
+  private int supervisorKeysFilled;
 
   /**
    * Entries filled since the last flush, by their offset from {@link #tables}: flushing costs what
@@ -119,7 +145,9 @@ public final class Mmu implements AutoCloseable {
     this.vcpu = vcpu;
     this.state = vcpu.cpuState();
     this.memory = new PhysicalMemory(vcpu.machine().memory());
-    this.walker = new PageWalker(state, memory);
+    this.walker =
+        new PageWalker(
+            state, memory, vcpu.model().physicalAddressBits(), vcpu.model().has(CpuFeature.PSE36));
     this.tables = state.address() + CpuLayout.TLB;
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
       invalidateTable(tables + mode * TABLE_BYTES);
@@ -373,17 +401,31 @@ public final class Mmu implements AutoCloseable {
   }
 
   private void checkData(long linear, int size, int access) {
-    if (alignmentCheck && (linear & size - 1) != 0 && isCanonical(linear)) {
+    if (alignmentCheck && (linear & size - 1) != 0 && isCanonicalData(linear)) {
       throw vcpu.exception(CpuException.AC, 0);
     }
     if (dataBreakpoints) {
-      matchBreakpoints(linear, size, access);
+      matchBreakpoints(withoutTag(linear), size, access);
     }
   }
 
   /** False for an address that #GP comes from, before anything else is looked at. */
   private boolean isCanonical(long linear) {
-    return (efer & PageWalker.EFER_LMA) == 0 || linear << 16 >> 16 == linear;
+    return (efer & PageWalker.EFER_LMA) == 0 || state.isCanonical(linear);
+  }
+
+  /** True for an address that data can be at, its metadata aside. */
+  public boolean isCanonicalData(long linear) {
+    return isCanonical(withoutTag(linear));
+  }
+
+  /**
+   * The address of a data access without the metadata that linear-address masking takes out of it:
+   * the sign of the address proper goes up to bit 62, bit 63 stays (Intel SDM vol. 3, 4.4).
+   */
+  private long withoutTag(long linear) {
+    int bits = linear >= 0 ? userTagBits : supervisorTagBits;
+    return bits == 0 ? linear : linear << bits >> bits & Long.MAX_VALUE | linear & Long.MIN_VALUE;
   }
 
   private long readMode(long linear, int size, int inMode) {
@@ -495,21 +537,25 @@ public final class Mmu implements AutoCloseable {
    * {@link #foundOffset} set, or 0 with {@link #foundPhysical} set.
    */
   private long resolve(long linear, int access, int inMode) {
-    if (!isCanonical(linear)) {
+    long address = access == AccessType.EXECUTE ? linear : withoutTag(linear);
+    if (!isCanonical(address)) {
       nonCanonical = true;
       faultAddress = linear;
       throw vcpu.exception(CpuException.GP, 0);
     }
-    if (!walker.walk(linear, access, inMode == USER, inMode == SUPERVISOR, false)) {
+    if (!walker.walk(address, access, inMode == USER, inMode == SUPERVISOR, false)) {
       nonCanonical = false;
-      state.setU64(CpuLayout.CR2, linear);
+      state.setU64(CpuLayout.CR2, address);
       throw vcpu.exception(CpuException.PF, walker.errorCode);
     }
-    return reach(linear, inMode);
+    return reach(linear, address, inMode);
   }
 
-  /** The last part of {@link #resolve}: what the walk of the page tables has led to. */
-  private long reach(long linear, int inMode) {
+  /**
+   * The last part of {@link #resolve}: what the walk of the page tables for {@code walked} has led
+   * to, which is {@code linear} for code and {@code linear} without its metadata for data.
+   */
+  private long reach(long linear, long walked, int inMode) {
     long physical = walker.physical & addressMask;
     Region.RamRegion ram = memory.ram(physical);
     if (ram == null) {
@@ -520,22 +566,28 @@ public final class Mmu implements AutoCloseable {
     foundOffset = memory.lastOffset();
     long host = found.hostAddress() + foundOffset;
     if (memory.lastPageWhole()) {
-      fill(linear, host, inMode);
+      fill(linear, walked, host, inMode);
     }
     return host;
   }
 
-  private void fill(long linear, long host, int inMode) {
+  private void fill(long linear, long walked, long host, int inMode) {
     boolean asUser = inMode == USER;
-    boolean readable = asUser ? walker.user : !(inMode == SUPERVISOR_SMAP && walker.user);
+    boolean readable =
+        walked == withoutTag(linear)
+            && walker.keyAllowsRead()
+            && (asUser ? walker.user : !(inMode == SUPERVISOR_SMAP && walker.user));
     boolean writable =
         readable
             && walker.dirty
+            && walker.keyAllowsWrite()
             && (walker.writable || !asUser && !walker.writeProtect())
             && !found.readOnly()
             && found.allowDirectWrites(foundOffset >> RamBlock.PAGE_BITS);
     boolean executable =
-        walker.executable && (asUser ? walker.user : !(walker.smep() && walker.user));
+        walker.executable
+            && walked == linear
+            && (asUser ? walker.user : !(walker.smep() && walker.user));
     long page = linear & PAGE_MASK;
     int offset = (int) (inMode * TABLE_BYTES + index(linear));
     remember(offset, walker.global);
@@ -550,12 +602,17 @@ public final class Mmu implements AutoCloseable {
     RawMemory.putLong(entry + TlbLayout.EXEC_TAG, executable ? page : invalid);
     RawMemory.putLong(entry + TlbLayout.HOST_PAGE, host & PAGE_MASK);
     if (walker.pageBits > RamBlock.PAGE_BITS) {
-      note(large2m, linear >>> 21);
+      note(large2m, walked >>> 21);
       if (walker.pageBits > 22) {
-        note(large1g, linear >>> 30);
+        note(large1g, walked >>> 30);
       } else if (walker.pageBits == 22) {
-        note(large2m, linear >>> 21 ^ 1);
+        note(large2m, walked >>> 21 ^ 1);
       }
+    }
+    if (walker.key >= 0) {
+      int bit = 1 << walker.key * 2;
+      userKeysFilled |= walker.user ? bit : 0;
+      supervisorKeysFilled |= walker.user ? 0 : bit;
     }
   }
 
@@ -652,7 +709,7 @@ public final class Mmu implements AutoCloseable {
         || !walker.walk(linear, AccessType.EXECUTE, mode == USER, mode == SUPERVISOR, false)) {
       return -1;
     }
-    host = reach(linear, mode);
+    host = reach(linear, linear, mode);
     return host == 0 ? -1 : host;
   }
 
@@ -736,6 +793,8 @@ public final class Mmu implements AutoCloseable {
     if (state.cr3() != cr3) {
       flushNonGlobal();
     }
+    updateTags();
+    updateProtectionKeys();
     boolean user = (state.segAttr(CpuLayout.SS) >> 5 & 3) == 3;
     boolean ac = (state.rflags() & RFLAGS_AC) != 0;
     mode = user ? USER : walker.smap() && !ac ? SUPERVISOR_SMAP : SUPERVISOR;
@@ -743,6 +802,53 @@ public final class Mmu implements AutoCloseable {
     dataBreakpoints = hasDataBreakpoints(state.u64(CpuLayout.DR + 7 * 8));
     codeTlb = tables + mode * TABLE_BYTES;
     tlb = alignmentCheck || dataBreakpoints ? slowTable() : codeTlb;
+  }
+
+  /** Which bits of data addresses are metadata: linear-address masking. */
+  private void updateTags() {
+    userTagBits =
+        (cr3 & ControlRegisters.CR3_LAM_U57) != 0
+            ? TAG_BITS_57
+            : (cr3 & ControlRegisters.CR3_LAM_U48) != 0 ? TAG_BITS_48 : 0;
+    boolean fiveLevels = (cr4 & ControlRegisters.CR4_LA57) != 0;
+    supervisorTagBits =
+        (cr4 & ControlRegisters.CR4_LAM_SUP) == 0 ? 0 : fiveLevels ? TAG_BITS_57 : TAG_BITS_48;
+  }
+
+  /**
+   * Takes over PKRU and IA32_PKRS from the state block; drops translations for data where a key of
+   * theirs has other rights now. vCPU thread.
+   */
+  public void updateProtectionKeys() {
+    int newPkru = state.u32(CpuLayout.PKRU);
+    int newPkrs = state.u32(CpuLayout.PKRS);
+    if (newPkru == pkru && newPkrs == pkrs) {
+      return;
+    }
+    int changed =
+        changedKeys(pkru, newPkru) & userKeysFilled
+            | changedKeys(pkrs, newPkrs) & supervisorKeysFilled;
+    pkru = newPkru;
+    pkrs = newPkrs;
+    if (changed != 0) {
+      dropData(filled, filledCount);
+      dropData(filledGlobal, filledGlobalCount);
+    }
+  }
+
+  /** The lower bit of each key's two where either has changed. */
+  private static int changedKeys(int old, int now) {
+    int bits = old ^ now;
+    return (bits | bits >>> 1) & 0x5555_5555;
+  }
+
+  private void dropData(int[] offsets, int count) {
+    for (int i = 0; i < count; i++) {
+      long entry = tables + offsets[i];
+      long invalid = invalidTag(entry);
+      RawMemory.putLong(entry, invalid);
+      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalid);
+    }
   }
 
   /** The current {@link TlbLayout} mode. */
@@ -821,6 +927,8 @@ public final class Mmu implements AutoCloseable {
     addressMask = state.u32(CpuLayout.A20) != 0 ? -1L : ~(1L << 20);
     clear(filledGlobal, filledGlobalCount);
     filledGlobalCount = 0;
+    userKeysFilled = 0;
+    supervisorKeysFilled = 0;
     Arrays.fill(large2m, 0);
     Arrays.fill(large1g, 0);
     Arrays.fill(writablePages, 0);

@@ -112,7 +112,9 @@ class ControlRegistersTest {
           new int[] {
             0xc000_0082, 0xc000_0083, 0xc000_0100, 0xc000_0101, 0xc000_0102, 0x175, 0x176
           }) {
-        assertFault(GP, 0, () -> m.write(msr, 0x8000_0000_0000L));
+        assertFault(GP, 0, () -> m.write(msr, 1L << 56));
+        // What the processor can do counts, not the paging mode.
+        m.write(msr, 0x8000_0000_0000L);
         m.write(msr, 0xffff_8000_0000_1234L);
         assertEquals(0xffff_8000_0000_1234L, m.read(msr));
       }
@@ -132,6 +134,71 @@ class ControlRegistersTest {
       assertFault(GP, 0, () -> m.write(0x400, 1));
       m.write(0x400, -1);
       assertEquals(-1, m.read(0x400));
+    }
+  }
+
+  @Test
+  void addressesOfProcessorsWithFourLevels() {
+    try (SystemFixture f = longMode("max,-la57")) {
+      ModelSpecificRegisters m = f.vcpu.msrs();
+      for (int msr : new int[] {0xc000_0082, 0xc000_0100, 0xc000_0102, 0x175}) {
+        assertFault(GP, 0, () -> m.write(msr, 0x8000_0000_0000L));
+      }
+      assertFault(GP, 0, () -> f.vcpu.controlRegisters().writeCr4(f.s.cr4() | 1 << 12));
+    }
+  }
+
+  @Test
+  void levelsOfPagingStayInLongMode() {
+    try (SystemFixture f = longMode()) {
+      ControlRegisters c = f.vcpu.controlRegisters();
+      assertFault(GP, 0, () -> c.writeCr4(f.s.cr4() | ControlRegisters.CR4_LA57));
+      assertFault(GP, 0, () -> c.writeCr3(1L << 60));
+      long tagged = f.s.cr3() | ControlRegisters.CR3_LAM_U48 | ControlRegisters.CR3_LAM_U57;
+      c.writeCr3(tagged);
+      assertEquals(tagged, f.s.cr3());
+    }
+    try (SystemFixture f = longMode("max,-lam")) {
+      ControlRegisters c = f.vcpu.controlRegisters();
+      assertFault(GP, 0, () -> c.writeCr3(f.s.cr3() | ControlRegisters.CR3_LAM_U57));
+      assertFault(GP, 0, () -> c.writeCr4(f.s.cr4() | ControlRegisters.CR4_LAM_SUP));
+    }
+  }
+
+  @Test
+  void protectionKeyRegisters() {
+    final int pkrs = 0x6e1;
+    try (SystemFixture f = longMode()) {
+      ModelSpecificRegisters m = f.vcpu.msrs();
+      m.write(pkrs, 0x8765_4321L);
+      assertEquals(0x8765_4321L, m.read(pkrs));
+      assertFault(GP, 0, () -> m.write(pkrs, 1L << 32));
+    }
+    try (SystemFixture f = longMode("max,-pks,-pku")) {
+      assertFault(GP, 0, () -> f.vcpu.msrs().read(pkrs));
+      ControlRegisters c = f.vcpu.controlRegisters();
+      assertFault(GP, 0, () -> c.writeCr4(f.s.cr4() | ControlRegisters.CR4_PKE));
+      assertFault(GP, 0, () -> c.writeCr4(f.s.cr4() | ControlRegisters.CR4_PKS));
+      assertFault(GP, 0, () -> c.writeXcr0(0x207));
+    }
+  }
+
+  @Test
+  void miscEnableReadsAsWritten() {
+    final int miscEnable = 0x1a0;
+    try (SystemFixture f = longMode("max,vendor=GenuineIntel")) {
+      ModelSpecificRegisters m = f.vcpu.msrs();
+      long initial = m.read(miscEnable);
+      for (int bit : new int[] {0, 3, 16, 18, 20, 22, 23, 34, 38}) {
+        m.write(miscEnable, initial ^ 1L << bit);
+        assertEquals(initial ^ 1L << bit, m.read(miscEnable), "bit " + bit);
+      }
+      m.write(miscEnable, -1);
+      assertEquals(0x1800, m.read(miscEnable) & 0x1880, "what the processor has stays");
+      assertEquals(0, m.read(miscEnable) & 1L << 63);
+      assertFault(GP, 0, () -> m.write(0xc000_0080, f.s.efer() | ControlRegisters.EFER_NXE));
+      m.write(miscEnable, initial);
+      m.write(0xc000_0080, f.s.efer() | ControlRegisters.EFER_NXE);
     }
   }
 

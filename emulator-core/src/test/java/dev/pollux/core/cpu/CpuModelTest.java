@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuModel.Leaf;
+import dev.pollux.core.host.HostCpu;
 import java.io.IOException;
 import java.util.EnumSet;
 import java.util.List;
@@ -56,17 +58,61 @@ class CpuModelTest {
 
   @Test
   void sizesFollowXcr0AndOsxsaveFollowsCr4() {
-    CpuModel m = new CpuModel("max");
+    CpuModel m = new CpuModel("max,-pku");
     assertEquals(new Leaf(7, 576, 832, 0), leaf(m, 0xd, 0));
-    assertEquals(new Leaf(3, 576, 576, 0), leaf(new CpuModel("max,-avx"), 0xd, 0));
+    assertEquals(new Leaf(3, 576, 576, 0), leaf(new CpuModel("max,-avx,-pku"), 0xd, 0));
+    assertEquals(new Leaf(0x207, 576, 2696, 0), leaf(new CpuModel("max"), 0xd, 0));
+    assertEquals(new Leaf(8, 2688, 0, 0), leaf(new CpuModel("max"), 0xd, 9));
+    assertEquals(Leaf.ZERO, leaf(m, 0xd, 9));
     assertEquals(new Leaf(256, 576, 0, 0), leaf(m, 0xd, 2));
     s.setU64(CpuLayout.XCR0, 7);
     assertEquals(new Leaf(7, 832, 832, 0), leaf(m, 0xd, 0));
     assertEquals(new Leaf(7, 832, 0, 0), leaf(m, 0xd, 1));
+    s.setU64(CpuLayout.XCR0, 0x207);
+    assertEquals(840, leaf(new CpuModel("max"), 0xd, 1).ebx(), "compacted");
+    s.setU64(CpuLayout.XCR0, 0x203);
+    assertEquals(584, leaf(new CpuModel("max"), 0xd, 1).ebx());
+    assertEquals(2696, leaf(new CpuModel("max,-xsavec"), 0xd, 1).ebx());
     assertEquals(0, leaf(m, 1, 0).ecx() & 1 << 27);
     s.setU64(CpuLayout.CR4, ControlRegisters.CR4_OSXSAVE);
     assertEquals(1 << 27, leaf(m, 1, 0).ecx() & 1 << 27);
     assertEquals(0, m.cpuid(1, 0, s, 0, false).edx() & 1 << 9);
+  }
+
+  @Test
+  void widthsOfAddresses() {
+    assertEquals(57 << 8 | 40, leaf(new CpuModel("max"), 0x8000_0008, 0).eax());
+    assertEquals(48 << 8 | 52, leaf(new CpuModel("max,-la57,phys-bits=52"), 0x8000_0008, 0).eax());
+    assertEquals(40, new CpuModel("max,phys-bits=0").physicalAddressBits());
+    assertEquals(36, new CpuModel("max,-lm").physicalAddressBits());
+    assertEquals(32, new CpuModel("max,-lm,-pae,-pse36").physicalAddressBits());
+  }
+
+  @Test
+  void hostsWidthOfAddresses() throws IOException {
+    assumeTrue(HostCpu.isX86(), "the host's processor is not x86-64");
+    int host = HostCpu.get().cpuid(0x8000_0008, 0).eax() & 0xff;
+    assertEquals(host, new CpuModel("max,host-phys-bits").physicalAddressBits());
+    assertEquals(host, new CpuModel("max,phys-bits=33,host-phys-bits=on").physicalAddressBits());
+    assertEquals(33, new CpuModel("max,phys-bits=33,host-phys-bits=off").physicalAddressBits());
+    assertEquals(
+        34, new CpuModel("max,host-phys-bits,host-phys-bits-limit=34").physicalAddressBits());
+  }
+
+  @Test
+  void protectionKeysShowInCpuid() {
+    CpuModel m = new CpuModel("max");
+    assertEquals(CpuFeature.PKU.mask(), leaf(m, 7, 0).ecx() & 0x18);
+    s.setU64(CpuLayout.CR4, ControlRegisters.CR4_PKE);
+    assertEquals(0x18, leaf(m, 7, 0).ecx() & 0x18);
+  }
+
+  @Test
+  void executeDisableGoesWithMiscEnableOnIntel() {
+    s.setU64(CpuLayout.MISC_ENABLE, 1L << 34);
+    CpuModel intel = new CpuModel("max,vendor=GenuineIntel");
+    assertEquals(0, leaf(intel, 0x8000_0001, 0).edx() & 1 << 20);
+    assertEquals(1 << 20, leaf(new CpuModel("max"), 0x8000_0001, 0).edx() & 1 << 20);
   }
 
   @Test
@@ -219,6 +265,9 @@ class CpuModelTest {
         "max,-popcn | did you mean \"popcnt\"",
         "max,famly=6 | did you mean \"family\"",
         "max,family=x | 'family' takes a number from 0 to 270, not 'x'",
+        "max,phys-bits=53 | 'phys-bits' takes a number from 32 to 52, not '53'",
+        "max,phys-bits=31 | 'phys-bits' takes a number from 32 to 52",
+        "max,-lm,phys-bits=40 | 'phys-bits' is for models with 64-bit mode",
         "max,stepping=16 | 'stepping' takes a number from 0 to 15",
         "max,vendor=AMD | 'vendor' takes 12 ASCII characters",
         "max,sse3=maybe | takes 'on' or 'off', not 'maybe'",

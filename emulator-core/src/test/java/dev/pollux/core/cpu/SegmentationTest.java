@@ -137,7 +137,7 @@ class SegmentationTest {
       f.write(GDT + 0xf0, 8, 0xffff_8000L);
       f.vcpu.segmentation().loadLdt(0xe8);
       assertEquals(0xffff_8000_0000_0000L, f.s.segBase(CpuLayout.LDTR));
-      f.write(GDT + 0xf0, 8, 0x80_0000L);
+      f.write(GDT + 0xf0, 8, 0x8000_0000L);
       assertFault(GP, 0xe8, () -> f.vcpu.segmentation().loadLdt(0xe8));
       f.write(GDT + 0xf0, 8, 0x1f00_0000_0000L);
       assertFault(GP, 0xe8, () -> f.vcpu.segmentation().loadLdt(0xe8));

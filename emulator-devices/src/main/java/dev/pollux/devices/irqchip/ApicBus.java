@@ -185,27 +185,30 @@ public final class ApicBus {
       this.base = base;
     }
 
-    /** The APIC whose registers the running vCPU sees here, or null. */
+    /** The APIC of the running vCPU if its page is here, or null. */
     private LocalApic local(long offset) {
-      if (offset < 0x1000
-          && Vcpu.current() != null
-          && Vcpu.current().interruptController() instanceof LocalApic apic) {
-        return apic.hasMmio() && apic.mmioAddress() == base ? apic : null;
-      }
-      return null;
+      return offset < 0x1000
+              && Vcpu.current() != null
+              && Vcpu.current().interruptController() instanceof LocalApic apic
+              && apic.mmioAddress() == base
+          ? apic
+          : null;
     }
 
     @Override
     public long read(long offset, int size) {
       LocalApic apic = local(offset);
-      return apic == null ? 0xffff_ffffL : apic.readMmio((int) offset);
+      return apic == null || !apic.hasMmio() ? 0xffff_ffffL : apic.readMmio((int) offset);
     }
 
     @Override
     public void write(long offset, int size, long value) {
       LocalApic apic = local(offset);
       if (apic != null) {
-        apic.writeMmio((int) offset, (int) value);
+        // Switched off or in x2APIC mode, the page is nobody's (Intel SDM vol. 3, 12.12.2).
+        if (apic.hasMmio()) {
+          apic.writeMmio((int) offset, (int) value);
+        }
       } else if (base == ADDRESS) {
         send(new MsiMessage(base + offset, (int) value));
       }

@@ -84,7 +84,7 @@ public final class LocalApic implements Device, InterruptController {
   public static final DeviceType<SystemBus> TYPE = DeviceType.part(SystemBus.KIND, "apic");
 
   private static final StateDescriptor<LocalApic> STATE =
-      StateDescriptor.of(LocalApic.class, "apic", 1)
+      StateDescriptor.of(LocalApic.class, "apic", 2)
           .u64("apic-base", a -> a.apicBase, (a, v) -> a.apicBase = v)
           .u8("tpr", a -> a.tpr, (a, v) -> a.tpr = v)
           .u32("ldr", a -> a.ldr, (a, v) -> a.ldr = v)
@@ -104,6 +104,8 @@ public final class LocalApic implements Device, InterruptController {
           .u64("tsc-deadline", a -> a.tscDeadline, (a, v) -> a.tscDeadline = v)
           .timer("timer", a -> a.timer)
           .bool("lint0", a -> a.lint0, (a, v) -> a.lint0 = v)
+          .since(2)
+          .bool("count-ended", a -> a.countEnded, (a, v) -> a.countEnded = v)
           .afterLoad(LocalApic::afterLoad);
 
   private final ApicBus bus;
@@ -145,6 +147,9 @@ public final class LocalApic implements Device, InterruptController {
   private long nextTick;
 
   private long tscDeadline;
+
+  /** A count that ended in one-shot mode: it stays at 0 until it is written, whatever the mode. */
+  private boolean countEnded;
 
   /** Present level of the INTR line from the PIC. */
   private boolean lint0;
@@ -212,6 +217,7 @@ public final class LocalApic implements Device, InterruptController {
     countStart = 0;
     nextTick = 0;
     tscDeadline = 0;
+    countEnded = false;
     timer.cancel();
     if (inX2apicMode()) {
       ldr = x2apicLogicalId();
@@ -569,6 +575,7 @@ public final class LocalApic implements Device, InterruptController {
   public long tscDeadline() {
     lock.lock();
     try {
+      expireIfDue();
       return tscDeadline;
     } finally {
       lock.unlock();
@@ -580,8 +587,9 @@ public final class LocalApic implements Device, InterruptController {
     lock.lock();
     try {
       if (timerMode() == TIMER_TSC_DEADLINE) {
+        expireIfDue();
         tscDeadline = value;
-        armTimer();
+        armTimer(now());
       }
     } finally {
       lock.unlock();
@@ -674,39 +682,42 @@ public final class LocalApic implements Device, InterruptController {
       case ICR_HIGH -> icr = icr & 0xffff_ffffL | (value & 0xff00_0000L) << 32;
       case INITIAL_COUNT -> {
         if (timerMode() != TIMER_TSC_DEADLINE) {
+          expireIfDue();
           initialCount = value;
+          countEnded = false;
           countStart = now();
-          timer.set(countStart + countPeriod());
-          armTimer();
+          armTimer(countStart);
         }
       }
       case DIVIDE -> {
+        expireIfDue();
         int remaining = currentCount();
         divide = value & 0xb;
-        // The count goes on from where it is at the new pace.
-        countStart =
-            now()
-                - (Integer.toUnsignedLong(initialCount) - Integer.toUnsignedLong(remaining)
-                    << divideShift());
-        armTimer();
+        countOnFrom(remaining);
+        armTimer(now());
       }
       default -> {}
     }
   }
 
   private void writeSvr(int value) {
+    expireIfDue();
     svr = value;
     if (!softwareEnabled()) {
       for (int i = 0; i < LVT_COUNT; i++) {
         lvt[i] |= LVT_MASKED;
       }
     }
-    armTimer();
+    armTimer(now());
     update();
   }
 
   private void writeLvt(int index, int value) {
+    if (index == LVT_TIMER) {
+      expireIfDue();
+    }
     int oldMode = timerMode();
+    int remaining = currentCount();
     lvt[index] =
         value & LVT_WRITABLE[index]
             | lvt[index] & LVT_READ_ONLY
@@ -715,8 +726,11 @@ public final class LocalApic implements Device, InterruptController {
       if (oldMode == TIMER_TSC_DEADLINE != (timerMode() == TIMER_TSC_DEADLINE)) {
         initialCount = 0;
         tscDeadline = 0;
+      } else if (oldMode != timerMode()) {
+        countEnded = remaining == 0;
+        countOnFrom(remaining);
       }
-      armTimer();
+      armTimer(now());
     } else if (index == LVT_LINT0 && (lvt[index] & LVT_LEVEL) == 0) {
       lvt[index] &= ~LVT_REMOTE_IRR;
     }
@@ -780,7 +794,7 @@ public final class LocalApic implements Device, InterruptController {
 
   private int currentCount() {
     long initial = Integer.toUnsignedLong(initialCount);
-    if (initial == 0 || timerMode() == TIMER_TSC_DEADLINE) {
+    if (initial == 0 || countEnded || timerMode() == TIMER_TSC_DEADLINE) {
       return 0;
     }
     long elapsed = now() - countStart >> divideShift();
@@ -790,34 +804,53 @@ public final class LocalApic implements Device, InterruptController {
     return elapsed < 0 || elapsed >= initial ? 0 : (int) (initial - elapsed);
   }
 
-  /** Arms the host's timer for the next expiry that software would see. */
-  private void armTimer() {
-    long period = countPeriod();
-    // A count that has ended need not have been noticed yet: a short one, or the host is late.
-    boolean counting = timer.isArmed() && timer.deadline() == countStart + period;
+  /** The count goes on from {@code remaining} at the present pace. */
+  private void countOnFrom(int remaining) {
+    long counted = Integer.toUnsignedLong(initialCount) - Integer.toUnsignedLong(remaining);
+    countStart = now() - (counted << divideShift());
+  }
+
+  /**
+   * Lets an expiry come before what software does next to the timer: the event loop may be late.
+   */
+  private void expireIfDue() {
+    if (timer.isArmed() && timer.deadline() <= now()) {
+      timer.cancel();
+      timerExpired();
+    }
+  }
+
+  /** Arms the host's timer for the next expiry that software would see after {@code now}. */
+  private void armTimer(long now) {
     timer.set(GuestTimer.NEVER);
-    if ((lvt[LVT_TIMER] & LVT_MASKED) != 0) {
-      return;
-    }
-    long now = now();
     if (timerMode() == TIMER_TSC_DEADLINE) {
-      if (tscDeadline != 0) {
-        // The latest representable time stands for deadlines that the clock never reaches.
-        long deadline = vcpu.virtualTimeOfTsc(tscDeadline);
-        boolean past = Long.compareUnsigned(vcpu.tsc(), tscDeadline) >= 0;
-        timer.set(past ? now : deadline < now ? Long.MAX_VALUE : deadline);
-      }
+      armDeadline(now);
       return;
     }
-    if (period == 0) {
+    long period = countPeriod();
+    if ((lvt[LVT_TIMER] & LVT_MASKED) != 0 || period == 0 || countEnded) {
       return;
     }
     if (timerMode() == TIMER_PERIODIC) {
       nextTick = now + period - Math.floorMod(now - countStart, period);
       timer.set(TickPacer.deadline(nextTick, period, now));
-    } else if (counting || now - countStart >= 0 && now - countStart < period) {
+    } else if (now - countStart >= 0 && now - countStart < period) {
       timer.set(countStart + period);
     }
+  }
+
+  /** A deadline disarms itself, masked or not; one that is past does so at once. */
+  private void armDeadline(long now) {
+    if (tscDeadline == 0) {
+      return;
+    }
+    if (Long.compareUnsigned(vcpu.tsc(), tscDeadline) >= 0) {
+      timerExpired();
+      return;
+    }
+    // The latest representable time stands for deadlines that the clock never reaches.
+    long deadline = vcpu.virtualTimeOfTsc(tscDeadline);
+    timer.set(deadline < now ? Long.MAX_VALUE : deadline);
   }
 
   private void timerExpired() {
@@ -837,10 +870,10 @@ public final class LocalApic implements Device, InterruptController {
     if (expired && (lvt[LVT_TIMER] & LVT_MASKED) == 0) {
       acceptFixed(lvt[LVT_TIMER] & 0xff, false);
     }
-    if (timerMode() == TIMER_PERIODIC) {
-      armNextPeriod();
-    } else {
-      armTimer();
+    switch (timerMode()) {
+      case TIMER_PERIODIC -> armNextPeriod();
+      case TIMER_TSC_DEADLINE -> armTimer(now());
+      default -> countEnded = true;
     }
   }
 

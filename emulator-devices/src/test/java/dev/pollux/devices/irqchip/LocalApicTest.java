@@ -90,6 +90,9 @@ class LocalApicTest extends DeviceContractTest {
   private static final int LVT_TIMER = 0x320;
   private static final int LVT_LINT0 = 0x350;
   private static final int LVT_ERROR = 0x370;
+  private static final int INITIAL_COUNT = 0x380;
+  private static final int CURRENT_COUNT = 0x390;
+  private static final int DIVIDE = 0x3e0;
 
   private Machine smp;
   private ApicBus bus;
@@ -319,9 +322,101 @@ class LocalApicTest extends DeviceContractTest {
     assertEquals(0xec, apic.acknowledge());
     assertEquals(0, apic.tscDeadline());
     apic.writeMmio(EOI, 0);
-    apic.setTscDeadline(5); // long past
-    smp.clocks().step(1000);
+    apic.setTscDeadline(5); // long past: at once
+    assertTrue(pending(0, Interrupts.HARD));
+    assertEquals(0, apic.tscDeadline());
     assertEquals(0xec, apic.acknowledge());
+  }
+
+  @Test
+  void deadlineThatComesWhileMaskedIsGone() throws IOException {
+    start(1);
+    LocalApic apic = apics.getFirst();
+    apic.writeMmio(LVT_TIMER, 0x500ec);
+    apic.setTscDeadline(smp.vcpus().getFirst().tsc() + 1_000_000);
+    smp.clocks().step(2_000_000);
+    assertEquals(0, apic.tscDeadline());
+    apic.setTscDeadline(5);
+    assertEquals(0, apic.tscDeadline());
+    apic.writeMmio(LVT_TIMER, 0x400ec);
+    smp.clocks().step(1_000_000);
+    assertEquals(-1, apic.acknowledge());
+  }
+
+  @Test
+  void deadlineMovesWithTheCounter() throws IOException {
+    start(1);
+    LocalApic apic = apics.getFirst();
+    apic.writeMmio(LVT_TIMER, 0x400ec);
+    apic.setTscDeadline(smp.vcpus().getFirst().tsc() + 1_000_000);
+    smp.vcpus().getFirst().msrs().write(0x10, 1L << 40); // IA32_TIME_STAMP_COUNTER
+    assertEquals(0xec, apic.acknowledge(), "the counter has passed it");
+  }
+
+  /** A count that has come to 0 stays there in every mode, until it is written. */
+  @Test
+  void endedCountStaysAtZero() throws IOException {
+    for (boolean masked : new boolean[] {false, true}) {
+      start(1);
+      LocalApic apic = apics.getFirst();
+      int mask = masked ? 0x10000 : 0;
+      apic.writeMmio(DIVIDE, 0xb); // by 1
+      apic.writeMmio(LVT_TIMER, mask | 0xec);
+      apic.writeMmio(INITIAL_COUNT, 1_000_000);
+      smp.clocks().step(1_500_000);
+      assertEquals(masked ? -1 : 0xec, apic.acknowledge());
+      apic.writeMmio(EOI, 0);
+      apic.writeMmio(LVT_TIMER, 0x200ec);
+      assertEquals(0, apic.readMmio(CURRENT_COUNT));
+      apic.writeMmio(DIVIDE, 0);
+      smp.clocks().step(5_000_000);
+      assertEquals(0, apic.readMmio(CURRENT_COUNT));
+      assertEquals(-1, apic.acknowledge());
+      assertEquals(1_000_000, apic.readMmio(INITIAL_COUNT));
+      apic.writeMmio(DIVIDE, 0xb);
+      apic.writeMmio(INITIAL_COUNT, 1_000_000);
+      smp.clocks().step(1_000_000);
+      assertEquals(0xec, apic.acknowledge());
+      stop();
+      apics.clear();
+      smp = null;
+    }
+  }
+
+  /** A periodic count that becomes a one-shot one ends with the period that it is in. */
+  @Test
+  void periodicCountEndsOnceAsOneShot() throws IOException {
+    start(1);
+    LocalApic apic = apics.getFirst();
+    apic.writeMmio(DIVIDE, 0xb); // by 1
+    apic.writeMmio(LVT_TIMER, 0x200ec);
+    apic.writeMmio(INITIAL_COUNT, 1_000_000);
+    smp.clocks().step(2_400_000);
+    assertEquals(0xec, apic.acknowledge());
+    apic.writeMmio(EOI, 0);
+    apic.writeMmio(LVT_TIMER, 0xec);
+    assertEquals(600_000, (int) apic.readMmio(CURRENT_COUNT), 50_000);
+    smp.clocks().step(700_000);
+    assertEquals(0xec, apic.acknowledge());
+    apic.writeMmio(EOI, 0);
+    assertEquals(0, apic.readMmio(CURRENT_COUNT));
+    smp.clocks().step(3_000_000);
+    assertEquals(-1, apic.acknowledge());
+  }
+
+  /** An expiry that the event loop is late for comes before what software does next. */
+  @Test
+  void lateExpiryIsNotLostByAChangeOfMode() throws IOException {
+    start(1);
+    LocalApic apic = apics.getFirst();
+    apic.writeMmio(DIVIDE, 0xb); // by 1
+    apic.writeMmio(LVT_TIMER, 0xec);
+    smp.clocks().setRunning(true);
+    apic.writeMmio(INITIAL_COUNT, 1);
+    apic.writeMmio(LVT_TIMER, 0x200ed);
+    smp.clocks().setRunning(false);
+    assertEquals(0xec, apic.acknowledge());
+    assertEquals(0, apic.readMmio(CURRENT_COUNT));
   }
 
   @Test

@@ -19,6 +19,7 @@ final class PageTables {
   private static final long PG = 1L << 31;
   private static final long PSE = 1 << 4;
   private static final long PAE = 1 << 5;
+  private static final long LA57 = 1 << 12;
   private static final long LMA = 1 << 10;
   private static final long ADDRESS = 0x000f_ffff_ffff_f000L;
 
@@ -110,7 +111,7 @@ final class PageTables {
       return;
     }
     if ((s.efer() & LMA) != 0) {
-      table(s.cr3() & ADDRESS, 39, 0, USER | WRITABLE, visitor);
+      table(s.cr3() & ADDRESS, fiveLevels() ? 48 : 39, 0, USER | WRITABLE, visitor);
     } else if ((s.cr4() & PAE) != 0) {
       pointers(s.cr3() & 0xffff_ffe0L, visitor);
     } else {
@@ -121,14 +122,18 @@ final class PageTables {
     }
   }
 
+  private boolean fiveLevels() {
+    return (s.cr4() & LA57) != 0;
+  }
+
   private boolean tooMany() {
     cut |= ++tables > MAX_TABLES;
     return cut;
   }
 
   /**
-   * Four-level and PAE tables: 512 entries of 8 bytes; {@code shift} is log2 of what one entry
-   * spans.
+   * Five-level, four-level and PAE tables: 512 entries of 8 bytes; {@code shift} is log2 of what
+   * one entry spans.
    */
   private void table(long base, int shift, long linear, long permissions, Visitor visitor) {
     if (tooMany()) {
@@ -140,8 +145,8 @@ final class PageTables {
         continue;
       }
       long at = linear | (long) i << shift;
-      if (shift == 39 && i >= 256) {
-        at |= 0xffff_0000_0000_0000L;
+      if (shift == (fiveLevels() ? 48 : 39)) {
+        at = at << 55 - shift >> 55 - shift;
       }
       long allowed = permissions & entry;
       if (shift == 12 || (entry & LARGE) != 0 && shift < 39) {

@@ -40,8 +40,6 @@ class BareMetalTest {
 
   private static final List<String> MACHINE =
       List.of(
-          "-cpu",
-          "max",
           "-m",
           "64",
           "-display",
@@ -51,10 +49,23 @@ class BareMetalTest {
           "-device",
           "isa-debug-exit,iobase=0xf4,iosize=4");
 
-  /** A program by name, and how many processors it is for. */
-  record Guest(String name, Supplier<Program> program, int cpus) {
+  /**
+   * A program by name, how many processors it is for, and their model.
+   *
+   * @param onQemu QEMU has what the program is about, and does it as the manuals say
+   */
+  record Guest(String name, Supplier<Program> program, int cpus, String model, boolean onQemu) {
     Guest(String name, Supplier<Program> program) {
-      this(name, program, 1);
+      this(name, program, 1, "max", true);
+    }
+
+    Guest(String name, Supplier<Program> program, int cpus) {
+      this(name, program, cpus, "max", true);
+    }
+
+    /** One that only Pollux runs. */
+    static Guest notOnQemu(String name, Supplier<Program> program, String model) {
+      return new Guest(name, program, 1, model, false);
     }
 
     @Override
@@ -75,6 +86,15 @@ class BareMetalTest {
         new Guest("avx", AvxProgram::new),
         new Guest("page-edge", PageEdgeProgram::new),
         new Guest("chipset", ChipsetProgram::new),
+        // QEMU has had no x2APIC without an accelerator for long, and has no deadline.
+        Guest.notOnQemu("local-apic", LocalApicProgram::new, "max"),
+        new Guest("protection-keys", ProtectionKeyProgram::new),
+        new Guest("five-levels", FiveLevelProgram::new),
+        Guest.notOnQemu("address-masking", () -> new AddressMaskingProgram(false), "max"),
+        Guest.notOnQemu("address-masking-57", () -> new AddressMaskingProgram(true), "max"),
+        // QEMU's error code lacks the present bit for a reserved one.
+        Guest.notOnQemu("phys-bits-36", () -> new PhysicalWidthProgram(36), "max,phys-bits=36"),
+        Guest.notOnQemu("phys-bits-48", () -> new PhysicalWidthProgram(48), "max,phys-bits=48"),
         new Guest("smp", SmpProgram::new, 4));
   }
 
@@ -115,13 +135,17 @@ class BareMetalTest {
   }
 
   @ParameterizedTest
-  @MethodSource("guests")
+  @MethodSource("guestsOfQemu")
   void reportsTheSameOnQemu(Guest guest) throws IOException, InterruptedException {
     assumeTrue(hasQemu(), QEMU + " is not installed");
     byte[] image = guest.program().get().build(true);
     List<String> command = new ArrayList<>(List.of(QEMU, "-accel", "tcg"));
     String qemu = run(guest, command, image);
     assertEquals(qemu, runOnPollux(guest, image, "interp"));
+  }
+
+  static Stream<Guest> guestsOfQemu() {
+    return guests().filter(Guest::onQemu);
   }
 
   private static boolean hasQemu() {
@@ -144,6 +168,7 @@ class BareMetalTest {
     Path messages = Files.createTempFile(directory, "messages", ".txt");
     Files.write(kernel, image);
     command.addAll(MACHINE);
+    command.addAll(List.of("-cpu", guest.model()));
     command.addAll(List.of("-smp", Integer.toString(guest.cpus())));
     command.addAll(List.of("-debugcon", "file:" + console, "-kernel", kernel.toString()));
     Process process =

@@ -31,6 +31,39 @@ final class DebugProgram extends LongModeProgram {
     returnFromExceptions(false);
     notOnQemu(this::generalDetect);
     stepThroughKnownCode();
+    // QEMU delivers two.
+    notOnQemu(this::heldBackByMovSs);
+  }
+
+  /** MOV SS holds back its own data breakpoint, which comes together with the next exception. */
+  private void heldBackByMovSs() {
+    returnFromExceptions(true);
+    asm.mov(WORD, WATCHED, DATA);
+    asm.mov(DWORD, Gpr.RAX, PAGE + 0x40);
+    asm.mov(DebugReg.DR1, Gpr.RAX);
+    asm.mov(DWORD, Gpr.RAX, 0x00f0_0408);
+    asm.mov(DebugReg.DR7, Gpr.RAX);
+    attempt(
+        "watched MOV SS",
+        () -> {
+          asm.mov(Seg.SS, WATCHED);
+          asm.nop();
+        });
+    attempt(
+        "watched MOV SS and INT1",
+        () -> {
+          asm.mov(Seg.SS, WATCHED);
+          asm.op(NullaryOp.INT1);
+        });
+    attempt(
+        "watched MOV SS and INT3",
+        () -> {
+          asm.mov(Seg.SS, WATCHED);
+          asm.op(NullaryOp.INT3);
+        });
+    asm.mov(DWORD, Gpr.RAX, 0x400);
+    asm.mov(DebugReg.DR7, Gpr.RAX);
+    returnFromExceptions(false);
   }
 
   /** Code that has executed before, and that an engine may run on into. */

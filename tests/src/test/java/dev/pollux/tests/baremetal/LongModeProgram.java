@@ -41,6 +41,10 @@ abstract class LongModeProgram extends Program {
   static final int PDPT = 0x40_1000;
   static final int PAGE_DIRECTORIES = 0x40_2000;
   static final int PAGE_TABLE = 0x40_6000;
+
+  /** The root with {@link #fiveLevels}. */
+  static final int PML5 = 0x40_7000;
+
   private static final int IDT = 0x40_8000;
   private static final int TSS_BASE = 0x40_9000;
   static final int GDT = 0x40_a000;
@@ -65,11 +69,18 @@ abstract class LongModeProgram extends Program {
   static final int DIRTY = 0x40;
   private static final int LARGE = 0x80;
 
+  static final int CR4_LA57 = 1 << 12;
+
   private static final int EFER = 0xc000_0080;
   private static final int STUB_BYTES = 16;
 
   private final Label stubs = new Label("exception stubs");
   private final Label common = new Label("exception");
+
+  /** True for a program with 5-level paging. */
+  boolean fiveLevels() {
+    return false;
+  }
 
   /** The test itself, in 64-bit mode at privilege 0. */
   abstract void body();
@@ -88,9 +99,10 @@ abstract class LongModeProgram extends Program {
     asm.mov(DWORD, Gpr.RSP, STACK_TOP);
     pageTables();
     descriptors();
-    asm.mov(DWORD, Gpr.RAX, 0x6b0); // PSE, PAE, PGE, OSFXSR, OSXMMEXCPT
+    int cr4 = 0x6b0; // PSE, PAE, PGE, OSFXSR, OSXMMEXCPT
+    asm.mov(DWORD, Gpr.RAX, fiveLevels() ? cr4 | CR4_LA57 : cr4);
     asm.mov(ControlReg.CR4, Gpr.RAX);
-    asm.mov(DWORD, Gpr.RAX, PML4);
+    asm.mov(DWORD, Gpr.RAX, fiveLevels() ? PML5 : PML4);
     asm.mov(ControlReg.CR3, Gpr.RAX);
     asm.mov(DWORD, Gpr.RCX, EFER);
     asm.mov(DWORD, Gpr.RAX, 0x901); // SCE, LME, NXE
@@ -121,6 +133,9 @@ abstract class LongModeProgram extends Program {
   }
 
   private void pageTables() {
+    if (fiveLevels()) {
+      store(PML5, PML4 | 7);
+    }
     store(PML4, PDPT | 7);
     for (int i = 0; i < 4; i++) {
       store(PDPT + 8 * i, (PAGE_DIRECTORIES + 0x1000 * i) | 7);
@@ -323,6 +338,23 @@ abstract class LongModeProgram extends Program {
           code.run();
           asm.int_(0x80);
         });
+  }
+
+  final void writeMsr(long msr, long value) {
+    asm.mov(DWORD, Gpr.RCX, msr);
+    asm.mov(DWORD, Gpr.RAX, value & 0xffff_ffffL);
+    asm.mov(DWORD, Gpr.RDX, value >>> 32);
+    asm.op(NullaryOp.WRMSR);
+  }
+
+  /** Prints bits of one register of a leaf of CPUID. */
+  final void printCpuid(int leaf, int subleaf, Gpr register, int mask) {
+    asm.mov(DWORD, Gpr.RAX, leaf & 0xffff_ffffL);
+    asm.mov(DWORD, Gpr.RCX, subleaf);
+    asm.op(NullaryOp.CPUID);
+    asm.and(DWORD, register, mask);
+    print("  cpuid %x.%x %s".formatted(leaf, subleaf, register), register);
+    newLine();
   }
 
   /** Sets whether exceptions are returned from instead of skipping the attempt. */

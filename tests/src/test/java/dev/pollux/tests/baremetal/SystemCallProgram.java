@@ -30,13 +30,6 @@ final class SystemCallProgram extends LongModeProgram {
 
   private final Label entry = new Label("system call");
 
-  private void writeMsr(long msr, long value) {
-    asm.mov(DWORD, Gpr.RCX, msr);
-    asm.mov(DWORD, Gpr.RAX, value & 0xffff_ffffL);
-    asm.mov(DWORD, Gpr.RDX, value >>> 32);
-    asm.op(NullaryOp.WRMSR);
-  }
-
   private void writeMsr(long msr, Label value) {
     asm.mov(DWORD, Gpr.RCX, msr);
     asm.mov(QWORD, Gpr.RAX, value);
@@ -75,6 +68,7 @@ final class SystemCallProgram extends LongModeProgram {
           print("r11", Gpr.R11);
           newLine();
         });
+    singleStep();
     writeMsr(EFER, 0xd00);
     attemptAsUser("SYSCALL without SCE", () -> asm.op(NullaryOp.SYSCALL));
     attempt("SYSRET without SCE", () -> asm.op(NullaryOp.SYSRETQ));
@@ -82,6 +76,51 @@ final class SystemCallProgram extends LongModeProgram {
     attemptAsUser("user SYSRET", () -> asm.op(NullaryOp.SYSRETQ));
     notOnQemu(this::sysenter);
     bases();
+  }
+
+  /** SYSCALL and SYSRET look at TF as they leave it. */
+  private void singleStep() {
+    Label target = new Label("target");
+    Label back = new Label("back");
+    Label behind = new Label();
+    asm.jmp(behind);
+    // With R11 as SYSRET finds it: one instruction in user code, then back.
+    asm.bind(target);
+    asm.nop();
+    asm.op(NullaryOp.SYSCALL);
+    asm.bind(back);
+    asm.mov(QWORD, Gpr.RSP, Mem.absolute(SAVED_RSP));
+    asm.jmp(Mem.absolute(RESUME));
+    asm.bind(behind);
+    returnFromExceptions(true);
+    writeMsr(LSTAR, back);
+    for (int masked : new int[] {0x4_0500, 0x4_0400}) {
+      writeMsr(SFMASK, masked);
+      for (int flags : new int[] {0x3002, 0x3102}) {
+        attempt(
+            "SYSRET with flags %x, SYSCALL that masks %x".formatted(flags, masked),
+            () -> {
+              asm.mov(QWORD, Gpr.RCX, target);
+              asm.mov(DWORD, Gpr.R11, flags);
+              asm.op(NullaryOp.SYSRETQ);
+            });
+        asm.push(2);
+        asm.popf();
+      }
+    }
+    attempt(
+        "SYSRET into a system call",
+        () -> {
+          asm.mov(QWORD, Gpr.RCX, target);
+          asm.inc(QWORD, Gpr.RCX);
+          asm.mov(DWORD, Gpr.R11, 0x3102);
+          asm.op(NullaryOp.SYSRETQ);
+        });
+    asm.push(2);
+    asm.popf();
+    returnFromExceptions(false);
+    writeMsr(LSTAR, entry);
+    writeMsr(SFMASK, 0x4_0000 | 0x400);
   }
 
   private void entryCode() {

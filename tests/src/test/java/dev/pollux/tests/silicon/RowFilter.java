@@ -87,7 +87,16 @@ final class RowFilter {
 
   private static String byInstruction(OpcodeInfo row) {
     return switch (row.op.name()) {
-      case "CPUID", "RDTSC", "RDTSCP", "RDPMC", "RDRAND", "RDSEED", "XGETBV", "RDPID" ->
+      case "CPUID",
+          "RDTSC",
+          "RDTSCP",
+          "RDPMC",
+          "RDRAND",
+          "RDSEED",
+          "XGETBV",
+          "RDPID",
+          "RDPKRU",
+          "WRPKRU" ->
           "differs between host and guest by design";
       case "SYSCALL", "SYSENTER", "SYSEXIT", "SYSRET", "INT", "VMCALL", "VMMCALL", "INTO" ->
           "enters the host's kernel or hypervisor";

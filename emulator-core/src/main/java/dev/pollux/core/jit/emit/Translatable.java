@@ -45,6 +45,8 @@ final class Translatable {
           Op.MWAIT,
           Op.XGETBV,
           Op.XSETBV,
+          Op.RDPKRU,
+          Op.WRPKRU,
           Op.CLZERO,
           Op.RDPMC,
           Op.RDMSR,
