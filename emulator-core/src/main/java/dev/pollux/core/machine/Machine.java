@@ -32,7 +32,8 @@ public final class Machine implements AutoCloseable {
    * How a guest's end is handled.
    *
    * @param rebootEnds a guest reset ends the process ({@code -no-reboot})
-   * @param stayAfterShutdown a power-off stops the machine and keeps it ({@code -no-shutdown})
+   * @param stayAfterShutdown a power-off, or a reset that ends it, stops the machine and keeps it
+   *     ({@code -no-shutdown})
    */
   public record EndPolicy(boolean rebootEnds, boolean stayAfterShutdown) {}
 
@@ -357,8 +358,10 @@ public final class Machine implements AutoCloseable {
     }
     if (wasRunning) {
       resumeVcpus();
-    } else if (runState.is(RunState.SHUTDOWN) || runState.is(RunState.GUEST_PANICKED)) {
-      runState.set(RunState.PRELAUNCH);
+    } else if (cause != ShutdownCause.SNAPSHOT_LOAD
+        && !runState.current().isHold()
+        && !runState.is(RunState.INMIGRATE)) {
+      runState.set(RunState.PRELAUNCH); // a user's reset of a guest that stands
     }
   }
 
@@ -393,7 +396,8 @@ public final class Machine implements AutoCloseable {
   private void shutdown(ShutdownCause cause, boolean always) {
     listeners.forEach(l -> l.shutdown(cause));
     boolean stay =
-        cause.byGuest() && (keptAfterShutdown || (policy.stayAfterShutdown() && !always));
+        (keptAfterShutdown && cause.byGuest())
+            || (policy.stayAfterShutdown() && !always && !cause.endsProcess());
     if (runState.mayBecome(RunState.SHUTDOWN)) {
       stop(RunState.SHUTDOWN);
     } else if (runState.current().isRunning()) {

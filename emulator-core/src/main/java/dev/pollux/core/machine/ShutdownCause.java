@@ -20,6 +20,11 @@ public enum ShutdownCause {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
+  /** True where a user ends the emulator itself, or the emulator cannot go on. */
+  boolean endsProcess() {
+    return this == HOST_ERROR || this == HOST_QMP_QUIT || this == HOST_SIGNAL || this == HOST_UI;
+  }
+
   /** True where the guest asked, false where its host did. */
   public boolean byGuest() {
     return this == GUEST_SHUTDOWN || this == GUEST_RESET || this == GUEST_PANIC;

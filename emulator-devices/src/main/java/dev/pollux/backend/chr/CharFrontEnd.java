@@ -18,4 +18,12 @@ public interface CharFrontEnd {
   void receive(byte[] bytes, int offset, int length);
 
   default void event(CharEvent event) {}
+
+  /**
+   * Whether each connection is a conversation of its own: what one sent and nobody has taken is
+   * dropped when the next comes. A device takes the bytes of all, one after the other.
+   */
+  default boolean isConversation() {
+    return false;
+  }
 }

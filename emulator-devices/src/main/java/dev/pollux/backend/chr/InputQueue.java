@@ -29,6 +29,9 @@ final class InputQueue {
   /** The front end has yet to hear that the one it was told of has left. */
   private boolean closePending;
 
+  /** Bytes of that one, which come before. */
+  private int before;
+
   /** What a reader waits for room with; null where none does. */
   private Runnable onRoom;
 
@@ -64,11 +67,14 @@ final class InputQueue {
     return open;
   }
 
-  /** Somebody has come; what an earlier one sent and nobody took is dropped. */
+  /** Somebody has come; a device still gets what an earlier one sent. */
   synchronized void open() {
-    count = 0;
+    if (!told || frontEnd == null || frontEnd.isConversation()) {
+      count = 0;
+    }
     onRoom = null;
     closePending = told;
+    before = count;
     open = true;
     schedule();
   }
@@ -193,7 +199,7 @@ final class InputQueue {
     if (frontEnd == null) {
       return null;
     }
-    if (closePending) {
+    if (closePending && before == 0) {
       closePending = false;
       told = false;
       return CharEvent.CLOSED;
@@ -215,7 +221,7 @@ final class InputQueue {
 
   /** Moves bytes out; -1 ends the delivery until the front end asks for more. */
   private synchronized int take(byte[] to, int room) {
-    int n = Math.min(Math.max(room, 0), count);
+    int n = Math.min(Math.max(room, 0), closePending ? before : count);
     if (n == 0 && !again) {
       scheduled = false;
       return -1;
@@ -225,6 +231,7 @@ final class InputQueue {
     }
     head = (head + n) % CAPACITY;
     count -= n;
+    before -= closePending ? n : 0;
     if (n > 0 && onRoom != null) {
       onRoom.run();
       onRoom = null;

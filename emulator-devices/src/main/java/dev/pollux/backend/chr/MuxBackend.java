@@ -331,5 +331,10 @@ public final class MuxBackend {
     public void event(CharEvent event) {
       to.event(event);
     }
+
+    @Override
+    public boolean isConversation() {
+      return to.isConversation();
+    }
   }
 }

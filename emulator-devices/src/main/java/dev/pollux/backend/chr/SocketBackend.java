@@ -25,6 +25,7 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.ChannelOutputShutdownEvent;
 import io.netty.channel.socket.SocketChannelConfig;
 import io.netty.channel.socket.SocketProtocolFamily;
 import io.netty.channel.socket.nio.NioDomainSocketChannel;
@@ -100,6 +101,9 @@ public final class SocketBackend extends QueuedBackend {
   /** Null: nobody is there and output is dropped. */
   private volatile Channel connection;
 
+  /** The present peer takes no more, though it may have sent what is still to be read. */
+  private volatile boolean outputOver;
+
   private volatile boolean closed;
 
   SocketBackend(String id, CharSpec.Socket spec) {
@@ -154,12 +158,12 @@ public final class SocketBackend extends QueuedBackend {
   @Override
   public int write(byte[] from, int offset, int length) {
     Channel to = connection;
-    if (to == null) {
+    if (to == null || outputOver) {
       return length;
     }
     int n = (int) Math.min(length, to.bytesBeforeUnwritable());
     if (n > 0) {
-      var _ = to.writeAndFlush(Unpooled.copiedBuffer(from, offset, n), to.voidPromise());
+      var _ = to.writeAndFlush(Unpooled.copiedBuffer(from, offset, n));
     }
     return n;
   }
@@ -168,7 +172,7 @@ public final class SocketBackend extends QueuedBackend {
   public void whenWritable(Runnable action) {
     waiting.add(action);
     Channel to = connection;
-    if (to == null || to.isWritable()) {
+    if (to == null || outputOver || to.isWritable()) {
       tellWaiting();
     }
   }
@@ -206,6 +210,8 @@ public final class SocketBackend extends QueuedBackend {
       channels.add(context.channel());
       ChannelConfig config = context.channel().config();
       config.setAutoRead(false);
+      // A peer that has left cannot be written to, but what it sent before is still to be read.
+      config.setAutoClose(false);
       config.setRecvByteBufAllocator(new FixedRecvByteBufAllocator(InputQueue.CAPACITY));
       config.setWriteBufferWaterMark(OUTPUT_LIMITS);
       if (config instanceof SocketChannelConfig tcp) {
@@ -215,6 +221,7 @@ public final class SocketBackend extends QueuedBackend {
 
     @Override
     public void channelActive(ChannelHandlerContext context) {
+      outputOver = false;
       connection = context.channel();
       input.open();
       connected.trySuccess(null);
@@ -240,6 +247,14 @@ public final class SocketBackend extends QueuedBackend {
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext context) {
       if (context.channel().isWritable()) {
+        tellWaiting();
+      }
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) {
+      if (event instanceof ChannelOutputShutdownEvent) {
+        outputOver = true;
         tellWaiting();
       }
     }

@@ -29,7 +29,7 @@ import java.util.List;
  * </pre>
  *
  * The last 64 KiB of RAM below 4 GiB are for ACPI tables. A machine without firmware has them
- * written by its kernel loader, with {@link #writeAcpiTables}, at each reset.
+ * written by its kernel loader, with {@link #writeFirmware}, at each reset.
  */
 public abstract class Board {
   static final long FOUR_GIB = 1L << 32;
@@ -44,6 +44,19 @@ public abstract class Board {
   private static final long BIOS_START = 0xf_0000;
 
   private static final long BIOS_END = 0x10_0000;
+
+  /** That segment is seen here too: processors begin 16 bytes below 4 GiB. */
+  private static final long RESET_SEGMENT = FOUR_GIB - (BIOS_END - BIOS_START);
+
+  private static final long RESET_VECTOR = 0xf_fff0;
+
+  /**
+   * MOV AL, 0xFE; OUT 0x64, AL; HLT; JMP to the HLT: the keyboard controller resets the machine. The
+   * same instructions in 16-, 32- and 64-bit code.
+   */
+  private static final byte[] RESET_CODE = {
+    (byte) 0xb0, (byte) 0xfe, (byte) 0xe6, 0x64, (byte) 0xf4, (byte) 0xeb, (byte) 0xfd
+  };
 
   private static final long ACPI_AREA = 64 << 10;
 
@@ -92,6 +105,7 @@ public abstract class Board {
     long low = lowRamEnd();
     memory.map(0, new Region.RamRegion(ram, 0, VGA_START));
     memory.map(VGA_END, new Region.RamRegion(ram, VGA_END, low - VGA_END));
+    memory.map(RESET_SEGMENT, new Region.RamRegion(ram, BIOS_START, BIOS_END - BIOS_START));
     if (highRamSize() > 0) {
       memory.map(FOUR_GIB, new Region.RamRegion(ram, low, highRamSize()));
     }
@@ -219,6 +233,15 @@ public abstract class Board {
    */
   public void prepareBoot() {}
 
-  /** Writes the ACPI tables into RAM, as firmware would. vCPUs parked, machine lock held. */
-  public abstract void writeAcpiTables();
+  /**
+   * Writes what a guest finds of firmware that is not there: ACPI tables, and at the reset vector,
+   * to which guests jump to reboot, a reset. vCPUs parked, machine lock held.
+   */
+  public final void writeFirmware() {
+    writeAcpiTables();
+    machine().memory().write(RESET_VECTOR, RESET_CODE, 0, RESET_CODE.length);
+  }
+
+  /** Writes the ACPI tables into RAM, as firmware would. */
+  abstract void writeAcpiTables();
 }

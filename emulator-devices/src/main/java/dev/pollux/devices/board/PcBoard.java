@@ -158,7 +158,7 @@ public final class PcBoard extends Board {
   }
 
   @Override
-  public void writeAcpiTables() {
+  void writeAcpiTables() {
     AcpiTables.write(
         new AcpiTables.Config(
             apicIds(),

@@ -14,10 +14,25 @@ final class ElfImage {
   private static final int EM_386 = 3;
   private static final int EM_X86_64 = 62;
   private static final int MAX_NOTES = 1 << 16;
+  private static final int EXECUTABLE = 1;
 
   /** Program header. Sizes and offsets in bytes, unsigned. */
   private record Segment(
-      int type, long offset, long physical, long fileSize, long memorySize, long align) {}
+      int type,
+      int flags,
+      long offset,
+      long virtual,
+      long physical,
+      long fileSize,
+      long memorySize,
+      long align) {
+    /** Whether a virtual address is one of its code. */
+    boolean holdsCode(long address) {
+      return type == PT_LOAD
+          && (flags & EXECUTABLE) != 0
+          && Long.compareUnsigned(address - virtual, fileSize) < 0;
+    }
+  }
 
   private final FileImage file;
   private final boolean is64;
@@ -60,14 +75,18 @@ final class ElfImage {
           is64
               ? new Segment(
                   (int) file.u32("segment", at),
+                  (int) file.u32("segment", at + 4),
                   file.u64("segment", at + 8),
+                  file.u64("segment", at + 16),
                   file.u64("segment", at + 24),
                   file.u64("segment", at + 32),
                   file.u64("segment", at + 40),
                   file.u64("segment", at + 48))
               : new Segment(
                   (int) file.u32("segment", at),
+                  (int) file.u32("segment", at + 24),
                   file.u32("segment", at + 4),
+                  file.u32("segment", at + 8),
                   file.u32("segment", at + 12),
                   file.u32("segment", at + 16),
                   file.u32("segment", at + 20),
@@ -79,8 +98,17 @@ final class ElfImage {
     return is64;
   }
 
-  long entry() {
-    return is64 ? file.u64("entry", 24) : file.u32("entry", 24);
+  /**
+   * Where a loader without page tables starts: the entry, which is a virtual address, at the
+   * physical one of the code that holds it; itself where none does.
+   */
+  long physicalEntry() {
+    long entry = is64 ? file.u64("entry", 24) : file.u32("entry", 24);
+    return segments.stream()
+        .filter(segment -> segment.holdsCode(entry))
+        .findFirst()
+        .map(segment -> entry - segment.virtual() + segment.physical())
+        .orElse(entry);
   }
 
   /**

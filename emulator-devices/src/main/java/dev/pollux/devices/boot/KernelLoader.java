@@ -75,7 +75,7 @@ public final class KernelLoader implements MachineListener {
     Machine machine = board.machine();
     board.prepareBoot();
     plan.write(machine.memory());
-    board.writeAcpiTables();
+    board.writeFirmware();
     machine.vcpus().forEach(this::setMemoryTypes);
     entry.apply(machine.vcpus().getFirst());
   }

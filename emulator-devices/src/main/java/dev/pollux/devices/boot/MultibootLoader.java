@@ -5,12 +5,19 @@ import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 
 /**
  * Multiboot kernels, ELF or with the addresses in their header, and their modules (Multiboot
- * Specification 0.6.96).
+ * Specification 0.6.96). Everything lies where QEMU 7.2 puts it, for kernels take much of the rest
+ * for free:
+ *
+ * <pre>
+ *   0x9000    memory map          kernel's end, next page    list of modules, command lines, name
+ *   0x9500    information         the pages after that       modules, each on pages of its own
+ * </pre>
  */
 final class MultibootLoader {
   private static final int MAGIC = 0x1bad_b002;
@@ -37,14 +44,26 @@ final class MultibootLoader {
   private static final int INFO_LOADER_NAME = 1 << 9;
   private static final int FIRST_DISK = 0x8000_ffff;
 
-  private static final long LOW_START = 0x1000;
+  private static final int MODULE_SIZE = 16;
+
+  private static final long MAP_ADDRESS = 0x9000;
+  private static final long INFO_ADDRESS = 0x9500;
+
+  /** As far up in low memory as it goes, where nobody looks for room. */
+  private static final long TABLES_START = 0x1_0000;
+
   private static final long LOW_END = 0x9_f000;
+  private static final long ONE_MIB = 0x10_0000;
   private static final long FOUR_GIB = 1L << 32;
+  private static final String LOADER_NAME = "pollux";
 
   private final FileImage kernel;
   private final KernelFiles files;
   private final LoadPlan plan;
   private final long header;
+
+  /** First address after the kernel. */
+  private long kernelEnd;
 
   private MultibootLoader(FileImage kernel, KernelFiles files, LoadPlan plan, long header) {
     this.kernel = kernel;
@@ -85,8 +104,8 @@ final class MultibootLoader {
       throw kernel.error("is damaged: its entry 0x%x is not in RAM".formatted(entry));
     }
     long tables =
-        plan.findLow(
-            "descriptor table", KernelEntry.TABLES32_SIZE, KernelEntry.PAGE, LOW_START, LOW_END);
+        plan.findHigh(
+            "descriptor table", KernelEntry.TABLES32_SIZE, KernelEntry.PAGE, TABLES_START, LOW_END);
     plan.place("descriptor table", tables, KernelEntry.tables32());
     return new KernelEntry.Flat32(entry, LOADED_MAGIC, placeInfo(), 0, tables);
   }
@@ -102,8 +121,8 @@ final class MultibootLoader {
           "is a 64-bit multiboot kernel; multiboot starts 32-bit ones: convert it with objcopy -O"
               + " elf32-i386");
     }
-    elf.place(plan);
-    return elf.entry();
+    kernelEnd = elf.place(plan);
+    return elf.physicalEntry();
   }
 
   /** A kernel of any format that says itself where it goes ("a.out kludge"). */
@@ -130,12 +149,20 @@ final class MultibootLoader {
     }
     long memory = bssEnd == 0 ? size : bssEnd - load;
     plan.place(kernel.name(), load, kernel.part("code", offset, size), memory, memory);
+    kernelEnd = load + memory;
     return kernel.u32("multiboot header", header + 28);
   }
 
   private long placeInfo() {
     List<E820Entry> map = plan.memoryMap();
+    ByteBuffer entries = ByteBuffer.allocate(map.size() * 24).order(ByteOrder.LITTLE_ENDIAN);
+    for (E820Entry e : map) {
+      entries.putInt(20).putLong(e.start()).putLong(e.size()).putInt(e.type().code());
+    }
+    long mapAt = placeLow("memory map", MAP_ADDRESS, entries.array());
     ByteBuffer info = ByteBuffer.allocate(INFO_SIZE).order(ByteOrder.LITTLE_ENDIAN);
+    // What is placed is written later, when all is filled in.
+    long infoAt = placeLow("multiboot information", INFO_ADDRESS, info.array());
     info.putInt(
         0,
         INFO_MEMORY
@@ -144,60 +171,58 @@ final class MultibootLoader {
             | INFO_MODULES
             | INFO_MEMORY_MAP
             | INFO_LOADER_NAME);
-    info.putInt(4, 640);
-    info.putInt(8, (int) upperKib(map));
+    info.putInt(4, (int) kib(map, 0));
+    info.putInt(8, (int) kib(map, ONE_MIB));
     info.putInt(12, FIRST_DISK);
-    info.putInt(
-        16, (int) placeText("command line", (files.kernel() + " " + files.commandLine()).strip()));
-    info.putInt(20, files.initrds().size());
-    info.putInt(24, (int) placeModules());
-    ByteBuffer entries = ByteBuffer.allocate(map.size() * 24).order(ByteOrder.LITTLE_ENDIAN);
-    for (E820Entry e : map) {
-      entries.putInt(20).putLong(e.start()).putLong(e.size()).putInt(e.type().code());
-    }
+    placeModules(info);
     info.putInt(44, entries.capacity());
-    info.putInt(48, (int) placeLow("memory map", entries.array()));
-    info.putInt(64, (int) placeText("loader name", "pollux"));
-    return placeLow("multiboot information", info.array());
+    info.putInt(48, (int) mapAt);
+    return infoAt;
   }
 
-  /** RAM from 1 MiB to the first hole. */
-  private static long upperKib(List<E820Entry> map) {
+  /** RAM from this address to the first hole. */
+  private static long kib(List<E820Entry> map, long start) {
     return map.stream()
-        .filter(e -> e.type() == E820Entry.Type.RAM && e.start() == 0x10_0000)
+        .filter(e -> e.type() == E820Entry.Type.RAM && e.start() == start)
         .mapToLong(e -> e.size() >> 10)
         .findFirst()
         .orElse(0);
   }
 
-  /** Loads each module on pages of its own, above the kernel; returns the address of their list. */
-  private long placeModules() {
-    if (files.initrds().isEmpty()) {
-      return 0;
+  /** Loads the modules, their list and all texts above the kernel. */
+  private void placeModules(ByteBuffer info) {
+    List<String> texts = new ArrayList<>(files.initrds());
+    texts.add((files.kernel() + " " + files.commandLine()).strip());
+    texts.add(LOADER_NAME);
+    int listSize = files.initrds().size() * MODULE_SIZE;
+    ByteArrayOutputStream strings = new ByteArrayOutputStream();
+    List<Integer> offsets = new ArrayList<>();
+    for (String text : texts) {
+      offsets.add(listSize + strings.size());
+      strings.writeBytes(text.getBytes(StandardCharsets.UTF_8));
+      strings.write(0);
     }
-    ByteBuffer list =
-        ByteBuffer.allocate(files.initrds().size() * 16).order(ByteOrder.LITTLE_ENDIAN);
-    for (String text : files.initrds()) {
-      FileImage module = FileImage.read("-initrd", text.split(" ", 2)[0]);
-      long at = plan.findLow(module.name(), module.size(), KernelEntry.PAGE, 0x10_0000, FOUR_GIB);
-      plan.place(module.name(), at, module.part("content", 0, module.size()));
-      list.putInt((int) at)
-          .putInt((int) (at + module.size()))
-          .putInt((int) placeText("module arguments", text))
-          .putInt(0);
+    ByteBuffer block =
+        ByteBuffer.allocate(listSize + strings.size()).order(ByteOrder.LITTLE_ENDIAN);
+    long at =
+        plan.findLow("command lines", block.capacity(), KernelEntry.PAGE, kernelEnd, FOUR_GIB);
+    plan.place("command lines", at, block.array());
+    for (int i = 0; i < files.initrds().size(); i++) {
+      FileImage module = FileImage.read("-initrd", files.initrds().get(i).split(" ", 2)[0]);
+      long start = plan.findLow(module.name(), module.size(), KernelEntry.PAGE, at, FOUR_GIB);
+      plan.place(module.name(), start, module.part("content", 0, module.size()));
+      block.putInt((int) start).putInt((int) (start + module.size()));
+      block.putInt((int) at + offsets.get(i)).putInt(0);
     }
-    return placeLow("module list", list.array());
+    block.put(strings.toByteArray());
+    info.putInt(16, (int) at + offsets.get(offsets.size() - 2));
+    info.putInt(20, files.initrds().size());
+    info.putInt(24, (int) at);
+    info.putInt(64, (int) at + offsets.getLast());
   }
 
-  private long placeText(String what, String text) {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    bytes.writeBytes(text.getBytes(StandardCharsets.UTF_8));
-    bytes.write(0);
-    return placeLow(what, bytes.toByteArray());
-  }
-
-  private long placeLow(String what, byte[] data) {
-    long at = plan.findLow(what, data.length, 16, LOW_START, LOW_END);
+  private long placeLow(String what, long from, byte[] data) {
+    long at = plan.findLow(what, data.length, 16, from, LOW_END);
     plan.place(what, at, data);
     return at;
   }

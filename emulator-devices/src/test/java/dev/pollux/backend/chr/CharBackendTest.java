@@ -16,6 +16,7 @@ import java.io.RandomAccessFile;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -224,6 +225,117 @@ class CharBackendTest {
       front.awaitReceived(sent.toString());
     }
     front.awaitEvents(OPENED, CLOSED);
+  }
+
+  private static String numbers(int length) {
+    StringBuilder text = new StringBuilder();
+    while (text.length() < length) {
+      text.append(text.length()).append(' ');
+    }
+    return text.substring(0, length);
+  }
+
+  /** More than all buffers on the way hold, and output that finds the peer gone. */
+  @Test
+  void whatCameBeforeTheCloseArrivesWhole() throws IOException {
+    Path path = dir.resolve("s");
+    SocketBackend server = (SocketBackend) add("socket,id=s,path=" + path + ",server=on,wait=off");
+    String text = numbers(95_000);
+    front.setRoom(0);
+    server.attach(front, front.loop);
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      send(client, text);
+    }
+    byte[] output = new byte[1000];
+    for (int i = 0; i < 50; i++) {
+      assertTrue(server.write(output, 0, output.length) >= 0);
+      front.setRoom(100);
+      server.acceptInput();
+      pause();
+    }
+    AtomicBoolean writable = new AtomicBoolean();
+    server.whenWritable(() -> writable.set(true));
+    TestFrontEnd.await(writable::get, () -> "the writer waits for ever");
+    front.setRoom(Integer.MAX_VALUE);
+    server.acceptInput();
+    front.awaitReceived(text);
+    front.awaitEvents(OPENED, CLOSED);
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(2);
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void aDeviceGetsAllOfOnePeerBeforeTheNext() throws IOException {
+    String text = numbers(30_000);
+    for (String kind : new String[] {"path=" + dir.resolve("s"), "host=127.0.0.1,port=0"}) {
+      try (TestFrontEnd slow = new TestFrontEnd()) {
+        String id = kind.startsWith("path") ? "unix" : "tcp";
+        SocketBackend server =
+            (SocketBackend) add("socket,id=" + id + "," + kind + ",server=on,wait=off");
+        SocketAddress address =
+            id.equals("unix")
+                ? UnixDomainSocketAddress.of(dir.resolve("s"))
+                : new InetSocketAddress("127.0.0.1", server.localPort());
+        slow.setRoom(0);
+        server.attach(slow, slow.loop);
+        for (int i = 0; i < 2; i++) {
+          try (SocketChannel client = SocketChannel.open(address)) {
+            send(client, text);
+          }
+        }
+        slow.setRoom(Integer.MAX_VALUE);
+        server.acceptInput();
+        slow.awaitReceived(text + text);
+        slow.awaitEvents(OPENED, CLOSED, OPENED, CLOSED);
+      }
+    }
+  }
+
+  /** What the first left unread must not be taken for the beginning of what the second says. */
+  @Test
+  void aConversationStartsAfresh() {
+    for (boolean conversation : new boolean[] {false, true}) {
+      MemoryBackend memory = new MemoryBackend("m");
+      StringBuilder seen = new StringBuilder();
+      int[] room = {0};
+      memory.attach(
+          new CharFrontEnd() {
+            @Override
+            public int canReceive() {
+              return room[0];
+            }
+
+            @Override
+            public void receive(byte[] bytes, int offset, int length) {
+              seen.append(new String(bytes, offset, length, StandardCharsets.ISO_8859_1));
+            }
+
+            @Override
+            public void event(CharEvent event) {
+              seen.append(event == OPENED ? '<' : '>');
+            }
+
+            @Override
+            public boolean isConversation() {
+              return conversation;
+            }
+          },
+          Runnable::run);
+      memory.type("one");
+      memory.setConnected(false);
+      memory.setConnected(true);
+      memory.type("two");
+      memory.setConnected(false);
+      room[0] = 1;
+      memory.acceptInput();
+      assertEquals(conversation ? "<><two>" : "<one><two>", seen.toString());
+    }
   }
 
   @Test

@@ -136,7 +136,7 @@ class PcBoardTest {
   void acpiTablesAreFoundAndWhole() throws IOException {
     PcBoard board = board(128 * MIB, 3);
     board.addSerialPort(0, new MemoryBackend("serial0"));
-    board.writeAcpiTables();
+    board.writeFirmware();
     byte[] rsdp = memory(board.rsdpAddress(), 36);
     assertEquals("RSD PTR ", new String(rsdp, 0, 8, StandardCharsets.US_ASCII));
     assertEquals(0, sum(rsdp, 20));

@@ -65,6 +65,11 @@ public final class MonitorConsole implements CharFrontEnd {
   }
 
   @Override
+  public boolean isConversation() {
+    return true;
+  }
+
+  @Override
   public void event(CharEvent event) {
     switch (event) {
       case OPENED -> {

@@ -129,6 +129,11 @@ final class QmpMonitor implements CharFrontEnd {
   }
 
   @Override
+  public boolean isConversation() {
+    return true;
+  }
+
+  @Override
   public void event(CharEvent event) {
     switch (event) {
       case OPENED -> open();

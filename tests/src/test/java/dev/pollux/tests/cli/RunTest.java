@@ -95,6 +95,16 @@ class RunTest {
     }
   }
 
+  /** Linux with reboot=b jumps to FFFF:0, others to where processors begin. */
+  @Test
+  void aJumpToTheResetVectorResets() {
+    for (String jump : List.of("b8 f0 ff 0f 00 ff e0", "b8 f0 ff ff ff ff e0")) {
+      try (PolluxProcess vm = run(new TinyKernel().code(jump).halt(), "-no-reboot")) {
+        assertEquals(0, vm.await(PATIENCE), vm.errors());
+      }
+    }
+  }
+
   @Test
   void signalsEndABusyMachine() throws InterruptedException, IOException {
     Path pidfile = folder.resolve("pid");
@@ -167,6 +177,34 @@ class RunTest {
       vm.process().getOutputStream().close();
       assertEquals(0, vm.await(PATIENCE), vm.errors());
       assertEquals(3, vm.output().split("\"return\"", -1).length - 1, vm.output());
+    }
+  }
+
+  /** Migrated away, the guest begins anew where its user resets it. */
+  @Test
+  void aResetAfterAMigrationIsANewBeginning() {
+    try (PolluxProcess vm =
+        run(new TinyKernel().print(COM1, "up").spin(), "-monitor", "stdio", "-serial", "null")) {
+      vm.expect("(qemu)", PATIENCE);
+      for (int i = 0; i < 2; i++) {
+        vm.type("migrate exec:cat>/dev/null\n");
+        awaitStatus(vm, "paused (postmigrate)");
+        vm.type("system_reset\n");
+        awaitStatus(vm, "paused (prelaunch)");
+      }
+      vm.type("cont\n");
+      awaitStatus(vm, "running");
+    }
+  }
+
+  /** Asks the monitor until it says so. */
+  private static void awaitStatus(PolluxProcess vm, String status) {
+    String seen = "";
+    for (long end = System.nanoTime() + PATIENCE.toNanos(); !seen.equals(status); ) {
+      assertTrue(System.nanoTime() < end, () -> vm.output());
+      vm.type("info status\n");
+      vm.expect("VM status: ", PATIENCE);
+      seen = vm.expect("\r\n", PATIENCE);
     }
   }
 
