@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,11 +32,21 @@ public final class DeviceOptions {
 
   private final String context;
   private final Map<String, String> values;
+
+  /** All values of keys that were given more than once, in order. */
+  private final Map<String, List<String>> repeated = new HashMap<>();
   private final Set<String> asked = new TreeSet<>();
 
   private DeviceOptions(String context, Map<String, String> values) {
     this.context = context;
     this.values = values;
+  }
+
+  private void put(String key, String value) {
+    String before = values.put(key, value);
+    if (before != null) {
+      repeated.computeIfAbsent(key, k -> new ArrayList<>(List.of(before))).add(value);
+    }
   }
 
   /**
@@ -56,25 +67,25 @@ public final class DeviceOptions {
    * @param texts its arguments
    */
   public static DeviceOptions parse(String option, List<String> texts, String impliedKey) {
-    Map<String, String> values = new LinkedHashMap<>();
     String context = option + " " + String.join(" " + option + " ", texts);
+    DeviceOptions options = new DeviceOptions(context, new LinkedHashMap<>());
     for (String text : texts) {
       boolean first = true;
       for (String part : split(text)) {
         int equals = part.indexOf('=');
         if (equals < 0 && first && !impliedKey.isEmpty()) {
-          values.put(impliedKey, unescape(part));
+          options.put(impliedKey, unescape(part));
         } else if (equals < 0 && !part.isEmpty()) {
-          values.put(part, "on");
+          options.put(part, "on");
         } else if (equals > 0) {
-          values.put(part.substring(0, equals), unescape(part.substring(equals + 1)));
+          options.put(part.substring(0, equals), unescape(part.substring(equals + 1)));
         } else {
           throw new ConfigException(context + ": a part has no name; parts look like key=value");
         }
         first = false;
       }
     }
-    return new DeviceOptions(context, values);
+    return options;
   }
 
   /**
@@ -132,6 +143,13 @@ public final class DeviceOptions {
   public Optional<String> string(String key) {
     asked.add(key);
     return Optional.ofNullable(values.get(key));
+  }
+
+  /** All values of a key that may be given more than once, in order. */
+  public List<String> list(String key) {
+    asked.add(key);
+    List<String> all = repeated.get(key);
+    return all != null ? List.copyOf(all) : string(key).map(List::of).orElse(List.of());
   }
 
   /** The value of a key, or another. */

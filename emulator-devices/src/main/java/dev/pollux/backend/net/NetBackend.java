@@ -1,0 +1,50 @@
+package dev.pollux.backend.net;
+
+import java.util.List;
+
+/**
+ * The host's side of a network: what {@code -netdev} makes. It owns the links to its cards, one for
+ * each queue.
+ */
+public abstract class NetBackend implements NetEnd, AutoCloseable {
+  private final String id;
+  private final NetLink link = new NetLink();
+
+  @SuppressWarnings("this-escape") // nothing is sent before the subclass is made
+  protected NetBackend(String id) {
+    this.id = id;
+    link.attachBackend(this);
+  }
+
+  /** The name given by the user. */
+  public final String id() {
+    return id;
+  }
+
+  /** The type's name on the command line. */
+  public abstract String type();
+
+  /** What it is connected to, as {@code info network} shows it: {@code net=10.0.2.0}. */
+  public abstract String describe();
+
+  /** The cable to the card. */
+  public final NetLink link() {
+    return link;
+  }
+
+  /** Lines that {@code info usernet} shows; empty for other types. */
+  public List<String> connections() {
+    return List.of();
+  }
+
+  /**
+   * The machine runs or stands still: timers of what the guest takes part in stand still with it.
+   */
+  public void setRunning(boolean running) {
+    link.setDelivering(running);
+  }
+
+  /** Lets go of all host resources. */
+  @Override
+  public abstract void close();
+}
