@@ -62,7 +62,8 @@ final class ByteRing {
       return;
     }
     ByteBuffer larger = ByteBuffer.allocateDirect(capacity);
-    copyOut(0, size, larger, 0);
+    // All of it: what lies behind the last byte may have come before what is missing.
+    copyOut(0, ring.capacity(), larger, 0);
     ring = larger;
     head = 0;
   }

@@ -84,7 +84,7 @@ final class Reactor implements AutoCloseable {
       try {
         ready.clear();
         if (wait > 0) {
-          selector.select(ready::add, Math.min(MAX_WAIT_MILLIS, (wait + 999_999) / 1_000_000));
+          selector.select(ready::add, Math.clamp(wait / 1_000_000, 1, MAX_WAIT_MILLIS));
         } else {
           selector.selectNow(ready::add);
         }

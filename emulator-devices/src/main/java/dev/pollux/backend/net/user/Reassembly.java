@@ -1,14 +1,17 @@
 package dev.pollux.backend.net.user;
 
+import java.nio.ByteBuffer;
+
 /**
  * Which bytes behind a gap of a TCP stream have come: a few ranges of sequence numbers, in order
  * and apart from each other (RFC 9293, 3.10.7.4). Not thread-safe.
  */
 final class Reassembly {
-  private static final int MAX_RANGES = 32;
+  private static final int MAX_RANGES = 64;
+  private static final int MAX_BLOCKS = 4;
 
   private final int[] from = new int[MAX_RANGES];
-  private final int[] to = new int[MAX_RANGES];
+  private final int[] end = new int[MAX_RANGES];
   private int count;
 
   boolean isEmpty() {
@@ -20,17 +23,17 @@ final class Reassembly {
    *
    * @return false where there are too many gaps to remember it
    */
-  boolean add(int start, int end) {
+  boolean add(int start, int stop) {
     int first = 0;
-    while (first < count && to[first] - start < 0) {
+    while (first < count && end[first] - start < 0) {
       first++;
     }
     int last = first;
     int low = start;
-    int high = end;
-    while (last < count && from[last] - end <= 0) {
+    int high = stop;
+    while (last < count && from[last] - stop <= 0) {
       low = from[last] - low < 0 ? from[last] : low;
-      high = to[last] - high > 0 ? to[last] : high;
+      high = end[last] - high > 0 ? end[last] : high;
       last++;
     }
     if (first == last && count == MAX_RANGES) {
@@ -38,24 +41,40 @@ final class Reassembly {
     }
     int moved = count - last;
     System.arraycopy(from, last, from, first + 1, moved);
-    System.arraycopy(to, last, to, first + 1, moved);
+    System.arraycopy(end, last, end, first + 1, moved);
     from[first] = low;
-    to[first] = high;
+    end[first] = high;
     count = first + 1 + moved;
     return true;
   }
 
+  /**
+   * Writes the first ranges as a TCP option for selective acknowledgements (RFC 2018, 3), padded to words.
+   */
+  void writeOption(ByteBuffer to, int at) {
+    int blocks = Math.min(count, MAX_BLOCKS);
+    to.putInt(at, 0x0101_0500 | 2 + 8 * blocks);
+    for (int i = 0; i < blocks; i++) {
+      to.putInt(at + 4 + 8 * i, from[i]).putInt(at + 8 + 8 * i, end[i]);
+    }
+  }
+
+  /** Bytes of that option. */
+  int optionLength() {
+    return 4 + 8 * Math.min(count, MAX_BLOCKS);
+  }
+
   /** The end of what follows {@code next} without a gap, which is forgotten here. */
   int advance(int next) {
-    int end = next;
+    int reached = next;
     int used = 0;
-    while (used < count && from[used] - end <= 0) {
-      end = to[used] - end > 0 ? to[used] : end;
+    while (used < count && from[used] - reached <= 0) {
+      reached = end[used] - reached > 0 ? end[used] : reached;
       used++;
     }
     System.arraycopy(from, used, from, 0, count - used);
-    System.arraycopy(to, used, to, 0, count - used);
+    System.arraycopy(end, used, end, 0, count - used);
     count -= used;
-    return end;
+    return reached;
   }
 }

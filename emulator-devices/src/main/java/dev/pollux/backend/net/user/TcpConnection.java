@@ -64,6 +64,7 @@ final class TcpConnection {
 
   private int ourScale;
   private int segmentSize;
+  private boolean selective;
 
   // What goes to the guest: RFC 9293's SND variables.
   private int sendStart;
@@ -141,6 +142,7 @@ final class TcpConnection {
     advertisedEnd = receiveNext;
     int offered = syn.maxSegment == 0 ? DEFAULT_MSS : syn.maxSegment;
     segmentSize = Math.max(MIN_MSS, Math.min(mss, offered));
+    selective = syn.selective;
     peerScale = Math.max(syn.scale, 0);
     ourScale = syn.scale < 0 ? 0 : OUR_SCALE;
     sendWindow = syn.window; // a SYN's window is never scaled
@@ -167,7 +169,8 @@ final class TcpConnection {
     if ((flags & TcpSegment.ACK) != 0) {
       advertisedEnd = receiveNext + window(0);
     }
-    relay.sendSyn(this, flags, sendStart, receiveNext, window(0), mss, synScale(flags));
+    boolean offers = flags == TcpSegment.SYN || selective;
+    relay.sendSyn(key, flags, sendStart, receiveNext, window(0), mss, synScale(flags), offers);
     retransmitAt = now + rto;
   }
 
@@ -576,14 +579,27 @@ final class TcpConnection {
 
   /** Sends bytes of {@link #toGuest}, the acknowledgement with them. */
   private void send(int flags, int sequence, int offset, int length) {
-    Frame frame = relay.begin(key, length);
+    int option = selective && length == 0 && !outOfOrder.isEmpty() ? outOfOrder.optionLength() : 0;
+    Frame frame = relay.begin(key, option + length);
     ByteBuffer out = frame.data();
-    int at = IpOutput.headers(key.guest());
-    toGuest.copyOut(offset, length, out, at + TcpSegment.HEADER);
+    int at = IpOutput.headers(key.guest()) + TcpSegment.HEADER;
+    if (option > 0) {
+      outOfOrder.writeOption(out, at);
+    }
+    toGuest.copyOut(offset, length, out, at + option);
     owesAck = false;
     advertisedEnd = receiveNext + window(ourScale);
     relay.finish(
-        frame, key, flags, sequence, receiveNext, window(ourScale) >> ourScale, length, segmentSize);
+        frame,
+        key,
+        new TcpRelay.Header(
+            flags,
+            sequence,
+            receiveNext,
+            window(ourScale) >> ourScale,
+            TcpSegment.HEADER + option),
+        length,
+        segmentSize);
   }
 
   /** The window we offer: what fits, in units that the scale can say; never less than before. */

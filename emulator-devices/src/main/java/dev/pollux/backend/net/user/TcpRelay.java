@@ -310,78 +310,63 @@ final class TcpRelay {
     return output.packet(key.peer(), key.guest(), Packet.TCP, TcpSegment.HEADER + length);
   }
 
+  /**
+   * The fields of a header that differ from segment to segment.
+   *
+   * @param window in the units of the window's scale
+   * @param length bytes of the header, options and all
+   */
+  record Header(int flags, int sequence, int acknowledged, int window, int length) {
+    void write(ByteBuffer out, int at, TcpKey key) {
+      out.putShort(at, (short) key.peerPort()).putShort(at + 2, (short) key.guestPort());
+      out.putInt(at + 4, sequence);
+      out.putInt(at + 8, (flags & TcpSegment.ACK) != 0 ? acknowledged : 0);
+      out.put(at + 12, (byte) (length / 4 << 4)).put(at + 13, (byte) flags);
+      out.putShort(at + 14, (short) Math.min(window, 0xffff)).putInt(at + 16, 0);
+    }
+  }
+
   /** Writes the header and sends. */
-  void finish(
-      Frame frame,
-      TcpKey key,
-      int flags,
-      int sequence,
-      int acknowledged,
-      int window,
-      int length,
-      int segmentSize) {
+  void finish(Frame frame, TcpKey key, Header header, int length, int segmentSize) {
     int at = IpOutput.headers(key.guest());
-    header(frame.data(), at, key, flags, sequence, acknowledged, window, TcpSegment.HEADER);
+    header.write(frame.data(), at, key);
     if (length > segmentSize) {
       frame.segmented(
           key.guest().isIpv4() ? Frame.GSO_TCP4 : Frame.GSO_TCP6,
-          at + TcpSegment.HEADER,
+          at + header.length(),
           segmentSize);
     }
     output.send(frame, key.peer(), Packet.TCP, CHECKSUM);
   }
 
-  private static void header(
-      ByteBuffer out,
-      int at,
+  /**
+   * Sends a SYN with its options: the largest segment; unless it is -1, the window's scale; whether
+   * selective acknowledgements are understood.
+   */
+  void sendSyn(
       TcpKey key,
       int flags,
       int sequence,
       int acknowledged,
       int window,
-      int length) {
-    out.putShort(at, (short) key.peerPort()).putShort(at + 2, (short) key.guestPort());
-    out.putInt(at + 4, sequence);
-    out.putInt(at + 8, (flags & TcpSegment.ACK) != 0 ? acknowledged : 0);
-    out.put(at + 12, (byte) (length / 4 << 4)).put(at + 13, (byte) flags);
-    out.putShort(at + 14, (short) Math.min(window, 0xffff)).putInt(at + 16, 0);
-  }
-
-  /** Sends a SYN with its options: the largest segment and, unless it is -1, the window's scale. */
-  void sendSyn(
-      TcpConnection connection,
-      int flags,
-      int sequence,
-      int acknowledged,
-      int window,
       int mss,
-      int scale) {
-    TcpKey key = connection.key();
-    int length = TcpSegment.HEADER + (scale < 0 ? 4 : 8);
-    Frame frame = output.packet(key.peer(), key.guest(), Packet.TCP, length);
+      int scale,
+      boolean selective) {
+    int length = TcpSegment.HEADER + 12;
+    Frame frame = begin(key, length - TcpSegment.HEADER);
     ByteBuffer out = frame.data();
     int at = IpOutput.headers(key.guest());
-    header(out, at, key, flags, sequence, acknowledged, window, length);
+    new Header(flags, sequence, acknowledged, window, length).write(out, at, key);
     out.putInt(at + 20, 0x0204_0000 | mss);
-    if (scale >= 0) {
-      out.putInt(at + 24, 0x0103_0300 | scale);
-    }
+    out.putInt(at + 24, scale >= 0 ? 0x0103_0300 | scale : 0x0101_0101);
+    out.putInt(at + 28, selective ? 0x0101_0402 : 0x0101_0101);
     output.send(frame, key.peer(), Packet.TCP, CHECKSUM);
   }
 
   void sendReset(TcpKey key, int sequence, int acknowledged, boolean withAck) {
-    Frame frame = begin(key, 0);
     int flags = TcpSegment.RST | (withAck ? TcpSegment.ACK : 0);
-    header(
-        frame.data(),
-        IpOutput.headers(key.guest()),
-        key,
-        flags,
-        sequence,
-        acknowledged,
-        0,
-        TcpSegment.HEADER);
-    output.send(frame, key.peer(), Packet.TCP, CHECKSUM);
+    Header header = new Header(flags, sequence, acknowledged, 0, TcpSegment.HEADER);
+    finish(begin(key, 0), key, header, 0, 1);
   }
 
   /** Does what is due; returns when the next thing is. */

@@ -14,6 +14,7 @@ final class TcpSegment {
 
   private static final int OPTION_MSS = 2;
   private static final int OPTION_SCALE = 3;
+  private static final int OPTION_SACK_PERMITTED = 4;
 
   ByteBuffer data;
   int flags;
@@ -32,6 +33,9 @@ final class TcpSegment {
   /** The window scale of a SYN; -1 where it has none. */
   int scale;
 
+  /** Whether a SYN allows selective acknowledgements (RFC 2018). */
+  boolean selective;
+
   void parse(ByteBuffer from, Packet packet) {
     int at = packet.transport();
     data = from;
@@ -43,6 +47,7 @@ final class TcpSegment {
     length = packet.end() - payload;
     maxSegment = 0;
     scale = -1;
+    selective = false;
     if (has(SYN)) {
       options(from, at + HEADER, payload);
     }
@@ -68,6 +73,7 @@ final class TcpSegment {
       } else if (kind == OPTION_SCALE && bytes == 3) {
         scale = Math.min(from.get(at + 2) & 0xff, 14);
       }
+      selective |= kind == OPTION_SACK_PERMITTED;
       at += bytes;
     }
   }
