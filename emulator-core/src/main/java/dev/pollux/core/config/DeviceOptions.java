@@ -35,6 +35,7 @@ public final class DeviceOptions {
 
   /** All values of keys that were given more than once, in order. */
   private final Map<String, List<String>> repeated = new HashMap<>();
+
   private final Set<String> asked = new TreeSet<>();
 
   private DeviceOptions(String context, Map<String, String> values) {

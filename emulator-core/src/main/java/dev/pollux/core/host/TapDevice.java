@@ -95,8 +95,7 @@ public final class TapDevice implements AutoCloseable {
    * @param multiQueue one of several queues of the same interface
    * @throws IOException if the host refuses, with its reason
    */
-  public static TapDevice open(String name, boolean header, boolean multiQueue)
-      throws IOException {
+  public static TapDevice open(String name, boolean header, boolean multiQueue) throws IOException {
     byte[] bytes = name.getBytes(StandardCharsets.US_ASCII);
     if (bytes.length >= NAME_LENGTH) {
       throw new IOException("\"%s\" is too long for an interface's name".formatted(name));
@@ -131,8 +130,8 @@ public final class TapDevice implements AutoCloseable {
       C.ioctl(fd, TUNGETIFF, request.address());
       int flags = request.get(ValueLayout.JAVA_SHORT, NAME_LENGTH);
       if ((flags & IFF_TAP) == 0 || (flags & IFF_NO_PI) == 0) {
-        throw new IOException("descriptor %d is no TAP interface without packet information"
-            .formatted(fd));
+        throw new IOException(
+            "descriptor %d is no TAP interface without packet information".formatted(fd));
       }
       return new TapDevice(
           fd, request.getString(0, StandardCharsets.US_ASCII), (flags & IFF_VNET_HDR) != 0);
@@ -217,8 +216,7 @@ public final class TapDevice implements AutoCloseable {
     try (Arena call = Arena.ofConfined()) {
       MemorySegment pollfd = call.allocate(8, 4);
       pollfd.set(ValueLayout.JAVA_INT, 0, fd);
-      pollfd.set(
-          ValueLayout.JAVA_SHORT, 4, (short) ((read ? POLLIN : 0) | (write ? POLLOUT : 0)));
+      pollfd.set(ValueLayout.JAVA_SHORT, 4, (short) ((read ? POLLIN : 0) | (write ? POLLOUT : 0)));
       return C.poll(pollfd.address(), 1, milliseconds) > 0;
     } catch (LastErrorException e) {
       return false; // a signal

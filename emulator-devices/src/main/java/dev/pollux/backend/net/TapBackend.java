@@ -13,8 +13,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A TAP interface of the host: {@code -netdev tap}. The kernel takes and gives unfinished frames, so
- * that long segments cross as they are.
+ * A TAP interface of the host: {@code -netdev tap}. The kernel takes and gives unfinished frames,
+ * so that long segments cross as they are.
  */
 public final class TapBackend extends NetBackend {
   private static final Logger log = LoggerFactory.getLogger(TapBackend.class);

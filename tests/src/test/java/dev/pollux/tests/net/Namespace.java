@@ -58,8 +58,7 @@ final class Namespace implements AutoCloseable {
     }
   }
 
-  static Result runOnHost(int seconds, String... command)
-      throws IOException, InterruptedException {
+  static Result runOnHost(int seconds, String... command) throws IOException, InterruptedException {
     Path output = Files.createTempFile("pollux", ".out");
     try {
       Process process =

@@ -105,9 +105,7 @@ class UserNetworkTest {
           print(h.hexdigest(), t.hexdigest(), end)
           """
               .formatted(server.getLocalPort(), megabytes << 20, megabytes);
-      long start = System.nanoTime();
       Namespace.Result result = guest.run(120, "python3", "-c", script);
-      System.out.println("TIME " + impairment + " " + (System.nanoTime() - start) / 1000000 + " ms");
       assertEquals(0, result.status(), result.output());
       MessageDigest sent = sha256();
       for (int i = 0; i < megabytes; i++) {

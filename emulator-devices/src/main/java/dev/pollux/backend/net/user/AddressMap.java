@@ -57,7 +57,9 @@ final class AddressMap {
 
   /** A guest that sends to 127.0.0.1 or ::1 does not mean this host. */
   private static boolean isLoopback(Ip address) {
-    return address.isIpv4() ? address.v4() >>> 24 == 127 : address.toInetAddress().isLoopbackAddress();
+    return address.isIpv4()
+        ? address.v4() >>> 24 == 127
+        : address.toInetAddress().isLoopbackAddress();
   }
 
   private static InetAddress loopback(boolean four) {

@@ -70,8 +70,7 @@ final class Fragments {
       return Optional.empty();
     }
     packets.remove(key);
-    boolean whole =
-        parts.received == parts.total && parts.ranges.advance(0) == parts.total;
+    boolean whole = parts.received == parts.total && parts.ranges.advance(0) == parts.total;
     return whole ? Optional.of(frame(data, ip, packet.protocol(), parts)) : Optional.empty();
   }
 

@@ -24,10 +24,10 @@ record GuestForward(Ip server, int port, String command) {
     }
     String target = form.group(3);
     if (!target.startsWith("cmd:") || target.length() == 4) {
-      throw o.error(
-          "guestfwd '%s': only cmd:COMMAND is supported as a target".formatted(text));
+      throw o.error("guestfwd '%s': only cmd:COMMAND is supported as a target".formatted(text));
     }
-    return new GuestForward(ip(form.group(1)), Integer.parseInt(form.group(2)), target.substring(4));
+    return new GuestForward(
+        ip(form.group(1)), Integer.parseInt(form.group(2)), target.substring(4));
   }
 
   private static Ip ip(String text) {

@@ -33,8 +33,7 @@ record HostForward(boolean udp, InetSocketAddress host, Optional<Ip> guest, int 
     int hostPort = Integer.parseInt(form.group(3));
     int guestPort = Integer.parseInt(form.group(5));
     if (hostPort > 65535 || guestPort < 1 || guestPort > 65535) {
-      throw o.error(
-          "Invalid host forwarding rule '%s': ports go up to 65535".formatted(text));
+      throw o.error("Invalid host forwarding rule '%s': ports go up to 65535".formatted(text));
     }
     Optional<InetAddress> host = address(o, text, form.group(2));
     return new HostForward(
@@ -58,8 +57,7 @@ record HostForward(boolean udp, InetSocketAddress host, Optional<Ip> guest, int 
     } catch (UnknownHostException e) {
       // Said below.
     }
-    throw o.error(
-        "Invalid host forwarding rule '%s': \"%s\" is no address".formatted(rule, bare));
+    throw o.error("Invalid host forwarding rule '%s': \"%s\" is no address".formatted(rule, bare));
   }
 
   /** Whether {@code hostfwd_remove} with the same host part means this one. */

@@ -150,8 +150,7 @@ final class IpOutput {
   void sendIcmp(Frame frame) {
     ByteBuffer data = frame.data();
     data.putShort(V4_HEADERS + 2, (short) 0);
-    data.putShort(
-        V4_HEADERS + 2, (short) Checksum.of(data, V4_HEADERS, data.limit() - V4_HEADERS));
+    data.putShort(V4_HEADERS + 2, (short) Checksum.of(data, V4_HEADERS, data.limit() - V4_HEADERS));
     outbox.send(frame);
   }
 

@@ -39,8 +39,7 @@ final class Reactor implements AutoCloseable {
    * @param timers runs what is due, with the lock held, and returns the nanoseconds until the next
    * @param after runs after each round, without the lock
    */
-  Reactor(
-      String name, ReentrantLock lock, Runnable before, LongSupplier timers, Runnable after)
+  Reactor(String name, ReentrantLock lock, Runnable before, LongSupplier timers, Runnable after)
       throws IOException {
     this.selector = Selector.open();
     this.lock = lock;

@@ -49,7 +49,8 @@ final class Reassembly {
   }
 
   /**
-   * Writes the first ranges as a TCP option for selective acknowledgements (RFC 2018, 3), padded to words.
+   * Writes the first ranges as a TCP option for selective acknowledgements (RFC 2018, 3), padded to
+   * words.
    */
   void writeOption(ByteBuffer to, int at) {
     int blocks = Math.min(count, MAX_BLOCKS);

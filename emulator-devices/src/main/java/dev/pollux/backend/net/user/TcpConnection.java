@@ -44,7 +44,7 @@ final class TcpConnection {
   private static final long MAX_RTO = TimeUnit.SECONDS.toNanos(30);
   private static final long SYN_RTO = TimeUnit.MILLISECONDS.toNanos(500);
   private static final int MAX_RETRIES = 12;
-  private static final long TIME_WAIT = TimeUnit.SECONDS.toNanos(10);
+  private static final long TIME_WAIT = TimeUnit.SECONDS.toNanos(4);
   private static final long KEEP_IDLE = TimeUnit.HOURS.toNanos(2);
   private static final long KEEP_INTERVAL = TimeUnit.SECONDS.toNanos(75);
   private static final int KEEP_PROBES = 9;
@@ -417,8 +417,7 @@ final class TcpConnection {
       return;
     }
     int gap = from - receiveNext;
-    if (toHost.reserve(gap + length) == gap + length
-        && outOfOrder.add(from, from + length)) {
+    if (toHost.reserve(gap + length) == gap + length && outOfOrder.add(from, from + length)) {
       toHost.putAt(toHost.size() + gap, segment.data, at, length);
       int next = outOfOrder.advance(receiveNext);
       toHost.extend(next - receiveNext);
@@ -593,11 +592,7 @@ final class TcpConnection {
         frame,
         key,
         new TcpRelay.Header(
-            flags,
-            sequence,
-            receiveNext,
-            window(ourScale) >> ourScale,
-            TcpSegment.HEADER + option),
+            flags, sequence, receiveNext, window(ourScale) >> ourScale, TcpSegment.HEADER + option),
         length,
         segmentSize);
   }

@@ -134,8 +134,7 @@ final class TcpRelay {
     try {
       if (program.isPresent()) {
         Events events = new Wake(connection);
-        connection.calledBy(
-            segment, new ProgramStream(reactor, program.get().command(), events));
+        connection.calledBy(segment, new ProgramStream(reactor, program.get().command(), events));
         connections.put(key, connection);
         connection.connected(true, now);
       } else {
@@ -397,7 +396,9 @@ final class TcpRelay {
   /** A line for each connection and forwarded port, as {@code info usernet} shows them. */
   List<String> describe() {
     List<String> lines = new ArrayList<>();
-    forwards.keySet().forEach(f -> lines.add("  TCP[HOST_FORWARD] " + f.host() + " -> " + f.guestPort()));
+    forwards
+        .keySet()
+        .forEach(f -> lines.add("  TCP[HOST_FORWARD] " + f.host() + " -> " + f.guestPort()));
     connections.values().forEach(c -> lines.add("  TCP[" + c.describe() + "]"));
     return lines;
   }

@@ -3,7 +3,9 @@ package dev.pollux.backend.net.user;
 import dev.pollux.backend.net.Packet;
 import java.nio.ByteBuffer;
 
-/** A TCP segment as a guest sent it (RFC 9293, 3.1). One object is used for all, again and again. */
+/**
+ * A TCP segment as a guest sent it (RFC 9293, 3.1). One object is used for all, again and again.
+ */
 final class TcpSegment {
   static final int FIN = 1;
   static final int SYN = 2;

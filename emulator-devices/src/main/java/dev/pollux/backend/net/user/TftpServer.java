@@ -14,8 +14,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Gives guests the files of one folder, for reading only (TFTP, RFC 1350; options blksize, tsize and
- * timeout, RFC 2347 to 2349). The guest asks again for what it missed. Guarded by the network's
+ * Gives guests the files of one folder, for reading only (TFTP, RFC 1350; options blksize, tsize
+ * and timeout, RFC 2347 to 2349). The guest asks again for what it missed. Guarded by the network's
  * lock.
  */
 final class TftpServer {
@@ -112,7 +112,9 @@ final class TftpServer {
     }
   }
 
-  /** The file of that name inside the folder, also behind symbolic links; null where there is none. */
+  /**
+   * The file of that name inside the folder, also behind symbolic links; null where there is none.
+   */
   private Path find(String name) throws IOException {
     String relative = name.replace('\\', '/').replaceFirst("^/+", "");
     if (relative.isEmpty() || relative.indexOf('\0') >= 0) {
@@ -170,8 +172,8 @@ final class TftpServer {
   }
 
   /**
-   * Sends a block by its number in the packet; behind 65535 numbers start again at 0, and the file's
-   * own position tells where.
+   * Sends a block by its number in the packet; behind 65535 numbers start again at 0, and the
+   * file's own position tells where.
    */
   private void block(Key key, Ip server, int number) {
     Session session = sessions.get(key);

@@ -28,7 +28,12 @@ final class UdpOutput {
     if (length > MTU - (IpOutput.headers(source) - Packet.ETHERNET)) {
       sendFragments(source, sourcePort, target, targetPort, payload);
     } else {
-      fill(output.packet(source, target, Packet.UDP, length), source, sourcePort, targetPort, payload);
+      fill(
+          output.packet(source, target, Packet.UDP, length),
+          source,
+          sourcePort,
+          targetPort,
+          payload);
     }
   }
 
@@ -44,8 +49,7 @@ final class UdpOutput {
         payload);
   }
 
-  private void fill(
-      Frame frame, Ip source, int sourcePort, int targetPort, ByteBuffer payload) {
+  private void fill(Frame frame, Ip source, int sourcePort, int targetPort, ByteBuffer payload) {
     header(frame.data(), IpOutput.headers(source), sourcePort, targetPort, payload);
     output.send(frame, source, Packet.UDP, CHECKSUM);
   }
@@ -78,8 +82,7 @@ final class UdpOutput {
     for (int at = 0; at < length; at += room) {
       int part = Math.min(room, length - at);
       boolean more = at + part < length;
-      Frame frame =
-          output.packet(source, target, four ? Packet.UDP : 44, extension + part);
+      Frame frame = output.packet(source, target, four ? Packet.UDP : 44, extension + part);
       mark(frame.data(), four, at, more);
       frame.data().put(IpOutput.headers(source) + extension, whole, at, part);
       output.send(frame);

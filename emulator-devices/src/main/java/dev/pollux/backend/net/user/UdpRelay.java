@@ -18,9 +18,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * UDP between guests and the host's network: a socket for each port that a guest sends from, and one
- * for each forwarded port. A socket takes only datagrams of addresses to which its guest has sent.
- * Guarded by the network's lock.
+ * UDP between guests and the host's network: a socket for each port that a guest sends from, and
+ * one for each forwarded port. A socket takes only datagrams of addresses to which its guest has
+ * sent. Guarded by the network's lock.
  */
 final class UdpRelay {
   private static final Logger log = LoggerFactory.getLogger(UdpRelay.class);

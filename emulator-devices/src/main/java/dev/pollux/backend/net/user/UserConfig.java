@@ -178,8 +178,7 @@ record UserConfig(
     } catch (UnknownHostException e) {
       // Said below.
     }
-    throw o.error(
-        "%s=%s is no %s address".formatted(key, text, four ? "IPv4" : "IPv6"));
+    throw o.error("%s=%s is no %s address".formatted(key, text, four ? "IPv4" : "IPv6"));
   }
 
   private static Path folder(DeviceOptions o, String text) {

@@ -237,8 +237,7 @@ public final class UserNetwork extends NetBackend {
     int bytes = packet.addressLength();
     Ip source = Ip.read(data, packet.addresses(), bytes);
     Ip target = Ip.read(data, packet.addresses() + bytes, bytes);
-    if (source.isMulticast()
-        || (packet.isIpv6() ? config.v6() : config.v4()).isEmpty()) {
+    if (source.isMulticast() || (packet.isIpv6() ? config.v6() : config.v4()).isEmpty()) {
       malformed++;
       return;
     }
