@@ -71,9 +71,9 @@ public final class NetLink {
    * @param end the end that has room
    */
   public void ready(NetEnd end) {
-    if (end == card) {
+    if (end.equals(card)) {
       toGuest.ready(backend);
-    } else if (end == backend) {
+    } else if (end.equals(backend)) {
       fromGuest.ready(card);
     }
   }

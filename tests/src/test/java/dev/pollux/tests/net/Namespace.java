@@ -85,7 +85,11 @@ final class Namespace implements AutoCloseable {
   }
 
   @Override
-  public void close() throws IOException, InterruptedException {
-    runOnHost(20, "ip", "netns", "del", name);
+  public void close() throws IOException {
+    try {
+      runOnHost(20, "ip", "netns", "del", name);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }
