@@ -114,24 +114,17 @@ public final class Packet {
 
   private boolean parseTransport(ByteBuffer data) {
     int room = end - transport;
-    switch (protocol) {
-      case TCP -> {
-        if (room < TCP_HEADER) {
-          return false;
-        }
-        int header = (data.get(transport + 12) >> 4 & 15) * 4;
-        payload = transport + header;
-        return header >= TCP_HEADER && header <= room;
-      }
-      case UDP -> {
-        payload = transport + UDP_HEADER;
-        return room >= UDP_HEADER;
-      }
-      default -> {
-        payload = transport;
-        return true;
-      }
-    }
+    int header =
+        switch (protocol) {
+          case TCP ->
+              room < TCP_HEADER
+                  ? TCP_HEADER
+                  : Math.max(TCP_HEADER, (data.get(transport + 12) >> 4 & 15) * 4);
+          case UDP -> UDP_HEADER;
+          default -> 0;
+        };
+    payload = transport + header;
+    return header <= room;
   }
 
   /** The Ethernet type behind VLAN tags. */

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -231,20 +232,17 @@ public final class TapBackend extends NetBackend {
     return true;
   }
 
-  private synchronized void awaitCard() {
-    try {
-      if (!roomAtCard.get() && !closed) {
-        wait(WAIT_MS);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+  /** On the reader's thread; {@link #resume} ends it early. */
+  private void awaitCard() {
+    if (!roomAtCard.get() && !closed) {
+      LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(WAIT_MS));
     }
   }
 
   @Override
-  public synchronized void resume() {
+  public void resume() {
     roomAtCard.set(true);
-    notifyAll();
+    LockSupport.unpark(reader);
   }
 
   @Override

@@ -1,9 +1,9 @@
 package dev.pollux.tests.net;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.net.httpserver.HttpServer;
 import dev.pollux.backend.net.TapBackend;
 import dev.pollux.backend.net.user.UserNetwork;
 import dev.pollux.core.config.DeviceOptions;
@@ -155,17 +155,20 @@ class UserNetworkTest {
 
   @Test
   void forwardsManyConnections() throws Exception {
-    connect("hostfwd=tcp:127.0.0.1:0-:8000".replace(":0-", ":18473-"));
-    HttpServer unused = null;
+    int port;
+    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      port = free.getLocalPort();
+    }
+    connect("hostfwd=tcp:127.0.0.1:%d-:8000".formatted(port));
     Process server = guest.start("python3", "-m", "http.server", "8000", "--bind", "10.0.2.15");
     try {
       Thread.sleep(1500);
       for (int i = 0; i < 50; i++) {
         try (Socket socket = new Socket()) {
-          socket.connect(new InetSocketAddress("127.0.0.1", 18473), 5000);
+          socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 5000);
           socket.setSoTimeout(20000);
-          socket.getOutputStream().write("GET /proc/version HTTP/1.0\r\n\r\n".getBytes("US-ASCII"));
-          String reply = new String(socket.getInputStream().readAllBytes(), "ISO-8859-1");
+          socket.getOutputStream().write("GET /proc/version HTTP/1.0\r\n\r\n".getBytes(ISO_8859_1));
+          String reply = new String(socket.getInputStream().readAllBytes(), ISO_8859_1);
           assertTrue(reply.startsWith("HTTP/1.0"), reply);
         }
       }

@@ -19,7 +19,7 @@ final class DnsNames {
     ByteArrayOutputStream all = new ByteArrayOutputStream();
     for (String name : names) {
       ByteArrayOutputStream one = new ByteArrayOutputStream();
-      for (String label : name.split("\\.")) {
+      for (String label : name.split("\\.", -1)) {
         byte[] bytes = label.getBytes(StandardCharsets.US_ASCII);
         int length = Math.min(bytes.length, MAX_LABEL);
         if (length > 0) {

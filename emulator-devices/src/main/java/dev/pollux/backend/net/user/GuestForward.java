@@ -32,7 +32,7 @@ record GuestForward(Ip server, int port, String command) {
 
   private static Ip ip(String text) {
     int value = 0;
-    for (String part : text.split("\\.")) {
+    for (String part : text.split("\\.", -1)) {
       value = value << 8 | Integer.parseInt(part) & 0xff;
     }
     return Ip.v4(value);

@@ -33,7 +33,7 @@ final class Icmp {
       return;
     }
     if (addresses.isRouter(target)) {
-      reply(data, at, length, target, source);
+      reply(data, at, length, /* source= */ target, /* target= */ source);
     } else if (addresses.toHost(target, 1).isEmpty()) {
       unreachable(PROHIBITED, data, packet, source, target);
     } else if (!pings.send(source, target, data, at, length)) {

@@ -36,7 +36,7 @@ final class NameServers {
   private Optional<InetSocketAddress> read() {
     try {
       for (String line : Files.readAllLines(file)) {
-        String[] words = line.strip().split("\\s+");
+        String[] words = line.strip().split("\\s+", -1);
         if (words.length >= 2 && words[0].equals("nameserver")) {
           // No name is looked up: these are addresses, perhaps with an interface (fe80::1%eth0).
           return Optional.of(new InetSocketAddress(InetAddress.getByName(words[1]), PORT));

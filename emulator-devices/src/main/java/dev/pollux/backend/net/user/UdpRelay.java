@@ -60,11 +60,7 @@ final class UdpRelay {
     UNREACHABLE
   }
 
-  /**
-   * Sends a guest's datagram.
-   *
-   * @param at where the UDP header begins
-   */
+  /** Sends a guest's datagram, whose packet has been looked at. */
   Outcome send(ByteBuffer data, Packet packet, Ip source, Ip target) {
     int at = packet.transport();
     int length = data.getShort(at + 4) & 0xffff;
