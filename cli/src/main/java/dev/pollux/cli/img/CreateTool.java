@@ -18,8 +18,7 @@ import java.util.Set;
 /** {@code pollux img create}. */
 final class CreateTool {
   private static final Map<String, Boolean> COMPRESSION = Map.of("zlib", false, "zstd", true);
-  private static final Map<String, Integer> COMPAT =
-      Map.of("0.10", 2, "v2", 2, "1.1", 3, "v3", 3);
+  private static final Map<String, Integer> COMPAT = Map.of("0.10", 2, "v2", 2, "1.1", 3, "v3", 3);
 
   static final Set<String> PREALLOCATIONS = Set.of("off", "metadata", "falloc", "full");
 
@@ -86,8 +85,9 @@ final class CreateTool {
    * An image to be made.
    *
    * @param qcow2 null for raw
+   * @param compat as it was given; empty where it was not
    */
-  record NewImage(String file, long size, Qcow2Creator qcow2, String preallocation) {
+  record NewImage(String file, long size, Qcow2Creator qcow2, String preallocation, String compat) {
     /** Reads what {@code -o} says; complains about what the format does not know. */
     static NewImage of(
         String format,
@@ -106,7 +106,7 @@ final class CreateTool {
           throw new ConfigException(file + ": Backing file not supported for file format 'raw'");
         }
         options.rejectUnknown();
-        return new NewImage(file, size, null, preallocation);
+        return new NewImage(file, size, null, preallocation, "");
       }
       if (!format.equals("qcow2")) {
         throw new ConfigException("%s: Unknown file format '%s'".formatted(file, format));
@@ -115,7 +115,8 @@ final class CreateTool {
       options.string("backing_fmt");
       Qcow2Creator creator = qcow2(file, size, backing, backingFormat, options);
       options.rejectUnknown();
-      return new NewImage(file, creator.size(), creator, preallocation);
+      return new NewImage(
+          file, creator.size(), creator, preallocation, options.string("compat", ""));
     }
 
     private static Qcow2Creator qcow2(
@@ -141,8 +142,7 @@ final class CreateTool {
       boolean zstd = options.choice("compression_type", false, COMPRESSION);
       if (version == 2 && (lazy || zstd || refcountBits != 16)) {
         throw new ConfigException(
-            file
-                + ": lazy_refcounts, compression_type and refcount_bits need compat=1.1 or later");
+            file + ": lazy_refcounts, compression_type and refcount_bits need compat=1.1 or later");
       }
       return new Qcow2Creator(
           version,
@@ -161,12 +161,16 @@ final class CreateTool {
         return "Formatting '%s', fmt=raw size=%d%s".formatted(file, size, preallocated());
       }
       StringBuilder text = new StringBuilder();
-      text.append("Formatting '%s', fmt=qcow2 cluster_size=%d".formatted(file, 1 << qcow2.clusterBits()));
+      text.append(
+          "Formatting '%s', fmt=qcow2 cluster_size=%d".formatted(file, 1 << qcow2.clusterBits()));
       text.append(" extended_l2=off");
       if (!preallocation.equals("off")) {
         text.append(" preallocation=").append(preallocation);
       }
       text.append(" compression_type=%s size=%d".formatted(qcow2.zstd() ? "zstd" : "zlib", size));
+      if (!compat.isEmpty()) {
+        text.append(" compat=").append(compat);
+      }
       if (!qcow2.backingFile().isEmpty()) {
         text.append(" backing_file=").append(qcow2.backingFile());
         if (!qcow2.backingFormat().isEmpty()) {
@@ -185,11 +189,11 @@ final class CreateTool {
 
     void create() throws IOException {
       String path = file.replaceFirst("^file:", "");
-      try (HostFile empty =
-          HostFile.open(path, HostFile.O_RDWR | HostFile.O_CREAT)) {
+      try (HostFile _ = HostFile.open(path, HostFile.O_RDWR | HostFile.O_CREAT)) {
         // Only to be there: it is emptied under its lock.
       } catch (IOException e) {
-        throw new ConfigException("%s: Could not create '%s': %s".formatted(file, path, e.getMessage()), e);
+        throw new ConfigException(
+            "%s: Could not create '%s': %s".formatted(file, path, e.getMessage()), e);
       }
       try (FileNode made = FileNode.open(NodeOptions.of("new").withUnmap(true), path, Locking.ON)) {
         if (made.driver().equals("file")) {

@@ -48,7 +48,7 @@ final class Extents {
     int depth = 0;
     while (true) {
       if (start >= node.length()) {
-        return new Extent(start, left, depth, null, false, true, false, false, -1);
+        return new Extent(start, left, depth - 1, null, false, true, false, false, -1);
       }
       left = Math.min(left, node.length() - start);
       BlockStatus status = node.status(start, left);
@@ -69,7 +69,10 @@ final class Extents {
   private static Extent refine(
       BlockNode node, BlockStatus status, long start, long length, int depth) throws IOException {
     BlockNode file = node.child("file");
-    if (status.data() && !status.zero() && status.offset() >= 0 && file != null
+    if (status.data()
+        && !status.zero()
+        && status.offset() >= 0
+        && file != null
         && !node.driver().equals("raw")) {
       if (status.offset() >= file.length()) {
         return new Extent(start, length, depth, node, true, true, true, false, status.offset());

@@ -12,8 +12,15 @@ final class MapTool {
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
         new ImgArguments(
-            "map", words, "f:s:l:hU", "output=", "object=", "image-opts", "force-share:U",
-            "start-offset=:s", "max-length=:l");
+            "map",
+            words,
+            "f:s:l:hU",
+            "output=",
+            "object=",
+            "image-opts",
+            "force-share:U",
+            "start-offset=:s",
+            "max-length=:l");
     String file = arguments.words(1, 1, "one image file name").getFirst();
     boolean json = arguments.json();
     try (Images images = new Images(arguments)) {
@@ -73,9 +80,11 @@ final class MapTool {
     }
     System.out.printf(
         "%-16s%-16s%-16s%s%n",
-        "0x" + Long.toHexString(e.start()),
-        "0x" + Long.toHexString(e.length()),
-        "0x" + Long.toHexString(e.offset()),
-        e.node().fileName());
+        hex(e.start()), hex(e.length()), hex(e.offset()), e.node().fileName());
+  }
+
+  /** As C's {@code %#x}. */
+  private static String hex(long value) {
+    return value == 0 ? "0" : "0x" + Long.toHexString(value);
   }
 }

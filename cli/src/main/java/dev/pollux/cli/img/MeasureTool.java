@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.image.Qcow2Creator;
+import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.qmp.protocol.JsonWriter;
@@ -17,8 +18,15 @@ final class MeasureTool {
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
         new ImgArguments(
-            "measure", words, "f:hl:o:O:U", "output=", "object=", "image-opts", "size=",
-            "force-share:U", "snapshot=");
+            "measure",
+            words,
+            "f:hl:o:O:U",
+            "output=",
+            "object=",
+            "image-opts",
+            "size=",
+            "force-share:U",
+            "snapshot=");
     boolean json = arguments.json();
     String format = arguments.value("O", "raw");
     DeviceOptions options = arguments.creationOptions();
@@ -30,13 +38,14 @@ final class MeasureTool {
     }
     CreateTool.NewImage made;
     long data;
-    boolean source = !arguments.has("size");
-    if (source) {
+    boolean bitmaps = false;
+    if (!arguments.has("size")) {
       String file = arguments.words(1, 1, "one image file name").getFirst();
       try (Images images = new Images(arguments)) {
         BlockNode node = images.open(file, Images.How.READ.withFormat(arguments.value("f")));
         made = CreateTool.NewImage.of(format, "", node.length(), "", "", options);
         data = dataBytes(node, made.qcow2());
+        bitmaps = made.qcow2() != null && node instanceof Qcow2Image;
       }
     } else {
       long size = Sizes.parse("image size", arguments.value("size", ""));
@@ -50,7 +59,7 @@ final class MeasureTool {
     long full = required(made, Long.MAX_VALUE);
     if (json) {
       ObjectNode object = JsonNodeFactory.instance.objectNode();
-      if (source && made.qcow2() != null) {
+      if (bitmaps) {
         object.put("bitmaps", 0);
       }
       object.put("required", required);
@@ -59,6 +68,9 @@ final class MeasureTool {
     } else {
       System.out.println("required size: " + required);
       System.out.println("fully allocated size: " + full);
+      if (bitmaps) {
+        System.out.println("bitmaps size: 0");
+      }
     }
     return 0;
   }

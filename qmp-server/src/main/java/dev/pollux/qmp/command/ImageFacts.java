@@ -1,6 +1,7 @@
 package dev.pollux.qmp.command;
 
 import dev.pollux.backend.block.BlockNode;
+import dev.pollux.backend.block.graph.FileNames;
 import dev.pollux.backend.block.image.Qcow2Bitmaps;
 import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.backend.block.image.Qcow2Info;
@@ -146,12 +147,14 @@ public final class ImageFacts {
     return new ImageInfo(
         node.fileName(),
         node.driver(),
-        info.map(Qcow2Info::dirty),
+        info.map(Qcow2Info::dirty).or(() -> Optional.of(false)),
         node.allocatedBytes() < 0 ? Optional.empty() : Optional.of(node.allocatedBytes()),
         node.length(),
         info.map(i -> (long) i.clusterSize()),
         backing.or(() -> below.map(BlockNode::fileName)),
-        below.map(BlockNode::fileName),
+        below
+            .map(BlockNode::fileName)
+            .or(() -> backing.map(name -> FileNames.resolve(node.fileName(), name))),
         info.map(Qcow2Info::backingFormat).filter(format -> !format.isEmpty()),
         info.map(Qcow2Info::snapshots)
             .filter(list -> !list.isEmpty())

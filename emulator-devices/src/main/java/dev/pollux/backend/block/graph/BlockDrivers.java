@@ -19,6 +19,7 @@ public final class BlockDrivers {
   private static final Map<String, Locking> LOCKING =
       Map.of("auto", Locking.ON, "on", Locking.ON, "off", Locking.OFF);
 
+  private static final BlockOptions.Child NOBODY = new BlockOptions.Child.Nobody();
   private static final long NULL_BYTES = 1L << 30;
 
   private static final Map<String, BlockDriver> DRIVERS = new LinkedHashMap<>();
@@ -67,6 +68,9 @@ public final class BlockDrivers {
     long offset = own.size("offset", 0, 'B');
     long size = own.size("size", -1, 'B');
     own.bool("force-share", false);
+    if (!(options.child("backing").orElse(NOBODY) instanceof BlockOptions.Child.Nobody)) {
+      throw options.error("Driver 'raw' does not support backing files");
+    }
     BlockNode file = graph.openFile(common, options);
     options.rejectUnknown("file");
     return RawNode.over(common, file, offset, size);
@@ -87,10 +91,7 @@ public final class BlockDrivers {
     DeviceOptions own = options.own();
     Boolean lazy = own.has("lazy-refcounts") ? own.bool("lazy-refcounts", false) : null;
     long cache =
-        own.size(
-            "l2-cache-size",
-            own.size("cache-size", Qcow2Options.DEFAULT_L2_CACHE, 'B'),
-            'B');
+        own.size("l2-cache-size", own.size("cache-size", Qcow2Options.DEFAULT_L2_CACHE, 'B'), 'B');
     boolean discard = own.bool("pass-discard-request", common.unmap());
     for (String tuning :
         new String[] {

@@ -87,6 +87,9 @@ public final class Qcow2Check {
         && (countsUnreadable || result.corruptions > result.corruptionsFixed)) {
       rebuild(withoutCounts);
     }
+    if (!countsUnreadable) {
+      checkCopied(repair);
+    }
     if (repair != Repair.NONE) {
       refcounts.flush();
       node.mapping().flush();
@@ -287,9 +290,10 @@ public final class Qcow2Check {
       return;
     }
     long perBlock = 1L << refcounts.blockBits();
+    long end = file.length() + (1L << clusterBits) - 1 >>> clusterBits;
     for (int block = 0; block < refcounts.table().length; block++) {
       if (refcounts.table()[block] != 0) {
-        for (long c = block * perBlock; c < (block + 1) * perBlock; c++) {
+        for (long c = block * perBlock; c < Math.min(end, (block + 1) * perBlock); c++) {
           compare(c, repair);
         }
       }
@@ -302,7 +306,6 @@ public final class Qcow2Check {
         }
       }
     }
-    checkCopied(repair);
   }
 
   private void compare(long cluster, Repair repair) throws IOException {
@@ -344,7 +347,7 @@ public final class Qcow2Check {
       if (isWrong(l1[i], offset, "L2 table")) {
         result.corruptions++;
         if (repair == Repair.ALL) {
-          mapping.setCopied(i, usesOf(offset >>> clusterBits) == 1);
+          mapping.setCopied(i, refcounts.get(offset >>> clusterBits) == 1);
           result.corruptionsFixed++;
         }
       }
@@ -358,7 +361,7 @@ public final class Qcow2Check {
             && isWrong(entry, host, "data cluster")) {
           result.corruptions++;
           if (repair == Repair.ALL) {
-            boolean once = usesOf(host >>> clusterBits) == 1;
+            boolean once = refcounts.get(host >>> clusterBits) == 1;
             byte[] right = new byte[8];
             Bytes.putLong(
                 right, 0, once ? entry | Qcow2Mapping.COPIED : entry & ~Qcow2Mapping.COPIED);
@@ -370,13 +373,12 @@ public final class Qcow2Check {
     }
   }
 
-  private boolean isWrong(long entry, long offset, String what) {
-    boolean once = usesOf(offset >>> clusterBits) == 1;
+  private boolean isWrong(long entry, long offset, String what) throws IOException {
+    long count = refcounts.get(offset >>> clusterBits);
+    boolean once = count == 1;
     boolean says = (entry & Qcow2Mapping.COPIED) != 0;
     if (once != says) {
-      error(
-          "OFLAG_COPIED %s: entry=%x refcount=%d"
-              .formatted(what, entry, usesOf(offset >>> clusterBits)));
+      error("OFLAG_COPIED %s: entry=%x refcount=%d".formatted(what, entry, count));
     }
     return once != says;
   }
@@ -398,6 +400,7 @@ public final class Qcow2Check {
     }
     long newTable = Qcow2Rebuild.write(image, end, this::usesOf, refcounts);
     lastUsed = newTable - 1;
+    countsUnreadable = false;
     result.corruptionsFixed = result.corruptions;
     result.leaksFixed = result.leaks;
   }
