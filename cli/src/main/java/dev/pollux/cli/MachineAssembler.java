@@ -25,6 +25,7 @@ import dev.pollux.qmp.command.Emulator;
 import dev.pollux.qmp.command.Events;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.hmp.MonitorConsole;
+import dev.pollux.qmp.server.DeviceEvents;
 import dev.pollux.qmp.server.MachineEvents;
 import dev.pollux.qmp.server.MigrationEvents;
 import dev.pollux.qmp.server.QmpServer;
@@ -65,7 +66,7 @@ final class MachineAssembler implements AutoCloseable {
     objects = new ObjectManager(tree, Devices.OBJECTS);
     devices =
         new DeviceManager(
-            new MachineServices(machine, charDevices, objects),
+            new MachineServices(machine, charDevices, blocks, objects),
             tree,
             Devices.CATALOG,
             config.devices().globals());
@@ -121,7 +122,7 @@ final class MachineAssembler implements AutoCloseable {
   }
 
   private QmpServer qmpServer(UUID uuid) {
-    Emulator emulator = new Emulator(machine, charDevices, blocks, migration, uuid, Main.version());
+    Emulator emulator = new Emulator(machine, devices, migration, uuid, Main.version());
     return new QmpServer(new CommandRegistry(emulator, config.compat()));
   }
 
@@ -131,6 +132,7 @@ final class MachineAssembler implements AutoCloseable {
 
   private void addQmpMonitors(QmpServer server) {
     machine.addListener(new MachineEvents(server::emit));
+    devices.addListener(new DeviceEvents(server::emit));
     migration.addListener(new MigrationEvents(migration.capabilities(), server::emit));
     for (ConsoleConfig.QmpTarget monitor : config.consoles().qmp()) {
       connect(monitor.target()).ifPresent(backend -> server.add(backend, monitor.pretty()));
@@ -138,7 +140,7 @@ final class MachineAssembler implements AutoCloseable {
   }
 
   private void addMonitor(CharBackend backend) {
-    HumanMonitor monitor = new HumanMonitor(machine, charDevices, migration, Main.version());
+    HumanMonitor monitor = new HumanMonitor(devices, migration, Main.version());
     new MonitorConsole(monitor, backend, Main.version(), machine.loop()::post);
   }
 

@@ -106,6 +106,11 @@ public final class HostFile implements AutoCloseable {
     check(FileCalls.callInt(FileCalls.FDATASYNC, fd, 0, 0, 0));
   }
 
+  /** The number by which the host knows the open file, valid until it is closed. */
+  public int descriptor() {
+    return fd;
+  }
+
   /** The length of a file or of a disk of the host, in bytes. */
   public long length() throws ErrnoException {
     return check(FileCalls.call(FileCalls.LSEEK, fd, 0, SEEK_END, 0));

@@ -1,5 +1,6 @@
 package dev.pollux.core.memory;
 
+import dev.pollux.core.host.HostMapping;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.RawMemory;
 import java.io.IOException;
@@ -63,16 +64,29 @@ public final class RamBlock implements AutoCloseable {
    * @param readOnly the guest's writes are ignored (ROM)
    */
   public RamBlock(String name, long size, boolean readOnly) throws IOException {
+    this(name, HostMapping.anonymous(checked(name, size)), readOnly);
+    Libc.advise(hostAddress, size, Libc.MADV_HUGEPAGE);
+  }
+
+  /**
+   * A block of memory that has been mapped; it is unmapped with the block.
+   *
+   * @param readOnly the guest's writes are ignored (ROM)
+   */
+  public RamBlock(String name, HostMapping memory, boolean readOnly) throws IOException {
+    this.name = name;
+    this.size = checked(name, memory.size());
+    this.readOnly = readOnly;
+    this.hostAddress = memory.address();
+    this.watch = Libc.mapAnonymous(watchBytes(), Libc.PROT_READ | Libc.PROT_WRITE);
+    this.codeLines = Libc.mapAnonymous(pages() * 8, Libc.PROT_READ | Libc.PROT_WRITE);
+  }
+
+  private static long checked(String name, long size) {
     if (size <= 0 || (size & (PAGE_SIZE - 1)) != 0 || size >> PAGE_BITS > Integer.MAX_VALUE - 8) {
       throw new IllegalArgumentException("size of RAM block " + name + ": " + size);
     }
-    this.name = name;
-    this.size = size;
-    this.readOnly = readOnly;
-    this.hostAddress = Libc.mapAnonymous(size, Libc.PROT_READ | Libc.PROT_WRITE);
-    Libc.advise(hostAddress, size, Libc.MADV_HUGEPAGE);
-    this.watch = Libc.mapAnonymous(watchBytes(), Libc.PROT_READ | Libc.PROT_WRITE);
-    this.codeLines = Libc.mapAnonymous(pages() * 8, Libc.PROT_READ | Libc.PROT_WRITE);
+    return size;
   }
 
   private long watchBytes() {
@@ -358,6 +372,13 @@ public final class RamBlock implements AutoCloseable {
   private void checkRange(long offset, long length) {
     if (offset < 0 || length < 0 || offset > size - length) {
       throw new IndexOutOfBoundsException(name + ": " + offset + "+" + length + " of " + size);
+    }
+  }
+
+  /** Has the host give all memory now. Before the guest runs. */
+  public void populate() {
+    for (long offset = 0; offset < size; offset += PAGE_SIZE) {
+      RawMemory.putByte(hostAddress + offset, RawMemory.getByte(hostAddress + offset));
     }
   }
 

@@ -1,15 +1,21 @@
 package dev.pollux.devices.board;
 
+import dev.pollux.backend.block.BlockListener;
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.isa.IsaDevices;
 import dev.pollux.devices.model.DeviceCatalog;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.IoThreadObject;
 import dev.pollux.devices.model.MachineServices;
+import dev.pollux.devices.model.MemoryBackends;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.ObjectType;
+import dev.pollux.devices.model.SecretObject;
+import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
 import dev.pollux.devices.virtio.transport.VirtioTypes;
 import java.util.List;
@@ -26,18 +32,31 @@ public final class Devices {
               .toList());
 
   /** Every type of object. */
-  public static final List<ObjectType> OBJECTS = List.of();
+  public static final List<ObjectType> OBJECTS =
+      List.of(
+          IoThreadObject.TYPE,
+          MemoryBackends.FILE,
+          MemoryBackends.MEMFD,
+          MemoryBackends.RAM,
+          RngObjects.BUILT_IN,
+          RngObjects.RANDOM,
+          SecretObject.TYPE);
 
   private Devices() {}
 
-  /** The device manager of a machine on which users make no devices. */
+  /** The device manager of a machine without back ends. */
   static DeviceManager manager(Machine machine) {
+    return manager(
+        machine,
+        new CharDevices(machine.loop()::post, () -> {}),
+        new BlockGraph(new BlockListener() {}));
+  }
+
+  /** The device manager of a machine that no command line describes. */
+  public static DeviceManager manager(Machine machine, CharDevices charDevices, BlockGraph blocks) {
     ObjectTree tree = new ObjectTree("none-machine");
     MachineServices services =
-        new MachineServices(
-            machine,
-            new CharDevices(machine.loop()::post, () -> {}),
-            new ObjectManager(tree, OBJECTS));
+        new MachineServices(machine, charDevices, blocks, new ObjectManager(tree, OBJECTS));
     return new DeviceManager(services, tree, CATALOG, List.of());
   }
 }

@@ -80,7 +80,7 @@ public abstract class Bus {
   }
 
   /** What {@code info qtree} shows of a device beside its properties, a line each. */
-  protected List<String> describe(DeviceNode node) {
+  public List<String> describe(DeviceNode node) {
     return List.of();
   }
 

@@ -136,10 +136,10 @@ public final class DeviceNode extends TreeNode {
   }
 
   /** What {@code info qtree} shows of the properties. */
-  Map<String, Object> shownProperties() {
+  public Map<String, Object> shownProperties() {
     Map<String, Object> shown = new LinkedHashMap<>();
     for (Property<?> property : declaration.allProperties()) {
-      shown.put(property.name(), values.shown(property));
+      shown.put(property.name(), property(property.name()).get().get());
     }
     return shown;
   }

@@ -1,5 +1,6 @@
 package dev.pollux.devices.model;
 
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.machine.Machine;
@@ -16,6 +17,7 @@ public final class MachineServices {
 
   private final Machine machine;
   private final CharDevices charDevices;
+  private final BlockGraph blocks;
   private final ObjectManager objects;
 
   private IoThread ioThread;
@@ -23,9 +25,11 @@ public final class MachineServices {
   /** By stem, how many buses without a name of their own there have been. */
   private final Map<String, Integer> busNumbers = new HashMap<>();
 
-  public MachineServices(Machine machine, CharDevices charDevices, ObjectManager objects) {
+  public MachineServices(
+      Machine machine, CharDevices charDevices, BlockGraph blocks, ObjectManager objects) {
     this.machine = machine;
     this.charDevices = charDevices;
+    this.blocks = blocks;
     this.objects = objects;
   }
 
@@ -35,6 +39,11 @@ public final class MachineServices {
 
   public CharDevices charDevices() {
     return charDevices;
+  }
+
+  /** The disks. */
+  public BlockGraph blocks() {
+    return blocks;
   }
 
   public ObjectManager objects() {

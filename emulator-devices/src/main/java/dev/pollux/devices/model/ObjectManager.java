@@ -102,16 +102,11 @@ public final class ObjectManager implements AutoCloseable {
   }
 
   private static void close(UserObject object) {
-    object
-        .closeable()
-        .ifPresent(
-            closeable -> {
-              try {
-                closeable.close();
-              } catch (Exception e) {
-                log.warn("object {}: {}", object.name(), e.getMessage());
-              }
-            });
+    try {
+      object.release();
+    } catch (RuntimeException e) {
+      log.warn("object {}: {}", object.name(), e.getMessage());
+    }
   }
 
   @Override

@@ -13,16 +13,12 @@ import java.util.List;
  * @param factory makes one
  */
 public record ObjectType(
-    String name,
-    String parent,
-    String description,
-    List<Property<?>> properties,
-    Factory factory) {
+    String name, String parent, String description, List<Property<?>> properties, Factory factory) {
   /** Makes an object. */
   @FunctionalInterface
   public interface Factory {
     /**
-     * Makes what devices get. It is closed with the object if it can be. Machine lock held.
+     * Makes what devices get. Machine lock held.
      *
      * @param node its properties, and where it can expose more
      * @param options as the user wrote them, for errors

@@ -1,12 +1,11 @@
 package dev.pollux.devices.model;
 
-import java.util.Optional;
-
 /** An object that a user made with {@code -object}. Machine lock held. */
 public final class UserObject extends TreeNode {
   private final ObjectType declaration;
   private final PropertyValues values;
   private Object target;
+  private Runnable release = () -> {};
   private int users;
 
   UserObject(ObjectType declaration, PropertyValues values) {
@@ -57,7 +56,12 @@ public final class UserObject extends TreeNode {
     return users > 0;
   }
 
-  Optional<AutoCloseable> closeable() {
-    return target instanceof AutoCloseable closeable ? Optional.of(closeable) : Optional.empty();
+  /** Runs something when the object is removed. For factories. */
+  public void onRemove(Runnable action) {
+    release = action;
+  }
+
+  void release() {
+    release.run();
   }
 }

@@ -8,6 +8,7 @@ import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.model.LiveProperty;
 import dev.pollux.devices.model.Property;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -187,6 +188,18 @@ public final class PciBus extends Bus {
     return devices().stream().filter(node -> slot(node) == slot).toList();
   }
 
+  /** Whether it is not behind a bridge. */
+  public boolean isRoot() {
+    return bridge == null;
+  }
+
+  /** The devices in the order of their places. */
+  public List<DeviceNode> byAddress() {
+    return devices().stream()
+        .sorted(Comparator.comparingInt(node -> ((PciDevice) node.device()).pci().devfn()))
+        .toList();
+  }
+
   /** All functions in the order of their places. */
   public List<PciFunction> functions() {
     List<PciFunction> present = new ArrayList<>();
@@ -270,7 +283,7 @@ public final class PciBus extends Bus {
   }
 
   @Override
-  protected List<String> describe(DeviceNode node) {
+  public List<String> describe(DeviceNode node) {
     return List.of(PciNames.line(((PciDevice) node.device()).pci(), number()));
   }
 }

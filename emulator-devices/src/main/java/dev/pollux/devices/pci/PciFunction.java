@@ -8,6 +8,7 @@ import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -88,6 +89,7 @@ public final class PciFunction {
     PciBar bar = new PciBar(index, kind, size, pieces);
     bar.declare(config);
     bars.add(bar);
+    bars.sort(Comparator.comparingInt(PciBar::index));
     return bar;
   }
 
@@ -120,7 +122,8 @@ public final class PciFunction {
   /** Adds MSI with up to 2 to the power of {@code vectorsLog2} messages. */
   public Msi addMsi(int vectorsLog2) {
     msi =
-        new Msi(config, addCapability(Msi.CAPABILITY, Msi.CAPABILITY_SIZE), vectorsLog2, this::send);
+        new Msi(
+            config, addCapability(Msi.CAPABILITY, Msi.CAPABILITY_SIZE), vectorsLog2, this::send);
     return msi;
   }
 
@@ -140,8 +143,7 @@ public final class PciFunction {
         bar,
         PciBar.Kind.MEMORY,
         half * 2,
-        List.of(
-            new PciBar.Piece(0, msix.table()), new PciBar.Piece(half, msix.pendingBits())));
+        List.of(new PciBar.Piece(0, msix.table()), new PciBar.Piece(half, msix.pendingBits())));
     return msix;
   }
 
@@ -179,8 +181,7 @@ public final class PciFunction {
   }
 
   private void updateWire() {
-    boolean disabled =
-        (config.get(PciConfig.COMMAND, 2) & PciConfig.COMMAND_INTX_DISABLE) != 0;
+    boolean disabled = (config.get(PciConfig.COMMAND, 2) & PciConfig.COMMAND_INTX_DISABLE) != 0;
     int status = config.get(PciConfig.STATUS, 2);
     config.set(
         PciConfig.STATUS,

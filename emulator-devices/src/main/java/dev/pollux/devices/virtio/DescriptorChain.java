@@ -113,8 +113,7 @@ public final class DescriptorChain {
   public byte[] read(int length) throws VirtioError {
     byte[] bytes = new byte[length];
     if (read(bytes, 0, length) < length) {
-      throw new VirtioError(
-          "a request has %d readable bytes, too few".formatted(readableBytes));
+      throw new VirtioError("a request has %d readable bytes, too few".formatted(readableBytes));
     }
     return bytes;
   }
@@ -143,7 +142,7 @@ public final class DescriptorChain {
    * @param offset from the start of the writable bytes
    */
   public void writeAt(long offset, byte[] from, int at, int length) {
-    int count = (int) Math.clamp(writableBytes - offset, 0, length);
+    int count = Math.clamp(writableBytes - offset, 0, length);
     int[] done = {0};
     each(
         writable,
@@ -214,8 +213,7 @@ public final class DescriptorChain {
   }
 
   /** Visits {@code length} bytes from {@code offset} on, all of which are there. */
-  private static void each(
-      GuestMemory.Piece[] pieces, long offset, long length, Visitor visitor) {
+  private static void each(GuestMemory.Piece[] pieces, long offset, long length, Visitor visitor) {
     long skip = offset;
     long left = length;
     for (int i = 0; left > 0; i++) {

@@ -34,6 +34,8 @@ public final class CommandRegistry implements QmpCommands {
           QueryCommands.class,
           MachineCommands.class,
           ChardevCommands.class,
+          DeviceCommands.class,
+          PciCommands.class,
           BlockCommands.class,
           BlockQueries.class,
           MigrationCommands.class,

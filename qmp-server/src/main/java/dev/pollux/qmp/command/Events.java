@@ -98,4 +98,14 @@ public sealed interface Events {
       @Api.Doc("first sector") long sectorNum,
       @Api.Doc("sectors") long sectorsCount)
       implements Events {}
+
+  @Api.Doc("A device is gone: the guest has let go of it.")
+  record DeviceDeleted(
+      @Api.Doc("its id") Optional<String> device, @Api.Doc("where it was") String path)
+      implements Events {}
+
+  @Api.Doc("The guest would not let go of a device.")
+  record DeviceUnplugGuestError(
+      @Api.Doc("its id") Optional<String> device, @Api.Doc("where it is") String path)
+      implements Events {}
 }

@@ -94,10 +94,7 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
       }
       HumanMonitor monitor =
           new HumanMonitor(
-              context.machine(),
-              context.charDevices(),
-              context.migration(),
-              context.emulator().version());
+              context.devices(), context.migration(), context.emulator().version());
       if (cpu > 0) {
         monitor.selectCpu((int) cpu);
       }

@@ -3,6 +3,8 @@ package dev.pollux.qmp.command;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.model.DeviceManager;
+import dev.pollux.devices.model.TypeTree;
 import dev.pollux.migration.MigrationService;
 import dev.pollux.qmp.protocol.QmpSession;
 
@@ -18,6 +20,15 @@ public record QmpContext(Emulator emulator, CommandRegistry commands, QmpSession
 
   public CharDevices charDevices() {
     return emulator.charDevices();
+  }
+
+  public DeviceManager devices() {
+    return emulator.devices();
+  }
+
+  /** All types of devices and objects. */
+  public TypeTree types() {
+    return new TypeTree(devices().catalog(), devices().services().objects().types());
   }
 
   public BlockGraph blocks() {

@@ -3,12 +3,13 @@ package dev.pollux.qmp.hmp;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.migration.MigrationService;
 
 /** What commands work on, and what one monitor remembers from command to command. Event loop. */
 final class HmpSession {
   private final Machine machine;
-  private final CharDevices charDevices;
+  private final DeviceManager devices;
   private final MigrationService migration;
   private final String version;
   private int cpu;
@@ -18,9 +19,9 @@ final class HmpSession {
 
   int size = 4;
 
-  HmpSession(Machine machine, CharDevices charDevices, MigrationService migration, String version) {
-    this.machine = machine;
-    this.charDevices = charDevices;
+  HmpSession(DeviceManager devices, MigrationService migration, String version) {
+    this.machine = devices.services().machine();
+    this.devices = devices;
     this.migration = migration;
     this.version = version;
   }
@@ -30,7 +31,11 @@ final class HmpSession {
   }
 
   CharDevices charDevices() {
-    return charDevices;
+    return devices.services().charDevices();
+  }
+
+  DeviceManager devices() {
+    return devices;
   }
 
   MigrationService migration() {

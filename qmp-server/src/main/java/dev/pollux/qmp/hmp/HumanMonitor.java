@@ -7,9 +7,9 @@ import dev.pollux.core.cpu.Interrupts;
 import dev.pollux.core.cpu.RegisterDump;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.jit.JitEngine;
-import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.migration.ColoStatistics;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationService;
@@ -103,6 +103,7 @@ public final class HumanMonitor {
         "",
         "the other side of the COLO pair is gone: take over",
         (s, a) -> out -> s.migration().lostHeartbeat());
+    DeviceCommands.declare(HumanMonitor::command, HumanMonitor::info);
     MigrationCommands.declare(HumanMonitor::command, HumanMonitor::info);
 
     info("chardev", "", "character devices", (s, a) -> out -> infoCharDevices(s, out));
@@ -152,9 +153,8 @@ public final class HumanMonitor {
   /**
    * @param version of the emulator, as {@code info version} shows it
    */
-  public HumanMonitor(
-      Machine machine, CharDevices charDevices, MigrationService migration, String version) {
-    session = new HmpSession(machine, charDevices, migration, version);
+  public HumanMonitor(DeviceManager devices, MigrationService migration, String version) {
+    session = new HmpSession(devices, migration, version);
   }
 
   /** Makes commands look at a vCPU; a number that does not exist changes nothing. */

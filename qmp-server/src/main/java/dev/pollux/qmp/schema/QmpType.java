@@ -92,12 +92,19 @@ public sealed interface QmpType {
    * @param make builds the Java object of the members' values in order
    */
   record StructType(
-      String label,
-      List<Member> members,
-      boolean open,
-      Function<Object[], Object> make,
-      String doc)
-      implements QmpType {}
+      String label, List<Member> members, boolean open, Function<Object[], Object> make, String doc)
+      implements QmpType {
+    /** Each is made once; its members may lead back to it. */
+    @Override
+    public boolean equals(Object other) {
+      return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+      return System.identityHashCode(this);
+    }
+  }
 
   /**
    * An object one of whose members says which others there are.

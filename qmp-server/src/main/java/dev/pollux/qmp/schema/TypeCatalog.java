@@ -87,7 +87,7 @@ public final class TypeCatalog {
     } else if (c.isEnum()) {
       return enumeration(c);
     } else if (c.isRecord()) {
-      return struct(c, Names.type(c));
+      return struct(c, Names.type(c), true);
     } else if (c.isAnnotationPresent(Api.Union.class)) {
       return union(c, c.getAnnotation(Api.Union.class));
     }
@@ -114,17 +114,13 @@ public final class TypeCatalog {
     }
   }
 
-  private StructType struct(Class<?> c, String name) {
+  /**
+   * @param known entered before its members are looked at, which may be of the same type again
+   */
+  private StructType struct(Class<?> c, String name, boolean known) {
     RecordComponent[] components = c.getRecordComponents();
     List<Member> members = new ArrayList<>();
-    boolean open = false;
-    for (RecordComponent component : components) {
-      if (component.isAnnotationPresent(Qmp.Rest.class)) {
-        open = true;
-      } else {
-        members.add(member(component));
-      }
-    }
+    boolean open = Stream.of(components).anyMatch(each -> each.isAnnotationPresent(Qmp.Rest.class));
     Constructor<?> constructor;
     try {
       constructor =
@@ -134,8 +130,22 @@ public final class TypeCatalog {
     } catch (NoSuchMethodException e) {
       throw new IllegalStateException(e);
     }
-    return new StructType(
-        name, members, open, values -> call(() -> constructor.newInstance(values)), Names.doc(c));
+    StructType struct =
+        new StructType(
+            name,
+            members,
+            open,
+            values -> call(() -> constructor.newInstance(values)),
+            Names.doc(c));
+    if (known) {
+      types.put(c, struct);
+    }
+    for (RecordComponent component : components) {
+      if (!component.isAnnotationPresent(Qmp.Rest.class)) {
+        members.add(member(component));
+      }
+    }
+    return struct;
   }
 
   private Member member(RecordComponent component) {
@@ -162,7 +172,8 @@ public final class TypeCatalog {
       String name = Names.kebab(variant, variant.getSimpleName());
       names.put(variant, name);
       variants.put(
-          name, variant.isRecord() ? struct(variant, Names.type(c) + "-" + name) : of(variant));
+          name,
+          variant.isRecord() ? struct(variant, Names.type(c) + "-" + name, false) : of(variant));
     }
     EnumType values = (EnumType) of(union.values());
     for (EnumValue value : values.values()) {

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.backend.block.BlockListener;
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharSpec;
@@ -20,6 +22,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.memory.RamBlock;
+import dev.pollux.devices.board.Devices;
 import dev.pollux.migration.LiveMigration;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -38,7 +41,11 @@ class HumanMonitorTest {
   private final Machine machine = new Machine("tester", new Machine.EndPolicy(false, false));
   private final CharDevices charDevices = new CharDevices(Runnable::run, () -> {});
   private final LiveMigration migration = new LiveMigration(machine, "none", new UUID(0, 0));
-  private final HumanMonitor monitor = new HumanMonitor(machine, charDevices, migration, "1.2.3");
+  private final HumanMonitor monitor = 
+      new HumanMonitor(
+          Devices.manager(machine, charDevices, new BlockGraph(new BlockListener() {})),
+          migration,
+          "1.2.3");
 
   @BeforeEach
   void build() throws IOException {

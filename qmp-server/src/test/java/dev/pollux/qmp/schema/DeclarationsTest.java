@@ -9,6 +9,7 @@ import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.board.Devices;
 import dev.pollux.migration.LiveMigration;
 import dev.pollux.migration.MigrationCapabilities;
 import dev.pollux.migration.MigrationCapability;
@@ -40,8 +41,10 @@ class DeclarationsTest {
     return new CommandRegistry(
         new Emulator(
             machine,
-            new CharDevices(machine.loop()::post, () -> {}),
-            new BlockGraph(new BlockListener() {}),
+            Devices.manager(
+                machine,
+                new CharDevices(machine.loop()::post, () -> {}),
+                new BlockGraph(new BlockListener() {})),
             new LiveMigration(machine, "pc", new UUID(0, 0)),
             new UUID(0, 0),
             "test"),

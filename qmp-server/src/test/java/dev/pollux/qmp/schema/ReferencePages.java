@@ -8,9 +8,11 @@ import dev.pollux.qmp.schema.QmpType.StructType;
 import dev.pollux.qmp.schema.QmpType.UnionType;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
@@ -174,12 +176,12 @@ final class ReferencePages {
     Map<String, Features> all = new TreeMap<>();
     for (CommandSpec command : commands) {
       all.put("command `%s`".formatted(command.name()), command.features());
-      inside(command.arguments(), "command `" + command.name() + "`", all);
-      inside(command.reply(), "reply of `" + command.name() + "`", all);
+      inside(command.arguments(), "command `" + command.name() + "`", all, new HashSet<>());
+      inside(command.reply(), "reply of `" + command.name() + "`", all, new HashSet<>());
     }
     for (EventSpec event : events) {
       all.put("event `%s`".formatted(event.name()), event.features());
-      inside(event.data(), "event `" + event.name() + "`", all);
+      inside(event.data(), "event `" + event.name() + "`", all, new HashSet<>());
     }
     page.append(
         """
@@ -210,9 +212,13 @@ final class ReferencePages {
     return page.toString();
   }
 
-  private static void inside(QmpType type, String where, Map<String, Features> all) {
+  private static void inside(
+      QmpType type, String where, Map<String, Features> all, Set<QmpType> seen) {
+    if (!seen.add(type)) {
+      return;
+    }
     switch (type) {
-      case ArrayType(QmpType element) -> inside(element, where, all);
+      case ArrayType(QmpType element) -> inside(element, where, all, seen);
       case EnumType words ->
           words
               .values()
@@ -225,11 +231,11 @@ final class ReferencePages {
                     if (m.features().isDeprecated()) {
                       all.put("%s, member `%s`".formatted(where, m.name()), m.features());
                     }
-                    inside(m.type(), where, all);
+                    inside(m.type(), where, all, seen);
                   });
       case UnionType union -> {
-        inside(union.values(), where, all);
-        union.variants().values().forEach(v -> inside(v, where, all));
+        inside(union.values(), where, all, seen);
+        union.variants().values().forEach(v -> inside(v, where, all, seen));
       }
       default -> {}
     }

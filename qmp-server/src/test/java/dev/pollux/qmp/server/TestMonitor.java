@@ -8,6 +8,7 @@ import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.MemoryBackend;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.board.Devices;
 import dev.pollux.migration.LiveMigration;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
@@ -47,8 +48,7 @@ final class TestMonitor implements AutoCloseable {
         new CommandRegistry(
             new Emulator(
                 machine,
-                charDevices,
-                new BlockGraph(new BlockListener() {}),
+                Devices.manager(machine, charDevices, new BlockGraph(new BlockListener() {})),
                 new LiveMigration(machine, "pc", new UUID(0, 0)),
                 new UUID(0, 0),
                 "test"),

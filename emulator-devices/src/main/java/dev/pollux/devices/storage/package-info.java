@@ -1,0 +1,2 @@
+/** Controllers and disks, and what all disks have in common. */
+package dev.pollux.devices.storage;
