@@ -4,13 +4,20 @@ import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.backend.block.image.Qcow2Options;
+import dev.pollux.backend.block.node.FaultNode;
 import dev.pollux.backend.block.node.FileNode;
 import dev.pollux.backend.block.node.Locking;
 import dev.pollux.backend.block.node.NullNode;
 import dev.pollux.backend.block.node.RawNode;
+import dev.pollux.backend.block.node.ThrottleGroup;
+import dev.pollux.backend.block.node.ThrottleNode;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.config.Suggestions;
+import dev.pollux.core.host.Errno;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -20,6 +27,21 @@ public final class BlockDrivers {
       Map.of("auto", Locking.ON, "on", Locking.ON, "off", Locking.OFF);
 
   private static final BlockOptions.Child NOBODY = new BlockOptions.Child.Nobody();
+
+  /** The requests that a word means: kinds, and events of QEMU's that come with each of a kind. */
+  private static final Map<String, Set<String>> FAULTY =
+      Map.of(
+          "none", Set.of("read", "write", "write-zeroes", "discard", "flush"),
+          "read", Set.of("read"),
+          "read_aio", Set.of("read"),
+          "write", Set.of("write"),
+          "write_aio", Set.of("write"),
+          "pwritev", Set.of("write"),
+          "write-zeroes", Set.of("write-zeroes"),
+          "discard", Set.of("discard"),
+          "flush", Set.of("flush"),
+          "flush_to_disk", Set.of("flush"));
+
   private static final long NULL_BYTES = 1L << 30;
 
   private static final Map<String, BlockDriver> DRIVERS = new LinkedHashMap<>();
@@ -30,6 +52,8 @@ public final class BlockDrivers {
     DRIVERS.put("host_cdrom", BlockDrivers::file);
     DRIVERS.put("raw", BlockDrivers::raw);
     DRIVERS.put("qcow2", BlockDrivers::qcow2);
+    DRIVERS.put("throttle", BlockDrivers::throttle);
+    DRIVERS.put("blkdebug", BlockDrivers::faults);
     DRIVERS.put("null-co", (common, options, _) -> nothing("null-co", common, options));
     DRIVERS.put("null-aio", (common, options, _) -> nothing("null-aio", common, options));
   }
@@ -106,17 +130,48 @@ public final class BlockDrivers {
       own.string(tuning);
     }
     BlockNode file = graph.openFile(common, options);
-    Qcow2Image image;
-    try {
-      Qcow2Options how =
-          new Qcow2Options(lazy, Math.max(cache, 1), discard, false, graph.listener());
-      image = Qcow2Image.open(common, file, null, how);
-      image.setBacking(graph.openBacking(image, file, options));
-    } catch (IOException | RuntimeException e) {
-      graph.release(file);
-      throw e;
-    }
+    Qcow2Options how = new Qcow2Options(lazy, Math.max(cache, 1), discard, false, graph.listener());
+    Qcow2Image image = Qcow2Image.open(common, file, null, how);
+    image.setBacking(graph.openBacking(image, file, options));
     options.rejectUnknown("file", "backing");
     return image;
+  }
+
+  private static BlockNode throttle(NodeOptions common, BlockOptions options, BlockGraph graph)
+      throws IOException {
+    ThrottleGroup group = graph.throttleGroup(options.own().required("throttle-group"));
+    BlockNode file = graph.openFile(common, options);
+    options.rejectUnknown("file");
+    return new ThrottleNode(common, file, group);
+  }
+
+  /** {@code inject-error.0.iotype=read,inject-error.0.errno=5}; also {@code event} in its place. */
+  private static BlockNode faults(NodeOptions common, BlockOptions options, BlockGraph graph)
+      throws IOException {
+    DeviceOptions own = options.own();
+    List<FaultNode.Fault> faults = new ArrayList<>();
+    for (String key : options.roles("inject-error")) {
+      String event = own.string(key + ".event", "none");
+      Set<String> kinds = FAULTY.get(own.string(key + ".iotype", event));
+      if (kinds == null) {
+        throw own.error(
+            "%s: unknown request; %s"
+                .formatted(
+                    key, Suggestions.hint(own.string(key + ".iotype", event), FAULTY.keySet())));
+      }
+      faults.add(
+          new FaultNode.Fault(
+              kinds,
+              own.number(key + ".sector", -1, -1, Long.MAX_VALUE >> 9),
+              (int) own.number(key + ".errno", Errno.EIO, 1, 4095),
+              own.bool(key + ".once", false)));
+      own.string(key + ".immediately");
+    }
+    BlockNode image =
+        options.child("image").isPresent()
+            ? graph.openChild(options.child("image").get())
+            : graph.openFile(common, options);
+    options.rejectUnknown("image", "file");
+    return new FaultNode(common, image, faults);
   }
 }

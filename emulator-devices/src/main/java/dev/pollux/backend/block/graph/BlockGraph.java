@@ -10,6 +10,8 @@ import dev.pollux.backend.block.CacheMode;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.NodeOptions.DetectZeroes;
 import dev.pollux.backend.block.image.Qcow2Image;
+import dev.pollux.backend.block.node.ThrottleGroup;
+import dev.pollux.backend.block.node.ThrottleLimits;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.host.ErrnoException;
@@ -57,6 +59,8 @@ public final class BlockGraph implements AutoCloseable {
   /** Who uses a node without being its parent: jobs, exports. */
   private final Map<BlockNode, List<String>> users = new HashMap<>();
 
+  private final Map<String, ThrottleGroup> throttleGroups = new LinkedHashMap<>();
+
   private int made;
 
   /** Images that are being opened, one standing on the other. */
@@ -84,6 +88,7 @@ public final class BlockGraph implements AutoCloseable {
     }
     BlockDriver driver = BlockDrivers.find(options, own.required("driver"));
     NodeOptions common = common(options);
+    Set<BlockNode> before = new HashSet<>(nodes.values());
     depth++;
     try {
       if (depth > DEEPEST_CHAIN) {
@@ -92,6 +97,9 @@ public final class BlockGraph implements AutoCloseable {
       BlockNode node = driver.open(common, options, this);
       nodes.put(common.name(), node);
       return node;
+    } catch (IOException | RuntimeException e) {
+      nodes().stream().filter(node -> !before.contains(node)).forEach(this::release);
+      throw e;
     } finally {
       depth--;
     }
@@ -368,6 +376,27 @@ public final class BlockGraph implements AutoCloseable {
       backend.endDrain();
     }
     old.ifPresent(this::release);
+  }
+
+  // ---- throttle groups ----
+
+  /** Makes a group of disks that share limits ({@code -object throttle-group}). */
+  public ThrottleGroup addThrottleGroup(String id, ThrottleLimits limits) {
+    if (throttleGroups.containsKey(id)) {
+      throw new ConfigException("attempt to add duplicate property '" + id + "'");
+    }
+    ThrottleGroup group = new ThrottleGroup(id);
+    group.setLimits(limits);
+    throttleGroups.put(id, group);
+    return group;
+  }
+
+  public ThrottleGroup throttleGroup(String id) {
+    ThrottleGroup group = throttleGroups.get(id);
+    if (group == null) {
+      throw new ConfigException("Throttle group '" + id + "' does not exist");
+    }
+    return group;
   }
 
   // ---- using and releasing ----
