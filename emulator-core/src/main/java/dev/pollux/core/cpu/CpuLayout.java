@@ -220,9 +220,12 @@ public final class CpuLayout {
 
   public static final int JUMP_CACHE_ENTRIES = 1 << 19;
 
-  /** The code generator's fields, 1,024 bytes, not saved. */
+  /** The code generator's fields, not saved. */
   public static final int JIT = JUMP_CACHE + JUMP_CACHE_ENTRIES * 16;
 
+  /** What belongs to the software TLB, not saved: {@link dev.pollux.core.mmu.RefillLayout}. */
+  public static final int REFILL = JIT + (96 << 10);
+
   /** Bytes. */
-  public static final int SIZE = JIT + 1024;
+  public static final int SIZE = REFILL + (80 << 10);
 }

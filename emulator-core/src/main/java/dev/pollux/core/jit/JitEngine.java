@@ -12,6 +12,7 @@ import dev.pollux.core.decode.Op;
 import dev.pollux.core.host.NativeCall;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.cache.BlockIndex;
 import dev.pollux.core.jit.cache.BlockTable;
 import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.jit.cache.JitBlock;
@@ -89,6 +90,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final Stubs stubs;
   private final BlockCompiler compiler;
   private final BlockTable blocks;
+  private final BlockIndex index;
 
   /** Blocks that an error kept from being translated, by {@link #failureKey}. */
   private final Set<Long> failed = new HashSet<>();
@@ -201,7 +203,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.decoder = new Decoder(vcpu.model().features());
     this.blockDecoder = new BlockDecoder(decoder);
     this.cache = new CodeCache(memory.bytes(), memory.split());
-    this.stubs = new Stubs(cache.nextAddress(), vcpu.model().has(CpuFeature.AVX));
+    this.index = new BlockIndex();
+    this.stubs = new Stubs(cache.nextAddress(), vcpu.model().has(CpuFeature.AVX), index.address());
     cache.append(stubs.code());
     cache.keep();
     this.compiler = compiler.apply(stubs);
@@ -426,7 +429,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       }
     }
     if (chained) {
-      jumps.put(firstTable(key) + (key & MODE), rip, block.entry, mmu.isGlobalCode(rip));
+      int table = firstTable(key) + (key & MODE);
+      jumps.put(table, rip, block.entry, mmu.isGlobalCode(rip));
+      index.put(table, block.hostCode, block.entry);
     }
     return block;
   }
@@ -622,6 +627,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     statistics.clears++;
     translationLog.dropped("all code dropped: " + why);
     blocks.clear();
+    index.clear();
     cache.clear();
     clearExits();
     failed.clear();
@@ -712,5 +718,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     vcpu.machine().codeWatch().remove(this);
     interpreter.close();
     cache.close();
+    index.close();
   }
 }

@@ -58,8 +58,63 @@ public final class JitLayout {
    */
   public static final int PAGE = (SPINS + 4 + 7) & -8;
 
+  // The jump cache's books: what was entered since it was forgotten.
+
+  /** Entries that {@link #JUMP_LOCAL} holds; that many also if there were more. */
+  public static final int JUMP_LOCALS = 16384;
+
+  /** u32: length of {@link #JUMP_LOCAL}. */
+  public static final int JUMP_LOCAL_COUNT = PAGE + 8;
+
+  /** A byte for each table of the jump cache, 1: it has entries. */
+  public static final int JUMP_TABLES_USED = JUMP_LOCAL_COUNT + 8;
+
+  /** List of u32: offsets in the block of entries that belong to pages that are not global. */
+  public static final int JUMP_LOCAL = JUMP_TABLES_USED + 32;
+
+  /** Bits of each filter of {@link #JUMP_PAGES}. */
+  public static final int JUMP_PAGE_BITS = 32768;
+
+  /**
+   * Two Bloom filters of pages that entries belong to, by address bits 12 and up: first of those
+   * that are not global, then of global ones.
+   */
+  public static final int JUMP_PAGES = JUMP_LOCAL + JUMP_LOCALS * 4;
+
   /** Bytes used. */
-  public static final int SIZE = PAGE + 8 - CpuLayout.JIT;
+  public static final int SIZE = JUMP_PAGES + 2 * JUMP_PAGE_BITS / 8 - CpuLayout.JIT;
+
+  // What stands behind the call of a stub that fills a TLB entry: u32 number of the exit ...
+
+  /** ... u8 bytes of the access. */
+  public static final int REFILL_SIZE = 4;
+
+  /** Bytes of both. */
+  public static final int REFILL_DATA = 5;
+
+  // The table of blocks by host memory, outside the vCPU's block: sets of two entries, each u64
+  // blockTag, u64 address of the code.
+
+  /** Bytes of a set, as a shift. */
+  public static final int BLOCK_SET_BITS = 5;
+
+  /** Sets, as a shift. */
+  public static final int BLOCK_SETS_BITS = 16;
+
+  /** How far the low 32 bits of a host address's product with {@link #JUMP_HASH} are shifted. */
+  public static final int BLOCK_HASH_SHIFT = Integer.SIZE - BLOCK_SETS_BITS;
+
+  /** Offset in the table of the set of a block whose guest code is at a host address. */
+  public static long blockSet(long host) {
+    return (long) ((int) host * JUMP_HASH >>> BLOCK_HASH_SHIFT) << BLOCK_SET_BITS;
+  }
+
+  /**
+   * @param table the jump cache's, which tells the execution key
+   */
+  public static long blockTag(long host, int table) {
+    return host | (long) (table | 0x80) << 48;
+  }
 
   /**
    * Jump cache: this many execution keys, modes of the software TLB aside, have tables. Linux comes

@@ -22,7 +22,7 @@ public final class RamBlock implements AutoCloseable {
   private static final WriteClient[] CLIENTS = WriteClient.values();
 
   /** In a page's byte: the bits of all clients. */
-  private static final int CLIENT_BITS = 0x0f;
+  public static final int CLIENT_BITS = 0x0f;
 
   /**
    * In a page's byte, beside {@link WriteClient#CODE}: no write is under way, and none comes, that
@@ -31,7 +31,7 @@ public final class RamBlock implements AutoCloseable {
   private static final int SETTLED = 0x40;
 
   /** In a page's byte: some vCPU may write to the page without looking here. */
-  private static final int DIRECT = 0x80;
+  public static final int DIRECT = 0x80;
 
   /** Bytes of a code line, as a shift: what {@link #holdsCode} tells apart. */
   private static final int LINE_BITS = 6;
@@ -130,6 +130,14 @@ public final class RamBlock implements AutoCloseable {
 
   public boolean readOnly() {
     return readOnly;
+  }
+
+  /**
+   * Host address of a byte for each page: while {@link #DIRECT} is set in it and none of {@link
+   * #CLIENT_BITS}, {@link #allowDirectWrites} is true and changes nothing. For generated code.
+   */
+  public long watchAddress() {
+    return watch;
   }
 
   /** Names the one watcher of a client; null removes it, its bits being cleared. */

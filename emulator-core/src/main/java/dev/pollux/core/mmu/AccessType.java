@@ -1,10 +1,10 @@
 package dev.pollux.core.mmu;
 
 /** What an access does; its values are bits of the software TLB's and page walker's interfaces. */
-final class AccessType {
+public final class AccessType {
   private AccessType() {}
 
-  static final int READ = 0;
-  static final int WRITE = 1;
-  static final int EXECUTE = 2;
+  public static final int READ = 0;
+  public static final int WRITE = 1;
+  public static final int EXECUTE = 2;
 }

@@ -14,7 +14,6 @@ import dev.pollux.core.memory.WriteClient;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.invoke.VarHandle;
-import java.util.Arrays;
 
 /**
  * Translates a vCPU's linear addresses and reaches guest memory through them. Used on the vCPU's
@@ -64,6 +63,8 @@ public final class Mmu implements AutoCloseable {
 
   private static final int TAG_BITS_48 = 16;
 
+  private static final int FIRST_KEY = 1;
+
   private static final long PAGING_BITS_EFER = PageWalker.EFER_LMA | PageWalker.EFER_NXE;
 
   private final Vcpu vcpu;
@@ -106,28 +107,14 @@ public final class Mmu implements AutoCloseable {
 
   /**
    * Protection keys of user and of supervisor pages in the TLB: the lower bit of each key's two.
+   * Generated code may have filled in pages of the first key.
    */
-  private int userKeysFilled;
+  private int userKeysFilled = FIRST_KEY;
 
-  private int supervisorKeysFilled;
+  private int supervisorKeysFilled = FIRST_KEY;
 
-  /**
-   * Entries filled since the last flush, by their offset from {@link #tables}: flushing costs what
-   * filling cost.
-   */
-  private final int[] filled = new int[TlbLayout.ENTRIES];
-
-  private int filledCount;
-  private final int[] filledGlobal = new int[TlbLayout.ENTRIES];
-  private int filledGlobalCount;
-
-  /** Bloom filters of large pages in the TLB, by address bits 21 and up and 30 and up. */
-  private final long[] large2m = new long[64];
-
-  private final long[] large1g = new long[64];
-
-  /** Bloom filter of pages of host memory that have write tags, by address bits 12 and up. */
-  private final long[] writablePages = new long[1024];
+  private final FilledEntries filled;
+  private final RefillParameters refill;
 
   /** True after an address that is not canonical was the cause of the last #GP. */
   private boolean nonCanonical;
@@ -138,9 +125,6 @@ public final class Mmu implements AutoCloseable {
   private final long[] flushedPages = new long[RECENT_PAGES];
   private int globalFlushes;
 
-  /** By entry of all tables: the translation is of a global page. */
-  private final boolean[] global = new boolean[TlbLayout.MODES * TlbLayout.ENTRIES];
-
   public Mmu(Vcpu vcpu) {
     this.vcpu = vcpu;
     this.state = vcpu.cpuState();
@@ -149,6 +133,8 @@ public final class Mmu implements AutoCloseable {
         new PageWalker(
             state, memory, vcpu.model().physicalAddressBits(), vcpu.model().has(CpuFeature.PSE36));
     this.tables = state.address() + CpuLayout.TLB;
+    this.filled = new FilledEntries(state.address());
+    this.refill = new RefillParameters(state, memory);
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
       invalidateTable(tables + mode * TABLE_BYTES);
     }
@@ -502,7 +488,7 @@ public final class Mmu implements AutoCloseable {
     long entry = tables + inMode * TABLE_BYTES + index(linear);
     if (RawMemory.getLong(entry) == (linear & PAGE_MASK)) {
       RawMemory.putLong(entry + TlbLayout.WRITE_TAG, linear & PAGE_MASK);
-      note(writablePages, RawMemory.getLong(entry + TlbLayout.HOST_PAGE) >>> RamBlock.PAGE_BITS);
+      filled.addWritable(RawMemory.getLong(entry + TlbLayout.HOST_PAGE));
     }
     return false;
   }
@@ -590,68 +576,24 @@ public final class Mmu implements AutoCloseable {
             && (asUser ? walker.user : !(walker.smep() && walker.user));
     long page = linear & PAGE_MASK;
     int offset = (int) (inMode * TABLE_BYTES + index(linear));
-    remember(offset, walker.global);
-    global[offset >> TlbLayout.ENTRY_BITS] = walker.global;
+    filled.add(offset, walker.global);
     long entry = tables + offset;
-    long invalid = invalidTag(entry);
+    long invalid = filled.invalidTag(entry);
     RawMemory.putLong(entry, readable ? page : invalid);
     RawMemory.putLong(entry + TlbLayout.WRITE_TAG, writable ? page : invalid);
     if (writable) {
-      note(writablePages, host >>> RamBlock.PAGE_BITS);
+      filled.addWritable(host);
     }
     RawMemory.putLong(entry + TlbLayout.EXEC_TAG, executable ? page : invalid);
     RawMemory.putLong(entry + TlbLayout.HOST_PAGE, host & PAGE_MASK);
     if (walker.pageBits > RamBlock.PAGE_BITS) {
-      note(large2m, walked >>> 21);
-      if (walker.pageBits > 22) {
-        note(large1g, walked >>> 30);
-      } else if (walker.pageBits == 22) {
-        note(large2m, walked >>> 21 ^ 1);
-      }
+      filled.addLarge(walked, walker.pageBits);
     }
     if (walker.key >= 0) {
       int bit = 1 << walker.key * 2;
       userKeysFilled |= walker.user ? bit : 0;
       supervisorKeysFilled |= walker.user ? 0 : bit;
     }
-  }
-
-  /**
-   * Enters an entry about to be filled into the list of its kind; a full list is emptied, and its
-   * entries with it.
-   */
-  private void remember(int offset, boolean global) {
-    if (global) {
-      if (filledGlobalCount == filledGlobal.length) {
-        clear(filledGlobal, filledGlobalCount);
-        filledGlobalCount = 0;
-      }
-      filledGlobal[filledGlobalCount++] = offset;
-    } else {
-      if (filledCount == filled.length) {
-        clear(filled, filledCount);
-        filledCount = 0;
-      }
-      filled[filledCount++] = offset;
-    }
-  }
-
-  private void clear(int[] offsets, int count) {
-    for (int i = 0; i < count; i++) {
-      invalidate(tables + offsets[i]);
-    }
-  }
-
-  private void invalidate(long entry) {
-    long invalid = invalidTag(entry);
-    RawMemory.putLong(entry, invalid);
-    RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalid);
-    RawMemory.putLong(entry + TlbLayout.EXEC_TAG, invalid);
-  }
-
-  private long invalidTag(long entry) {
-    return TlbLayout.invalidTag(
-        (int) (entry - tables >> TlbLayout.ENTRY_BITS) & TlbLayout.ENTRIES - 1);
   }
 
   private static void invalidateTable(long table) {
@@ -661,14 +603,6 @@ public final class Mmu implements AutoCloseable {
       RawMemory.putLong(entry + TlbLayout.WRITE_TAG, TlbLayout.invalidTag(i));
       RawMemory.putLong(entry + TlbLayout.EXEC_TAG, TlbLayout.invalidTag(i));
     }
-  }
-
-  private static void note(long[] filter, long number) {
-    filter[(int) (number >>> 6) & filter.length - 1] |= 1L << number;
-  }
-
-  private static boolean mayHold(long[] filter, long number) {
-    return (filter[(int) (number >>> 6) & filter.length - 1] & 1L << number) != 0;
   }
 
   // ---- code ----
@@ -786,6 +720,7 @@ public final class Mmu implements AutoCloseable {
         != 0) {
       flushAll();
     }
+    boolean changed = newCr0 != cr0 || newCr4 != cr4 || newEfer != efer;
     cr0 = newCr0;
     cr4 = newCr4;
     efer = newEfer;
@@ -795,6 +730,9 @@ public final class Mmu implements AutoCloseable {
     }
     updateTags();
     updateProtectionKeys();
+    if (changed) {
+      refill.update(addressMask == -1);
+    }
     boolean user = (state.segAttr(CpuLayout.SS) >> 5 & 3) == 3;
     boolean ac = (state.rflags() & RFLAGS_AC) != 0;
     mode = user ? USER : walker.smap() && !ac ? SUPERVISOR_SMAP : SUPERVISOR;
@@ -830,9 +768,9 @@ public final class Mmu implements AutoCloseable {
             | changedKeys(pkrs, newPkrs) & supervisorKeysFilled;
     pkru = newPkru;
     pkrs = newPkrs;
+    refill.update(addressMask == -1);
     if (changed != 0) {
-      dropData(filled, filledCount);
-      dropData(filledGlobal, filledGlobalCount);
+      filled.dropData();
     }
   }
 
@@ -840,15 +778,6 @@ public final class Mmu implements AutoCloseable {
   private static int changedKeys(int old, int now) {
     int bits = old ^ now;
     return (bits | bits >>> 1) & 0x5555_5555;
-  }
-
-  private void dropData(int[] offsets, int count) {
-    for (int i = 0; i < count; i++) {
-      long entry = tables + offsets[i];
-      long invalid = invalidTag(entry);
-      RawMemory.putLong(entry, invalid);
-      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalid);
-    }
   }
 
   /** The current {@link TlbLayout} mode. */
@@ -892,8 +821,7 @@ public final class Mmu implements AutoCloseable {
 
   /** True if the TLB has a translation of code at this address and its page is global. */
   public boolean isGlobalCode(long linear) {
-    return codeHostIfCached(linear) != -1
-        && global[(int) (codeTlb + index(linear) - tables >> TlbLayout.ENTRY_BITS)];
+    return codeHostIfCached(linear) != -1 && filled.isGlobal(codeTlb + index(linear) - tables);
   }
 
   private long slowTable() {
@@ -925,34 +853,30 @@ public final class Mmu implements AutoCloseable {
   public void flushAll() {
     globalFlushes++;
     addressMask = state.u32(CpuLayout.A20) != 0 ? -1L : ~(1L << 20);
-    clear(filledGlobal, filledGlobalCount);
-    filledGlobalCount = 0;
-    userKeysFilled = 0;
-    supervisorKeysFilled = 0;
-    Arrays.fill(large2m, 0);
-    Arrays.fill(large1g, 0);
-    Arrays.fill(writablePages, 0);
+    filled.forgetAll();
+    userKeysFilled = FIRST_KEY;
+    supervisorKeysFilled = FIRST_KEY;
     flushNonGlobal();
+    refill.update(addressMask == -1);
   }
 
   /** Forgets all translations but global ones: a write to CR3. */
   public void flushNonGlobal() {
     flushes++;
     cr3 = state.cr3();
-    clear(filled, filledCount);
-    filledCount = 0;
+    filled.forgetLocal();
   }
 
   /** INVLPG: forgets the translation of one page, global or not, in the current address space. */
   public void flushPage(long linear) {
-    if (mayHold(large2m, linear >>> 21) || mayHold(large1g, linear >>> 30)) {
+    if (filled.mayBeLarge(linear)) {
       flushAll();
       return;
     }
     flushes++;
     flushedPages[pageFlushes++ & RECENT_PAGES - 1] = linear;
     for (int i = 0; i < TlbLayout.MODES; i++) {
-      invalidate(tables + i * TABLE_BYTES + index(linear));
+      filled.invalidate(tables + i * TABLE_BYTES + index(linear));
     }
   }
 
@@ -962,14 +886,14 @@ public final class Mmu implements AutoCloseable {
    */
   public void protectPage(RamBlock block, long page) {
     long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
-    if (!mayHold(writablePages, host >>> RamBlock.PAGE_BITS)) {
+    if (!filled.mayBeWritable(host)) {
       return;
     }
     for (long entry = tables;
         entry < tables + TlbLayout.MODES * TABLE_BYTES;
         entry += TlbLayout.ENTRY_SIZE) {
       if (RawMemory.getLong(entry + TlbLayout.HOST_PAGE) == host) {
-        RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalidTag(entry));
+        RawMemory.putLong(entry + TlbLayout.WRITE_TAG, filled.invalidTag(entry));
       }
     }
   }
@@ -982,7 +906,7 @@ public final class Mmu implements AutoCloseable {
     for (long entry = tables;
         entry < tables + TlbLayout.MODES * TABLE_BYTES;
         entry += TlbLayout.ENTRY_SIZE) {
-      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalidTag(entry));
+      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, filled.invalidTag(entry));
     }
   }
 

@@ -20,7 +20,8 @@ final class PhysicalMemory {
     return space;
   }
 
-  private FlatView.Range find(long address) {
+  /** The range that holds an address, or null. */
+  FlatView.Range find(long address) {
     FlatView now = space.view();
     FlatView.Range last = range;
     if (now == view && last != null && address >= last.start() && address < last.end()) {

@@ -55,7 +55,7 @@ final class TranslationCost {
 
   private final byte[] code = TrainingGuest.image();
   private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
-  private final BlockCompiler compiler = new BlockCompiler(new Stubs(CODE_ADDRESS, false));
+  private final BlockCompiler compiler = new BlockCompiler(new Stubs(CODE_ADDRESS, false, 0));
   private final BlockDecoder blockDecoder = new BlockDecoder(decoder);
 
   /** Translates everything once. */

@@ -50,6 +50,13 @@ public class BlockCompiler {
   private static final int NOT_CANONICAL_BITS = 16;
 
   private static final int ADDRESS_SIZE_PREFIX = 0x67;
+  private static final int CALL = 0xe8;
+  private static final int JMP = 0xe9;
+  private static final int JMP_LENGTH = 5;
+
+  /** PUSHes or POPs that are executed together: what an access of theirs touches fits in a byte. */
+  private static final int MOST_STACKED = 31;
+
   private static final int RFLAGS_IF = 1 << 9;
 
   /** Guest register number. */
@@ -115,6 +122,13 @@ public class BlockCompiler {
   /** Code out of line, emitted behind the block. */
   private record Deferred(Label label, int mode, Runnable emit) {}
 
+  /**
+   * A failed probe of the TLB: fill it and try again, or leave for the interpreter.
+   *
+   * @param retry offset of the probe
+   */
+  private record Refill(Label label, int retry, int mode, int insn, int bytes, boolean write) {}
+
   /** A way out to the interpreter for one instruction, emitted behind all else. */
   private record SlowExit(Label label, int mode, int insn) {}
 
@@ -126,6 +140,7 @@ public class BlockCompiler {
   private final CommonCode common = new CommonCode(asm);
   private final List<Deferred> deferred = new ArrayList<>();
   private final List<SlowExit> slowExits = new ArrayList<>();
+  private final List<Refill> refills = new ArrayList<>();
   private final List<Label> labels = new ArrayList<>();
   private final List<BlockCode.Exit> exits = new ArrayList<>();
 
@@ -217,6 +232,7 @@ public class BlockCompiler {
     asm.code().truncate(0);
     deferred.clear();
     slowExits.clear();
+    refills.clear();
     labelsUsed = 0;
     exits.clear();
 
@@ -282,6 +298,7 @@ public class BlockCompiler {
       mode = outOfLine.mode();
       outOfLine.emit().run();
     }
+    refills.forEach(this::refill);
     for (int i = 0; i < slowExits.size(); i++) {
       SlowExit slow = slowExits.get(i);
       asm.bind(slow.label());
@@ -854,7 +871,7 @@ public class BlockCompiler {
     if (op != Op.PUSH && op != Op.POP) {
       return 0;
     }
-    while (end < count && insns[end].op == op && joinsStackRun(end)) {
+    while (end < count && end - i < MOST_STACKED - 1 && insns[end].op == op && joinsStackRun(end)) {
       end++;
     }
     if (op == Op.POP && end > i && end < count && insns[end].op == Op.RET && !interpreted[end]) {
@@ -1122,7 +1139,7 @@ public class BlockCompiler {
           asm.mov(QWORD, S1, state(CpuLayout.RIP));
           compareCanonical();
           asm.jcc(Cond.NE, bad);
-          leaveToRip();
+          jmpStub(stubs.lookUp(context.table() + mode));
         });
     defer(
         bad,
@@ -1141,14 +1158,21 @@ public class BlockCompiler {
    *     interrupt comes before it
    */
   void jumpToScratch(boolean resumes) {
-    Label miss = label();
-    jumpToScratch(resumes, miss);
-    defer(miss, this::leaveToRip);
+    jumpToScratch(resumes, null);
   }
 
+  /**
+   * @param miss where it goes on if the jump cache does not know the address; null: where that is
+   *     looked up
+   */
   private void jumpToScratch(boolean resumes, Label miss) {
     int table = JitLayout.jumpTable(context.table() + mode);
-    common.findTarget(table, miss);
+    common.findTarget(table);
+    if (miss == null) {
+      displacementTo(stubs.lookUp(context.table() + mode));
+    } else {
+      asm.displacementTo(miss);
+    }
     if (resumes) {
       asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
     }
@@ -1206,11 +1230,6 @@ public class BlockCompiler {
 
   private void leaveAtStart() {
     exits.add(new BlockCode.Start(exit(), mode));
-  }
-
-  /** Leaves; RIP is set. */
-  private void leaveToRip() {
-    jmpStub(stubs.leaveToRip(mode));
   }
 
   // ---- memory ----
@@ -1283,12 +1302,18 @@ public class BlockCompiler {
 
   /** From the linear address in scratch 1 to the host address there, or leaves. */
   void probe(int bytes, boolean write, boolean aligned) {
-    probe(bytes, write, aligned, slowExit());
+    Label unknown = label();
+    refills.add(new Refill(unknown, asm.position(), mode, current, bytes, write));
+    probe(bytes, write, aligned, unknown, aligned ? slowExit() : unknown);
   }
 
   /** As above, leaving to {@code slow} where the TLB does not know the address. */
   void probe(int bytes, boolean write, boolean aligned, Label slow) {
-    common.findPage(mode, bytes, write, slow);
+    probe(bytes, write, aligned, slow, slow);
+  }
+
+  private void probe(int bytes, boolean write, boolean aligned, Label unknown, Label slow) {
+    common.findPage(mode, bytes, write, unknown);
     if (aligned && bytes >= 16) {
       asm.test(DWORD, S1, bytes - 1);
       asm.jcc(Cond.NE, slow);
@@ -1322,15 +1347,33 @@ public class BlockCompiler {
     return numberAt;
   }
 
+  private void refill(Refill refill) {
+    asm.bind(refill.label());
+    callStub(stubs.refill(refill.mode(), refill.write()));
+    asm.code().reserve(JitLayout.REFILL_DATA + JMP_LENGTH);
+    int numberAt = asm.position();
+    asm.code().put32(0);
+    asm.code().put8(refill.bytes());
+    asm.code().put8(JMP);
+    asm.code().put32(refill.retry() - (asm.position() + 4));
+    exits.add(new BlockCode.Interpret(numberAt, refill.mode(), refill.insn()));
+  }
+
   private void jmpStub(int stub) {
-    asm.code().reserve(5);
-    asm.code().put8(0xe9);
-    asm.code().put32(stub - (codeOffset + asm.position() + 4));
+    asm.code().reserve(1);
+    asm.code().put8(JMP);
+    displacementTo(stub);
   }
 
   private void callStub(int stub) {
-    asm.code().reserve(5);
-    asm.code().put8(0xe8);
+    asm.code().reserve(1);
+    asm.code().put8(CALL);
+    displacementTo(stub);
+  }
+
+  /** Emits the last field of a jump or call to a stub. */
+  private void displacementTo(int stub) {
+    asm.code().reserve(4);
     asm.code().put32(stub - (codeOffset + asm.position() + 4));
   }
 

@@ -152,15 +152,14 @@ final class CommonCode {
 
   /**
    * From the guest address in scratch 1, which becomes RIP, to the offset of its entry in a jump
-   * table: scratch 2. Jumps to {@code miss} if it has none, or if somebody wants the vCPU's
-   * attention; both in one jump. Destroys scratch 1.
+   * table: scratch 2. Ends with a jump, whose displacement is to be written, for when it has none
+   * or somebody wants the vCPU's attention. Destroys scratch 1.
    */
-  void findTarget(int table, Label miss) {
+  void findTarget(int table) {
     FIND_TARGET.appendTo(code);
     code.reserve(FIELD);
     code.put32(table);
     UNLESS_FOUND.appendTo(code);
-    asm.displacementTo(miss);
   }
 
   /** Jumps to the code of the entry at scratch 2, which is the one of RIP. Destroys scratch 1. */

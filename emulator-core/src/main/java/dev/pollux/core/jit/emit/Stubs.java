@@ -52,6 +52,8 @@ public final class Stubs {
   private final int enter;
   private final int leave;
   private final int[] leaveToRip = new int[TlbLayout.MODES];
+  private final int[] lookUp = new int[JitLayout.JUMP_TABLES];
+  private final int[] refill = new int[2 * TlbLayout.MODES];
   private final int loadSimd;
   private final int loadX87;
   private final int readCounter;
@@ -59,8 +61,9 @@ public final class Stubs {
   /**
    * @param base where the stubs will be
    * @param ymm the guest has AVX: whole YMM registers are kept
+   * @param blockTable address of the table of blocks by host memory
    */
-  public Stubs(long base, boolean ymm) {
+  public Stubs(long base, boolean ymm, long blockTable) {
     this.base = base;
     this.ymm = ymm;
     loadSimd = asm.position();
@@ -70,12 +73,9 @@ public final class Stubs {
     enter = asm.position();
     emitEnter();
     leave = asm.position();
+    Label out = asm.here();
     emitLeave();
-    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
-      leaveToRip[mode] = asm.position();
-      asm.mov(DWORD, state(JitLayout.EXIT), mode);
-      jump(leave);
-    }
+    emitLookUps(new LookUps(asm, blockTable), out);
     readCounter = asm.position();
     emitReadCounter();
     asm.checkResolved();
@@ -107,6 +107,18 @@ public final class Stubs {
   /** Code jumps here to go on at RIP; the exit's number is that of the software TLB's mode. */
   public int leaveToRip(int mode) {
     return leaveToRip[mode];
+  }
+
+  /** Code jumps here to go on at RIP, which the jump cache's table does not know. */
+  int lookUp(int table) {
+    return lookUp[table];
+  }
+
+  /**
+   * Code calls this where the software TLB does not know an address: {@link LookUps#emitRefill}.
+   */
+  int refill(int mode, boolean write) {
+    return refill[2 * mode + (write ? 1 : 0)];
   }
 
   int loadSimd() {
@@ -147,10 +159,23 @@ public final class Stubs {
     asm.bind(skip);
   }
 
-  private void jump(int stub) {
-    asm.code().reserve(5);
-    asm.code().put8(0xe9);
-    asm.code().put32(stub - (asm.position() + 4));
+  private void emitLookUps(LookUps lookUps, Label out) {
+    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
+      leaveToRip[mode] = asm.position();
+      Label toRip = asm.here();
+      asm.mov(DWORD, state(JitLayout.EXIT), mode);
+      asm.jmp(out);
+      for (int write = 0; write < 2; write++) {
+        refill[2 * mode + write] = asm.position();
+        lookUps.emitRefill(mode, write != 0, out);
+      }
+      Label fetch = asm.here();
+      lookUps.emitFetch(mode);
+      for (int i = mode; i < lookUp.length; i += JitLayout.GROUP_TABLES) {
+        lookUp[i] = asm.position();
+        lookUps.emitLookUp(i, fetch, toRip);
+      }
+    }
   }
 
   private void emitLeave() {

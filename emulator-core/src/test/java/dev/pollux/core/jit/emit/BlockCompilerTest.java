@@ -34,6 +34,7 @@ import dev.pollux.core.jit.asm.VectorMove;
 import dev.pollux.core.jit.asm.VectorOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.asm.Xmm;
+import dev.pollux.core.jit.cache.BlockIndex;
 import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.mmu.TlbLayout;
 import java.util.ArrayList;
@@ -52,6 +53,7 @@ class BlockCompilerTest {
 
   private CpuState state;
   private CodeCache cache;
+  private BlockIndex index;
   private Stubs stubs;
   private BlockCompiler compiler;
   private long page;
@@ -63,7 +65,8 @@ class BlockCompilerTest {
     assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
     state = new CpuState();
     cache = new CodeCache(1 << 20);
-    stubs = new Stubs(cache.nextAddress(), false);
+    index = new BlockIndex();
+    stubs = new Stubs(cache.nextAddress(), false, index.address());
     cache.append(stubs.code());
     compiler = new BlockCompiler(stubs);
     page = Libc.mapAnonymous(4096, Libc.PROT_READ | Libc.PROT_WRITE);
@@ -86,6 +89,7 @@ class BlockCompilerTest {
     if (state != null) {
       state.close();
       cache.close();
+      index.close();
       Libc.unmap(page, 4096);
     }
   }
@@ -351,7 +355,7 @@ class BlockCompilerTest {
   private void startWithAvx() throws Exception {
     assumeTrue(HostCpu.get().features().contains(CpuFeature.AVX), "the host has no AVX");
     cache.clear();
-    stubs = new Stubs(cache.nextAddress(), true);
+    stubs = new Stubs(cache.nextAddress(), true, index.address());
     cache.append(stubs.code());
     compiler = new BlockCompiler(stubs);
   }

@@ -18,6 +18,7 @@ import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.cache.BlockIndex;
 import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.machine.BareMachine;
 import dev.pollux.core.mmu.TlbLayout;
@@ -49,6 +50,7 @@ class SystemCodeTest {
   private BareMachine machine;
   private CpuState state;
   private CodeCache cache;
+  private BlockIndex index;
   private Stubs stubs;
 
   @BeforeEach
@@ -58,7 +60,8 @@ class SystemCodeTest {
     state = machine.state();
     machine.enterLongMode();
     cache = new CodeCache(1 << 20);
-    stubs = new Stubs(cache.nextAddress(), false);
+    index = new BlockIndex();
+    stubs = new Stubs(cache.nextAddress(), false, index.address());
     cache.append(stubs.code());
     descriptor(CODE0, 0x00af_9b00_0000_ffffL);
     descriptor(DATA0, 0x00cf_9300_0000_ffffL);
@@ -84,6 +87,7 @@ class SystemCodeTest {
   void close() {
     if (machine != null) {
       cache.close();
+      index.close();
       machine.close();
     }
   }

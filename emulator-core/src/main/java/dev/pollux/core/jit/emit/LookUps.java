@@ -1,0 +1,213 @@
+package dev.pollux.core.jit.emit;
+
+import static dev.pollux.core.jit.asm.OpSize.BYTE;
+import static dev.pollux.core.jit.asm.OpSize.DWORD;
+import static dev.pollux.core.jit.asm.OpSize.QWORD;
+import static dev.pollux.core.jit.emit.RegisterMap.S1;
+import static dev.pollux.core.jit.emit.RegisterMap.S2;
+import static dev.pollux.core.jit.emit.RegisterMap.STATE;
+import static dev.pollux.core.jit.emit.RegisterMap.state;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.cpu.Eflags;
+import dev.pollux.core.jit.JitLayout;
+import dev.pollux.core.jit.asm.BitOp;
+import dev.pollux.core.jit.asm.Cond;
+import dev.pollux.core.jit.asm.Gpr;
+import dev.pollux.core.jit.asm.Label;
+import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.core.mmu.AccessType;
+import dev.pollux.core.mmu.RefillLayout;
+import dev.pollux.core.mmu.TlbLayout;
+
+/**
+ * The stubs that go on where a probe of the software TLB or of the jump cache has failed: they fill
+ * the entry from the guest's page tables ({@link PageWalk}), or from the table of blocks by host
+ * memory ({@link JitLayout#blockTag}), and leave for Java where that does not have it either.
+ */
+final class LookUps {
+  /** What a walk may destroy and scratch registers are not. */
+  private static final Gpr[] SAVED = {
+    Gpr.RAX, Gpr.RBX, Gpr.RCX, Gpr.RDX, Gpr.RSI, Gpr.RDI, Gpr.RBP
+  };
+
+  private final X86Assembler asm;
+  private final PageWalk walk;
+  private final long blockTable;
+
+  /**
+   * @param blockTable address of the table of blocks
+   */
+  LookUps(X86Assembler asm, long blockTable) {
+    this.asm = asm;
+    this.walk = new PageWalk(asm);
+    this.blockTable = blockTable;
+    walk.emitLeaf();
+  }
+
+  /**
+   * Emits what code calls where a probe by {@link CommonCode#findPage} has failed. Behind the call
+   * stand the number of a way out, u32, and the size of the access in bytes, u8, to which it does
+   * not return: it goes on behind them with the linear address in scratch 1 again, for another
+   * probe that succeeds, or leaves.
+   */
+  void emitRefill(int mode, boolean write, Label leave) {
+    int tag = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
+    tag += write ? TlbLayout.WRITE_TAG : TlbLayout.READ_TAG;
+    Label crossing = new Label();
+    Label fail = new Label();
+    asm.xor(QWORD, S1, Mem.of(STATE, S2, 1, tag));
+    asm.mov(QWORD, S2, Mem.of(Gpr.RSP));
+    asm.push(Gpr.RAX);
+    asm.movzx(DWORD, S2, BYTE, Mem.of(S2, JitLayout.REFILL_SIZE));
+    asm.mov(DWORD, Gpr.RAX, S1);
+    asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
+    asm.add(DWORD, Gpr.RAX, S2);
+    asm.cmp(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
+    asm.pop(Gpr.RAX);
+    asm.jcc(Cond.A, crossing);
+    save();
+    walk.emit(mode, write ? AccessType.WRITE : AccessType.READ, fail);
+    restore();
+    asm.pop(S2);
+    asm.lea(QWORD, S2, Mem.of(S2, JitLayout.REFILL_DATA));
+    asm.jmp(S2);
+    asm.bind(fail);
+    restore();
+    asm.bind(crossing);
+    asm.pop(S2);
+    asm.mov(DWORD, S2, Mem.of(S2));
+    asm.mov(DWORD, state(JitLayout.EXIT), S2);
+    asm.jmp(leave);
+  }
+
+  private void save() {
+    for (Gpr register : SAVED) {
+      asm.push(register);
+    }
+  }
+
+  private void restore() {
+    for (int i = SAVED.length - 1; i >= 0; i--) {
+      asm.pop(SAVED[i]);
+    }
+  }
+
+  /**
+   * Emits a function that fills the entry for a fetch from the address in scratch 1: its offset in
+   * scratch 2, or -1.
+   */
+  void emitFetch(int mode) {
+    Label fail = new Label();
+    Label done = new Label();
+    save();
+    walk.emit(mode, AccessType.EXECUTE, fail);
+    asm.bind(done);
+    restore();
+    asm.ret();
+    asm.bind(fail);
+    asm.mov(QWORD, S2, -1);
+    asm.jmp(done);
+  }
+
+  /**
+   * Emits what code jumps to where the jump cache does not know RIP: goes on there, or leaves.
+   *
+   * @param table the jump cache's
+   * @param fetch what {@link #emitFetch} has made for its mode
+   */
+  void emitLookUp(int table, Label fetch, Label leaveToRip) {
+    int mode = table % JitLayout.GROUP_TABLES;
+    int tlb = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
+    int jumps = JitLayout.jumpTable(table);
+    Label hit = new Label();
+    Label miss = new Label();
+    Label first = new Label();
+    asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
+    asm.jcc(Cond.NE, leaveToRip);
+    asm.push(Gpr.RAX);
+    asm.push(Gpr.RCX);
+    asm.mov(QWORD, S1, state(CpuLayout.RIP));
+    asm.mov(QWORD, S2, S1);
+    asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
+    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
+    asm.mov(QWORD, Gpr.RAX, S1);
+    asm.xor(QWORD, Gpr.RAX, Mem.of(STATE, S2, 1, tlb + TlbLayout.EXEC_TAG));
+    asm.cmp(QWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
+    asm.jcc(Cond.B, hit);
+    asm.call(fetch);
+    asm.test(QWORD, S2, S2);
+    asm.jcc(Cond.S, miss);
+    asm.mov(DWORD, Gpr.RAX, S1);
+    asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
+    asm.bind(hit);
+    asm.add(QWORD, Gpr.RAX, Mem.of(STATE, S2, 1, tlb + TlbLayout.HOST_PAGE));
+    asm.shr(DWORD, S2, TlbLayout.ENTRY_BITS);
+    asm.movzx(
+        DWORD, Gpr.RCX, BYTE, Mem.of(STATE, S2, 1, RefillLayout.GLOBAL + mode * TlbLayout.ENTRIES));
+    findBlock(table, first, miss);
+    asm.bind(first);
+    asm.mov(QWORD, Gpr.RAX, Mem.of(S2, 8));
+    enterJump(jumps, table);
+    // IRET may have set it for the instruction that comes now.
+    asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
+    asm.mov(QWORD, S1, state(CpuLayout.RIP));
+    asm.and(QWORD, S1, -RamBlock.PAGE_SIZE);
+    asm.mov(QWORD, state(JitLayout.PAGE), S1);
+    asm.mov(QWORD, S1, Gpr.RAX);
+    asm.pop(Gpr.RCX);
+    asm.pop(Gpr.RAX);
+    asm.jmp(S1);
+    asm.bind(miss);
+    asm.pop(Gpr.RCX);
+    asm.pop(Gpr.RAX);
+    asm.jmp(leaveToRip);
+  }
+
+  /** Scratch 2: the entry of the block at the host's address in RAX, which is destroyed. */
+  private void findBlock(int table, Label found, Label miss) {
+    asm.imul(DWORD, S2, Gpr.RAX, JitLayout.JUMP_HASH);
+    asm.shr(DWORD, S2, JitLayout.BLOCK_HASH_SHIFT);
+    asm.shl(DWORD, S2, JitLayout.BLOCK_SET_BITS);
+    asm.mov(QWORD, S1, blockTable);
+    asm.add(QWORD, S2, S1);
+    asm.mov(QWORD, S1, JitLayout.blockTag(0, table));
+    asm.or(QWORD, Gpr.RAX, S1);
+    asm.cmp(QWORD, Gpr.RAX, Mem.of(S2));
+    asm.jcc(Cond.E, found);
+    asm.add(QWORD, S2, 16);
+    asm.cmp(QWORD, Gpr.RAX, Mem.of(S2));
+    asm.jcc(Cond.NE, miss);
+  }
+
+  /**
+   * As {@code JumpCache.put}: RIP leads to the code in RAX; RCX is 1 if its page is global, and is
+   * destroyed.
+   */
+  private void enterJump(int jumps, int table) {
+    Label listed = new Label();
+    asm.mov(QWORD, S1, state(CpuLayout.RIP));
+    asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
+    asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
+    asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
+    asm.mov(QWORD, Mem.of(STATE, S2, 1, jumps), S1);
+    asm.mov(QWORD, Mem.of(STATE, S2, 1, jumps + 8), Gpr.RAX);
+    asm.mov(BYTE, state(JitLayout.JUMP_TABLES_USED + table), 1);
+    asm.shr(QWORD, S1, RamBlock.PAGE_BITS);
+    asm.and(DWORD, S1, JitLayout.JUMP_PAGE_BITS - 1);
+    asm.shl(DWORD, Gpr.RCX, Integer.numberOfTrailingZeros(JitLayout.JUMP_PAGE_BITS));
+    asm.or(DWORD, S1, Gpr.RCX);
+    asm.bit(BitOp.BTS, DWORD, state(JitLayout.JUMP_PAGES), S1);
+    asm.test(DWORD, Gpr.RCX, Gpr.RCX);
+    asm.jcc(Cond.NE, listed);
+    asm.mov(DWORD, Gpr.RCX, state(JitLayout.JUMP_LOCAL_COUNT));
+    asm.cmp(DWORD, Gpr.RCX, JitLayout.JUMP_LOCALS);
+    asm.jcc(Cond.AE, listed);
+    asm.add(QWORD, S2, jumps);
+    asm.mov(DWORD, Mem.of(STATE, Gpr.RCX, 4, JitLayout.JUMP_LOCAL), S2);
+    asm.add(DWORD, state(JitLayout.JUMP_LOCAL_COUNT), 1);
+    asm.bind(listed);
+  }
+}

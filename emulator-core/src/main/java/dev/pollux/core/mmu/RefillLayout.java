@@ -1,0 +1,81 @@
+package dev.pollux.core.mmu;
+
+import dev.pollux.core.cpu.CpuLayout;
+
+/**
+ * What {@link Mmu} and generated code share besides the software TLB's entries, so that generated
+ * code can walk the guest's page tables and fill an entry by itself. Offsets in the vCPU's block;
+ * nothing here is saved.
+ */
+public final class RefillLayout {
+  private RefillLayout() {}
+
+  /** Entries that each of the two lists of {@link #FILLED} holds. */
+  public static final int MOST_FILLED = TlbLayout.ENTRIES;
+
+  /**
+   * Two lists of u32: offsets from {@link CpuLayout#TLB} of entries filled since they were last
+   * forgotten, first those of pages that are not global, then those of global ones.
+   */
+  public static final int FILLED = CpuLayout.REFILL;
+
+  /** Two u32: lengths of these lists. */
+  public static final int FILLED_COUNT = FILLED + 2 * MOST_FILLED * 4;
+
+  /** A byte for each entry of all modes, 1: its page is global. */
+  public static final int GLOBAL = FILLED_COUNT + 8;
+
+  /** Bits of the Bloom filters of large pages in the TLB. */
+  public static final int LARGE_BITS = 4096;
+
+  /** By address bits 21 and up. */
+  public static final int LARGE_2M = GLOBAL + TlbLayout.MODES * TlbLayout.ENTRIES;
+
+  /** By address bits 30 and up. */
+  public static final int LARGE_1G = LARGE_2M + LARGE_BITS / 8;
+
+  /** Bits of {@link #WRITABLE}. */
+  public static final int WRITABLE_BITS = 65536;
+
+  /** Bloom filter of pages of host memory that have write tags, by address bits 12 and up. */
+  public static final int WRITABLE = LARGE_1G + LARGE_BITS / 8;
+
+  /**
+   * u32: how many levels of page tables generated code may walk, 4 or 5, where paging is what most
+   * systems use, without what only {@link PageWalker} knows; otherwise 0.
+   */
+  public static final int LEVELS = WRITABLE + WRITABLE_BITS / 8;
+
+  /** u32: the bit of a page table's entry that makes its page global, or 0. */
+  public static final int GLOBAL_BIT = LEVELS + 4;
+
+  /** Memory from {@link #LOW_START} on that generated code reaches: u64 address of its end. */
+  public static final int LOW_END = LEVELS + 8;
+
+  /** u64: host address of guest-physical address 0, if that were there. */
+  public static final int LOW_HOST = LOW_END + 8;
+
+  /** u64: host address of its byte of {@link dev.pollux.core.memory.RamBlock#watchAddress}. */
+  public static final int LOW_WATCH = LOW_HOST + 8;
+
+  /** Memory further up: u64 guest-physical address. */
+  public static final int HIGH_START = LOW_WATCH + 8;
+
+  /** u64: bytes of it. */
+  public static final int HIGH_SIZE = HIGH_START + 8;
+
+  /** u64: host address of its start. */
+  public static final int HIGH_HOST = HIGH_SIZE + 8;
+
+  /** u64: as {@link #LOW_WATCH}, of its start. */
+  public static final int HIGH_WATCH = HIGH_HOST + 8;
+
+  /** Bytes used. */
+  public static final int SIZE = HIGH_WATCH + 8 - CpuLayout.REFILL;
+
+  /** Below this guest-physical memory is in small pieces, of several kinds. */
+  public static final int LOW_START = 1 << 20;
+
+  /** Where memory goes on that has no room below the devices. */
+  public static final long HIGH_MEMORY = 1L << 32;
+}
