@@ -224,6 +224,10 @@ public final class Interpreter implements ExecutionEngine {
     private Prepared(Block block) {
       this.block = block;
     }
+
+    public Insn insn() {
+      return block.insns[0];
+    }
   }
 
   /** Takes over the state block before {@link #runBlock} and {@link #executeOne}. vCPU thread. */

@@ -15,6 +15,7 @@ import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.cache.BlockIndex;
 import dev.pollux.core.jit.cache.BlockTable;
 import dev.pollux.core.jit.cache.CodeCache;
+import dev.pollux.core.jit.cache.ExitTable;
 import dev.pollux.core.jit.cache.JitBlock;
 import dev.pollux.core.jit.cache.JumpCache;
 import dev.pollux.core.jit.emit.BlockCode;
@@ -26,7 +27,6 @@ import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
 import dev.pollux.core.mmu.TlbLayout;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.HexFormat;
@@ -46,8 +46,11 @@ import org.slf4j.LoggerFactory;
 public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final Logger log = LoggerFactory.getLogger(JitEngine.class);
 
-  /** Room that any one translation fits into. */
+  /** Room that any one translation fits into; offsets in it have 16 bits. */
   private static final int LARGEST_BLOCK = 64 << 10;
+
+  /** No way out of generated code. */
+  private static final int NONE = -1;
 
   // An execution key: what a translation depends on besides the code.
 
@@ -98,8 +101,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final GuestClock clock;
   private final JumpCache jumps;
 
-  /** What each exit number means. */
-  private final ArrayList<ExitSite> exits = new ArrayList<>();
+  private final ExitTable exits = new ExitTable();
 
   /** Execution keys without the mode that have jump tables, by number of their group. */
   private final int[] keys = new int[JitLayout.JUMP_GROUPS];
@@ -141,31 +143,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   public record CodeMemory(long bytes, boolean split) {
     public static final CodeMemory DEFAULT = new CodeMemory(96L << 20, false);
-  }
-
-  /**
-   * Where code can leave.
-   *
-   * @param block null if the place is in none: RIP is set
-   * @param mode the software TLB's mode there
-   * @param interpreted number of the instruction that is the interpreter's there, or -1
-   * @param link a jump that can be patched, or null
-   */
-  private record ExitSite(JitBlock block, int mode, int interpreted, BlockCode.Link link) {
-    private static ExitSite of(JitBlock block, BlockCode.Exit exit) {
-      return new ExitSite(
-          block,
-          exit.mode(),
-          exit instanceof BlockCode.Interpret interpret ? interpret.insn() : -1,
-          exit instanceof BlockCode.Link link ? link : null);
-    }
-
-    /** Where the guest goes on, in bytes from the start of its page. */
-    private long offset() {
-      long inBlock =
-          link != null ? link.target() : interpreted >= 0 ? block.offset(interpreted) : 0;
-      return block.pageOffset() + inBlock;
-    }
   }
 
   /**
@@ -221,7 +198,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   public void run() {
     interpreter.attach();
     clock.stop();
-    ExitSite last = null;
+    int last = NONE;
     do {
       last = advance(last);
     } while (!interpreter.mustReturn());
@@ -230,26 +207,26 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /**
    * Executes translated code until it leaves, or a cold block.
    *
-   * @param last the way that translated code left just before, or null
-   * @return the way that it left now, or null
+   * @param last the way that translated code left just before, or {@link #NONE}
+   * @return the way that it left now, or {@link #NONE}
    */
-  private ExitSite advance(ExitSite last) {
+  private int advance(int last) {
     JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
     if (block == null) {
       statistics.coldBlocks++;
       interpreter.runBlock();
-      return null;
+      return NONE;
     }
-    if (last != null && last.link() != null) {
-      linkIfSame(last.block(), last.link(), block);
+    if (last != NONE && exits.isLink(last)) {
+      linkIfSame(last, block);
     }
     if (traced) {
-      interpreter.logBlock(block.insns.length);
+      interpreter.logBlock(block.count);
     }
     RawMemory.putLong(s + JitLayout.PAGE, state.rip() & PAGE_MASK);
-    ExitSite left = execute(block.entry, 0);
-    while (left != null && left.interpreted() >= 0) {
-      left = interpretAndResume(left.block(), left.interpreted());
+    int left = execute(block.entry, 0);
+    while (left != NONE && exits.interprets(left)) {
+      left = interpretAndResume(left);
     }
     return left;
   }
@@ -266,7 +243,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     state.setExitRequest(false);
     interpreter.beginBare();
     try {
-      ExitSite last = null;
+      int last = NONE;
       while (true) {
         last = advance(last);
         if (interpreter.bareException()) {
@@ -309,48 +286,54 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * Lets the interpreter execute one instruction of a block; runs on in the block if nothing speaks
    * against it.
    */
-  private ExitSite interpretAndResume(JitBlock block, int i) {
-    Insn insn = block.insns[i];
+  private int interpretAndResume(int exit) {
+    JitBlock block = exits.block(exit);
+    int i = exits.insn(exit);
+    Interpreter.Prepared prepared =
+        block.prepared(i, exits.guestOffset(exit), interpreter, decoder);
+    Insn insn = prepared.insn();
     long rip = RawMemory.getLong(s + JitLayout.PAGE) + block.pageOffset();
     int flushes = mmu.flushes();
-    statistics.interpreted(insn.op, !block.code.interprets(i));
+    statistics.interpreted(insn.op, !exits.always(exit));
     if (insn.op == Op.RDTSC || insn.op == Op.RDTSCP) {
       clock.adjust();
     } else if (insn.op == Op.PAUSE) {
       RawMemory.putInt(s + JitLayout.SPINS, JitLayout.MOST_SPINS);
       Thread.yield();
     }
-    interpreter.executeOne(block.prepared(i, interpreter), rip);
+    interpreter.executeOne(prepared, rip);
     if (insn.info.endsBlock()
-        || i == block.insns.length - 1
+        || i == block.count - 1
         || !block.valid()
         || state.rip() != rip + insn.nextOffset
         || mmu.flushes() != flushes
         || interpreter.mustReturn()
         || !usable()
-        || currentKey() != (block.key & ~MODE | block.code.modeAfter(i))) {
-      return null;
+        || currentKey() != (block.key & ~MODE | exits.modeAfter(exit))) {
+      return NONE;
     }
-    return execute(block.start + block.code.resumeAfter(i), block.units());
+    return execute(block.start + exits.resumeAt(exit), block.units());
   }
 
   /** Runs generated code until it leaves; all state is in the state block before and after. */
-  private ExitSite execute(long address, int units) {
+  private int execute(long address, int units) {
     RawMemory.putShort(s + JitLayout.FLAGS, (short) JitLayout.packFlags(state.rflags()));
     statistics.entries++;
     NativeCall.call(stubs.enter(), s, address, units);
     state.setRflags(
         state.rflags() & ~STATUS
             | JitLayout.unpackFlags(RawMemory.getShort(s + JitLayout.FLAGS) & 0xffff));
-    ExitSite exit = exits.get(RawMemory.getInt(s + JitLayout.EXIT));
-    if (exit.mode() != mmu.mode()) {
+    int exit = RawMemory.getInt(s + JitLayout.EXIT);
+    if (exits.mode(exit) != mmu.mode()) {
       interpreter.modeChanged();
     }
-    if (exit.block() != null) {
-      state.setRip(RawMemory.getLong(s + JitLayout.PAGE) + exit.offset());
+    JitBlock block = exits.block(exit);
+    if (block != null) {
+      long start = RawMemory.getLong(s + JitLayout.PAGE) + block.pageOffset();
+      state.setRip(start + exits.guestOffset(exit));
     }
-    if (exit.interpreted() < 0) {
-      statistics.left(exit.link() != null);
+    if (!exits.interprets(exit)) {
+      statistics.left(exits.isLink(exit));
     }
     return exit;
   }
@@ -572,9 +555,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (!markLooked(host, context.secondPage())) {
       return null;
     }
-    for (BlockCode.Exit exit : code.exits()) {
-      compiler.assembler().code().patch(exit.numberAt(), 4, exits.size());
-      exits.add(null);
+    int exit = exits.next();
+    for (BlockCode.Exit way : code.exits()) {
+      compiler.assembler().code().patch(way.numberAt(), 4, exit++);
     }
     long codeEnd = cache.append(compiler.assembler().code()) + compiler.assembler().position();
     JitBlock block =
@@ -583,18 +566,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             host,
             context.secondPage(),
             insns[count - 1].nextOffset,
-            Arrays.copyOf(insns, count),
+            count,
             address,
             code,
-            Arrays.copyOfRange(page, firstLooked, Math.min(afterLooked, RamBlock.PAGE_SIZE)),
+            Arrays.copyOfRange(page, firstLooked, afterLooked),
             firstLooked);
-    int number = exits.size() - code.exits().size();
-    for (BlockCode.Exit exit : code.exits()) {
-      exits.set(number++, ExitSite.of(block, exit));
-    }
+    exits.add(block, code, insns);
     blocks.add(block);
     statistics.translations++;
-    translationLog.translated(block, state.rip(), (int) (codeEnd - address));
+    translationLog.translated(block, code, insns, state.rip(), (int) (codeEnd - address));
     return block;
   }
 
@@ -612,12 +592,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return insn;
   }
 
-  private void linkIfSame(JitBlock from, BlockCode.Link link, JitBlock to) {
+  private void linkIfSame(int exit, JitBlock to) {
+    JitBlock from = exits.block(exit);
     if (chained
         && from.valid()
-        && to.key == (from.key & ~MODE | link.mode())
-        && to.hostCode == from.hostCode + link.target()) {
-      blocks.link(from.start + link.jumpAt(), from.start + link.stub(), to, link.polls());
+        && to.key == (from.key & ~MODE | exits.mode(exit))
+        && to.hostCode == from.hostCode + exits.guestOffset(exit)) {
+      long patched = from.start + exits.jumpAt(exit);
+      blocks.link(patched, from.start + exits.stub(exit), to, exits.polls(exit));
     }
   }
 
@@ -639,7 +621,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private void clearExits() {
     exits.clear();
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
-      exits.add(new ExitSite(null, mode, -1, null));
+      exits.addToRip(mode);
     }
   }
 

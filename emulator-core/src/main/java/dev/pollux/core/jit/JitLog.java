@@ -7,6 +7,7 @@ import dev.pollux.core.decode.Disassembler;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.cache.JitBlock;
+import dev.pollux.core.jit.emit.BlockCode;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -30,27 +31,29 @@ final class JitLog {
   /**
    * A block was translated.
    *
+   * @param code how it was translated
+   * @param insns the guest's instructions, at least the block's
    * @param rip where the guest executes it now
    * @param hostBytes length of its code
    */
-  void translated(JitBlock block, long rip, int hostBytes) {
+  void translated(JitBlock block, BlockCode code, Insn[] insns, long rip, int hostBytes) {
     if (log.has(TraceLog.Item.JIT)) {
       event(
           "translated %016x, %d instructions of %d bytes, to %d bytes at %x, key %x"
-              .formatted(rip, block.insns.length, block.length, hostBytes, block.start, block.key));
+              .formatted(rip, block.count, block.length, hostBytes, block.start, block.key));
     }
     if (log.has(TraceLog.Item.IN_ASM)) {
       StringBuilder text = new StringBuilder("----------------\nIN:\n");
-      for (int i = 0; i < block.insns.length; i++) {
-        text.append(guest(block, rip, i)).append('\n');
+      for (int i = 0; i < block.count; i++) {
+        text.append(guest(insns[i], rip)).append('\n');
       }
       log.write(text.toString());
     }
     if (log.has(TraceLog.Item.OP)) {
-      log.write(operations(block, rip));
+      log.write(operations(block, code, insns, rip));
     }
     if (log.has(TraceLog.Item.OUT_ASM)) {
-      log.write(sideBySide(block, rip, hostBytes));
+      log.write(sideBySide(block, code, insns, rip, hostBytes));
     }
   }
 
@@ -76,30 +79,30 @@ final class JitLog {
     log.write("JIT " + cpu + ": " + text);
   }
 
-  private static String guest(JitBlock block, long rip, int i) {
-    long address = rip + block.offset(i);
-    return "0x%016x:  %s".formatted(address, Disassembler.text(block.insns[i], address));
+  private static String guest(Insn insn, long rip) {
+    long address = rip + insn.nextOffset - insn.length;
+    return "0x%016x:  %s".formatted(address, Disassembler.text(insn, address));
   }
 
-  private static String operations(JitBlock block, long rip) {
+  private static String operations(JitBlock block, BlockCode code, Insn[] insns, long rip) {
     StringBuilder text = new StringBuilder("OP:\n");
-    for (int i = 0; i < block.insns.length; i++) {
-      String how = block.code.interprets(i) ? "interpreter" : "host";
-      text.append("%-12s %s%n".formatted(how, guest(block, rip, i)));
+    for (int i = 0; i < block.count; i++) {
+      String how = code.interprets(i) ? "interpreter" : "host";
+      text.append("%-12s %s%n".formatted(how, guest(insns[i], rip)));
     }
     return text.toString();
   }
 
   /** Each guest instruction beside its host code, then what lies out of line. */
-  private String sideBySide(JitBlock block, long rip, int hostBytes) {
+  private String sideBySide(JitBlock block, BlockCode code, Insn[] insns, long rip, int hostBytes) {
     byte[] host = new byte[hostBytes];
     RawMemory.copyOut(block.start, host, 0, hostBytes);
     StringBuilder text = new StringBuilder("OUT: [size=" + hostBytes + "]\n");
-    int at = block.code.bodyAt();
+    int at = code.bodyAt();
     append(text, "(entry)", block.start, host, 0, at);
-    for (int i = 0; i < block.insns.length; i++) {
-      int end = block.code.endOf(i);
-      append(text, guest(block, rip, i), block.start, host, at, end);
+    for (int i = 0; i < block.count; i++) {
+      int end = code.endOf(i);
+      append(text, guest(insns[i], rip), block.start, host, at, end);
       at = end;
     }
     append(text, "(ways out)", block.start, host, at, hostBytes);

@@ -1,5 +1,6 @@
 package dev.pollux.core.jit.cache;
 
+import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.emit.BlockCode;
@@ -31,8 +32,8 @@ public final class JitBlock {
   /** Guest bytes. */
   public final int length;
 
-  /** The guest instructions. */
-  public final Insn[] insns;
+  /** Guest instructions. */
+  public final int count;
 
   /** Address of the code, where jumps enter that have to look for requests. */
   public final long start;
@@ -40,16 +41,16 @@ public final class JitBlock {
   /** Address to enter at otherwise, all registers loaded by the way in. */
   public final long entry;
 
-  public final BlockCode code;
+  private final int units;
 
-  /** The bytes of the guest's first page that the translation depends on. */
+  /** The guest's bytes that the translation depends on, those of a second page last. */
   public final byte[] looked;
 
-  /** Offset in that page of the first of them. */
+  /** Offset in the guest's first page of the first of them. */
   public final int firstLooked;
 
-  /** The instructions that the interpreter has executed so far, made ready for it. */
-  private final Interpreter.Prepared[] prepared;
+  /** The instructions that the interpreter has executed so far, made ready for it; or null. */
+  private Interpreter.Prepared[] prepared;
 
   private boolean valid = true;
 
@@ -72,7 +73,7 @@ public final class JitBlock {
       long hostCode,
       long secondPage,
       int length,
-      Insn[] insns,
+      int count,
       long start,
       BlockCode code,
       byte[] looked,
@@ -81,20 +82,30 @@ public final class JitBlock {
     this.hostCode = hostCode;
     this.secondPage = secondPage;
     this.length = length;
-    this.insns = insns;
+    this.count = count;
     this.start = start;
     this.entry = start + code.entryAt();
-    this.code = code;
+    this.units = (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0);
     this.looked = looked;
     this.firstLooked = firstLooked;
-    this.prepared = new Interpreter.Prepared[insns.length];
   }
 
-  /** Instruction {@code i}, ready for the interpreter. */
-  public Interpreter.Prepared prepared(int i, Interpreter interpreter) {
+  /**
+   * Instruction {@code i}, ready for the interpreter.
+   *
+   * @param offset of it in the block
+   */
+  public Interpreter.Prepared prepared(
+      int i, int offset, Interpreter interpreter, Decoder decoder) {
+    if (prepared == null) {
+      prepared = new Interpreter.Prepared[count];
+    }
     Interpreter.Prepared ready = prepared[i];
     if (ready == null) {
-      ready = interpreter.prepare(insns[i]);
+      int at = pageOffset() - firstLooked + offset;
+      Insn insn = decoder.decode(looked, at, looked.length, 64);
+      insn.nextOffset = offset + insn.length;
+      ready = interpreter.prepare(insn);
       prepared[i] = ready;
     }
     return ready;
@@ -114,14 +125,9 @@ public final class JitBlock {
     return (int) hostCode & 4095;
   }
 
-  /** Offset of instruction {@code i} from the start of the block. */
-  public int offset(int i) {
-    return insns[i].nextOffset - insns[i].length;
-  }
-
   /** What to pass to the way in when the code is entered behind an instruction. */
   public int units() {
-    return (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0);
+    return units;
   }
 
   void addIncoming(long patched, long stub) {
