@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.pollux.core.cpu.ControlRegisters;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.host.HostCpu;
@@ -71,6 +72,7 @@ class RefillTest {
       program(m, READ, asm -> asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RSI)));
       program(m, WRITE, asm -> asm.mov(QWORD, Mem.of(Gpr.RSI), Gpr.RDI));
       program(m, JUMP, asm -> asm.jmp(Gpr.RSI));
+      write(m, TARGET + 8, 0);
       for (int page : new int[] {TARGET, OTHER}) {
         program(m, page, asm -> asm.lea(QWORD, Gpr.RBX, Mem.of(Gpr.RDI, page >> 16)));
       }
@@ -96,12 +98,12 @@ class RefillTest {
 
   /** Maps PLACE through a table of its own. */
   private static void map(BareMachine m, long directoryBits, long entry) {
-    write(m, directory(m), TABLE | directoryBits);
+    write(m, directory(), TABLE | directoryBits);
     write(m, TABLE, entry);
   }
 
-  private static long directory(BareMachine m) {
-    return m.state().u64(CpuLayout.CR3) + 0x2000 + (PLACE >> 30 << 12);
+  private static long directory() {
+    return RAM - BareMachine.PAGE_TABLE_BYTES + 0x2000 + (PLACE >> 30 << 12);
   }
 
   /** All that can be seen of one access. */
@@ -127,7 +129,7 @@ class RefillTest {
                 m.state().gpr(Gpr.RBX.number()),
                 m.state().u64(CpuLayout.CR2),
                 m.machine().memory().read(TABLE, 8),
-                m.machine().memory().read(directory(m), 8),
+                m.machine().memory().read(directory(), 8),
                 m.machine().memory().read(TARGET, 8));
   }
 
@@ -181,6 +183,64 @@ class RefillTest {
           assertSame(directory, entry, program, 0);
           assertSame(directory, entry, program, 3);
         }
+      }
+    }
+  }
+
+  private void setCr4(long bit) {
+    for (BareMachine m : machines) {
+      m.state().setU64(CpuLayout.CR4, m.state().cr4() | bit);
+      m.vcpu().mmu().updateMode();
+    }
+  }
+
+  @Test
+  void protectionKeysDenyWhatTheyDenyTheInterpreter() {
+    setCr4(ControlRegisters.CR4_PKE);
+    long all = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+    for (int rights : new int[] {0, 1, 2, 4, 8, 0xc}) {
+      machines.forEach(m -> m.state().setU32(CpuLayout.PKRU, rights));
+      for (long key = 0; key < 3; key++) {
+        for (int program : new int[] {READ, WRITE, JUMP}) {
+          assertSame(all, all | key << 59, program, 0);
+          assertSame(all, all | key << 59, program, 3);
+        }
+      }
+    }
+  }
+
+  /** A change of the first key's rights is seen although generated code has filled the entry. */
+  @Test
+  void theFirstKeysRightsMayChange() {
+    setCr4(ControlRegisters.CR4_PKE);
+    BareMachine m = machines.get(1);
+    long all = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+    map(m, all, TARGET | all);
+    for (int round = 0; round < 3; round++) {
+      m.state().setU32(CpuLayout.PKRU, 0);
+      assertTrue(access(m, READ, 3).startsWith("EXCEPTION vector 13"), "ends with HLT");
+      m.state().setU32(CpuLayout.PKRU, 1);
+      m.vcpu().mmu().updateMode();
+      m.state().setRip(READ);
+      assertEquals(Interpreter.Stop.EXCEPTION, m.run(1000));
+      assertEquals(14, m.cpu().exceptionVector());
+      assertEquals(READ, m.state().rip());
+    }
+  }
+
+  @Test
+  void fiveLevelsAreWhatTheInterpreterMakesOfThem() {
+    for (BareMachine m : machines) {
+      write(m, TABLE + 0x1000, m.state().u64(CpuLayout.CR3) | PRESENT | WRITABLE | USER);
+      m.state().setU64(CpuLayout.CR3, TABLE + 0x1000);
+    }
+    setCr4(ControlRegisters.CR4_LA57);
+    assertEquals(5, machines.get(1).state().u32(RefillLayout.LEVELS));
+    long all = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+    for (long bits : new long[] {all, all ^ WRITABLE, all ^ DIRTY, all ^ USER, all ^ PRESENT}) {
+      for (int program : new int[] {READ, WRITE, JUMP}) {
+        assertSame(all, bits, program, 0);
+        assertSame(all, bits, program, 3);
       }
     }
   }
