@@ -134,7 +134,10 @@ public enum CpuFeature {
   SERIALIZE(7, 0, Register.EDX, 14, "serialize"),
   TSX_LDTRK(7, 0, Register.EDX, 16, "tsx-ldtrk"),
   ARCH_LBR(7, 0, Register.EDX, 19, "arch-lbr"),
+  AMX_BF16(7, 0, Register.EDX, 22, "amx-bf16"),
   AVX512_FP16(7, 0, Register.EDX, 23, "avx512-fp16"),
+  AMX_TILE(7, 0, Register.EDX, 24, "amx-tile"),
+  AMX_INT8(7, 0, Register.EDX, 25, "amx-int8"),
   SPEC_CTRL(7, 0, Register.EDX, 26, "spec-ctrl"),
   STIBP(7, 0, Register.EDX, 27, "stibp"),
   ARCH_CAPABILITIES(7, 0, Register.EDX, 29, "arch-capabilities"),
@@ -142,15 +145,45 @@ public enum CpuFeature {
   SSBD(7, 0, Register.EDX, 31, "ssbd"),
 
   // Leaf 7, subleaf 1, EAX.
+  SHA512(7, 1, Register.EAX, 0, "sha512"),
+  SM3(7, 1, Register.EAX, 1, "sm3"),
+  SM4(7, 1, Register.EAX, 2, "sm4"),
   AVX_VNNI(7, 1, Register.EAX, 4, "avx-vnni"),
   AVX512_BF16(7, 1, Register.EAX, 5, "avx512-bf16"),
+  CMPCCXADD(7, 1, Register.EAX, 7, "cmpccxadd"),
+  FZRM(7, 1, Register.EAX, 10, "fzrm"),
+  FSRS(7, 1, Register.EAX, 11, "fsrs"),
+  FSRC(7, 1, Register.EAX, 12, "fsrc"),
+  AMX_FP16(7, 1, Register.EAX, 21, "amx-fp16"),
+  AVX_IFMA(7, 1, Register.EAX, 23, "avx-ifma"),
   LAM(7, 1, Register.EAX, 26, "lam"),
+
+  // Leaf 7, subleaf 1, EDX.
+  AVX_VNNI_INT8(7, 1, Register.EDX, 4, "avx-vnni-int8"),
+  AVX_NE_CONVERT(7, 1, Register.EDX, 5, "avx-ne-convert"),
+  AVX_VNNI_INT16(7, 1, Register.EDX, 10, "avx-vnni-int16"),
+  PREFETCHITI(7, 1, Register.EDX, 14, "prefetchiti"),
+  AVX10(7, 1, Register.EDX, 19, "avx10"),
+
+  // Leaf 7, subleaf 2, EDX.
+  INTEL_PSFD(7, 2, Register.EDX, 0, "intel-psfd"),
+  IPRED_CTRL(7, 2, Register.EDX, 1, "ipred-ctrl"),
+  RRSBA_CTRL(7, 2, Register.EDX, 2, "rrsba-ctrl"),
+  DDPD_U(7, 2, Register.EDX, 3, "ddpd-u"),
+  BHI_CTRL(7, 2, Register.EDX, 4, "bhi-ctrl"),
+  MCDT_NO(7, 2, Register.EDX, 5, "mcdt-no"),
 
   // Leaf 0xD, subleaf 1, EAX.
   XSAVEOPT(0xD, 1, Register.EAX, 0, "xsaveopt"),
   XSAVEC(0xD, 1, Register.EAX, 1, "xsavec"),
   XGETBV1(0xD, 1, Register.EAX, 2, "xgetbv1"),
   XSAVES(0xD, 1, Register.EAX, 3, "xsaves"),
+  XFD(0xD, 1, Register.EAX, 4, "xfd"),
+
+  // Leaf 0x24, EBX.
+  AVX10_128(0x24, 0, Register.EBX, 16, "avx10-128"),
+  AVX10_256(0x24, 0, Register.EBX, 17, "avx10-256"),
+  AVX10_512(0x24, 0, Register.EBX, 18, "avx10-512"),
 
   // Leaf 0x80000001, EDX (the bits that repeat leaf 1 are left out).
   SYSCALL(0x80000001, 0, Register.EDX, 11, "syscall"),
@@ -197,9 +230,34 @@ public enum CpuFeature {
   IBPB(0x80000008, 0, Register.EBX, 12, "ibpb"),
   IBRS(0x80000008, 0, Register.EBX, 14, "ibrs"),
   AMD_STIBP(0x80000008, 0, Register.EBX, 15, "amd-stibp"),
+  STIBP_ALWAYS_ON(0x80000008, 0, Register.EBX, 17, "stibp-always-on"),
   AMD_SSBD(0x80000008, 0, Register.EBX, 24, "amd-ssbd"),
   VIRT_SSBD(0x80000008, 0, Register.EBX, 25, "virt-ssbd"),
-  AMD_NO_SSB(0x80000008, 0, Register.EBX, 26, "amd-no-ssb");
+  AMD_NO_SSB(0x80000008, 0, Register.EBX, 26, "amd-no-ssb"),
+  AMD_PSFD(0x80000008, 0, Register.EBX, 28, "amd-psfd"),
+
+  // Leaf 0x8000000A, EDX.
+  NPT(0x8000000a, 0, Register.EDX, 0, "npt"),
+  NRIP_SAVE(0x8000000a, 0, Register.EDX, 3, "nrip-save"),
+  VNMI(0x8000000a, 0, Register.EDX, 25, "vnmi"),
+  SVME_ADDR_CHK(0x8000000a, 0, Register.EDX, 28, "svme-addr-chk"),
+
+  // Leaf 0x80000021, EAX.
+  NO_NESTED_DATA_BP(0x80000021, 0, Register.EAX, 0, "no-nested-data-bp"),
+  LFENCE_ALWAYS_SERIALIZING(0x80000021, 0, Register.EAX, 2, "lfence-always-serializing"),
+  NULL_SEL_CLR_BASE(0x80000021, 0, Register.EAX, 6, "null-sel-clr-base"),
+  AUTO_IBRS(0x80000021, 0, Register.EAX, 8, "auto-ibrs"),
+
+  // Leaf 0xC0000001, EDX: Zhaoxin's.
+  XSTORE(0xc0000001, 0, Register.EDX, 2, "xstore"),
+  XSTORE_EN(0xc0000001, 0, Register.EDX, 3, "xstore-en"),
+  XCRYPT(0xc0000001, 0, Register.EDX, 6, "xcrypt"),
+  XCRYPT_EN(0xc0000001, 0, Register.EDX, 7, "xcrypt-en"),
+  ACE2(0xc0000001, 0, Register.EDX, 8, "ace2"),
+  PHE(0xc0000001, 0, Register.EDX, 10, "phe"),
+  PHE_EN(0xc0000001, 0, Register.EDX, 11, "phe-en"),
+  PMM(0xc0000001, 0, Register.EDX, 12, "pmm"),
+  PMM_EN(0xc0000001, 0, Register.EDX, 13, "pmm-en");
 
   /** The register in which CPUID returns a bit. */
   public enum Register {
@@ -231,6 +289,11 @@ public enum CpuFeature {
   /** The value of ECX that selects the subleaf; 0 where the leaf has none. */
   public int subleaf() {
     return subleaf;
+  }
+
+  /** A feature and its place as QEMU's messages write them. */
+  public String described() {
+    return "CPUID.%02XH:%s.%s [bit %d]".formatted(leaf, register, qemuName, bit);
   }
 
   /** The register that holds the bit. */

@@ -9,9 +9,11 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -34,6 +36,9 @@ public final class CpuModel {
   public static final String AMD = "AuthenticAMD";
   public static final String INTEL = "GenuineIntel";
 
+  /** Vendors whose processors keep to Intel's rules. */
+  private static final Set<String> LIKE_INTEL = Set.of(INTEL, "CentaurHauls", "  Shanghai  ");
+
   /** The signature of leaf 0x40000000. */
   private static final String HYPERVISOR_SIGNATURE = "PolluxPollux";
 
@@ -46,6 +51,9 @@ public final class CpuModel {
   private static final int DEFAULT_PHYSICAL_BITS = 40;
   private static final int MIN_PHYSICAL_BITS = 32;
   private static final int MAX_PHYSICAL_BITS = 52;
+
+  /** The last of the extended leaves that describe the topology. */
+  private static final int TOPOLOGY_LEAF = 0x8000_001e;
 
   private static final int OSXSAVE = 1 << 27;
 
@@ -138,6 +146,9 @@ public final class CpuModel {
               FSRM,
               CpuFeature.SERIALIZE,
               AVX_VNNI,
+              FZRM,
+              FSRS,
+              FSRC,
               LAM,
               XSAVEOPT,
               XSAVEC,
@@ -184,6 +195,7 @@ public final class CpuModel {
 
   private final String name;
   private final CpuTopology topology;
+  private final Set<CpuFeature> available;
   private final Set<CpuFeature> features;
   private String vendor;
   private String modelId;
@@ -218,8 +230,9 @@ public final class CpuModel {
    */
   public CpuModel(String option, CpuTopology topology, Set<CpuFeature> available) {
     this.topology = topology;
+    this.available = Set.copyOf(available);
     String[] parts = option.split(",", -1);
-    CpuDefinition base = CpuDefinition.named(parts[0]);
+    CpuDefinition base = CpuDefinitions.named(parts[0]);
     name = base.name();
     vendor = base.vendor();
     family = base.family();
@@ -233,6 +246,7 @@ public final class CpuModel {
     boolean enforce = false;
     boolean check = true;
     boolean hostPhysicalBits = false;
+    Set<String> given = new HashSet<>();
     for (int i = 1; i < parts.length; i++) {
       String part = parts[i];
       int equals = part.indexOf('=');
@@ -255,6 +269,7 @@ public final class CpuModel {
           onOff(key, value);
         } else if (VALUES.contains(key)) {
           setValue(key, value);
+          given.add(key);
         } else {
           CpuFeature feature = feature(key);
           if (onOff(key, value)) {
@@ -275,13 +290,15 @@ public final class CpuModel {
     dependent.retainAll(asked);
     missing.addAll(dependent);
     if (!missing.isEmpty() && (check || enforce)) {
-      String what =
-          "not supported here: "
-              + missing.stream().map(CpuModel::describe).collect(Collectors.joining(", "));
       if (enforce) {
-        throw new IllegalArgumentException(what);
+        throw new IllegalArgumentException(
+            "the CPU engine doesn't support requested features: "
+                + missing.stream().map(CpuFeature::described).collect(Collectors.joining(", ")));
       }
-      log.warn("-cpu {}: {}; left off", name, what);
+      for (CpuFeature feature : missing) {
+        log.warn(
+            "warning: the CPU engine doesn't support requested feature: {}", feature.described());
+      }
     }
     if (topology.count() > topology.sockets()) {
       wanted.add(HT);
@@ -295,6 +312,30 @@ public final class CpuModel {
     }
     features = Collections.unmodifiableSet(wanted);
     physicalAddressBits = physicalBits(hostPhysicalBits);
+    if (!given.contains("level")) {
+      level = Math.max(level, lastLeaf(0, 0x7fff_ffff));
+    }
+    if (!given.contains("xlevel")) {
+      int last = lastLeaf(0x8000_0000, 0xbfff_ffff);
+      extendedLevel =
+          last == 0
+              ? extendedLevel
+              : Integer.compareUnsigned(extendedLevel, last) < 0 ? last : extendedLevel;
+    }
+  }
+
+  /** The last leaf of a range that one of the features has; 0 for none. */
+  private int lastLeaf(int from, int to) {
+    int last = 0;
+    for (CpuFeature feature : features) {
+      int leaf = feature == TOPOEXT ? TOPOLOGY_LEAF : feature.leaf();
+      if (Integer.compareUnsigned(leaf, from) >= 0
+          && Integer.compareUnsigned(leaf, to) <= 0
+          && Integer.compareUnsigned(leaf, last) > 0) {
+        last = leaf;
+      }
+    }
+    return last;
   }
 
   /** The width of physical addresses from what was given: the host's before a number. */
@@ -340,11 +381,6 @@ public final class CpuModel {
     return dropped;
   }
 
-  /** A feature and its place, in the manner of the manuals. */
-  private static String describe(CpuFeature f) {
-    return "%s (CPUID.%02XH:%s bit %d)".formatted(f.qemuName(), f.leaf(), f.register(), f.bit());
-  }
-
   /** All features that the interpreter carries out, on every host. */
   public static Set<CpuFeature> supported() {
     return SUPPORTED;
@@ -354,8 +390,12 @@ public final class CpuModel {
   public static List<String> help() {
     List<String> lines = new ArrayList<>();
     lines.add("Available CPUs:");
-    for (CpuDefinition definition : CpuDefinition.ALL) {
-      lines.add("x86 %-20s %s".formatted(definition.name(), definition.modelId()));
+    for (CpuDefinition definition : CpuDefinitions.all()) {
+      String what =
+          definition.aliasOf() == null
+              ? definition.modelId()
+              : "(alias of " + definition.aliasOf() + ")";
+      lines.add("  %-20s  %s".formatted(definition.name(), what).stripTrailing());
     }
     lines.add("");
     lines.add("Recognized CPUID flags:");
@@ -373,7 +413,32 @@ public final class CpuModel {
 
   /** The names of all models. */
   public static List<String> names() {
-    return CpuDefinition.ALL.stream().map(CpuDefinition::name).toList();
+    return CpuDefinitions.all().stream().map(CpuDefinition::name).toList();
+  }
+
+  /**
+   * A model that can be asked for, as management programs see it.
+   *
+   * @param named the same processor on every host that has what it needs
+   * @param unavailable features of the model that a guest here would not get, in CPUID's order
+   */
+  public record Known(
+      String name, Optional<String> aliasOf, boolean named, List<CpuFeature> unavailable) {}
+
+  /** All models, and what the engine of this one lacks of them. */
+  public List<Known> known() {
+    return CpuDefinitions.all().stream()
+        .map(
+            definition -> {
+              EnumSet<CpuFeature> missing = EnumSet.copyOf(definition.features(available));
+              missing.removeAll(available);
+              return new Known(
+                  definition.name(),
+                  Optional.ofNullable(definition.aliasOf()),
+                  definition.isNamed(),
+                  List.copyOf(missing));
+            })
+        .toList();
   }
 
   public String name() {
@@ -400,7 +465,7 @@ public final class CpuModel {
 
   /** True where AMD's rules apply, false for Intel's. */
   public boolean isAmd() {
-    return !vendor.equals(INTEL);
+    return !LIKE_INTEL.contains(vendor);
   }
 
   /** The displayed family: base plus extended. */
@@ -449,7 +514,7 @@ public final class CpuModel {
     if (leaf >= 0x4000_0000 && leaf <= HYPERVISOR_MAX && has(HYPERVISOR)) {
       return hypervisor(leaf);
     }
-    if (leaf < 0 ? leaf > extendedLevel : leaf > level) {
+    if (leaf < 0 ? extendedLevel == 0 || leaf > extendedLevel : leaf > level) {
       // AMD: undefined leaves are zero; Intel: those of the highest basic leaf.
       return isAmd() ? Leaf.ZERO : cpuid(level, subleaf, s, index, apicEnabled);
     }

@@ -236,8 +236,63 @@ class CpuModelTest {
         assertEquals(name, new CpuModel(name + ",check=off").name());
       }
     }
-    assertTrue(CpuModel.help().stream().anyMatch(l -> l.startsWith("x86 IvyBridge ")));
+    List<String> help = CpuModel.help();
+    assertTrue(help.contains("  IvyBridge             (alias of IvyBridge-v1)"));
+    assertTrue(help.contains("  IvyBridge-v1          Intel Xeon E3-12xx v2 (Ivy Bridge)"));
     assertTrue(CpuModel.help().stream().anyMatch(l -> (l + " ").contains(" vpclmulqdq ")));
+  }
+
+  /** Signatures and last leaves as QEMU's models of these names show them. */
+  @ParameterizedTest
+  @CsvSource({
+    "486, 00000480, 1, 0",
+    "pentium, 00000543, 1, 0",
+    "n270, 000106c2, a, 80000008",
+    "kvm64, 00000f61, d, 80000008",
+    "Opteron_G1, 00000f61, 5, 80000008",
+    "Opteron_G5, 00600f20, d, 8000001a",
+    "phenom, 00100f23, 5, 8000001a",
+    "Skylake-Server-v5, 00050654, d, 80000008",
+    "SapphireRapids, 000806f4, 20, 80000008",
+    "EPYC-Milan-v2, 00a00f11, d, 80000021",
+    "EPYC-Rome-v4, 00830f10, d, 8000001e",
+    "Dhyana, 00900f01, d, 8000001e",
+  })
+  void modelsShowQemusSignatures(String name, String signature, String level, String extended) {
+    CpuModel m = new CpuModel(name + ",check=off");
+    assertEquals(Integer.parseUnsignedInt(signature, 16), leaf(m, 1, 0).eax());
+    assertEquals(Integer.parseUnsignedInt(level, 16), leaf(m, 0, 0).eax());
+    int last = Integer.parseUnsignedInt(extended, 16);
+    if (last != 0) {
+      assertEquals(last, leaf(m, 0x8000_0000, 0).eax());
+    } else {
+      assertEquals(
+          leaf(m, 1, 0), leaf(m, 0x8000_0000, 0), "no extended leaves: the last basic one");
+    }
+  }
+
+  @Test
+  void versionsAndAliases() {
+    assertTrue(new CpuModel("Haswell-v2,enforce").has(CpuFeature.AVX2));
+    assertEquals(new CpuModel("Haswell-noTSX").features(), new CpuModel("Haswell-v2").features());
+    List<CpuFeature> missing =
+        new CpuModel("max")
+            .known().stream()
+                .filter(known -> known.name().equals("Haswell"))
+                .findFirst()
+                .orElseThrow()
+                .unavailable();
+    assertEquals(List.of(CpuFeature.HLE, CpuFeature.RTM), missing);
+    CpuModel zhaoxin = new CpuModel("YongFeng,check=off");
+    assertEquals("CentaurHauls", zhaoxin.vendor());
+    assertFalse(zhaoxin.isAmd());
+  }
+
+  @Test
+  void lastLeafFollowsTheFeatures() {
+    assertEquals(0x8000_001e, leaf(new CpuModel("qemu64,+topoext"), 0x8000_0000, 0).eax());
+    assertEquals(7, leaf(new CpuModel("Opteron_G1,+smep,check=off"), 0, 0).eax());
+    assertEquals(5, leaf(new CpuModel("Opteron_G1,+smep,level=5,check=off"), 0, 0).eax());
   }
 
   @Test
@@ -252,7 +307,9 @@ class CpuModelTest {
         assertThrows(
             IllegalArgumentException.class,
             () -> new CpuModel("SandyBridge,enforce", CpuTopology.single(), less));
-    assertEquals("not supported here: avx (CPUID.01H:ECX bit 28)", e.getMessage());
+    assertEquals(
+        "the CPU engine doesn't support requested features: CPUID.01H:ECX.avx [bit 28]",
+        e.getMessage());
   }
 
   @ParameterizedTest
@@ -271,9 +328,9 @@ class CpuModelTest {
         "max,stepping=16 | 'stepping' takes a number from 0 to 15",
         "max,vendor=AMD | 'vendor' takes 12 ASCII characters",
         "max,sse3=maybe | takes 'on' or 'off', not 'maybe'",
-        "max,+vmx,enforce | not supported here: vmx (CPUID.01H:ECX bit 5)",
-        "Haswell,enforce | not supported here: hle (CPUID.07H:EBX bit 4), rtm",
-        "max,-xsave,+avx2,enforce | not supported here: avx2",
+        "max,+vmx,enforce | doesn't support requested features: CPUID.01H:ECX.vmx [bit 5]",
+        "Haswell,enforce | CPUID.07H:EBX.hle [bit 4], CPUID.07H:EBX.rtm [bit 11]",
+        "max,-xsave,+avx2,enforce | requested features: CPUID.07H:EBX.avx2",
         "haswell | did you mean \"Haswell\"",
         "max,enfroce | did you mean \"enforce\"",
         "max, | CPU feature '' is not known"

@@ -1,6 +1,8 @@
 package dev.pollux.qmp.command;
 
 import dev.pollux.core.config.Api;
+import dev.pollux.core.cpu.CpuFeature;
+import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuTopology;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.RunState;
@@ -111,6 +113,39 @@ public sealed interface QueryCommands<R> extends QmpCommand<R> {
                   Optional.of(core % topology.cores()),
                   Optional.of((long) index % topology.threads()))),
           SysEmuTarget.X86_64);
+    }
+  }
+
+  /** One model of processor. */
+  record CpuDefinitionInfo(
+      String name,
+      @Api.Doc("whether a guest with it can be moved to every host that has what it needs")
+          Optional<Boolean> migrationSafe,
+      @Api.Name("static") @Api.Doc("whether it will never change") boolean fixed,
+      @Api.Doc("features of it that a guest here would not get")
+          Optional<List<String>> unavailableFeatures,
+      @Api.Doc("its type among the objects") String typename,
+      @Api.Doc("the model that this is another name of") Optional<String> aliasOf,
+      boolean deprecated) {}
+
+  @Api.Doc("The models of processors.")
+  record QueryCpuDefinitions() implements QueryCommands<List<CpuDefinitionInfo>> {
+    @Override
+    public List<CpuDefinitionInfo> run(QmpContext context) {
+      return context.machine().vcpus().getFirst().model().known().stream()
+          .map(QueryCpuDefinitions::info)
+          .toList();
+    }
+
+    private static CpuDefinitionInfo info(CpuModel.Known model) {
+      return new CpuDefinitionInfo(
+          model.name(),
+          Optional.of(model.named()),
+          false,
+          Optional.of(model.unavailable().stream().map(CpuFeature::qemuName).toList()),
+          model.name() + "-x86_64-cpu",
+          model.aliasOf(),
+          false);
     }
   }
 

@@ -88,12 +88,14 @@ class AcceleratorTest {
   }
 
   @Test
-  void missingFeaturesAreNamedInOneLine() {
+  void missingFeaturesAreNamedOneByOne() {
     try (PolluxProcess vm = run(List.of(), "-cpu", "Haswell")) {
       assertRan(
           vm,
-          "pollux: -cpu Haswell: not supported here: hle (CPUID.07H:EBX bit 4),"
-              + " rtm (CPUID.07H:EBX bit 11); left off\n");
+          "pollux: warning: the CPU engine doesn't support requested feature: CPUID.07H:EBX.hle"
+              + " [bit 4]\n"
+              + "pollux: warning: the CPU engine doesn't support requested feature:"
+              + " CPUID.07H:EBX.rtm [bit 11]\n");
     }
   }
 }
