@@ -22,6 +22,7 @@ import dev.pollux.migration.stream.StreamWriter;
 import dev.pollux.migration.transport.Connections;
 import dev.pollux.migration.transport.IncomingTransport;
 import dev.pollux.migration.transport.MigrationChannel;
+import dev.pollux.migration.transport.PeerWatch;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.EnumSet;
@@ -50,15 +51,24 @@ final class IncomingMigration {
   private final ColoController colo;
   private final Connections connections;
   private final StatusHolder status;
-  private final Set<MigrationCapability> capabilities;
   private final Thread thread;
   private volatile String error;
   private volatile boolean ending;
 
+  /** The guest may run here: whatever happens, the source is not told otherwise. */
+  private volatile boolean entered;
+
   // Of the migration thread.
+  private PeerWatch watch;
+
+  /** In force when the source connected. */
+  private Set<MigrationCapability> capabilities = Set.of();
+
   private StreamReader in;
   private Optional<StreamWriter> back = Optional.empty();
   private boolean backOpen;
+
+  private SectionReader sections;
   private RamLoader ram;
   private MultifdReceiver multifd;
   private DeviceSections devices;
@@ -84,7 +94,6 @@ final class IncomingMigration {
     this.autostart = autostart;
     this.colo = colo;
     this.connections = new Connections();
-    this.capabilities = context.capabilities().enabled();
     this.status = new StatusHolder(context.listener());
     this.transport = IncomingTransport.listen(at, connections);
     this.addresses = transport.addresses();
@@ -134,6 +143,7 @@ final class IncomingMigration {
   // ---- the migration thread ----
 
   private void run() {
+    watch = new PeerWatch(connections, "the source", context.patience());
     try {
       devices = new DeviceSections(context.machine());
       rehearse();
@@ -142,12 +152,15 @@ final class IncomingMigration {
       // waits.
       blocks.forEach(block -> block.setHugePages(false));
       ram = new RamLoader(blocks, new GuestRam(blocks), this::awaitMultifd);
+      sections = new SectionReader(ram::load, this::command);
       accept();
       transport.close();
       load();
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       log.debug("incoming migration failed", e);
       fail(e);
+    } finally {
+      watch.close();
     }
   }
 
@@ -160,67 +173,73 @@ final class IncomingMigration {
 
   /** Takes the main connection and those of multifd, which come in any order. */
   private void accept() throws IOException {
-    int missing = 1;
+    MigrationChannel first = transport.accept();
+    if (first.isTwoWay()) {
+      watch.expectBytes(); // a program may take its time
+    }
+    StreamReader reader = new StreamReader(first);
+    boolean _ = reader.isAtEnd(); // until the first byte nothing has begun
+    begin();
+    take(first, reader);
+    int all = multifd == null ? 1 : 1 + multifd.channels();
+    for (int count = 1; count < all; count++) {
+      watch.expectBytes(
+          "no more than %d of %d connections (multifd-channels and one) have come"
+              .formatted(count, all));
+      MigrationChannel next = transport.accept();
+      reader = new StreamReader(next, all);
+      take(next, reader);
+    }
+    if (first.isTwoWay()) {
+      watch.expectBytes();
+    }
+  }
+
+  /** The source is here: what was set until now acts, and cannot be changed any more. */
+  private void begin() throws IOException {
+    context.machine().lock().lock();
+    try {
+      capabilities = context.capabilities().enabled();
+      status.change(SETUP, ACTIVE);
+    } finally {
+      context.machine().lock().unlock();
+    }
     if (capabilities.contains(MigrationCapability.MULTIFD)) {
+      if (!transport.isMultiChannel()) {
+        throw new StreamException("multifd needs an address for several connections: tcp or unix");
+      }
       int channels = Math.toIntExact(context.parameters().get().multifdChannels().orElseThrow());
       multifd = new MultifdReceiver(ram, channels, connections);
-      missing += channels;
     }
-    while (missing > 0) {
-      MigrationChannel channel = transport.accept();
-      status.change(SETUP, ACTIVE);
-      StreamReader reader = new StreamReader(channel);
-      int magic = reader.peek32();
-      if (multifd != null && MultifdReceiver.isMultifd(magic)) {
-        multifd.add(reader, context.uuid());
-      } else if (in == null) {
-        // Anything else than a migration is told of when it is read.
-        if (magic != StreamFormat.MAGIC) {
-          missing = 1;
-        }
-        in = reader;
-        if (channel.isTwoWay()) {
-          back = Optional.of(new StreamWriter(channel));
-        }
-      } else {
-        throw new StreamException(
-            "a second main connection; is multifd switched on at the source, with %d channels?"
-                .formatted(missing));
+  }
+
+  private void take(MigrationChannel channel, StreamReader reader) throws IOException {
+    if (multifd != null && MultifdReceiver.isMultifd(reader.peek32())) {
+      multifd.add(channel, reader, context.uuid());
+    } else if (in == null) {
+      in = reader;
+      if (channel.isTwoWay()) {
+        back = Optional.of(new StreamWriter(channel));
       }
-      missing--;
+      sections.readHeader(in);
+    } else {
+      throw new StreamException(
+          "a second main connection; is multifd switched on at the source, with as many channels?");
     }
   }
 
   private void load() throws IOException {
-    SectionReader sections = new SectionReader(ram::load, this::command);
-    sections.readHeader(in, context.configuration());
+    sections.checkHeader(in, context.configuration());
     DeviceSections.Loaded loaded = sections.readSections(in, devices);
     sections.checkRam();
     RunState state = loaded.check();
-    if (multifd != null && cache.isEmpty()) {
-      multifd.expectEnd();
-    }
     if (cache.isPresent()) {
-      SectionReader.skipDescription(in);
-      boolean _ =
-          context.onLoop(
-              this::checkEnding,
-              () -> {
-                loaded.apply();
-                return true;
-              });
-      if (backOpen) {
-        ReturnPath.shut(back.orElseThrow(), false);
-      }
-      context.machine().ramBlocks().forEach(block -> block.setHugePages(true));
-      colo.runSecondary(
-          this::checkEnding,
-          status,
-          new ColoController.Connection(in, back.orElseThrow(), connections),
-          new ColoController.Target(
-              state, ram, sections, devices, cache.get(), this::closeMultifd));
+      loadColo(loaded, state);
       release();
     } else {
+      if (multifd != null) {
+        multifd.finish(); // nobody else writes to the guest's memory
+      }
       boolean _ =
           context.onLoop(
               this::checkEnding,
@@ -232,6 +251,26 @@ final class IncomingMigration {
       release();
       gatherPages();
     }
+  }
+
+  /** Both sides run the guest until one is lost. */
+  private void loadColo(DeviceSections.Loaded loaded, RunState state) throws IOException {
+    SectionReader.skipDescription(in);
+    boolean _ =
+        context.onLoop(
+            this::checkEnding,
+            () -> {
+              loaded.apply();
+              return true;
+            });
+    ReturnPath.shut(back.orElseThrow());
+    watch.close(); // the pair has its own
+    context.machine().ramBlocks().forEach(block -> block.setHugePages(true));
+    colo.runSecondary(
+        this::checkEnding,
+        status,
+        new ColoController.Connection(in, back.orElseThrow(), connections),
+        new ColoController.Target(state, ram, sections, devices, cache.get(), this::closeMultifd));
   }
 
   /** The guest's memory gets the huge pages that it would have had if it had begun here. */
@@ -249,7 +288,7 @@ final class IncomingMigration {
     try {
       SectionReader.skipDescription(in);
       if (backOpen) {
-        ReturnPath.shut(back.orElseThrow(), false);
+        ReturnPath.shut(back.orElseThrow());
       }
     } catch (IOException e) {
       log.debug("the source has gone", e);
@@ -314,6 +353,7 @@ final class IncomingMigration {
   /** Goes on as the source was. Event loop. */
   private boolean enter(RunState state) {
     Machine machine = context.machine();
+    entered = true;
     machine.goOn(autostart.getAsBoolean() ? state : RunState.PAUSED);
     return status.change(ACTIVE, COMPLETED);
   }
@@ -330,11 +370,11 @@ final class IncomingMigration {
     }
   }
 
-  private void fail(Exception e) {
+  private void fail(Throwable e) {
     error = connections.reason(e);
-    if (backOpen) {
+    if (backOpen && !entered) {
       try {
-        ReturnPath.shut(back.orElseThrow(), true);
+        ReturnPath.fail(back.orElseThrow(), error);
       } catch (IOException _) {
         // The source sees that the connection has ended.
       }
@@ -350,10 +390,16 @@ final class IncomingMigration {
     if (ending) {
       return;
     }
-    status.change(EnumSet.of(SETUP, ACTIVE), FAILED);
+    if (entered || !status.change(EnumSet.of(SETUP, ACTIVE), FAILED)) {
+      log.error("failure after the guest came in, which goes on: {}", error, e);
+      status.change(ACTIVE, COMPLETED);
+      return;
+    }
     if (exitOnError) {
       System.err.println("pollux: load of migration failed: " + error);
       context.machine().requestExit(ShutdownCause.HOST_ERROR, 1);
+    } else {
+      log.warn("the incoming migration has failed: {}", error);
     }
   }
 }

@@ -5,7 +5,9 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.migration.colo.CheckpointCause;
 import dev.pollux.migration.colo.ColoController;
+import dev.pollux.migration.transport.PeerWatch;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,9 +36,16 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
    * @param uuid identity of the machine, all zero where none was given
    */
   public LiveMigration(Machine machine, String machineType, UUID uuid) {
+    this(machine, machineType, uuid, PeerWatch.PATIENCE);
+  }
+
+  /**
+   * @param patience with a peer that does nothing
+   */
+  public LiveMigration(Machine machine, String machineType, UUID uuid, Duration patience) {
     this.context =
         new MigrationContext(
-            machine, machineType, uuid, capabilities, () -> parameters, new Broadcast());
+            machine, machineType, uuid, capabilities, () -> parameters, new Broadcast(), patience);
     colo = new ColoController(context);
   }
 

@@ -7,6 +7,15 @@ import java.util.Optional;
 /** Where a migration goes to or comes from. */
 @Api.Union(tag = "transport", values = MigrationAddress.Transport.class)
 public sealed interface MigrationAddress {
+  /** For people. */
+  default String show() {
+    return switch (this) {
+      case SocketAddress socket -> MigrationUri.show(socket);
+      case Exec exec -> "exec:" + String.join(" ", exec.args());
+      case File file -> "file:" + file.filename();
+    };
+  }
+
   /** Ways to carry a migration. */
   @Api.Name("MigrationAddressType")
   enum Transport {

@@ -3,6 +3,7 @@ package dev.pollux.migration;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.migration.stream.StreamConfiguration;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -18,6 +19,7 @@ import java.util.function.Supplier;
  * @param capabilities in force
  * @param parameters gives those in force
  * @param listener hears of everything
+ * @param patience with a peer that does nothing
  */
 public record MigrationContext(
     Machine machine,
@@ -25,7 +27,8 @@ public record MigrationContext(
     UUID uuid,
     MigrationCapabilities capabilities,
     Supplier<MigrationParameters> parameters,
-    MigrationListener listener) {
+    MigrationListener listener,
+    Duration patience) {
   private static final long LOOK_MS = 20;
 
   /** What the other side must agree to. */

@@ -2,6 +2,7 @@ package dev.pollux.migration;
 
 import static dev.pollux.migration.MigrationStatus.*;
 
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.memory.RamBlock;
@@ -19,12 +20,15 @@ import dev.pollux.migration.stream.StreamWriter;
 import dev.pollux.migration.transport.Connections;
 import dev.pollux.migration.transport.MigrationChannel;
 import dev.pollux.migration.transport.OutgoingTransport;
+import dev.pollux.migration.transport.PeerFailedException;
+import dev.pollux.migration.transport.PeerWatch;
 import java.io.IOException;
-import java.util.ArrayList;
+import java.time.Duration;
 import java.util.EnumSet;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,8 +44,12 @@ import org.slf4j.LoggerFactory;
  *   COMPLETED, or COLO where both sides go on
  * </pre>
  *
- * Until the end mark is about to leave, {@link #cancel} is obeyed: without that mark no destination
- * starts the guest. The guest that was stopped for a migration that fails goes on here.
+ * <p>The guest never runs on both sides. Until the end mark is about to leave, the guest is this
+ * side's: without that mark no destination starts it, {@link #cancel} is obeyed, and a guest that
+ * was stopped for a migration that fails goes on here. From then on it is the destination's, unless
+ * that says itself that it has failed: where nothing is heard of it any more, the guest stays
+ * stopped here until somebody who knows better says {@code cont}. A file starts no guest, and the
+ * secondary of a pair shows nothing of its own: then the guest goes on here after all.
  */
 final class OutgoingMigration {
   private static final Logger log = LoggerFactory.getLogger(OutgoingMigration.class);
@@ -49,14 +57,18 @@ final class OutgoingMigration {
   private static final Set<MigrationStatus> CANCELLABLE =
       EnumSet.of(SETUP, ACTIVE, PRE_SWITCHOVER, DEVICE);
 
-  /** Over so long the bandwidth is measured and limited. */
-  private static final long WINDOW_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+  /** In a pause the destination hears so often that this side lives. */
+  private static final long PING_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  private static final long LONGEST_LOOK_MILLIS = 50;
+
+  private static final String IN_DOUBT =
+      "; the guest may run there, so it stays stopped here until somebody says cont";
+
+  private static final long SHORTEST_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
   /** So little is sent at once that a pass for it would gain nothing. */
   private static final long FEW_BYTES = 64 * RamBlock.PAGE_SIZE;
-
-  /** Pages between two looks at limits and commands. */
-  private static final int BATCH = 1024;
 
   private final MigrationContext context;
   private final MigrationAddress to;
@@ -68,9 +80,12 @@ final class OutgoingMigration {
   private final Thread thread;
   private volatile String error;
   private volatile boolean ending;
-  private boolean mayCancel = true; // guarded by this
+
+  /** The end mark is about to leave, or has left. Guarded by this. */
+  private boolean handedOver;
 
   // Of the migration thread.
+  private PeerWatch watch;
   private StreamWriter out;
   private SectionWriter sections;
   private StreamReader back;
@@ -78,16 +93,13 @@ final class OutgoingMigration {
   private MultifdSender multifd;
   private RamSaver ram;
   private DeviceSections devices;
-  private Thread rehearsal;
 
-  /** Made by the rehearsal. */
-  private byte[] description;
+  /** Gives the description of the devices' states. */
+  private FutureTask<byte[]> rehearsal;
 
+  private final Pace pace;
   private Optional<RunState> before = Optional.empty();
-  private long windowStart;
-  private long windowBytes;
-  private long windowPages;
-  private long bandwidth;
+  private long lastPing;
 
   /** Machine lock held; {@link #start} begins. */
   OutgoingMigration(MigrationContext context, MigrationAddress to, ColoController colo) {
@@ -100,6 +112,7 @@ final class OutgoingMigration {
         new OutgoingStatistics(
             context.machine().ramBlocks().stream().mapToLong(RamBlock::size).sum(),
             context.parameters().get().downtimeLimit().orElseThrow());
+    this.pace = new Pace(context.parameters(), statistics);
     this.thread = Thread.ofPlatform().name("migration").daemon(true).unstarted(this::run);
   }
 
@@ -129,10 +142,19 @@ final class OutgoingMigration {
     };
   }
 
-  /** Gives up, where that is still possible. Any thread. */
+  /**
+   * Gives up. Any thread.
+   *
+   * @throws ConfigException if that is not possible any more, and why
+   */
   void cancel() {
     synchronized (this) {
-      if (!mayCancel || !status.change(CANCELLABLE, CANCELLING)) {
+      if (handedOver && status.get() == DEVICE) {
+        throw new ConfigException(
+            "The destination may have started the guest already:"
+                + " the migration can not be cancelled any more, and ends by itself");
+      }
+      if (!status.change(CANCELLABLE, CANCELLING)) {
         return;
       }
     }
@@ -163,36 +185,47 @@ final class OutgoingMigration {
       throw new IOException("the migration was cancelled");
     }
     if (returnPath != null && returnPath.failure() != null) {
-      throw new IOException("return path: " + returnPath.failure().getMessage());
+      throw new IOException(Connections.describe(returnPath.failure()));
     }
   }
 
   // ---- the migration thread ----
 
   private void run() {
+    watch = new PeerWatch(connections, "the destination", context.patience());
     try {
       setUp();
       iterate();
-      awaitRehearsal();
+      final byte[] description = awaitRehearsal();
       stopGuest();
-      complete();
+      complete(description);
       if (has(MigrationCapability.X_COLO)) {
         runColo();
       } else {
         finish();
       }
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       log.debug("migration failed", e);
       fail(e);
+    } finally {
+      watch.close();
     }
   }
 
+  private MigrationChannel connect() throws IOException {
+    watch.expectWithinPatience(to.show() + " has not answered");
+    MigrationChannel channel = OutgoingTransport.connect(to, connections);
+    watch.expectNothing();
+    return channel;
+  }
+
   private void setUp() throws IOException {
-    MigrationChannel main = OutgoingTransport.connect(to, connections);
+    MigrationChannel main = connect();
     out = new StreamWriter(main);
     sections = new SectionWriter(out);
     devices = new DeviceSections(context.machine());
-    rehearsal = Thread.ofPlatform().name("migration rehearsal").daemon(true).start(this::rehearse);
+    rehearsal = new FutureTask<>(this::rehearse);
+    Thread.ofPlatform().name("migration rehearsal").daemon(true).start(rehearsal);
     sections.header(context.configuration());
     if (has(MigrationCapability.RETURN_PATH) || has(MigrationCapability.X_COLO)) {
       openReturnPath(main);
@@ -222,53 +255,100 @@ final class OutgoingMigration {
    * What takes long the first time is done while the guest still runs: the description, and a save
    * whose result nobody needs.
    */
-  private void rehearse() {
-    description = devices.describe();
+  private byte[] rehearse() {
     context.machine().lock().lock();
     try {
       devices.rehearse();
     } finally {
       context.machine().lock().unlock();
     }
+    return devices.describe();
   }
 
-  private void awaitRehearsal() {
-    if (rehearsal != null) {
-      try {
-        rehearsal.join();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-      }
+  private byte[] awaitRehearsal() throws IOException {
+    try {
+      return rehearsal.get();
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    } catch (ExecutionException e) {
+      throw new IOException(Connections.describe(e.getCause()), e);
     }
+  }
+
+  private void awaitRehearsalsEnd() {
+    try {
+      if (rehearsal != null) {
+        byte[] _ = awaitRehearsal();
+      }
+    } catch (IOException e) {
+      log.debug("the rehearsal has failed", e);
+    }
+  }
+
+  private static IOException interrupted(InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new IOException("interrupted", e);
   }
 
   private void openReturnPath(MigrationChannel main) throws IOException {
     if (!main.isTwoWay()) {
       throw new IOException("a return path needs a connection of which both sides read and write");
     }
-    sections.command(StreamCommand.OPEN_RETURN_PATH);
-    sections.ping(1);
     back = new StreamReader(main);
-    returnPath =
-        new ReturnPath.Reader(
-            back, e -> connections.shutdown("return path: " + Connections.describe(e)));
+    returnPath = new ReturnPath.Reader(back, e -> connections.shutdown(Connections.describe(e)));
+    sections.command(StreamCommand.OPEN_RETURN_PATH);
+    ping();
+  }
+
+  private void ping() throws IOException {
+    if (returnPath != null) {
+      returnPath.expectPong();
+    }
+    sections.ping(1);
+    lastPing = System.nanoTime();
+  }
+
+  /**
+   * Waits a moment while the status is the given one, at most so long; the destination hears now
+   * and then that this side lives.
+   */
+  private void pause(MigrationStatus in, long nanos) throws IOException {
+    try {
+      status.awaitChange(in, Math.clamp(nanos / 1_000_000 + 1, 1, LONGEST_LOOK_MILLIS));
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+    check();
+    if (System.nanoTime() - lastPing > PING_NANOS) {
+      ping();
+      out.flush();
+    }
   }
 
   private MultifdSender openMultifd() throws IOException {
     if (!OutgoingTransport.isMultiChannel(to)) {
       throw new IOException("multifd needs an address for several connections: tcp or unix");
     }
-    int count = Math.toIntExact(context.parameters().get().multifdChannels().orElseThrow());
-    List<MigrationChannel> channels = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      channels.add(OutgoingTransport.connect(to, connections));
-    }
     return new MultifdSender(
-        channels,
+        Math.toIntExact(context.parameters().get().multifdChannels().orElseThrow()),
+        this::connect,
         context.uuid(),
         statistics.counters,
         zeroPageDetection() == MigrationParameters.ZeroPageDetection.MULTIFD,
-        connections);
+        this::channelFailed);
+  }
+
+  /** A thread of multifd can not go on. */
+  private void channelFailed(IOException e) {
+    awaitLastWord();
+    connections.shutdown("multifd: " + Connections.describe(e));
+  }
+
+  /** What the destination says tells more than a connection that is gone. */
+  private void awaitLastWord() {
+    if (returnPath != null && !connections.isCut()) {
+      returnPath.awaitLastWord();
+    }
   }
 
   private MigrationParameters.ZeroPageDetection zeroPageDetection() {
@@ -299,89 +379,52 @@ final class OutgoingMigration {
 
   /**
    * Sends memory while the guest runs, pass after pass, until what is left can be sent within the
-   * downtime limit and another pass would leave no less.
+   * downtime limit and another pass would leave no less, or the user does not want to wait for one.
    */
   private void iterate() throws IOException {
-    beginWindow();
+    pace.begin();
     for (long last = Long.MAX_VALUE; ; last = ram.pendingBytes()) {
-      sendPass();
+      final boolean hurry = sendPass();
       collect();
       long left = ram.pendingBytes();
-      if (left <= threshold() && (left <= FEW_BYTES || left > last / 2)) {
+      if (left <= pace.threshold() && (hurry || left <= FEW_BYTES || left > last / 2)) {
         return;
       }
     }
   }
 
-  /** Sends what is known to be left. */
-  private void sendPass() throws IOException {
+  /**
+   * Sends what is known to be left. If the downtime limit is raised meanwhile so far that the guest
+   * may be stopped at once, then that is what is wanted.
+   *
+   * @return whether that is why it ended
+   */
+  private boolean sendPass() throws IOException {
+    long limit = pace.downtimeLimit();
     while (ram.pendingBytes() > 0) {
       check();
+      if (pace.downtimeLimit() > limit && ram.pendingBytes() <= pace.threshold()) {
+        return true;
+      }
       sections.partOfRam();
-      ram.writePages(out, batch());
+      ram.writePages(out, pace.batch());
       ram.writeEnd(out);
       sections.footer();
       noteProgress();
       limitRate();
     }
-  }
-
-  private void beginWindow() {
-    windowStart = System.nanoTime();
-    windowBytes = statistics.bytes();
-    windowPages = statistics.pages();
-  }
-
-  private long maxBandwidth() {
-    return context.parameters().get().maxBandwidth().orElseThrow();
-  }
-
-  /** As many pages as a window has room for, where that is little. */
-  private long batch() {
-    long most = maxBandwidth();
-    return most == 0 ? BATCH : Math.clamp(most / 10 / RamBlock.PAGE_SIZE, 1, BATCH);
+    return false;
   }
 
   /** Waits where more was sent than may be; measures the bandwidth. */
   private void limitRate() throws IOException {
-    long most = maxBandwidth();
-    long bytes = statistics.bytes() - windowBytes;
-    if (most > 0) {
-      long due = windowStart + (long) (bytes * 1e9 / most);
-      if (due - System.nanoTime() > TimeUnit.MILLISECONDS.toNanos(1)) {
-        out.flush();
-        pauseUntil(due);
+    if (pace.pause() > SHORTEST_PAUSE_NANOS) {
+      out.flush();
+      for (long left = pace.pause(); left > 0; left = pace.pause()) {
+        pause(ACTIVE, left);
       }
     }
-    long elapsed = Math.max(1, System.nanoTime() - windowStart);
-    if (elapsed >= WINDOW_NANOS || bandwidth == 0) {
-      bandwidth = (long) (bytes * 1e9 / elapsed);
-      statistics.setBandwidth(
-          bandwidth, (long) ((statistics.pages() - windowPages) * 1e9 / elapsed));
-    }
-    if (elapsed >= WINDOW_NANOS) {
-      beginWindow();
-    }
-  }
-
-  private void pauseUntil(long nanos) throws IOException {
-    try {
-      for (long left = nanos - System.nanoTime(); left > 0; left = nanos - System.nanoTime()) {
-        status.awaitChange(ACTIVE, Math.min(50, left / 1_000_000 + 1));
-        check();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IOException("interrupted", e);
-    }
-  }
-
-  /** Bytes that can be sent within the downtime limit. */
-  private long threshold() {
-    MigrationParameters parameters = context.parameters().get();
-    long known = parameters.availSwitchoverBandwidth().orElseThrow();
-    double bytesPerSecond = known == 0 ? bandwidth : known;
-    return (long) (bytesPerSecond * parameters.downtimeLimit().orElseThrow() / 1000);
+    pace.measure();
   }
 
   /** Stops the guest and waits, where that is wanted, for the word to go on. */
@@ -407,20 +450,19 @@ final class OutgoingMigration {
     if (!status.change(ACTIVE, pause ? PRE_SWITCHOVER : DEVICE)) {
       check();
     }
-    try {
-      while (status.get() == PRE_SWITCHOVER) {
-        status.awaitChange(PRE_SWITCHOVER, 50);
-        check();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IOException("interrupted", e);
+    while (status.get() == PRE_SWITCHOVER) {
+      pause(PRE_SWITCHOVER, Long.MAX_VALUE);
     }
     check();
   }
 
   /** Sends the rest: the guest stands still. */
-  private void complete() throws IOException {
+  private void complete(byte[] description) throws IOException {
+    if (before.orElseThrow().isRunning()) {
+      watch.expectWithinPatienceAnd(
+          Duration.ofMillis(pace.downtimeLimit()),
+          "the destination has not taken the rest of the stopped guest");
+    }
     collect();
     sections.endRam();
     ram.writePages(out, Long.MAX_VALUE);
@@ -428,10 +470,12 @@ final class OutgoingMigration {
     ram.writeEnd(out);
     sections.footer();
     out.bytes(saveDevices());
+    out.flush(); // as long as a failure has no consequence
     synchronized (this) {
       check();
-      mayCancel = false;
+      handedOver = true;
     }
+    watch.expectWithinPatience("the destination has not said whether it has the guest");
     sections.end();
     sections.description(description);
     out.flush();
@@ -439,6 +483,7 @@ final class OutgoingMigration {
     if (returnPath != null) {
       returnPath.awaitShut(this::check);
     }
+    watch.expectNothing();
   }
 
   /** The destination has the guest's state and starts it; both go on until one is lost. */
@@ -490,14 +535,13 @@ final class OutgoingMigration {
             });
   }
 
-  private void fail(Exception e) {
+  private void fail(Throwable e) {
     statistics.setEnd();
-    if (returnPath != null && !connections.isCut()) {
-      returnPath.awaitLastWord(); // it tells more than a connection that is gone
-    }
-    error = connections.reason(e);
+    awaitLastWord();
+    final boolean inDoubt = isInDoubt(e);
+    error = connections.reason(e) + (inDoubt ? IN_DOUBT : "");
     connections.shutdown();
-    awaitRehearsal();
+    awaitRehearsalsEnd();
     if (multifd != null) {
       multifd.close();
     }
@@ -508,11 +552,27 @@ final class OutgoingMigration {
     if (ram != null) {
       ram.close();
     }
+    if (status.get() != CANCELLING && !ending) {
+      log.warn("the migration to {} has failed: {}", to.show(), error);
+    }
     try {
-      boolean _ = context.onLoop(this::checkEnding, this::giveBack);
+      boolean _ = context.onLoop(this::checkEnding, () -> giveBack(inDoubt));
     } catch (IOException _) {
       // The emulator ends, and with it the guest.
     }
+  }
+
+  /** Whether the guest may run at the destination, now or later. */
+  private boolean isInDoubt(Throwable e) {
+    synchronized (this) {
+      if (!handedOver) {
+        return false;
+      }
+    }
+    boolean refused =
+        e instanceof PeerFailedException
+            || (returnPath != null && returnPath.failure() instanceof PeerFailedException);
+    return !refused && !has(MigrationCapability.X_COLO) && !(to instanceof MigrationAddress.File);
   }
 
   private void checkEnding() throws IOException {
@@ -521,15 +581,19 @@ final class OutgoingMigration {
     }
   }
 
-  /** The guest goes on where it was. Event loop. */
-  private boolean giveBack() {
+  /** The guest goes on where it was, unless it may run elsewhere. Event loop. */
+  private boolean giveBack(boolean inDoubt) {
     boolean cancelled = status.get() == CANCELLING;
     if (!cancelled) {
       status.change(EnumSet.complementOf(EnumSet.of(CANCELLING)), FAILED);
     }
     Machine machine = context.machine();
     if (machine.runState().is(RunState.FINISH_MIGRATE)) {
-      machine.goOn(before.orElseThrow());
+      if (inDoubt) {
+        machine.setStoppedState(RunState.POSTMIGRATE);
+      } else {
+        machine.goOn(before.orElseThrow());
+      }
     }
     return status.change(CANCELLING, CANCELLED);
   }

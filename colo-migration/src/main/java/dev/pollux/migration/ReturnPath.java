@@ -3,11 +3,16 @@ package dev.pollux.migration;
 import dev.pollux.migration.stream.StreamException;
 import dev.pollux.migration.stream.StreamReader;
 import dev.pollux.migration.stream.StreamWriter;
+import dev.pollux.migration.transport.PeerFailedException;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /** What the destination answers on the connection's way back. */
@@ -17,52 +22,79 @@ public final class ReturnPath {
 
   static final int SHUT = 1;
   static final int PONG = 2;
-  static final int SWITCHOVER_ACK = 7;
+
+  /** Why the destination has failed, as text; {@link #SHUT} follows. Behind QEMU's numbers. */
+  static final int REASON = 0x100;
+
+  private static final int LONGEST_REASON = 1024;
 
   private ReturnPath() {}
 
-  /** Ends the answers; the source sees whether the destination is content. */
-  public static void shut(StreamWriter out, boolean failed) throws IOException {
-    send(out, SHUT, failed ? 1 : 0);
+  /** Ends the answers: the destination is content. */
+  public static void shut(StreamWriter out) throws IOException {
+    send(out, SHUT, 0);
+    out.flush();
+  }
+
+  /** Ends the answers: the destination has failed, and will not start the guest. */
+  static void fail(StreamWriter out, String reason) throws IOException {
+    ByteBuffer text = ByteBuffer.allocate(LONGEST_REASON);
+    // As many whole characters as there is room for.
+    boolean _ =
+        StandardCharsets.UTF_8
+            .newEncoder()
+            .encode(CharBuffer.wrap(reason), text, true)
+            .isOverflow();
+    out.u16(REASON);
+    out.u16(text.position());
+    out.bytes(text.array(), 0, text.position());
+    send(out, SHUT, 1);
+    out.flush();
   }
 
   static void pong(StreamWriter out, int value) throws IOException {
     send(out, PONG, value);
+    out.flush();
   }
 
   private static void send(StreamWriter out, int type, int value) throws IOException {
     out.u16(type);
     out.u16(4);
     out.u32(value);
-    out.flush();
   }
 
   /** Reads answers on a thread of its own until the destination ends them. */
   static final class Reader {
+    private final StreamReader in;
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
+    private final AtomicInteger pings = new AtomicInteger();
     private final Thread thread;
 
     /**
      * @param onFailure called on the reader's thread when the answers end in another way
      */
-    Reader(StreamReader in, Consumer<IOException> onFailure) {
-      thread =
-          Thread.ofPlatform()
-              .name("return path")
-              .daemon(true)
-              .start(
-                  () -> {
-                    try {
-                      read(in);
-                      ended.complete(null);
-                    } catch (IOException e) {
-                      onFailure.accept(e);
-                      ended.completeExceptionally(e);
-                    }
-                  });
+    Reader(StreamReader in, Consumer<Throwable> onFailure) {
+      this.in = in;
+      thread = Thread.ofPlatform().name("return path").daemon(true).start(() -> run(onFailure));
     }
 
-    private static void read(StreamReader in) throws IOException {
+    private void run(Consumer<Throwable> onFailure) {
+      try {
+        read();
+        ended.complete(null);
+      } catch (IOException | RuntimeException | Error e) {
+        onFailure.accept(e);
+        ended.completeExceptionally(e);
+      }
+    }
+
+    /** One more answer may come. Before the question is sent. */
+    void expectPong() {
+      pings.incrementAndGet();
+    }
+
+    private void read() throws IOException {
+      String reason = "it does not say why";
       while (true) {
         int type = in.u16();
         int length = in.u16();
@@ -70,15 +102,23 @@ public final class ReturnPath {
           case SHUT -> {
             expect(type, length, 4);
             if (in.u32() != 0) {
-              throw new StreamException("the destination has failed");
+              throw new PeerFailedException("the destination has failed: " + reason);
             }
             return;
           }
           case PONG -> {
             expect(type, length, 4);
             in.skip(4);
+            if (pings.decrementAndGet() < 0) {
+              throw new StreamException("return path: an answer that nobody has asked for");
+            }
           }
-          case SWITCHOVER_ACK -> expect(type, length, 0);
+          case REASON -> {
+            if (length > LONGEST_REASON) {
+              throw new StreamException("return path: a reason of %d bytes".formatted(length));
+            }
+            reason = in.text(length);
+          }
           default -> throw new StreamException("return path: message 0x%04x".formatted(type));
         }
       }
@@ -102,7 +142,7 @@ public final class ReturnPath {
           Thread.currentThread().interrupt();
           throw new IOException("interrupted", e);
         } catch (ExecutionException e) {
-          throw new IOException("return path: " + e.getCause().getMessage(), e);
+          throw new IOException(e.getCause().getMessage(), e);
         }
       }
     }

@@ -9,6 +9,9 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.StrOrNull;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -256,6 +259,159 @@ class LiveMigrationTest {
     }
   }
 
+  /** The shell, a child that it waits for, and one whose parent has ended before. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void programThatIsCutEndsWithAllThatItHasStarted(boolean incoming) throws Exception {
+    Path pids = folder.resolve("pids");
+    String command =
+        "exec:echo $$ > %1$s; (sleep 987 & echo $! >> %1$s); sleep 987 & echo $! >> %1$s; wait"
+            .formatted(pids);
+    try (TestVm vm = new TestVm(RAM)) {
+      if (incoming) {
+        vm.expect(MigrationUri.parse(command), false);
+      } else {
+        vm.run();
+        vm.unthrottle();
+        vm.migrate(MigrationUri.parse(command));
+      }
+      TestVm.await(() -> Files.exists(pids) && lines(pids).size() == 3, "three processes");
+      vm.order(incoming ? LiveMigration::yank : LiveMigration::cancel);
+      vm.awaitStatus(incoming ? MigrationStatus.FAILED : MigrationStatus.CANCELLED);
+      for (String pid : lines(pids)) {
+        TestVm.await(() -> hasEnded(Long.parseLong(pid)), "end of process " + pid);
+      }
+    }
+  }
+
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Gone, or a zombie that nobody waits for. */
+  private static boolean hasEnded(long pid) {
+    try {
+      return Files.readString(Path.of("/proc/" + pid + "/stat")).contains(") Z ");
+    } catch (IOException e) {
+      return true;
+    }
+  }
+
+  /** To open it would wait for its other end, deaf to everything. */
+  @Test
+  void pipeIsNoFile() throws Exception {
+    Path pipe = folder.resolve("pipe");
+    assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+    MigrationAddress at = new MigrationAddress.File(pipe.toString(), 0);
+    String reason = "'%s' is a pipe; use exec: or fd:".formatted(pipe);
+    try (TestVm vm = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM)) {
+      vm.migrate(at);
+      vm.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(Optional.of(reason), vm.info().errorDesc());
+      vm.assertRunning();
+      assertEquals(
+          reason,
+          assertThrows(ConfigException.class, () -> target.expect(at, false)).getMessage());
+    }
+  }
+
+  /** Its manager may give the guest another life here. */
+  @Test
+  void resetAfterTheMigrationBeginsAnew() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm first = new TestVm(RAM).expect(ANY_PORT, true);
+        TestVm second = new TestVm(RAM).expect(ANY_PORT, true)) {
+      source.unthrottle();
+      source.migrate(first.address());
+      assertMoved(source, first);
+      assertEquals(
+          "Can't migrate the vm that was paused due to previous migration",
+          assertThrows(ConfigException.class, () -> source.migrate(second.address()))
+              .getMessage());
+      source.order(_ -> source.machine().reset(ShutdownCause.HOST_QMP_SYSTEM_RESET));
+      assertTrue(source.machine().runState().is(RunState.PRELAUNCH));
+      source.migrate(second.address());
+      second.awaitStatus(MigrationStatus.COMPLETED);
+      assertTrue(second.machine().runState().is(RunState.PRELAUNCH));
+      source.awaitStatus(MigrationStatus.COMPLETED);
+      source.order(_ -> source.machine().reset(ShutdownCause.HOST_QMP_SYSTEM_RESET));
+      source.order(LiveMigration::cont);
+      assertTrue(source.machine().runState().is(RunState.RUNNING));
+    }
+  }
+
+  /** Scripts begin to listen first. */
+  @Test
+  void capabilitiesThatAreSetWhileListeningAct() {
+    for (MigrationCapability late :
+        List.of(MigrationCapability.X_COLO, MigrationCapability.RETURN_PATH)) {
+      try (TestVm source = new TestVm(RAM).run();
+          TestVm target = new TestVm(RAM).expect(ANY_PORT, false)) {
+        source.enable(late);
+        target.enable(late);
+        source.unthrottle();
+        source.migrate(target.address());
+        MigrationStatus end =
+            late == MigrationCapability.X_COLO ? MigrationStatus.COLO : MigrationStatus.COMPLETED;
+        target.awaitStatus(end);
+        source.awaitStatus(end);
+        target.assertRunning();
+      }
+    }
+  }
+
+  /** One that is switched off again, too. */
+  @Test
+  void multifdThatIsSwitchedOffWhileListeningIsOff() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, true, MigrationCapability.MULTIFD)) {
+      target.order(
+          migration -> migration.setCapabilities(Map.of(MigrationCapability.MULTIFD, false)));
+      source.unthrottle();
+      source.migrate(target.address());
+      assertMoved(source, target);
+    }
+  }
+
+  /** Whatever is thrown: the migration ends, and says so. */
+  @Test
+  void errorsEndTheMigrationToo() {
+    try (TestVm source = new TestVm(RAM).run();
+        TestVm target = new TestVm(RAM).expect(ANY_PORT, false)) {
+      target.migration().addListener(outOfMemoryAt(MigrationStatus.ACTIVE));
+      source.throttle(1_000_000);
+      source.migrate(target.address());
+      target.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(
+          Optional.of("internal error: java.lang.OutOfMemoryError: for a test"),
+          target.info().errorDesc());
+      source.awaitStatus(MigrationStatus.FAILED);
+      source.migration().addListener(outOfMemoryAt(MigrationStatus.ACTIVE));
+      source.migrate(new MigrationAddress.File(folder.resolve("f").toString(), 0));
+      source.awaitStatus(MigrationStatus.FAILED);
+      assertEquals(
+          Optional.of("internal error: java.lang.OutOfMemoryError: for a test"),
+          source.info().errorDesc());
+      source.assertRunning();
+    }
+  }
+
+  private static MigrationListener outOfMemoryAt(MigrationStatus at) {
+    return new MigrationListener() {
+      @Override
+      public void statusChanged(MigrationStatus status) {
+        if (status == at) {
+          throw new OutOfMemoryError("for a test");
+        }
+      }
+    };
+  }
+
   @Test
   void connectionThatIsRefusedFailsLater() {
     try (TestVm source = new TestVm(RAM).run()) {
@@ -396,7 +552,10 @@ class LiveMigrationTest {
           target.info().errorDesc());
       source.awaitStatus(MigrationStatus.FAILED);
       assertEquals(
-          Optional.of("return path: the destination has failed"), source.info().errorDesc());
+          Optional.of(
+              "the destination has failed:"
+                  + " block of memory 'pc.ram' has 0x800000 bytes there, 0x1000000 here"),
+          source.info().errorDesc());
       source.assertRunning();
     }
   }
@@ -412,7 +571,10 @@ class LiveMigrationTest {
         source.migrate(target.address());
         source.awaitStatus(MigrationStatus.FAILED);
         assertEquals(
-            Optional.of("return path: the destination has failed"), source.info().errorDesc());
+            Optional.of(
+                "the destination has failed:"
+                    + " the source wants COLO; switch on the capability x-colo here"),
+            source.info().errorDesc());
         source.assertRunning();
       }
     }
@@ -486,14 +648,10 @@ class LiveMigrationTest {
     }
   }
 
-  private static void set(TestVm vm, Map<String, ?> parameters) {
-    vm.order(migration -> migration.setParameters(TestParameters.of(parameters)));
-  }
-
   @Test
   void parametersAreCheckedTogether() {
     try (TestVm vm = new TestVm(RAM)) {
-      set(vm, Map.of("maxCpuThrottle", 20L));
+      vm.set(Map.of("maxCpuThrottle", 20L));
       String reason =
           "Parameter 'max-cpu-throttle' expects an integer in the range of cpu-throttle-initial to"
               + " 99";
@@ -502,10 +660,9 @@ class LiveMigrationTest {
               Map.of("cpuThrottleInitial", 50L),
               Map.of("maxCpuThrottle", 19L),
               Map.of("maxCpuThrottle", 100L))) {
-        assertEquals(
-            reason, assertThrows(ConfigException.class, () -> set(vm, wrong)).getMessage());
+        assertEquals(reason, assertThrows(ConfigException.class, () -> vm.set(wrong)).getMessage());
       }
-      set(vm, Map.of("maxCpuThrottle", 60L, "cpuThrottleInitial", 50L));
+      vm.set(Map.of("maxCpuThrottle", 60L, "cpuThrottleInitial", 50L));
     }
   }
 
@@ -536,13 +693,13 @@ class LiveMigrationTest {
               assertEquals(
                   "Parameter '%s': this value is not built into this program yet"
                       .formatted(MigrationParameters.label(name)),
-                  assertThrows(ConfigException.class, () -> set(vm, Map.of(name, value)))
+                  assertThrows(ConfigException.class, () -> vm.set(Map.of(name, value)))
                       .getMessage()));
       assertEquals(MigrationParameters.DEFAULTS, vm.call(vm.migration()::parameters));
-      set(vm, Map.of("tlsCreds", new StrOrNull(""), "tlsHostname", new StrOrNull("")));
-      set(vm, Map.of("directIo", false, "cprExecCommand", List.of()));
-      set(vm, Map.of("maxPostcopyBandwidth", 1L << 20, "multifdZstdLevel", 3L));
-      set(vm, Map.of("announceRounds", 7L, "xbzrleCacheSize", 1L << 20));
+      vm.set(Map.of("tlsCreds", new StrOrNull(""), "tlsHostname", new StrOrNull("")));
+      vm.set(Map.of("directIo", false, "cprExecCommand", List.of()));
+      vm.set(Map.of("maxPostcopyBandwidth", 1L << 20, "multifdZstdLevel", 3L));
+      vm.set(Map.of("announceRounds", 7L, "xbzrleCacheSize", 1L << 20));
     }
   }
 
@@ -551,11 +708,7 @@ class LiveMigrationTest {
     try (TestVm source = new TestVm(RAM).run();
         TestVm target = new TestVm(RAM).expect(ANY_PORT, false, MigrationCapability.MULTIFD)) {
       source.enable(MigrationCapability.MULTIFD);
-      source.call(
-          () -> {
-            source.migration().setParameters(TestParameters.of(Map.of("multifdChannels", 4L)));
-            return null;
-          });
+      source.set(Map.of("multifdChannels", 4L));
       source.throttle(2_000_000);
       source.migrate(target.address());
       target.awaitStatus(MigrationStatus.FAILED);

@@ -8,6 +8,8 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.memory.RamBlock;
+import dev.pollux.migration.transport.PeerWatch;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -44,9 +46,16 @@ final class TestVm implements AutoCloseable {
    * @param end address at which the guest begins anew
    */
   TestVm(int ramBytes, int end) {
+    this(ramBytes, end, PeerWatch.PATIENCE);
+  }
+
+  /**
+   * @param patience with peers
+   */
+  TestVm(int ramBytes, int end, Duration patience) {
     this.end = end;
     bare = new BareMachine(ramBytes);
-    migration = new LiveMigration(bare.machine(), "bare", new UUID(1, 2));
+    migration = new LiveMigration(bare.machine(), "bare", new UUID(1, 2), patience);
     migration.addListener(
         new MigrationListener() {
           @Override
@@ -131,11 +140,12 @@ final class TestVm implements AutoCloseable {
   }
 
   private void parameters(long bandwidth, long downtime) {
-    call(
-        () -> {
-          migration.setParameters(TestParameters.of(bandwidth, downtime));
-          return null;
-        });
+    order(migration -> migration.setParameters(TestParameters.of(bandwidth, downtime)));
+  }
+
+  /** Sets parameters, by the names of the record's components. */
+  void set(Map<String, ?> parameters) {
+    order(migration -> migration.setParameters(TestParameters.of(parameters)));
   }
 
   /** The address at which a destination listens. */

@@ -6,6 +6,7 @@ import dev.pollux.migration.ram.RamLoader;
 import dev.pollux.migration.stream.StreamException;
 import dev.pollux.migration.stream.StreamReader;
 import dev.pollux.migration.transport.Connections;
+import dev.pollux.migration.transport.MigrationChannel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -22,18 +23,20 @@ public final class MultifdReceiver implements RamLoader.Barrier, AutoCloseable {
   private final RamLoader loader;
   private final Connections connections;
   private final int channels;
+  private final List<MigrationChannel> own = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
   private final boolean[] known;
 
   // Guarded by this.
   private int waiting;
   private long round;
+  private boolean ended;
   private IOException failure;
   private boolean closed;
 
   /**
    * @param channels as many as the source has
-   * @param connections cut when one of the channels fails
+   * @param connections which are not read any more when one of the channels fails
    */
   public MultifdReceiver(RamLoader loader, int channels, Connections connections) {
     this.loader = loader;
@@ -42,13 +45,22 @@ public final class MultifdReceiver implements RamLoader.Barrier, AutoCloseable {
     this.known = new boolean[channels];
   }
 
+  /** Number of connections. */
+  public int channels() {
+    return channels;
+  }
+
   /** Whether a connection that begins with these four bytes is one of multifd. */
   public static boolean isMultifd(int magic) {
     return magic == MultifdFormat.MAGIC;
   }
 
-  /** Takes one of the connections; its thread begins to read. */
-  public void add(StreamReader in, UUID uuid) throws IOException {
+  /**
+   * Takes one of the connections; its thread begins to read.
+   *
+   * @param in reads from {@code channel}
+   */
+  public void add(MigrationChannel channel, StreamReader in, UUID uuid) throws IOException {
     checkMagic(in);
     UUID theirs = new UUID(in.u64(), in.u64());
     if (!theirs.equals(uuid)) {
@@ -60,6 +72,7 @@ public final class MultifdReceiver implements RamLoader.Barrier, AutoCloseable {
       throw new StreamException("multifd: channel %d of %d, or twice".formatted(id, channels));
     }
     known[id] = true;
+    own.add(channel);
     threads.add(Thread.ofPlatform().name("multifd " + id).daemon(true).start(() -> receive(in)));
   }
 
@@ -75,10 +88,11 @@ public final class MultifdReceiver implements RamLoader.Barrier, AutoCloseable {
   private void receive(StreamReader in) {
     long[] offsets = new long[MultifdFormat.PAGES];
     try {
-      while (true) {
+      while (!in.isAtEnd()) {
         readPacket(in, offsets);
       }
-    } catch (IOException e) {
+      end();
+    } catch (IOException | RuntimeException | Error e) {
       fail(e);
     }
   }
@@ -158,6 +172,9 @@ public final class MultifdReceiver implements RamLoader.Barrier, AutoCloseable {
       if (failure != null) {
         throw new IOException(failure.getMessage(), failure);
       }
+      if (ended) {
+        throw new StreamException("multifd: a connection has ended before the mark for all");
+      }
       try {
         wait();
       } catch (InterruptedException e) {
@@ -167,22 +184,35 @@ public final class MultifdReceiver implements RamLoader.Barrier, AutoCloseable {
     }
   }
 
-  private void fail(IOException e) {
+  /** One of the connections has ended between packets, as all do when everything was sent. */
+  private synchronized void end() {
+    ended = true;
+    notifyAll();
+  }
+
+  private void fail(Throwable e) {
     synchronized (this) {
       if (closed) {
         return;
       }
       if (failure == null) {
-        failure = e;
+        failure = e instanceof IOException io ? io : new IOException(Connections.describe(e), e);
       }
       notifyAll();
     }
-    connections.shutdown(Connections.describe(e));
+    connections.stopReading("multifd: " + Connections.describe(e));
   }
 
-  /** The end of the connections is none to complain about any more. */
-  public synchronized void expectEnd() {
-    closed = true;
+  /**
+   * Everything has come: ends the connections and their threads. When this returns no page is put
+   * into place any more.
+   */
+  public void finish() {
+    synchronized (this) {
+      closed = true;
+    }
+    own.forEach(MigrationChannel::shutdown);
+    close();
   }
 
   /** Ends the threads, whose connections were closed or cut. */

@@ -20,6 +20,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /**
  * The source's side: pages are gathered into packets, and each connection has a thread that writes
@@ -27,6 +28,12 @@ import java.util.concurrent.atomic.AtomicLong;
  */
 public final class MultifdSender implements PageChannels, AutoCloseable {
   private static final int QUEUE_LENGTH = 2;
+
+  /** Makes the next connection. */
+  @FunctionalInterface
+  public interface Opener {
+    MigrationChannel open() throws IOException;
+  }
 
   /** Pages of one block for one connection. */
   private static final class Packet {
@@ -56,30 +63,34 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
   private final AtomicLong packets = new AtomicLong();
   private final RamCounters counters;
   private final boolean findZeroPages;
-  private final Connections connections;
+  private final Consumer<IOException> onFailure;
   private final ConcurrentLinkedQueue<ByteBuffer> buffers = new ConcurrentLinkedQueue<>();
   private Packet packet = new Packet(null);
   private int next;
   private volatile IOException failure;
 
   /**
-   * @param connections cut when one of the channels fails
+   * Connects: each connection is introduced before the next is made, since the other side takes
+   * them one by one, and only so many can wait.
+   *
+   * @param onFailure cuts all connections; called on the thread of the channel that failed
    * @param findZeroPages pages without contents are told of, not sent
    */
   public MultifdSender(
-      List<MigrationChannel> channels,
+      int channels,
+      Opener opener,
       UUID uuid,
       RamCounters counters,
       boolean findZeroPages,
-      Connections connections)
+      Consumer<IOException> onFailure)
       throws IOException {
     this.counters = counters;
     this.findZeroPages = findZeroPages;
-    this.connections = connections;
-    for (MigrationChannel channel : channels) {
-      Channel c = new Channel(channel);
-      c.introduce(this.channels.size(), uuid);
-      this.channels.add(c);
+    this.onFailure = onFailure;
+    for (int id = 0; id < channels; id++) {
+      Channel channel = new Channel(id, new StreamWriter(opener.open(), channels + 1));
+      channel.introduce(uuid);
+      this.channels.add(channel);
     }
     this.channels.forEach(c -> c.thread.start());
   }
@@ -154,27 +165,29 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
     }
   }
 
-  private void fail(IOException e) {
-    failure = e;
-    connections.shutdown("multifd: " + Connections.describe(e));
+  private void fail(Throwable e) {
+    IOException io = e instanceof IOException it ? it : new IOException(Connections.describe(e), e);
+    onFailure.accept(io);
+    failure = io;
   }
 
   /** One connection and its thread. */
   private final class Channel {
     private final BlockingQueue<Packet> queue = new ArrayBlockingQueue<>(QUEUE_LENGTH);
+    private final int id;
     private final StreamWriter out;
     private final Thread thread;
 
     /** Written by the channel's thread only. */
     private volatile long written;
 
-    Channel(MigrationChannel channel) {
-      out = new StreamWriter(channel);
-      thread =
-          Thread.ofPlatform().name("multifd " + channels.size()).daemon(true).unstarted(this::run);
+    Channel(int id, StreamWriter out) {
+      this.id = id;
+      this.out = out;
+      this.thread = Thread.ofPlatform().name("multifd " + id).daemon(true).unstarted(this::run);
     }
 
-    void introduce(int id, UUID uuid) throws IOException {
+    void introduce(UUID uuid) throws IOException {
       out.u32(MultifdFormat.MAGIC);
       out.u32(MultifdFormat.VERSION);
       out.u64(uuid.getMostSignificantBits());
@@ -207,7 +220,7 @@ public final class MultifdSender implements PageChannels, AutoCloseable {
             buffers.add(work.copies);
           }
         }
-      } catch (IOException e) {
+      } catch (IOException | RuntimeException | Error e) {
         fail(e);
       }
     }

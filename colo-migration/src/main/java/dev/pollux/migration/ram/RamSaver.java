@@ -80,6 +80,8 @@ public final class RamSaver implements AutoCloseable {
     if (inFlight) {
       channels.orElseThrow().synchronize();
       out.u64(RamFormat.MULTIFD_FLUSH);
+      // The channels' receivers stand still until it arrives, and soon so do their senders.
+      out.flush();
       inFlight = false;
       mayRepeat = false;
     }

@@ -29,6 +29,7 @@ public final class SectionReader {
 
   private final Ram ram;
   private final Commands commands;
+  private StreamConfiguration configuration;
   private boolean ramStarted;
   private boolean ramEnded;
 
@@ -37,8 +38,11 @@ public final class SectionReader {
     this.commands = commands;
   }
 
-  /** Reads the stream's beginning and checks that it is for this machine. */
-  public void readHeader(StreamReader in, StreamConfiguration here) throws IOException {
+  /**
+   * Reads the stream's beginning, and commands that are there already: with them a way back is open
+   * when there is something to complain about.
+   */
+  public void readHeader(StreamReader in) throws IOException {
     int magic = in.u32();
     if (magic != StreamFormat.MAGIC) {
       throw new StreamException("not a migration stream: it begins with 0x%08x".formatted(magic));
@@ -49,7 +53,18 @@ public final class SectionReader {
           "version %s of the stream, this program knows %d"
               .formatted(Integer.toUnsignedString(version), StreamFormat.VERSION));
     }
-    StreamConfiguration.read(in).checkFits(here);
+    configuration = StreamConfiguration.read(in);
+    while (in.hasMore() && in.peek8() == StreamFormat.COMMAND) {
+      readCommand(in);
+    }
+  }
+
+  /** Reads the commands that follow the beginning, and checks that it is for this machine. */
+  public void checkHeader(StreamReader in, StreamConfiguration here) throws IOException {
+    while (in.peek8() == StreamFormat.COMMAND) {
+      readCommand(in);
+    }
+    configuration.checkFits(here);
   }
 
   /** Reads sections up to the mark of their end; the device states among them are not in place. */
@@ -75,7 +90,7 @@ public final class SectionReader {
           readFooter(in, number);
           ramEnded |= type == StreamFormat.SECTION_END;
         }
-        case StreamFormat.COMMAND -> readCommand(in);
+        case StreamFormat.COMMAND -> readCommandAfterType(in);
         default -> throw new StreamException("unknown section type 0x%02x".formatted(type));
       }
     }
@@ -114,6 +129,11 @@ public final class SectionReader {
   }
 
   private void readCommand(StreamReader in) throws IOException {
+    in.skip(1);
+    readCommandAfterType(in);
+  }
+
+  private void readCommandAfterType(StreamReader in) throws IOException {
     StreamCommand command = StreamCommand.of(in.u16());
     int length = in.u16();
     if (length > LONGEST_DATA || (command.length() >= 0 && command.length() != length)) {

@@ -26,5 +26,16 @@ public final class StreamFormat {
   /** Number of the section that holds the guest's memory. */
   public static final int RAM_SECTION = 2;
 
+  private static final int LARGEST_BUFFER = 512 << 10;
+  private static final int SMALLEST_BUFFER = 64 << 10;
+
+  /** What the buffers of all connections of a migration may take together. */
+  private static final int ALL_BUFFERS = 8 << 20;
+
   private StreamFormat() {}
+
+  /** Bytes of one connection's buffer. */
+  static int bufferCapacity(int connections) {
+    return Math.clamp(ALL_BUFFERS / connections, SMALLEST_BUFFER, LARGEST_BUFFER);
+  }
 }

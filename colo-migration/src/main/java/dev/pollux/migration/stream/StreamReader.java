@@ -14,16 +14,21 @@ import java.nio.charset.StandardCharsets;
  * the wrong place is a {@link StreamException}. One thread.
  */
 public final class StreamReader {
-  private static final int CAPACITY = 512 << 10;
-
   private final MigrationChannel channel;
   private final ByteBuffer buffer;
   private final long address;
   private long received;
 
   public StreamReader(MigrationChannel channel) {
+    this(channel, 1);
+  }
+
+  /**
+   * @param connections of the migration, which share the memory for buffers
+   */
+  public StreamReader(MigrationChannel channel, int connections) {
     this.channel = channel;
-    this.buffer = ByteBuffer.allocateDirect(CAPACITY);
+    this.buffer = ByteBuffer.allocateDirect(StreamFormat.bufferCapacity(connections));
     this.address = MemorySegment.ofBuffer(buffer).address();
     buffer.flip();
   }
@@ -46,6 +51,16 @@ public final class StreamReader {
     return buffer.hasRemaining() || fetch(1) ? buffer.get() & 0xff : -1;
   }
 
+  /** Whether something is here that was not read yet. */
+  boolean hasMore() {
+    return buffer.hasRemaining();
+  }
+
+  /** Whether the stream ends here; waits until that is known. */
+  public boolean isAtEnd() throws IOException {
+    return !buffer.hasRemaining() && !fetch(1);
+  }
+
   public int u16() throws IOException {
     need(2);
     return buffer.getShort() & 0xffff;
@@ -59,6 +74,12 @@ public final class StreamReader {
   public long u64() throws IOException {
     need(8);
     return buffer.getLong();
+  }
+
+  /** Looks at the next byte, which is read again later. */
+  public int peek8() throws IOException {
+    need(1);
+    return buffer.get(buffer.position()) & 0xff;
   }
 
   /** Looks at the next four bytes, which are read again later. */
@@ -95,7 +116,12 @@ public final class StreamReader {
 
   /** A length of one byte and that many bytes of text, made fit to be shown. */
   public String name() throws IOException {
-    return printable(new String(bytes(u8()), StandardCharsets.UTF_8));
+    return text(u8());
+  }
+
+  /** So many bytes of text, made fit to be shown. */
+  public String text(int bytes) throws IOException {
+    return printable(new String(bytes(bytes), StandardCharsets.UTF_8));
   }
 
   static String printable(String text) {

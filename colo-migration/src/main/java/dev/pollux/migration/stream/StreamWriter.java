@@ -13,15 +13,22 @@ import java.nio.charset.StandardCharsets;
  * thread.
  */
 public final class StreamWriter {
-  private static final int CAPACITY = 512 << 10;
-
   private final MigrationChannel channel;
-  private final ByteBuffer buffer = ByteBuffer.allocateDirect(CAPACITY);
-  private final long address = MemorySegment.ofBuffer(buffer).address();
+  private final ByteBuffer buffer;
+  private final long address;
   private long sent;
 
   public StreamWriter(MigrationChannel channel) {
+    this(channel, 1);
+  }
+
+  /**
+   * @param connections of the migration, which share the memory for buffers
+   */
+  public StreamWriter(MigrationChannel channel, int connections) {
     this.channel = channel;
+    this.buffer = ByteBuffer.allocateDirect(StreamFormat.bufferCapacity(connections));
+    this.address = MemorySegment.ofBuffer(buffer).address();
   }
 
   public void u8(int value) throws IOException {

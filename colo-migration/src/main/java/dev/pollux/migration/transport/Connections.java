@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * Every connection of one migration, so that all can be cut at once. Any thread; the methods never
@@ -61,7 +62,7 @@ public final class Connections {
     return channels.stream().mapToLong(MigrationChannel::stalledNanos).max().orElse(0);
   }
 
-  /** Whether {@link #shutdown} was called. */
+  /** Whether the connections were cut, in one direction or both. */
   public synchronized boolean isCut() {
     return cut;
   }
@@ -77,6 +78,18 @@ public final class Connections {
    * @param why for people
    */
   public void shutdown(String why) {
+    cut(why, MigrationChannel::shutdown);
+  }
+
+  /**
+   * As {@link #shutdown(String)}, but what is written may still leave, as far as there are two
+   * directions.
+   */
+  public void stopReading(String why) {
+    cut(why, MigrationChannel::shutdownInput);
+  }
+
+  private void cut(String why, Consumer<MigrationChannel> how) {
     List<MigrationChannel> open;
     List<Closeable> waiting;
     synchronized (this) {
@@ -85,23 +98,21 @@ public final class Connections {
       open = List.copyOf(channels);
       waiting = List.copyOf(pending);
     }
-    open.forEach(MigrationChannel::shutdown);
-    for (Closeable socket : waiting) {
-      closeQuietly(socket);
-    }
+    open.forEach(how);
+    waiting.forEach(Connections::closeQuietly);
   }
 
   /**
    * Why a migration over these connections failed, in a sentence for people: why they were cut,
    * where they were; otherwise what an exception says.
    */
-  public synchronized String reason(Exception e) {
+  public synchronized String reason(Throwable e) {
     return reason == null ? describe(e) : reason;
   }
 
   /** What an exception says, never null. */
-  public static String describe(Exception e) {
-    if (e instanceof RuntimeException) {
+  public static String describe(Throwable e) {
+    if (!(e instanceof IOException)) {
       return "internal error: " + e;
     }
     if (e instanceof ClosedChannelException) {

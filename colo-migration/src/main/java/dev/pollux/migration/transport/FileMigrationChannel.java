@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -13,6 +14,11 @@ import java.util.Objects;
 
 /** A file, or a part of it from some offset on. */
 final class FileMigrationChannel implements MigrationChannel {
+  /** Of a file's mode, in stat(2). */
+  private static final int TYPE = 0xf000;
+
+  private static final int PIPE = 0x1000;
+
   private final FileChannel file;
 
   private FileMigrationChannel(FileChannel file, long offset) throws IOException {
@@ -32,6 +38,10 @@ final class FileMigrationChannel implements MigrationChannel {
 
   private static FileChannel open(Path path, OpenOption... options) throws IOException {
     try {
+      if (Files.exists(path) && (mode(path) & TYPE) == PIPE) {
+        // To open one waits for its other end, for ever and deaf to everything.
+        throw new IOException("'%s' is a pipe; use exec: or fd:".formatted(path));
+      }
       return FileChannel.open(path, options);
     } catch (FileSystemException e) {
       String why =
@@ -42,6 +52,10 @@ final class FileMigrationChannel implements MigrationChannel {
           };
       throw new IOException("Failed to open '%s': %s".formatted(path, why), e);
     }
+  }
+
+  private static int mode(Path path) throws IOException {
+    return (int) Files.getAttribute(path, "unix:mode");
   }
 
   @Override

@@ -13,8 +13,14 @@ import java.util.List;
 
 /** Where a migration is awaited. */
 public sealed interface IncomingTransport extends Closeable {
+  /** Connections that may wait to be accepted: all that a migration can have. */
+  int BACKLOG = 256;
+
   /** The next connection, entered into the migration's connections. Blocks. */
   MigrationChannel accept() throws IOException;
+
+  /** Whether several connections can come. */
+  boolean isMultiChannel();
 
   /** Where it listens; empty where that is no socket. */
   List<MigrationAddress.SocketAddress> addresses();
@@ -26,7 +32,7 @@ public sealed interface IncomingTransport extends Closeable {
   /** Begins to listen, or opens what is to be read. */
   static IncomingTransport listen(MigrationAddress at, Connections connections) throws IOException {
     return switch (at) {
-      case MigrationAddress.Inet inet -> listen(Addresses.resolve(inet), connections);
+      case MigrationAddress.Inet inet -> listen(Addresses.resolve(inet, connections), connections);
       case MigrationAddress.Unix unix -> listen(Addresses.resolve(unix), connections);
       case MigrationAddress.Fd fd ->
           single(new DescriptorMigrationChannel(OutgoingTransport.descriptor(fd)), connections);
@@ -54,7 +60,7 @@ public sealed interface IncomingTransport extends Closeable {
       if (address instanceof UnixDomainSocketAddress path) {
         Files.deleteIfExists(path.getPath());
       }
-      server.bind(address);
+      server.bind(address, BACKLOG);
       connections.await(server);
       return new Server(server, connections);
     } catch (IOException e) {
@@ -72,6 +78,11 @@ public sealed interface IncomingTransport extends Closeable {
     }
 
     @Override
+    public boolean isMultiChannel() {
+      return false;
+    }
+
+    @Override
     public List<MigrationAddress.SocketAddress> addresses() {
       return List.of();
     }
@@ -85,6 +96,11 @@ public sealed interface IncomingTransport extends Closeable {
     @Override
     public MigrationChannel accept() throws IOException {
       return connections.add(new SocketMigrationChannel(socket.accept()));
+    }
+
+    @Override
+    public boolean isMultiChannel() {
+      return true;
     }
 
     @Override

@@ -42,6 +42,13 @@ public interface MigrationChannel extends Closeable {
   void shutdown();
 
   /**
+   * Cuts the direction from the peer, as {@link #shutdown}; the other too where that is all one.
+   */
+  default void shutdownInput() {
+    shutdown();
+  }
+
+  /**
    * Ends what is written and waits where there is something to wait for.
    *
    * @throws IOException if the other side says that it failed, as a program does

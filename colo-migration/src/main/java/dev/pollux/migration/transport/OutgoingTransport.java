@@ -26,7 +26,8 @@ public final class OutgoingTransport {
       throws IOException {
     MigrationChannel channel =
         switch (to) {
-          case MigrationAddress.Inet inet -> connect(Addresses.resolve(inet), connections);
+          case MigrationAddress.Inet inet ->
+              connect(Addresses.resolve(inet, connections), connections);
           case MigrationAddress.Unix unix -> connect(Addresses.resolve(unix), connections);
           case MigrationAddress.Fd fd -> new DescriptorMigrationChannel(descriptor(fd));
           case MigrationAddress.Exec exec -> ProcessMigrationChannel.forWriting(exec.args());

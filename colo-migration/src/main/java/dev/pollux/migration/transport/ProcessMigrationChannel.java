@@ -1,13 +1,18 @@
 package dev.pollux.migration.transport;
 
+import dev.pollux.core.host.Libc;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** The standard input or output of a program, whose error output goes to ours. */
+/**
+ * The standard input or output of a program, whose error output goes to ours. The program leads a
+ * session and a group of its own, so that all that it has started can be ended with it.
+ */
 final class ProcessMigrationChannel implements MigrationChannel {
   /** As much as a pipe takes at once. */
   private static final int CHUNK = 64 << 10;
@@ -17,6 +22,9 @@ final class ProcessMigrationChannel implements MigrationChannel {
   private final Process process;
   private final boolean writing;
   private final byte[] chunk = new byte[CHUNK];
+
+  /** The program has ended well, or its group was ended: nothing is left to be ended. */
+  private volatile boolean ended;
 
   private ProcessMigrationChannel(Process process, boolean writing) {
     this.process = process;
@@ -40,7 +48,9 @@ final class ProcessMigrationChannel implements MigrationChannel {
     if (command.isEmpty()) {
       throw new IOException("no program is given");
     }
-    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+    List<String> leader = new ArrayList<>(List.of("setsid"));
+    leader.addAll(command);
+    return new ProcessBuilder(leader).redirectError(ProcessBuilder.Redirect.INHERIT);
   }
 
   @Override
@@ -76,8 +86,11 @@ final class ProcessMigrationChannel implements MigrationChannel {
 
   @Override
   public void shutdown() {
-    process.descendants().forEach(ProcessHandle::destroyForcibly);
-    process.destroyForcibly();
+    if (ended) {
+      return; // the group may be somebody else's by now
+    }
+    Libc.killGroup(process.pid());
+    process.destroyForcibly(); // which may not lead its group yet
   }
 
   @Override
@@ -86,11 +99,13 @@ final class ProcessMigrationChannel implements MigrationChannel {
       if (writing) {
         process.getOutputStream().close();
         awaitSuccess();
+        ended = true;
       } else {
         process.getInputStream().close();
       }
     } finally {
       shutdown();
+      ended = true;
     }
   }
 
@@ -104,7 +119,7 @@ final class ProcessMigrationChannel implements MigrationChannel {
       throw new IOException("interrupted", e);
     }
     if (process.exitValue() != 0) {
-      throw new IOException("the program ended with status " + process.exitValue());
+      throw new PeerFailedException("the program ended with status " + process.exitValue());
     }
   }
 }

@@ -53,12 +53,17 @@ final class SocketMigrationChannel implements MigrationChannel {
   }
 
   @Override
-  public void shutdown() {
+  public void shutdownInput() {
     try {
       socket.shutdownInput();
     } catch (IOException e) {
       // Not connected any more.
     }
+  }
+
+  @Override
+  public void shutdown() {
+    shutdownInput();
     try {
       socket.shutdownOutput();
     } catch (IOException e) {

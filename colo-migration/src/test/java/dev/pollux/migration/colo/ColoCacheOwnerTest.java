@@ -22,6 +22,7 @@ import dev.pollux.migration.stream.StreamReader;
 import dev.pollux.migration.stream.StreamWriter;
 import dev.pollux.migration.transport.Connections;
 import dev.pollux.migration.transport.MigrationChannel;
+import dev.pollux.migration.transport.PeerWatch;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.UUID;
@@ -117,7 +118,8 @@ class ColoCacheOwnerTest {
             new UUID(0, 0),
             new MigrationCapabilities(),
             () -> MigrationParameters.DEFAULTS,
-            listener));
+            listener,
+            PeerWatch.PATIENCE));
   }
 
   private static ColoController.Target target(

@@ -31,9 +31,11 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -134,6 +136,8 @@ class SectionsTest {
     public void close() {}
   }
 
+  private static final String OTHER_RUN_STATE = "another run state is as good as damage here";
+
   private static byte[] save(Machine machine) throws IOException {
     Collector collector = new Collector();
     StreamWriter out = new StreamWriter(collector);
@@ -188,7 +192,8 @@ class SectionsTest {
         new SectionReader(
             ram::load, (command, data) -> commands.add(command + Arrays.toString(data)));
     StreamReader in = new StreamReader(stream);
-    reader.readHeader(in, StreamConfiguration.of(TYPE, machine));
+    reader.readHeader(in);
+    reader.checkHeader(in, StreamConfiguration.of(TYPE, machine));
     DeviceSections devices = new DeviceSections(machine);
     DeviceSections.Loaded loaded = reader.readSections(in, devices);
     reader.checkRam();
@@ -206,7 +211,7 @@ class SectionsTest {
   private static RunState checkState(DeviceSections.Loaded loaded) throws StreamException {
     RunState state = loaded.check();
     if (state != RunState.RUNNING) {
-      throw new StreamException("another run state is as good as damage here");
+      throw new StreamException(OTHER_RUN_STATE);
     }
     return state;
   }
@@ -312,6 +317,33 @@ class SectionsTest {
         replaced(stream, "\4hpet\0\0\0\0\0\0\0\1", "\4hpet\0\0\0\0\0\0\0\11"));
     assertRefused("section 'hpet' instance 0 comes twice", target, withSectionTwice(stream));
     assertRefused("section 'cpu' instance 1 is missing", pc(RAM), save(pc(RAM, 1)));
+  }
+
+  /** Of all run states, those in which a guest may be before it is stopped for a migration. */
+  @Test
+  void runStatesInWhichNoGuestArrivesAreRefused() throws IOException {
+    byte[] stream = save(pc(RAM));
+    Machine target = pc(RAM);
+    Set<RunState> refused =
+        EnumSet.of(
+            RunState.INMIGRATE,
+            RunState.FINISH_MIGRATE,
+            RunState.POSTMIGRATE,
+            RunState.COLO,
+            RunState.SAVE_VM,
+            RunState.RESTORE_VM);
+    for (RunState state : RunState.values()) {
+      String name = state.qmpName();
+      byte[] other =
+          replaced(stream, "\0\0\0\7running", "\0\0\0" + (char) name.length() + name);
+      if (refused.contains(state)) {
+        assertRefused("'%s' is no run state that a guest goes on in".formatted(name), target, other);
+      } else if (state != RunState.RUNNING) {
+        assertRefused(OTHER_RUN_STATE, target, other);
+      }
+    }
+    assertRefused(
+        "'runn?ng' is no run state that a guest goes on in", target, replaced(stream, "running", "runn\7ng"));
   }
 
   @Test

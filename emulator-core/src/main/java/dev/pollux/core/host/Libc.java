@@ -18,6 +18,8 @@ public final class Libc {
   public static final int MADV_HUGEPAGE = 14;
   public static final int MADV_NOHUGEPAGE = 15;
 
+  private static final int SIGKILL = 9;
+
   /** Gathers pages into huge ones at once; from Linux 6.1 on. */
   public static final int MADV_COLLAPSE = 25;
 
@@ -35,6 +37,8 @@ public final class Libc {
     int ftruncate(int fd, long length) throws LastErrorException;
 
     int close(int fd) throws LastErrorException;
+
+    int kill(int pid, int signal) throws LastErrorException;
   }
 
   static final Functions C = load(Functions.class);
@@ -96,6 +100,15 @@ public final class Libc {
       }
       throw new IOException(
           "cannot create a memory file of " + length + " bytes: " + e.getMessage(), e);
+    }
+  }
+
+  /** Ends all processes of a group at once; nothing where there is none. */
+  public static void killGroup(long leader) {
+    try {
+      C.kill(Math.toIntExact(-leader), SIGKILL);
+    } catch (LastErrorException e) {
+      // All of them have ended.
     }
   }
 
