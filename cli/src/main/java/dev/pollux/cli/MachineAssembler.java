@@ -8,7 +8,6 @@ import dev.pollux.backend.chr.CharTarget;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.machine.Machine;
-import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.Devices;
@@ -95,14 +94,11 @@ final class MachineAssembler implements AutoCloseable {
   private void build() throws IOException {
     config.devices().objects().forEach(object -> objects.add(devices.services(), object));
     config.consoles().charDevices().forEach(charDevices::add);
+    if (config.incoming().isPresent()) {
+      blocks.awaitMigration();
+    }
     config.disks().open(blocks);
-    machine.addListener(
-        new MachineListener() {
-          @Override
-          public void resumed() {
-            blocks.machineResumed();
-          }
-        });
+    DiskOwner.watch(machine, blocks);
     PcBoard board = board();
     addSerialPorts(board);
     config

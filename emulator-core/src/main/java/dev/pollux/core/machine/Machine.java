@@ -212,6 +212,7 @@ public final class Machine implements AutoCloseable {
     if (runState.is(RunState.RUNNING)) {
       return;
     }
+    listeners.forEach(MachineListener::starting);
     runState.set(RunState.RUNNING);
     clocks().setRunning(true);
     resumeVcpus();

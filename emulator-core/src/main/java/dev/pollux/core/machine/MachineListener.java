@@ -8,6 +8,9 @@ public interface MachineListener {
   /** The vCPUs were stopped. */
   default void stopped() {}
 
+  /** The vCPUs are about to run. */
+  default void starting() {}
+
   /** The vCPUs run again. */
   default void resumed() {}
 

@@ -244,6 +244,20 @@ public abstract class BlockNode implements AutoCloseable {
     }
   }
 
+  /**
+   * Whether the node belongs to this process: between {@link #inactivate} and {@link #activate}
+   * another one may write to its file.
+   */
+  public boolean isActive() {
+    return true;
+  }
+
+  /** The machine is about to go to another process: writes everything back and lets go of locks. */
+  public void inactivate() throws IOException {}
+
+  /** The machine runs here now: takes locks and looks at what another process may have changed. */
+  public void activate() throws IOException {}
+
   /** Writes back what is cached and lets go of the node's own resources, not of its children. */
   @Override
   public void close() throws IOException {}

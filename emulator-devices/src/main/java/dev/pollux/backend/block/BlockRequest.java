@@ -67,7 +67,8 @@ public abstract class BlockRequest {
 
   /**
    * The request is done; called exactly once for each time it was submitted, without any lock of
-   * the block layer. Short: later requests wait for the thread. May submit requests, may not drain.
+   * the block layer. Short: later requests wait for the thread. May submit requests; may not drain,
+   * and may not wait for the machine lock, which somebody who drains may hold.
    *
    * @param errno 0, or the number of the error, for instance {@code Errno.ENOSPC}
    */

@@ -83,7 +83,7 @@ public final class BlockDrivers {
       locking = Locking.SHARED;
     }
     options.rejectUnknown();
-    return FileNode.open(common, path, locking);
+    return FileNode.open(common, path, locking, graph.opensActive());
   }
 
   private static BlockNode raw(NodeOptions common, BlockOptions options, BlockGraph graph)

@@ -18,9 +18,11 @@ import dev.pollux.core.host.ErrnoException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -61,6 +63,7 @@ public final class BlockGraph implements AutoCloseable {
 
   private final Map<String, ThrottleGroup> throttleGroups = new LinkedHashMap<>();
 
+  private boolean active = true;
   private int made;
 
   /** Images that are being opened, one standing on the other. */
@@ -498,16 +501,67 @@ public final class BlockGraph implements AutoCloseable {
     }
   }
 
-  /** Waits for all requests, and for the disks. */
+  // ---- machines that come and go ----
+
+  /** Whether files that are opened belong to this process at once. */
+  boolean opensActive() {
+    return active;
+  }
+
+  /** A migration is awaited: until {@link #activate} files belong to where the machine runs. */
+  public void awaitMigration() {
+    active = false;
+  }
+
+  /**
+   * The machine is about to run somewhere else: waits for requests, writes everything back and lets
+   * go of files.
+   */
+  public void inactivate() throws IOException {
+    drained(
+        () -> {
+          for (BlockNode node : topDown()) {
+            node.inactivate();
+          }
+        });
+    active = false;
+  }
+
+  /** The machine is about to run here. */
+  public void activate() throws IOException {
+    if (!active) {
+      List<BlockNode> bottomUp = topDown();
+      Collections.reverse(bottomUp);
+      for (BlockNode node : bottomUp) {
+        node.activate();
+      }
+      active = true;
+    }
+  }
+
+  /** All nodes, each before those it stands on. */
+  private List<BlockNode> topDown() {
+    List<BlockNode> order = new ArrayList<>();
+    Set<BlockNode> left = new LinkedHashSet<>(nodes.values());
+    while (!left.isEmpty()) {
+      BlockNode top =
+          left.stream()
+              .filter(node -> left.stream().noneMatch(other -> standsOn(other, node)))
+              .findFirst()
+              .orElseThrow();
+      left.remove(top);
+      order.add(top);
+    }
+    return order;
+  }
+
+  private static boolean standsOn(BlockNode parent, BlockNode node) {
+    return parent.children().stream().anyMatch(child -> child.node().equals(node));
+  }
+
+  /** Waits until everything that was written has reached the disks; tries all of them. */
   public void flushAll() throws IOException {
     IOException failure = null;
-    for (BlockBackend backend : backends()) {
-      try {
-        backend.drainAndFlush();
-      } catch (IOException e) {
-        failure = failure == null ? e : failure;
-      }
-    }
     for (BlockNode node : nodes()) {
       if (parents(node).isEmpty()) {
         try {

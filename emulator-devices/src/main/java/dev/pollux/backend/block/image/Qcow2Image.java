@@ -25,20 +25,23 @@ import java.util.concurrent.locks.StampedLock;
  * {@link #inUse} shared, so that clusters that are freed are not used again under its hands.
  */
 public final class Qcow2Image extends BlockNode {
-  private final Qcow2File image;
   private final BlockNode file;
   private final Qcow2Options how;
-  private final int clusterBits;
-  private final int clusterSize;
-  private final ClusterCodec codec;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition allocationDone = lock.newCondition();
   private final StampedLock inUse = new StampedLock();
   private final ReentrantLock flushing = new ReentrantLock();
-  private final Qcow2Frees frees;
-  private final Qcow2Refcounts refcounts;
-  private final TableCache tables;
-  private final Qcow2Mapping mapping;
+
+  /** What the file says; read anew when the image becomes this process's. */
+  private Qcow2File image;
+
+  private int clusterBits;
+  private int clusterSize;
+  private ClusterCodec codec;
+  private Qcow2Frees frees;
+  private Qcow2Refcounts refcounts;
+  private TableCache tables;
+  private Qcow2Mapping mapping;
 
   /** Guarded by the lock, as is all below. */
   private final List<Allocation> underWay = new ArrayList<>();
@@ -91,17 +94,23 @@ public final class Qcow2Image extends BlockNode {
     this.file = file;
     this.backing = backing;
     this.how = how;
-    this.image = new Qcow2File(file, options.name(), options.readOnly(), how.listener());
+    load();
+  }
+
+  private void load() throws IOException {
+    image = new Qcow2File(file, name(), options().readOnly(), how.listener());
     Qcow2Header header = image.header();
-    this.clusterBits = header.clusterBits();
-    this.clusterSize = header.clusterSize();
-    this.codec = header.compression() == Qcow2Header.ZSTD ? ClusterCodec.ZSTD : ClusterCodec.ZLIB;
-    this.frees = new Qcow2Frees(file, clusterBits);
-    this.refcounts = new Qcow2Refcounts(image);
+    clusterBits = header.clusterBits();
+    clusterSize = header.clusterSize();
+    codec = header.compression() == Qcow2Header.ZSTD ? ClusterCodec.ZSTD : ClusterCodec.ZLIB;
+    frees = new Qcow2Frees(file, clusterBits);
+    refcounts = new Qcow2Refcounts(image);
     int cached = (int) Math.min(how.l2CacheBytes() >> clusterBits, tablesOf(header));
-    this.tables = new TableCache(file, clusterSize, cached, this::writeCounts);
-    this.mapping = new Qcow2Mapping(image, refcounts, tables, frees);
-    this.virginFrom = file.length() + clusterSize - 1 & -clusterSize;
+    tables = new TableCache(file, clusterSize, cached, this::writeCounts);
+    mapping = new Qcow2Mapping(image, refcounts, tables, frees);
+    virginFrom = file.length() + clusterSize - 1 & -clusterSize;
+    freeByte = 0;
+    changed = false;
   }
 
   private static long tablesOf(Qcow2Header header) {
@@ -117,7 +126,9 @@ public final class Qcow2Image extends BlockNode {
   public static Qcow2Image open(
       NodeOptions options, BlockNode file, BlockNode backing, Qcow2Options how) throws IOException {
     Qcow2Image opened = new Qcow2Image(options, file, backing, how);
-    opened.begin();
+    if (file.isActive()) {
+      opened.begin();
+    }
     return opened;
   }
 
@@ -890,12 +901,36 @@ public final class Qcow2Image extends BlockNode {
     return clusterSize;
   }
 
+  /** Writes everything back, as if the image were closed. */
+  @Override
+  public void inactivate() throws IOException {
+    if (!readOnly()) {
+      finishWriting();
+    }
+  }
+
+  /** Another process may have written: nothing that was known counts any more. */
+  @Override
+  public void activate() throws IOException {
+    lock.lock();
+    try {
+      load();
+      begin();
+    } finally {
+      lock.unlock();
+    }
+  }
+
   @Override
   public void close() throws IOException {
-    if (closed || readOnly()) {
+    if (closed || readOnly() || !file.isActive()) {
       return;
     }
     closed = true;
+    finishWriting();
+  }
+
+  private void finishWriting() throws IOException {
     flush(true);
     lock.lock();
     try {

@@ -34,6 +34,7 @@ final class Qcow2Rebuild {
       total = end + blocks + tableClusters;
     }
     BlockNode file = image.file();
+    refcounts.forgetPlaces();
     long[] table = new long[(int) (tableClusters << clusterBits - 3)];
     byte[] block = new byte[clusterSize];
     for (int i = 0; i < blocks; i++) {

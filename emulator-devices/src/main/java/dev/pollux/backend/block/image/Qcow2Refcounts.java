@@ -280,6 +280,19 @@ final class Qcow2Refcounts {
     return table;
   }
 
+  /** The counts are about to be written anew: where they are now is no place of theirs any more. */
+  void forgetPlaces() {
+    Qcow2Header header = image.header();
+    for (int i = 0; i < header.refcountTableClusters(); i++) {
+      metadata.remove((header.refcountTableOffset() >>> clusterBits) + i);
+    }
+    for (long entry : table) {
+      if ((entry & ENTRY_MASK) != 0) {
+        metadata.remove((entry & ENTRY_MASK) >>> clusterBits);
+      }
+    }
+  }
+
   /** The counts were written anew; what was known of them is forgotten. */
   void replaceTable(long[] other) {
     blocks.clear();

@@ -21,7 +21,11 @@ public final class FileNode extends BlockNode {
   private final String path;
   private final HostFile file;
   private final boolean direct;
-  private final ImageLock lock;
+  private final Locking locking;
+
+  /** Null while the file may belong to another process. */
+  private ImageLock lock;
+
   private volatile boolean readOnly;
   private volatile long length;
 
@@ -31,12 +35,12 @@ public final class FileNode extends BlockNode {
   private volatile boolean canZero = true;
 
   private FileNode(
-      NodeOptions options, String path, HostFile file, ImageLock lock, boolean readOnly)
+      NodeOptions options, String path, HostFile file, Locking locking, boolean readOnly)
       throws IOException {
     super(options);
+    this.locking = locking;
     this.path = path;
     this.file = file;
-    this.lock = lock;
     this.readOnly = readOnly;
     this.direct = options.cache().direct();
     this.length = file.length();
@@ -51,6 +55,16 @@ public final class FileNode extends BlockNode {
    * @throws IOException in QEMU's words: {@code Could not open 'PATH': reason}
    */
   public static FileNode open(NodeOptions options, String path, Locking locking)
+      throws IOException {
+    return open(options, path, locking, true);
+  }
+
+  /**
+   * Opens a file.
+   *
+   * @param active whether it belongs to this process already
+   */
+  public static FileNode open(NodeOptions options, String path, Locking locking, boolean active)
       throws IOException {
     boolean readOnly = options.readOnly();
     HostFile file;
@@ -73,8 +87,11 @@ public final class FileNode extends BlockNode {
         throw new ErrnoException(
             Errno.EINVAL, "'file' driver requires '" + path + "' to be a regular file");
       }
-      ImageLock lock = ImageLock.take(file, path, readOnly, locking);
-      return new FileNode(options, path, file, lock, readOnly);
+      FileNode node = new FileNode(options, path, file, locking, readOnly);
+      if (active) {
+        node.activate();
+      }
+      return node;
     } catch (IOException e) {
       file.close();
       throw e;
@@ -294,8 +311,33 @@ public final class FileNode extends BlockNode {
   }
 
   @Override
-  public void close() {
-    lock.release();
+  public synchronized boolean isActive() {
+    return lock != null;
+  }
+
+  @Override
+  public synchronized void inactivate() throws IOException {
+    if (lock != null) {
+      flush();
+      lock.release();
+      lock = null;
+    }
+  }
+
+  @Override
+  public synchronized void activate() throws IOException {
+    if (lock == null) {
+      lock = ImageLock.take(file, path, readOnly, locking);
+      length = file.length();
+    }
+  }
+
+  @Override
+  public synchronized void close() {
+    if (lock != null) {
+      lock.release();
+      lock = null;
+    }
     file.close();
   }
 }

@@ -52,6 +52,11 @@ abstract class FilterNode extends BlockNode {
   }
 
   @Override
+  public boolean isActive() {
+    return below.isActive();
+  }
+
+  @Override
   public List<BlockChild> children() {
     return List.of(new BlockChild(role, below));
   }

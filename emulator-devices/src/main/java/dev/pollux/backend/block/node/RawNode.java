@@ -33,13 +33,17 @@ public final class RawNode extends BlockNode {
   public static RawNode over(NodeOptions options, BlockNode file, long start, long size) {
     long there = file.length();
     if (start > there) {
-      throw new ConfigException("Offset (%d) cannot be greater than size of the containing file (%d)".formatted(start, there));
+      throw new ConfigException(
+          "Offset (%d) cannot be greater than size of the containing file (%d)"
+              .formatted(start, there));
     }
     if (size >= 0 && size > there - start) {
       throw new ConfigException(
           "The sum of offset (%d) and size (%d) has to be smaller or equal to the actual size of"
                   .formatted(start, size)
-              + " the containing file (" + there + ")");
+              + " the containing file ("
+              + there
+              + ")");
     }
     if (size >= 0 && (size & 511) != 0) {
       throw new ConfigException("Specified size is not multiple of 512");
@@ -60,6 +64,11 @@ public final class RawNode extends BlockNode {
   @Override
   public long length() {
     return size >= 0 ? size : file.length() - start;
+  }
+
+  @Override
+  public boolean isActive() {
+    return file.isActive();
   }
 
   @Override

@@ -240,6 +240,30 @@ class BlockGraphTest {
     assertEquals(0, read(node, MIB - 1, 1)[0]);
   }
 
+  @Test
+  void anImageGoesFromOneGraphToAnother() throws IOException {
+    create("image", "", "");
+    String description =
+        "qcow2,node-name=n,file.driver=file,file.filename=" + folder.resolve("image");
+    BlockNode here = add(description);
+    write(here, 1000, 5000, 1);
+    try (BlockGraph other = new BlockGraph(new BlockListener() {})) {
+      other.awaitMigration();
+      BlockNode there = other.add(options(description));
+      write(here, 70_000, 5000, 2);
+      assertThrows(IOException.class, other::activate, "it is still in use");
+      graph.inactivate();
+      other.activate();
+      assertEquals(1, read(there, 1000, 1)[0]);
+      assertEquals(2, read(there, 70_000, 1)[0]);
+      write(there, 200_000, 5000, 3);
+      other.inactivate();
+      graph.activate();
+      assertEquals(3, read(here, 204_999, 1)[0]);
+      assertEquals(2, read(here, 70_000, 1)[0]);
+    }
+  }
+
   private static boolean isLocked(Path file) throws IOException {
     String inode = ":" + Files.getAttribute(file, "unix:ino") + " ";
     return Files.readAllLines(Path.of("/proc/locks")).stream().anyMatch(l -> l.contains(inode));
