@@ -21,6 +21,8 @@ import dev.pollux.core.jit.cache.JumpCache;
 import dev.pollux.core.jit.emit.BlockCode;
 import dev.pollux.core.jit.emit.BlockCompiler;
 import dev.pollux.core.jit.emit.BlockDecoder;
+import dev.pollux.core.jit.emit.FlagFunctions;
+import dev.pollux.core.jit.emit.FlagRecipe;
 import dev.pollux.core.jit.emit.Stubs;
 import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
@@ -91,6 +93,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final Decoder decoder;
   private final CodeCache cache;
   private final Stubs stubs;
+  private final FlagFunctions flagFunctions;
   private final BlockCompiler compiler;
   private final BlockTable blocks;
   private final BlockIndex index;
@@ -183,6 +186,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.index = new BlockIndex();
     this.stubs = new Stubs(cache.nextAddress(), vcpu.model().has(CpuFeature.AVX), index.address());
     cache.append(stubs.code());
+    this.flagFunctions = new FlagFunctions(cache.nextAddress());
+    cache.append(flagFunctions.code());
     cache.keep();
     this.compiler = compiler.apply(stubs);
     long[] leaveToRip = new long[TlbLayout.MODES];
@@ -322,7 +327,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     NativeCall.call(stubs.enter(), s, address, units);
     state.setRflags(
         state.rflags() & ~STATUS
-            | JitLayout.unpackFlags(RawMemory.getShort(s + JitLayout.FLAGS) & 0xffff));
+            | statusFlags(RawMemory.getInt(s + JitLayout.FLAGS)));
     int exit = RawMemory.getInt(s + JitLayout.EXIT);
     if (exits.mode(exit) != mmu.mode()) {
       interpreter.modeChanged();
@@ -336,6 +341,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       statistics.left(exits.isLink(exit));
     }
     return exit;
+  }
+
+  private long statusFlags(int left) {
+    return FlagRecipe.is(left)
+        ? FlagRecipe.flags(left, state, flagFunctions)
+        : JitLayout.unpackFlags(left & 0xffff);
   }
 
   // ---- when and under which key translations apply ----

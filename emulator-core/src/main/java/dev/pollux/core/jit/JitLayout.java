@@ -14,7 +14,8 @@ public final class JitLayout {
 
   /**
    * u16: the guest's status flags between blocks. High byte as LAHF gives it (SF ZF AF PF CF), low
-   * byte OF as SETO gives it.
+   * byte OF as SETO gives it. Or u32, flags that nothing reads: how to find them out if they are
+   * asked for ({@link dev.pollux.core.jit.emit.FlagRecipe}).
    */
   public static final int FLAGS = X87_AREA + 576;
 
@@ -58,13 +59,16 @@ public final class JitLayout {
    */
   public static final int PAGE = (SPINS + 4 + 7) & -8;
 
+  /** Two u64: operands that are kept because flags may be asked for that depend on them. */
+  public static final int FLAG_OPERANDS = PAGE + 8;
+
   // The jump cache's books: what was entered since it was forgotten.
 
   /** Entries that {@link #JUMP_LOCAL} holds; that many also if there were more. */
   public static final int JUMP_LOCALS = 16384;
 
   /** u32: length of {@link #JUMP_LOCAL}. */
-  public static final int JUMP_LOCAL_COUNT = PAGE + 8;
+  public static final int JUMP_LOCAL_COUNT = FLAG_OPERANDS + 16;
 
   /** A byte for each table of the jump cache, 1: it has entries. */
   public static final int JUMP_TABLES_USED = JUMP_LOCAL_COUNT + 8;

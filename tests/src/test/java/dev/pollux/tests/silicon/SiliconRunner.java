@@ -195,9 +195,7 @@ final class SiliconRunner {
       }
     }
     return (hostEnd.sameAs(interpreterEnd, undefined) ? 0 : INTERPRETER)
-        | (!translated || hostEnd.sameAs(generatedEnd, undefined | deadFlags(test))
-            ? 0
-            : GENERATED);
+        | (!translated || hostEnd.sameAs(generatedEnd, undefined) ? 0 : GENERATED);
   }
 
   /** Generated code does not keep the pointers to the last x87 instruction. */
@@ -303,40 +301,6 @@ final class SiliconRunner {
         : decoder.decode(code, (int) offset, code.length, test.bits());
   }
 
-  /**
-   * Status flags that generated code need not have kept where the case ended with an exception,
-   * because what follows there replaces them unread: all but those that an instruction reads first,
-   * as far as that is certain. The code is looked at as it is then: it may have changed itself.
-   */
-  private long deadFlags(SiliconCase test) {
-    if (hostEnd.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION) {
-      return 0;
-    }
-    byte[] code = generated.read(test.address(), test.code().length);
-    long open = OpcodeInfo.STATUS_FLAGS;
-    long read = 0;
-    long offset = hostEnd.words[SiliconState.RIP] - test.address();
-    for (int i = 0; i < test.pieces().size(); i++) {
-      if (offset == code.length && Window.hasExit(test.address() + offset)) {
-        // A jump to another page: everything may be read there.
-        return OpcodeInfo.STATUS_FLAGS & ~(read | open);
-      }
-      Insn insn = at(test, code, offset);
-      if (insn == null || insn.info == null) {
-        break;
-      }
-      read |= insn.flagsRead() & open;
-      open &= ~(insn.info.flagsWritten | insn.info.flagsUndefined);
-      offset += insn.length;
-      if (insn.op == Op.JMP && insn.kind(0) == Insn.REL) {
-        offset += insn.imm;
-      } else if (insn.info.endsBlock()) {
-        break;
-      }
-    }
-    return OpcodeInfo.STATUS_FLAGS & ~read;
-  }
-
   private String report(SiliconCase test) {
     long undefined = tracer.undefinedFlags(test);
     int differences = differences(test, undefined);
@@ -348,7 +312,7 @@ final class SiliconRunner {
     }
     if ((differences & GENERATED) != 0) {
       text.append("  differs (host, generated code): ")
-          .append(String.join(", ", hostEnd.differences(generatedEnd, undefined | deadFlags(test))))
+          .append(String.join(", ", hostEnd.differences(generatedEnd, undefined)))
           .append('\n');
     }
     return text.toString();

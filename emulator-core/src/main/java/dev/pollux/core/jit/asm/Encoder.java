@@ -435,6 +435,10 @@ abstract sealed class Encoder permits X86Assembler {
     origin = address;
   }
 
+  final void forgetReferences() {
+    unresolved = 0;
+  }
+
   /** References to labels that are not bound yet. */
   final int unresolved() {
     return unresolved;

@@ -93,6 +93,12 @@ public final class X86Assembler extends Encoder {
     return code.toByteArray();
   }
 
+  /** Drops the code made so far, finished or not. Labels have to be reset or new. */
+  public void restart() {
+    code().truncate(0);
+    forgetReferences();
+  }
+
   /** Checks that every label referred to is bound. */
   public void checkResolved() {
     if (unresolved() != 0) {

@@ -49,6 +49,9 @@ public class BlockCompiler {
   /** Bits above those of a linear address. */
   private static final int NOT_CANONICAL_BITS = 16;
 
+  /** How many instructions of other blocks are looked at to find out what becomes of flags. */
+  private static final int LOOK_AHEAD = 6;
+
   private static final int ADDRESS_SIZE_PREFIX = 0x67;
   private static final int CALL = 0xe8;
   private static final int JMP = 0xe9;
@@ -71,9 +74,13 @@ public class BlockCompiler {
     /** In the state block only. */
     MEMORY,
     BOTH,
-    /** Nowhere; nothing will read them. */
+    /** Nowhere; nothing will read them. {@link #source} tells them where they can be seen. */
     DEAD
   }
+
+  private static final Mem FLAG_RECIPE = state(JitLayout.FLAGS);
+  private static final Mem FLAG_OPERAND_A = state(JitLayout.FLAG_OPERANDS);
+  private static final Mem FLAG_OPERAND_B = state(JitLayout.FLAG_OPERANDS + 8);
 
   /**
    * What a translation depends on besides the guest's code.
@@ -126,11 +133,17 @@ public class BlockCompiler {
    * A failed probe of the TLB: fill it and try again, or leave for the interpreter.
    *
    * @param retry offset of the probe
+   * @param recipe of flags that are nowhere, or 0
    */
-  private record Refill(Label label, int retry, int mode, int insn, int bytes, boolean write) {}
+  private record Refill(
+      Label label, int retry, int mode, int insn, int bytes, boolean write, int recipe) {}
 
-  /** A way out to the interpreter for one instruction, emitted behind all else. */
-  private record SlowExit(Label label, int mode, int insn) {}
+  /**
+   * A way out to the interpreter for one instruction, emitted behind all else.
+   *
+   * @param recipe of flags that are nowhere, or 0
+   */
+  private record SlowExit(Label label, int mode, int insn, int recipe) {}
 
   private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
   private final Reencoder reencoder = new Reencoder(asm.code());
@@ -151,6 +164,9 @@ public class BlockCompiler {
   private FlagsPlan plan;
   private Neighbours neighbours;
   private Flags flags;
+
+  /** Tells the flags where they are not in memory, or null if there only the host's can be seen. */
+  private FlagSource source;
 
   /** By instruction: offset of the code that follows it. */
   private int[] resume;
@@ -229,7 +245,7 @@ public class BlockCompiler {
     this.insns = insns;
     this.offsets = offsets;
     this.neighbours = neighbours;
-    asm.code().truncate(0);
+    asm.restart();
     deferred.clear();
     slowExits.clear();
     refills.clear();
@@ -247,11 +263,12 @@ public class BlockCompiler {
         x87 |= insn.info.has(Property.X87) || insn.info.has(Property.MMX);
       }
     }
-    plan = new FlagsPlan(insns, offsets, count, interpreted, this::liveAt);
+    plan = new FlagsPlan(insns, offsets, count, interpreted, successors);
     codeOffset = (int) (address - stubs.base());
     asm.org(address);
 
     flags = Flags.MEMORY;
+    source = null;
     mode = context.mmuMode();
     Label leave = label();
     common.poll(leave);
@@ -302,6 +319,7 @@ public class BlockCompiler {
     for (int i = 0; i < slowExits.size(); i++) {
       SlowExit slow = slowExits.get(i);
       asm.bind(slow.label());
+      putRecipe(slow.recipe());
       exits.add(new BlockCode.Interpret(exit(), slow.mode(), slow.insn()));
     }
     asm.checkResolved();
@@ -350,39 +368,66 @@ public class BlockCompiler {
 
   // ---- flags ----
 
-  private int liveAt(long offset) {
-    int live = OpcodeInfo.STATUS_FLAGS;
-    int read = 0;
-    for (int n = 0; n < 6; n++) {
-      Insn insn = neighbours.at(offset);
-      if (insn == null
-          || insn.info == null
-          || insn.info.endsBlock()
-          || !Translatable.translates(insn, true, true, true, true)) {
-        break;
-      }
-      read |= insn.flagsRead() & live;
-      live &= ~FlagsPlan.killed(insn);
-      if (live == 0) {
-        break;
-      }
-      offset += insn.length;
-    }
-    return read | live;
+  /** What code in the same page does with the flags, as far as a few instructions tell. */
+  private final FlagsPlan.Successors successors =
+      new FlagsPlan.Successors() {
+        @Override
+        public int liveAt(long offset) {
+          int live = OpcodeInfo.STATUS_FLAGS;
+          int read = 0;
+          long at = offset;
+          for (int n = 0; n < LOOK_AHEAD && live != 0; n++) {
+            Insn insn = neighbours.at(at);
+            if (insn == null || insn.info == null || insn.info.endsBlock() || !isPlain(insn)) {
+              break;
+            }
+            read |= insn.flagsRead() & live;
+            if (FlagsPlan.writes(insn)) {
+              // What it leaves alone may have to be there, so that the flags are right behind it.
+              read |= live & ~FlagsPlan.killed(insn);
+            }
+            live &= ~FlagsPlan.killed(insn);
+            at += insn.length;
+          }
+          return read | live;
+        }
+
+        @Override
+        public int changedWhenSeen(long from, long offset) {
+          int changed = 0;
+          int whenSeen = polls(from, offset) ? 0 : FlagsPlan.UNSEEN;
+          long at = offset;
+          while (true) {
+            Insn insn = neighbours.at(at);
+            if (Translatable.destroysFlags(insn)) {
+              whenSeen = changed;
+            }
+            if (FlagsPlan.writes(insn)) {
+              return whenSeen;
+            }
+            changed |= RegistersWritten.by(insn);
+            at += insn.length;
+          }
+        }
+      };
+
+  private boolean isPlain(Insn insn) {
+    return Translatable.translates(
+        insn, context.simd(), context.avx(), context.floatingPoint(), context.x87());
   }
 
   /**
    * Makes sure that the state block has the flags if any of {@code live} is. The host's flags stay.
    */
   private void saveFlags(int live) {
-    if (flags == Flags.HOST) {
-      if (live == 0) {
-        flags = Flags.DEAD;
-        return;
-      }
+    if (savesFlags(live)) {
       common.saveFlags();
       flags = Flags.BOTH;
     }
+  }
+
+  private boolean savesFlags(int live) {
+    return flags == Flags.HOST && (live != 0 || source == FlagSource.SAVED);
   }
 
   /**
@@ -393,6 +438,8 @@ public class BlockCompiler {
     saveFlags(plan.before(current));
     if (flags == Flags.BOTH) {
       flags = Flags.MEMORY;
+    } else if (flags == Flags.HOST) {
+      flags = Flags.DEAD;
     }
   }
 
@@ -410,7 +457,62 @@ public class BlockCompiler {
   private void wrote(Insn insn) {
     if (FlagsPlan.writes(insn)) {
       flags = Flags.HOST;
+      source = plan.source(current);
     }
+  }
+
+  /**
+   * Keeps what the current instruction's flags may have to be told from, just before it executes.
+   * Destroys scratch 2; the host's flags stay.
+   */
+  private void keepOperands(Insn insn) {
+    FlagSource kept = plan.source(current);
+    if (kept == null) {
+      return;
+    }
+    keep(kept.before0(), FLAG_OPERAND_A);
+    keep(kept.before1(), FLAG_OPERAND_B);
+    if (kept.immediate()) {
+      asm.mov(QWORD, FLAG_OPERAND_B, (int) insn.imm);
+    }
+    if (kept.stored()) {
+      asm.mov(DWORD, FLAG_RECIPE, kept.recipe());
+    }
+  }
+
+  /** The same just behind it. */
+  private void keepResult() {
+    if (plan.source(current) != null) {
+      keep(plan.source(current).after1(), FLAG_OPERAND_B);
+    }
+  }
+
+  private void keep(int register, Mem place) {
+    if (register != FlagSource.NONE) {
+      Gpr host = RegisterMap.host(register);
+      if (host == null) {
+        asm.mov(QWORD, S2, RegisterMap.slot(register));
+        host = S2;
+      }
+      asm.mov(QWORD, place, host);
+    }
+  }
+
+  private void putRecipe(int recipe) {
+    if (recipe != 0) {
+      asm.mov(DWORD, FLAG_RECIPE, recipe);
+    }
+  }
+
+  /** What has to be put in the place of the flags on a way out from here; 0 if they are there. */
+  private int pendingRecipe() {
+    if (flags != Flags.DEAD) {
+      return 0;
+    }
+    if (source == null) {
+      throw new IllegalStateException("no way to tell the flags at " + insns[current]);
+    }
+    return source.stored() ? 0 : source.recipe();
   }
 
   // ---- instructions ----
@@ -420,9 +522,6 @@ public class BlockCompiler {
     clobberFlags();
     exitHere();
     flags = Flags.MEMORY;
-    if (insn.info != null && insn.info.endsBlock()) {
-      flags = Flags.DEAD;
-    }
   }
 
   /**
@@ -436,6 +535,9 @@ public class BlockCompiler {
 
   /** Emits the current instruction; true if it ended the block. */
   private boolean translate(Insn insn) {
+    if (Translatable.destroysFlags(insn)) {
+      clobberFlags();
+    }
     switch (insn.op) {
       case NOP, ENDBR32, ENDBR64, PREFETCH, PREFETCHNTA, PREFETCHT0, PREFETCHT1, PREFETCHT2 -> {}
       case PAUSE -> {
@@ -579,14 +681,17 @@ public class BlockCompiler {
   private void ordinary(Insn insn) {
     if (insn.info.hasModRm) {
       withModRm(insn);
+      keepResult();
     } else if (insn.info.opcodeGpr) {
       opcodeRegister(insn);
     } else if (insn.hasMemory()) {
       absolute(insn);
     } else {
       restoreFlags(insn);
+      keepOperands(insn);
       reencoder.emitWithoutModRm(insn);
       wrote(insn);
+      keepResult();
     }
   }
 
@@ -667,6 +772,7 @@ public class BlockCompiler {
           insn, insn.memSize(), Translatable.writesMemory(insn), Translatable.mustBeAligned(insn));
     }
     restoreFlags(insn);
+    keepOperands(insn);
 
     boolean byteRegister = false;
     int reg = insn.modRm >> 3 & 7;
@@ -707,6 +813,10 @@ public class BlockCompiler {
 
     Reencoder.Rm kind = memory ? Reencoder.Rm.AT_SCRATCH : Reencoder.Rm.REGISTER;
     int rm = insn.modRm & 7;
+    if (memory && keepMemory(insn)) {
+      kind = Reencoder.Rm.REGISTER;
+      rm = S1.number();
+    }
     boolean rmFromS1 = false;
     if (!memory && rmOperand >= 0) {
       rm = insn.reg(rmOperand);
@@ -739,6 +849,20 @@ public class BlockCompiler {
     if (rmFromS1 && Translatable.writes(insn, rmOperand)) {
       store(insn, rmOperand, S1);
     }
+  }
+
+  /**
+   * If the flags may have to be told from the memory operand's value, loads that into scratch 1, in
+   * place of its address, keeps it and returns true.
+   */
+  private boolean keepMemory(Insn insn) {
+    FlagSource kept = plan.source(current);
+    if (kept == null || kept.memory() == FlagSource.NONE) {
+      return false;
+    }
+    asm.mov(size(insn.memSize()), S1, Mem.of(S1));
+    asm.mov(QWORD, kept.memory() == FlagRecipe.SAVED_A ? FLAG_OPERAND_A : FLAG_OPERAND_B, S1);
+    return true;
   }
 
   /**
@@ -843,7 +967,6 @@ public class BlockCompiler {
       asm.jcc(Cond.NE, slow);
       asm.unary(UnaryOp.IDIV, size, S1);
     }
-    flags = Flags.HOST;
   }
 
   // ---- stack ----
@@ -911,10 +1034,12 @@ public class BlockCompiler {
         load(insn, Mem.of(S1, 8 * i));
       }
     }
+    FlagSource sourceDuring = source;
     defer(
         single,
         () -> {
           Flags was = flags;
+          source = sourceDuring;
           for (current = first; current <= last; current++) {
             flags = during;
             translate(insns[current]);
@@ -1028,8 +1153,9 @@ public class BlockCompiler {
     asm.jcc(Cond.of(insn.cond), taken);
     int jumpAt = asm.position() - 4;
     Flags atBranch = flags;
+    FlagSource sourceAtBranch = source;
     int branch = current;
-    boolean saves = flags == Flags.HOST && plan.taken(branch) != 0;
+    boolean saves = savesFlags(plan.taken(branch));
     if (!saves && inPage(offset)) {
       linkLater(taken, jumpAt, offset);
       return;
@@ -1039,6 +1165,7 @@ public class BlockCompiler {
         () -> {
           Flags was = flags;
           flags = atBranch;
+          source = sourceAtBranch;
           current = branch;
           saveFlags(plan.taken(branch));
           jumpTo(offset);
@@ -1179,9 +1306,9 @@ public class BlockCompiler {
     common.jumpToTarget(table);
   }
 
-  /** True if a jump there from the current instruction may close a loop. */
-  private boolean polls(long offset) {
-    return offset <= offsets[current];
+  /** True if a jump from an instruction to another place may close a loop. */
+  private static boolean polls(long from, long offset) {
+    return offset <= from;
   }
 
   /** True if that place is in the block's page. */
@@ -1219,11 +1346,18 @@ public class BlockCompiler {
    * code of a place in the block's page; to its poll if the jump may close a loop.
    */
   private void linkLater(Label stub, int jumpAt, long offset) {
-    boolean polls = polls(offset);
+    boolean polls = polls(offsets[current], offset);
+    boolean inHost = flags == Flags.HOST;
+    int recipe = pendingRecipe();
     defer(
         stub,
         () -> {
           int at = asm.position();
+          if (inHost) {
+            common.saveFlags();
+          } else {
+            putRecipe(recipe);
+          }
           exits.add(new BlockCode.Link(exit(), mode, jumpAt, at, offset, polls));
         });
   }
@@ -1303,7 +1437,8 @@ public class BlockCompiler {
   /** From the linear address in scratch 1 to the host address there, or leaves. */
   void probe(int bytes, boolean write, boolean aligned) {
     Label unknown = label();
-    refills.add(new Refill(unknown, asm.position(), mode, current, bytes, write));
+    refills.add(
+        new Refill(unknown, asm.position(), mode, current, bytes, write, pendingRecipe()));
     probe(bytes, write, aligned, unknown, aligned ? slowExit() : unknown);
   }
 
@@ -1331,7 +1466,7 @@ public class BlockCompiler {
         return last.label();
       }
     }
-    SlowExit slow = new SlowExit(label(), mode, current);
+    SlowExit slow = new SlowExit(label(), mode, current, pendingRecipe());
     slowExits.add(slow);
     return slow.label();
   }
@@ -1349,6 +1484,7 @@ public class BlockCompiler {
 
   private void refill(Refill refill) {
     asm.bind(refill.label());
+    putRecipe(refill.recipe());
     callStub(stubs.refill(refill.mode(), refill.write()));
     asm.code().reserve(JitLayout.REFILL_DATA + JMP_LENGTH);
     int numberAt = asm.position();

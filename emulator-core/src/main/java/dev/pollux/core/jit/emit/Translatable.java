@@ -159,6 +159,22 @@ final class Translatable {
           Op.MOVS,
           Op.STOS);
 
+  /** Besides those with a memory operand and {@link #SYSTEM}: the code of these uses the host's flags. */
+  private static final OpSet DESTROYS_FLAGS =
+      OpSet.of(
+          Op.PAUSE, Op.SERIALIZE, Op.PUSH, Op.POP, Op.PUSHF, Op.LEAVE, Op.CALL, Op.RET, Op.DIV,
+          Op.IDIV);
+
+  /**
+   * True if the code of a translated instruction may leave for the interpreter, or use the host's
+   * flags for something else, before the guest's instruction has had its effect.
+   */
+  static boolean destroysFlags(Insn insn) {
+    return insn.hasMemory() && needsAccess(insn)
+        || DESTROYS_FLAGS.contains(insn.op)
+        || SYSTEM.contains(insn.op);
+  }
+
   /** True if a block goes on behind {@code insn} when it is translated. */
   static boolean continues(Insn insn, BlockCompiler.Context context) {
     return !insn.info.endsBlock()

@@ -230,6 +230,9 @@ class X86AssemblerTest {
     X86Assembler unbound = new X86Assembler(BITS64);
     unbound.jmp(new Label());
     assertThrows(IllegalStateException.class, unbound::finish);
+    unbound.restart();
+    unbound.nop(1);
+    assertArrayEquals(new byte[] {(byte) 0x90}, unbound.finish());
     X86Assembler far = new X86Assembler(BITS64);
     Label target = new Label();
     far.jmpShort(target);
