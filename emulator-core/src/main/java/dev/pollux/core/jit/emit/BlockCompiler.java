@@ -295,7 +295,7 @@ public class BlockCompiler {
         Arrays.fill(ends, i, i + run, asm.position());
         i += run - 1;
       } else if (interpreted[i]) {
-        interpret(insn);
+        interpret();
         ended = insn.info == null || insn.info.endsBlock();
       } else {
         ended = translate(insn);
@@ -427,7 +427,7 @@ public class BlockCompiler {
   }
 
   private boolean savesFlags(int live) {
-    return flags == Flags.HOST && (live != 0 || source == FlagSource.SAVED);
+    return flags == Flags.HOST && (live != 0 || source != null && source.saved());
   }
 
   /**
@@ -518,7 +518,7 @@ public class BlockCompiler {
   // ---- instructions ----
 
   /** Leaves for the interpreter at the current instruction. */
-  private void interpret(Insn insn) {
+  private void interpret() {
     clobberFlags();
     exitHere();
     flags = Flags.MEMORY;
@@ -1089,7 +1089,7 @@ public class BlockCompiler {
 
   private void pop(Insn insn) {
     if (insn.hasMemory()) {
-      interpret(insn);
+      interpret();
       return;
     }
     stackAddress(0, false);

@@ -5,8 +5,8 @@ import dev.pollux.core.decode.Op;
 import dev.pollux.core.jit.emit.FlagRecipe.Kind;
 
 /**
- * How an instruction's flags can be told after the host's flags are others: the recipe, and what has
- * to be kept for it.
+ * How an instruction's flags can be told after the host's flags are others: the recipe, and what
+ * has to be kept for it.
  *
  * @param recipe for {@link FlagRecipe}, or 0
  * @param before0 general register that is saved as A before the instruction, or {@link #NONE}
@@ -29,6 +29,11 @@ record FlagSource(
 
   /** The flags can only be saved. */
   static final FlagSource SAVED = new FlagSource(0, NONE, NONE, NONE, false, NONE, false);
+
+  /** True if there is no recipe: the flags are saved before the host's become others. */
+  boolean saved() {
+    return recipe == 0;
+  }
 
   /**
    * For an instruction that sets all status flags.
