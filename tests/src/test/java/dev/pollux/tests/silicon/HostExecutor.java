@@ -56,7 +56,9 @@ final class HostExecutor {
   /** Linux's selectors for 64- and 32-bit user code and for data. */
   private static final int USER_CS = 0x33;
 
-  private static final int USER32_CS = 0x23;
+  /** A test can name another than the real one, and have a host that executes no 32-bit code. */
+  private static final int USER32_CS = Integer.getInteger("silicon.selector32", 0x23);
+
   private static final int USER_DS = 0x2b;
 
   // Offsets in ucontext_t of x86-64 Linux: registers start at 40.
@@ -86,6 +88,7 @@ final class HostExecutor {
 
   private final long entry64;
   private final long entry32;
+  private final boolean executes32BitCode;
   private final Label exit = new Label("exit");
 
   HostExecutor() throws IOException {
@@ -108,6 +111,20 @@ final class HostExecutor {
     entry32 = asm.address(in32);
     writeExits(asm.address(exit));
     catchSignals(asm.address(handler));
+    executes32BitCode = reaches32BitCode();
+  }
+
+  /** False on hosts whose hypervisor or system has no 32-bit segments: the far jump raises #GP. */
+  boolean executes32BitCode() {
+    return executes32BitCode;
+  }
+
+  private boolean reaches32BitCode() {
+    SiliconState in = new SiliconState();
+    SiliconState out = new SiliconState();
+    in.words[SiliconState.RFLAGS] = PLAIN_RFLAGS;
+    run(32, Window.CODE, new byte[] {(byte) 0x90}, in, out);
+    return out.words[SiliconState.VECTOR] == SiliconState.NO_EXCEPTION;
   }
 
   /** The ends of sequences: jumps to the common way out, from 32-bit code by a far one. */

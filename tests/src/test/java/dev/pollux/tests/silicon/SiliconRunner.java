@@ -30,6 +30,9 @@ import java.util.regex.Pattern;
 final class SiliconRunner {
   static final String END_OF_REPORT = "----";
 
+  /** Begins a line that belongs to no report. */
+  static final String NOTE = "silicon: ";
+
   private static final Pattern SEPARATOR = Pattern.compile("^-.*$", Pattern.MULTILINE);
 
   private final HostExecutor host;
@@ -48,6 +51,11 @@ final class SiliconRunner {
 
   SiliconRunner(String pattern) throws IOException {
     host = new HostExecutor();
+    if (!host.executes32BitCode()) {
+      System.out.println(
+          NOTE
+              + "the host executes no 32-bit code: there the engines are compared with each other");
+    }
     Set<CpuFeature> features = GuestExecutor.features();
     decoder = new Decoder(features);
     RowFilter filter = new RowFilter(HostCpu.get(), features);
@@ -172,12 +180,19 @@ final class SiliconRunner {
         && Window.isHostOnly(interpreterEnd.words[SiliconState.CR2])) {
       return 0;
     }
-    host.run(test.bits(), test.address(), code, test.start(), hostEnd);
-    boolean translated = test.bits() == 64 && !showsX87Pointers(test);
+    boolean onHost = test.bits() == 64 || host.executes32BitCode();
+    if (onHost) {
+      host.run(test.bits(), test.address(), code, test.start(), hostEnd);
+    } else {
+      System.arraycopy(interpreterEnd.words, 0, hostEnd.words, 0, SiliconState.WORDS);
+    }
+    boolean translated = (test.bits() == 64 || !onHost) && !showsX87Pointers(test);
     if (translated) {
       generated.run(test.bits(), test.address(), code, test.start(), generatedEnd);
-    } else if (test.bits() == 32) {
+    }
+    if (test.bits() == 32) {
       forget64BitParts(hostEnd);
+      forget64BitParts(generatedEnd);
       forget64BitParts(interpreterEnd);
     }
     if ((hostEnd.words[SiliconState.MXCSR] & MXCSR_MM) != 0) {

@@ -1,5 +1,6 @@
 package dev.pollux.tests.silicon;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -48,6 +49,7 @@ class SiliconTest {
   @TempDir Path directory;
 
   private final List<String> reports = new ArrayList<>();
+  private final List<String> notes = new ArrayList<>();
 
   @BeforeAll
   static void onlyOnX86() throws IOException {
@@ -98,6 +100,20 @@ class SiliconTest {
     failWithReports();
   }
 
+  /** A far jump to a selector that no system has: as on hosts without 32-bit segments. */
+  @Test
+  void hostWithout32BitCodeIsLeftOut() throws Exception {
+    Path cases = Path.of(SiliconTest.class.getResource("regressions.txt").toURI());
+    int exit = child(null, List.of("-Dsilicon.selector32=0x7ff7"), cases.toString());
+    assertTrue(exit == 0, "the JVM ended with status " + exit);
+    failWithReports();
+    assertEquals(
+        List.of(
+            "silicon: the host executes no 32-bit code: there the engines are compared with each"
+                + " other"),
+        notes);
+  }
+
   private void failWithReports() {
     if (!reports.isEmpty()) {
       fail(reports.size() + " differences:\n\n" + String.join("\n", reports));
@@ -108,6 +124,14 @@ class SiliconTest {
    * @param progress to be watched, or null
    */
   private int child(Progress progress, String... arguments)
+      throws IOException, InterruptedException {
+    return child(progress, List.of(), arguments);
+  }
+
+  /**
+   * @param options more options of the JVM
+   */
+  private int child(Progress progress, List<String> options, String... arguments)
       throws IOException, InterruptedException {
     List<String> command =
         JavaCommand.of(
@@ -120,6 +144,7 @@ class SiliconTest {
             "-Xshare:off",
             "-XX:-CreateCoredumpOnCrash",
             "-XX:ErrorFile=" + System.getProperty("java.io.tmpdir") + "/silicon-crash-%p.log");
+    command.addAll(options);
     command.add(SiliconRunner.class.getName());
     command.addAll(List.of(arguments));
     Process process =
@@ -132,6 +157,9 @@ class SiliconTest {
         if (line.equals(SiliconRunner.END_OF_REPORT)) {
           reports.add(report.toString());
           report.setLength(0);
+        } else if (line.startsWith(SiliconRunner.NOTE)) {
+          System.out.println(line);
+          notes.add(line);
         } else {
           report.append(line).append('\n');
         }
