@@ -56,6 +56,9 @@ public final class Machine implements AutoCloseable {
   private volatile int exitStatus;
 
   /** Guarded by the machine lock. */
+  private boolean asleep;
+
+  /** Guarded by the machine lock. */
   private boolean keptAfterShutdown;
 
   /** Guarded by the machine lock. */
@@ -207,9 +210,17 @@ public final class Machine implements AutoCloseable {
     return exitStatus;
   }
 
-  /** Starts the vCPUs. Event loop or before it runs, machine lock held. */
+  /**
+   * Starts the vCPUs; a guest that sleeps goes on sleeping. Event loop or before it runs, machine
+   * lock held.
+   */
   public void start() {
     if (runState.is(RunState.RUNNING)) {
+      return;
+    }
+    if (asleep) {
+      runState.set(RunState.SUSPENDED);
+      listeners.forEach(MachineListener::resumed);
       return;
     }
     listeners.forEach(MachineListener::starting);
@@ -224,13 +235,13 @@ public final class Machine implements AutoCloseable {
    * Event loop, machine lock held (it is let go while waiting for vCPUs that want it).
    */
   public void stop(RunState state) {
-    boolean wasRunning = runState.is(RunState.RUNNING);
-    if (wasRunning) {
+    boolean wasLive = runState.is(RunState.RUNNING) || runState.is(RunState.SUSPENDED);
+    if (runState.is(RunState.RUNNING)) {
       pauseVcpus();
       clocks().setRunning(false);
     }
     runState.set(state);
-    if (wasRunning) {
+    if (wasLive) {
       listeners.forEach(MachineListener::stopped);
     }
   }
@@ -240,7 +251,7 @@ public final class Machine implements AutoCloseable {
    * instead of letting it go on afterwards. Event loop, machine lock held.
    */
   public void pause() {
-    if (runState.is(RunState.RUNNING)) {
+    if (runState.is(RunState.RUNNING) || runState.is(RunState.SUSPENDED)) {
       stop(RunState.PAUSED);
     } else {
       runState.askPause();
@@ -368,6 +379,7 @@ public final class Machine implements AutoCloseable {
 
   /** Puts every part into its power-on state. vCPUs parked, machine lock held. */
   public void resetDevices() {
+    asleep = false;
     vcpus.forEach(Vcpu::reset);
     List.copyOf(devices).forEach(Device::reset); // some go with a reset
   }
@@ -408,6 +420,66 @@ public final class Machine implements AutoCloseable {
     if (!stay) {
       loop.stop();
     }
+  }
+
+  /** The guest goes to sleep in RAM. Any thread. */
+  public void requestSuspend() {
+    vcpus.forEach(Vcpu::requestPause);
+    loop.post(this::suspend);
+  }
+
+  /** Where a user or a migration was first, the guest sleeps when that is over. */
+  private void suspend() {
+    if (runState.is(RunState.RUNNING)) {
+      pauseVcpus();
+      clocks().setRunning(false);
+      runState.set(RunState.SUSPENDED);
+    } else if (!runState.is(RunState.PAUSED) && !runState.current().isHold()) {
+      return; // It was reset or has ended meanwhile.
+    }
+    asleep = true;
+    listeners.forEach(MachineListener::suspended);
+  }
+
+  /** The guest goes to sleep on disk, which a machine sees as its power-off. Any thread. */
+  public void requestSuspendToDisk() {
+    loop.post(() -> listeners.forEach(MachineListener::suspendedToDisk));
+    requestShutdown(ShutdownCause.GUEST_SHUTDOWN);
+  }
+
+  /**
+   * Wakes a guest that sleeps in RAM: everything but its memory is reset, and who boots it continues
+   * it. Event loop, machine lock held.
+   *
+   * @return false where it does not sleep
+   */
+  public boolean wakeUp(WakeupReason reason) {
+    if (!runState.is(RunState.SUSPENDED)) {
+      return false;
+    }
+    loop.post(() -> finishWakeUp(reason));
+    return true;
+  }
+
+  private void finishWakeUp(WakeupReason reason) {
+    if (runState.is(RunState.SUSPENDED)) {
+      listeners.forEach(MachineListener::starting);
+      resetDevices();
+      listeners.forEach(l -> l.wokenUp(reason));
+      runState.set(RunState.RUNNING);
+      clocks().setRunning(true);
+      resumeVcpus();
+    }
+  }
+
+  /** Whether the guest sleeps in RAM, whatever the emulator does with it meanwhile. */
+  public boolean isAsleep() {
+    return asleep;
+  }
+
+  /** As a loaded state has it. Machine lock held, vCPUs parked. */
+  public void setAsleep(boolean asleep) {
+    this.asleep = asleep;
   }
 
   /** The power button was pressed. Any thread. */

@@ -20,4 +20,16 @@ public interface MachineListener {
   default void shutdown(ShutdownCause cause) {}
 
   default void poweredDown() {}
+
+  /** The guest sleeps in RAM; its vCPUs stand until something wakes it. */
+  default void suspended() {}
+
+  /** The guest will sleep on disk; its power-off follows. */
+  default void suspendedToDisk() {}
+
+  /**
+   * The guest wakes from its sleep in RAM: all parts but memory have just been reset, the vCPUs run
+   * afterwards.
+   */
+  default void wokenUp(WakeupReason reason) {}
 }

@@ -9,6 +9,7 @@ import dev.pollux.core.machine.Device;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.isa.IsaBus;
@@ -31,8 +32,14 @@ public final class AcpiPm implements Device {
 
   public static final int ACPI_DISABLE = 0xf0;
 
-  /** SLP_TYP of the soft-off state, as {@code \_S5} says. */
+  /** SLP_TYP of the soft-off state, as {@code \_S5} says; the others as QEMU has them. */
   public static final int SLEEP_TYPE_S5 = 0;
+
+  /** Suspend to RAM. */
+  public static final int SLEEP_TYPE_S3 = 1;
+
+  /** Suspend to disk. */
+  public static final int SLEEP_TYPE_S4 = 2;
 
   /** PM timer ticks per second. */
   public static final int TIMER_FREQUENCY = 3_579_545;
@@ -43,7 +50,8 @@ public final class AcpiPm implements Device {
   private static final int SLEEP_BUTTON = 1 << 9;
   private static final int RTC = 1 << 10;
   private static final int ENABLES = TIMER | GLOBAL | POWER_BUTTON | SLEEP_BUTTON | RTC;
-  private static final int STATUSES = ENABLES | 1 << 4 | 1 << 15;
+  private static final int WAKE = 1 << 15;
+  private static final int STATUSES = ENABLES | 1 << 4 | WAKE;
 
   private static final int SCI_ENABLE = 1;
   private static final int SLEEP_ENABLE = 1 << 13;
@@ -53,7 +61,7 @@ public final class AcpiPm implements Device {
   public static final DeviceType<IsaBus> TYPE = DeviceType.part(IsaBus.KIND, "acpi-pm");
 
   private static final StateDescriptor<AcpiPm> STATE =
-      StateDescriptor.of(AcpiPm.class, "piix4_pm", 1)
+      StateDescriptor.of(AcpiPm.class, "piix4_pm", 2)
           .u16("status", p -> p.status, (p, v) -> p.status = v & STATUSES)
           .u16("enable", p -> p.enable, (p, v) -> p.enable = v & ENABLES)
           .u16("control", p -> p.control, (p, v) -> p.control = v & ~SLEEP_ENABLE)
@@ -62,7 +70,9 @@ public final class AcpiPm implements Device {
           .u8("apm-control", p -> p.apmControl, (p, v) -> p.apmControl = v)
           .u8("apm-status", p -> p.apmStatus, (p, v) -> p.apmStatus = v)
           .u64("seen-ticks", p -> p.seenTicks, (p, v) -> p.seenTicks = v)
-          .timer("timer", p -> p.timer);
+          .timer("timer", p -> p.timer)
+          .since(2)
+          .bool("asleep", p -> p.machine.isAsleep(), (p, v) -> p.machine.setAsleep(v));
 
   private final Machine machine;
   private final IrqLine sci;
@@ -91,6 +101,12 @@ public final class AcpiPm implements Device {
           @Override
           public void poweredDown() {
             pressPowerButton();
+          }
+
+          @Override
+          public void wokenUp(WakeupReason reason) {
+            status |= WAKE | (reason == WakeupReason.RTC ? RTC : POWER_BUTTON);
+            update();
           }
         });
   }
@@ -130,6 +146,13 @@ public final class AcpiPm implements Device {
   public void pressPowerButton() {
     status |= POWER_BUTTON;
     update();
+  }
+
+  /** The real-time clock's alarm went off: wakes a guest that wants to be woken by it. */
+  public void clockAlarm() {
+    if ((enable & RTC) != 0) {
+      machine.wakeUp(WakeupReason.RTC);
+    }
   }
 
   /** Sets general-purpose event 0 to 15. */
@@ -209,9 +232,14 @@ public final class AcpiPm implements Device {
 
   private void writeControl(int value) {
     control = value & ~SLEEP_ENABLE;
-    // Other sleeping states are not in the DSDT and do nothing.
-    if ((value & SLEEP_ENABLE) != 0 && (value >> 10 & 7) == SLEEP_TYPE_S5) {
-      machine.requestShutdown(ShutdownCause.GUEST_SHUTDOWN);
+    if ((value & SLEEP_ENABLE) == 0) {
+      return;
+    }
+    switch (value >> 10 & 7) {
+      case SLEEP_TYPE_S5 -> machine.requestShutdown(ShutdownCause.GUEST_SHUTDOWN);
+      case SLEEP_TYPE_S3 -> machine.requestSuspend();
+      case SLEEP_TYPE_S4 -> machine.requestSuspendToDisk();
+      default -> {} // not in the DSDT
     }
   }
 

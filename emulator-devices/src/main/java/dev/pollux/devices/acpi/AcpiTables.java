@@ -180,8 +180,7 @@ public final class AcpiTables {
     int control = AcpiPm.PM_BASE + 4;
     int timer = AcpiPm.PM_BASE + 8;
     int flags =
-        1 | 1 << 2 | 1 << 5 | 1 << 6
-            | 1 << 10; // WBINVD, C1, no sleep button, no RTC wake, reset register
+        1 | 1 << 2 | 1 << 5 | 1 << 10; // WBINVD, C1, no sleep button, reset register; RTC wakes
     ByteBuffer t = table("FACP", 3, 244 - HEADER);
     t.putInt((int) placement.facs()).putInt((int) dsdt);
     t.put((byte) 0).put((byte) 0).putShort((short) SCI);
@@ -271,13 +270,9 @@ public final class AcpiTables {
                 "_PIC",
                 1,
                 store(argument(0), path("PICM"))), // which interrupt controller the guest uses
-            name(
-                "\\_S5",
-                packageOf(
-                    integer(AcpiPm.SLEEP_TYPE_S5),
-                    integer(AcpiPm.SLEEP_TYPE_S5),
-                    integer(0),
-                    integer(0))),
+            sleepState("\\_S3", AcpiPm.SLEEP_TYPE_S3),
+            sleepState("\\_S4", AcpiPm.SLEEP_TYPE_S4),
+            sleepState("\\_S5", AcpiPm.SLEEP_TYPE_S5),
             scope("\\_SB", processors()),
             config
                 .pci()
@@ -285,6 +280,10 @@ public final class AcpiTables {
                 .orElseGet(() -> scope("\\_SB", isaDevices())));
     // Revision 1 would mean 32-bit integers.
     return finish(table("DSDT", 2, body.length).put(body));
+  }
+
+  private static byte[] sleepState(String name, int type) {
+    return name(name, packageOf(integer(type), integer(type), integer(0), integer(0)));
   }
 
   private byte[] processors() {

@@ -59,6 +59,7 @@ public abstract class Board {
   };
 
   private static final long ACPI_AREA = 64 << 10;
+  private static final int FACS_WAKING_VECTOR = 12;
 
   private final DeviceManager devices;
   private final BoardConfig config;
@@ -218,6 +219,14 @@ public abstract class Board {
   /** Where {@link #writeAcpiTables} puts the root pointer. */
   public final long rsdpAddress() {
     return BIOS_START;
+  }
+
+  /**
+   * Where a guest that slept in RAM wants to go on in real mode, as it says in the FACS (ACPI
+   * specification 6.5, 5.2.10); 0 where it does not say.
+   */
+  public final long wakingVector() {
+    return machine().memory().read(facsAddress() + FACS_WAKING_VECTOR, 4);
   }
 
   /** One per vCPU, in the order of their numbers. */

@@ -64,6 +64,7 @@ public final class PcBoard extends Board {
     AcpiPm pm = devices.enter(AcpiPm.TYPE, isaBus(), new AcpiPm(machine(), isaBus().irq(9)));
     machine().io().map(AcpiPm.GPE_BASE, pm.gpePorts());
     machine().io().map(AcpiPm.APM_BASE, pm.apmPorts());
+    rtc().onAlarm(pm::clockAlarm);
     powerManagement = place(0x0b, Piix4Pm.TYPE, new Piix4Pm(pm, machine().io()));
     SlotHotplug hotplug =
         devices.enter(

@@ -126,6 +126,22 @@ sealed interface KernelEntry {
       case Long64 entry -> entry.enter(s);
       case Flat32 entry -> entry.enter(s);
     }
+    settle(vcpu);
+  }
+
+  /**
+   * Puts a vCPU that has just been reset at a physical address below 1 MiB in real mode, offset and
+   * segment as firmware chooses them when it wakes a guest. vCPU parked, machine lock held.
+   */
+  static void enterRealMode(Vcpu vcpu, long address) {
+    CpuState s = vcpu.cpuState();
+    long segment = address >>> 4 & 0xffff;
+    s.setSeg(CpuLayout.CS, (int) segment, segment << 4, 0xffff, 0x9b);
+    s.setRip(address & 0xf);
+    settle(vcpu);
+  }
+
+  private static void settle(Vcpu vcpu) {
     vcpu.mmu().flushAll();
     vcpu.mmu().updateMode();
     vcpu.engine().flushTlb();

@@ -6,6 +6,7 @@ import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.devices.board.Board;
 import java.util.OptionalLong;
 
@@ -78,6 +79,20 @@ public final class KernelLoader implements MachineListener {
     board.writeFirmware();
     machine.vcpus().forEach(this::setMemoryTypes);
     entry.apply(machine.vcpus().getFirst());
+  }
+
+  /** Continues a guest that slept in RAM, or boots one that does not say where to go on. */
+  @Override
+  public void wokenUp(WakeupReason reason) {
+    long vector = board.wakingVector();
+    if (vector == 0) {
+      boot();
+      return;
+    }
+    Machine machine = board.machine();
+    board.prepareBoot();
+    machine.vcpus().forEach(this::setMemoryTypes);
+    KernelEntry.enterRealMode(machine.vcpus().getFirst(), vector);
   }
 
   /**

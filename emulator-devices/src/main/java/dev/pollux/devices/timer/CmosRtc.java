@@ -8,6 +8,7 @@ import dev.pollux.core.clock.MachineClocks;
 import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
+import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.isa.IsaBus;
 import dev.pollux.devices.model.DeviceType;
@@ -80,6 +81,9 @@ public final class CmosRtc implements Device, BusDevice {
   private final IrqLine irq;
   private final GuestTimer timer;
 
+  @HostOnly("wiring")
+  private Runnable onAlarm = () -> {};
+
   private final byte[] memory = new byte[128];
   private int index;
 
@@ -107,6 +111,11 @@ public final class CmosRtc implements Device, BusDevice {
     anchor = base.startSeconds() * SECOND - clocks.now(base.clock());
     seen = now();
     storeTime();
+  }
+
+  /** Has {@code action} run at each alarm whose interrupt is enabled. */
+  public void onAlarm(Runnable action) {
+    onAlarm = action;
   }
 
   /** Ports 0x70 and 0x71. */
@@ -256,26 +265,30 @@ public final class CmosRtc implements Device, BusDevice {
       }
       memory[C] |= (byte) flags;
       seen = now;
+      if ((flags & memory[B] & ALARM) != 0) {
+        onAlarm.run();
+      }
     }
     boolean interrupt = (memory[C] & memory[B] & (PERIODIC | ALARM | UPDATE)) != 0;
     if (interrupt) {
       memory[C] |= (byte) IRQF;
     }
     irq.set(interrupt);
-    timer.set(running && !interrupt ? nextEvent(now) : GuestTimer.NEVER);
+    timer.set(running ? nextEvent(now) : GuestTimer.NEVER);
   }
 
-  /** When an enabled interrupt comes next, on the clock. */
+  /** When an enabled interrupt that does not wait already comes next, on the clock. */
   private long nextEvent(long now) {
     long next = Long.MAX_VALUE;
-    if ((memory[B] & UPDATE) != 0) {
+    int awaited = memory[B] & ~memory[C];
+    if ((awaited & UPDATE) != 0) {
       next = (Math.floorDiv(now, SECOND) + 1) * SECOND;
     }
-    if ((memory[B] & ALARM) != 0) {
+    if ((memory[B] & ALARM) != 0) { // Even where the last one waits: it wakes a guest that sleeps.
       next = Math.min(next, nextAlarm(now));
     }
     long period = periodTicks();
-    if ((memory[B] & PERIODIC) != 0 && period != 0) {
+    if ((awaited & PERIODIC) != 0 && period != 0) {
       long tick = (Math.floorDiv(ticks(now), period) + 1) * period;
       next =
           Math.min(

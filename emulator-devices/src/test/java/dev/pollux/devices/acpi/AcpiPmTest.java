@@ -7,8 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.machine.Device;
+import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.devices.DeviceContractTest;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -89,5 +93,64 @@ class AcpiPmTest extends DeviceContractTest {
     machine.lock().lock();
     assertEquals(RunState.SHUTDOWN, machine.runState().current());
     assertEquals(0, machine.exitStatus());
+  }
+
+  @Test
+  void sleepTypesSuspendAndPowerOff() {
+    start();
+    List<String> asked = new ArrayList<>();
+    machine.addListener(
+        new MachineListener() {
+          @Override
+          public void suspended() {
+            asked.add("RAM");
+          }
+
+          @Override
+          public void suspendedToDisk() {
+            asked.add("disk");
+          }
+
+          @Override
+          public void shutdown(ShutdownCause cause) {
+            asked.add(cause.qmpName());
+          }
+        });
+    machine.start();
+    machine.io().write(0x604, 2, 3 << 10 | 1 << 13);
+    machine.io().write(0x604, 2, 1 << 10); // no enable bit
+    machine.io().write(0x604, 2, 1 << 10 | 1 << 13);
+    machine.io().write(0x604, 2, 2 << 10 | 1 << 13);
+    machine.loop().run(); // up to the power-off
+    assertEquals(List.of("RAM", "disk", "guest-shutdown"), asked);
+    assertEquals(2 << 10, machine.io().read(0x604, 2));
+  }
+
+  @Test
+  void theClockWakesWhoWantsItAndTheReasonIsShown() {
+    start();
+    List<Object> seen = new ArrayList<>();
+    machine.addListener(
+        new MachineListener() {
+          @Override
+          public void wokenUp(WakeupReason reason) {
+            seen.add(reason);
+            seen.add((int) machine.io().read(0x600, 2) & 0x8500);
+            machine.loop().stop();
+          }
+        });
+    machine.start();
+    machine.requestSuspend();
+    machine.loop().post(pm::clockAlarm);
+    machine
+        .loop()
+        .post(
+            () -> {
+              seen.add(machine.runState().current());
+              machine.io().write(0x602, 2, 0x400);
+              pm.clockAlarm();
+            });
+    machine.loop().run();
+    assertEquals(List.of(RunState.SUSPENDED, WakeupReason.RTC, 0x8400), seen);
   }
 }

@@ -26,6 +26,15 @@ public sealed interface Events {
   @Api.Doc("The power button was pressed.")
   record Powerdown() implements Events {}
 
+  @Api.Doc("The guest sleeps in RAM.")
+  record Suspend() implements Events {}
+
+  @Api.Doc("The guest goes to sleep on disk; its power-off follows.")
+  record SuspendDisk() implements Events {}
+
+  @Api.Doc("The guest has been woken from its sleep in RAM.")
+  record Wakeup() implements Events {}
+
   @Api.Doc("A migration's status has changed; only with the capability events.")
   record Migration(MigrationStatus status) implements Events {}
 

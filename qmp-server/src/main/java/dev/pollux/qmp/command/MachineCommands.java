@@ -3,6 +3,7 @@ package dev.pollux.qmp.command;
 import dev.pollux.core.bus.FlatView;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.protocol.QmpException;
 import java.util.List;
@@ -61,6 +62,21 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
       return null;
     }
   }
+
+  @Api.Name("system_wakeup")
+  @Api.Doc("Wakes a guest that sleeps in RAM.")
+  record SystemWakeup() implements MachineCommands<Void> {
+    @Override
+    public Void run(QmpContext context) throws QmpException {
+      if (!context.machine().wakeUp(WakeupReason.OTHER)) {
+        throw new QmpException(NOT_ASLEEP);
+      }
+      return null;
+    }
+  }
+
+  /** Why a guest cannot be woken. */
+  String NOT_ASLEEP = "Unable to wake up: guest is not in suspended state";
 
   @Api.Doc("Writes guest-physical memory to a file, while the guest goes on.")
   record Pmemsave(

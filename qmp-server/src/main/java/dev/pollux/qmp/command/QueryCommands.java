@@ -149,6 +149,20 @@ public sealed interface QueryCommands<R> extends QmpCommand<R> {
     }
   }
 
+  /** What the machine can do. */
+  record CurrentMachineParams(
+      @Api.Name("wakeup-suspend-support")
+          @Api.Doc("whether a guest that sleeps in RAM can be woken")
+          boolean wakeupSuspendSupport) {}
+
+  @Api.Doc("What the machine can do beyond what its type says.")
+  record QueryCurrentMachine() implements QueryCommands<CurrentMachineParams> {
+    @Override
+    public CurrentMachineParams run(QmpContext context) {
+      return new CurrentMachineParams(true);
+    }
+  }
+
   /** As many as have APIC ids of eight bits. */
   int MOST_CPUS = 255;
 

@@ -9,11 +9,13 @@ import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.jit.JitEngine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.migration.ColoStatistics;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationService;
 import dev.pollux.qmp.command.HostThreads;
+import dev.pollux.qmp.command.MachineCommands;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -59,6 +61,11 @@ public final class HumanMonitor {
         "",
         "press the power button",
         (s, a) -> out -> s.machine().requestPowerdown());
+    command(
+        "system_wakeup",
+        "",
+        "wake a guest that sleeps in RAM",
+        (s, a) -> out -> wakeUp(s));
     command(
         "nmi",
         "",
@@ -272,6 +279,12 @@ public final class HumanMonitor {
               default -> "0x" + Long.toHexString(value);
             })
         .append('\n');
+  }
+
+  private static void wakeUp(HmpSession s) {
+    if (!s.machine().wakeUp(WakeupReason.OTHER)) {
+      throw new ConfigException(MachineCommands.NOT_ASLEEP);
+    }
   }
 
   private static HmpCommand.Effect readPort(HmpSession s, HmpArguments arguments) {

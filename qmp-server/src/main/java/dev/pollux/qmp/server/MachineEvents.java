@@ -2,6 +2,7 @@ package dev.pollux.qmp.server;
 
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.qmp.command.Events;
 import java.util.function.Consumer;
 
@@ -39,5 +40,20 @@ public final class MachineEvents implements MachineListener {
   @Override
   public void poweredDown() {
     sink.accept(new Events.Powerdown());
+  }
+
+  @Override
+  public void suspended() {
+    sink.accept(new Events.Suspend());
+  }
+
+  @Override
+  public void suspendedToDisk() {
+    sink.accept(new Events.SuspendDisk());
+  }
+
+  @Override
+  public void wokenUp(WakeupReason reason) {
+    sink.accept(new Events.Wakeup());
   }
 }

@@ -115,6 +115,36 @@ class QmpServerTest {
     }
   }
 
+  /** The replies and their order are those of QEMU 7.2 and 10. */
+  @Test
+  void aSleepingGuestIsWoken() {
+    try (TestMonitor monitor = TestMonitor.negotiated()) {
+      String wake = "{'execute':'system_wakeup'}";
+      assertEquals("{\"wakeup-suspend-support\":true}", monitor.query("query-current-machine").toString());
+      assertEquals(
+          "Unable to wake up: guest is not in suspended state", monitor.error(wake));
+      assertTrue(monitor.execute("{'execute':'cont'}").has("return"));
+      monitor.machine.requestSuspend();
+      JsonNode suspend = monitor.read();
+      assertEquals("SUSPEND", suspend.get("event").asText());
+      assertFalse(suspend.has("data"));
+      JsonNode status = monitor.query("query-status");
+      assertEquals("{\"running\":false,\"status\":\"suspended\"}", status.toString());
+      assertTrue(monitor.execute("{'execute':'cont'}").has("return"));
+      assertEquals("suspended", monitor.query("query-status").get("status").asText());
+      assertTrue(monitor.execute(wake).has("return"));
+      assertEquals("WAKEUP", monitor.read().get("event").asText());
+      assertEquals("running", monitor.query("query-status").get("status").asText());
+      assertEquals(
+          "Error: Unable to wake up: guest is not in suspended state\r\n",
+          monitor
+              .execute(
+                  "{'execute':'human-monitor-command','arguments':{'command-line':'system_wakeup'}}")
+              .get("return")
+              .asText());
+    }
+  }
+
   @Test
   void outOfBandCommandsPassAStuckMachine() {
     CountDownLatch stuck = new CountDownLatch(1);

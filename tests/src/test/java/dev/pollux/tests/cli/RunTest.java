@@ -7,10 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -177,6 +181,73 @@ class RunTest {
       vm.process().getOutputStream().close();
       assertEquals(0, vm.await(PATIENCE), vm.errors());
       assertEquals(3, vm.output().split("\"return\"", -1).length - 1, vm.output());
+    }
+  }
+
+  private static String littleEndian(int value) {
+    return "%08x".formatted(Integer.reverseBytes(value));
+  }
+
+  /**
+   * A guest that prints S, says in the FACS to wake at 0x8000, prints W there, and sleeps; before it
+   * ends it prints the waking status.
+   *
+   * @param prepare more code before it sleeps
+   */
+  private static TinyKernel sleeper(String prepare) {
+    // In real mode: W to COM1; status of PM1 (bits 8 to 15) to isa-debug-exit.
+    String code = "ba f8 03 b0 57 ee ba 01 06 ec ba 01 05 ee f4 eb fd 90 90 90";
+    byte[] bytes = HexFormat.ofDelimiter(" ").parseHex(code);
+    TinyKernel kernel = new TinyKernel().print(COM1, "S");
+    for (int i = 0; i < bytes.length; i += 4) {
+      int word = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getInt(i);
+      kernel.code("c7 05" + littleEndian(0x8000 + i) + littleEndian(word));
+    }
+    int facs = (64 << 20) - (64 << 10);
+    return kernel
+        .code("c7 05" + littleEndian(facs + 12) + littleEndian(0x8000))
+        .code("c7 05" + littleEndian(0x20_0000) + littleEndian(0x1234_5678)) // memory stays
+        .code(prepare)
+        .code("66 ba 04 06 66 b8 00 24 66 ef") // SLP_TYP 1, SLP_EN to 0x604
+        .halt();
+  }
+
+  @Test
+  void aSleepingGuestIsWokenByItsUser() {
+    try (PolluxProcess vm =
+        run(sleeper(""), "-monitor", "stdio", "-serial", "file:" + folder.resolve("serial"),
+            "-device", "isa-debug-exit")) {
+      vm.expect("(qemu)", PATIENCE);
+      awaitStatus(vm, "paused (suspended)");
+      vm.type("cont\n");
+      awaitStatus(vm, "paused (suspended)");
+      vm.type("stop\n");
+      awaitStatus(vm, "paused");
+      vm.type("cont\n");
+      awaitStatus(vm, "paused (suspended)");
+      vm.type("system_wakeup\n");
+      // WAK_STS and PWRBTN_STS in the upper byte: 0x81.
+      assertEquals((0x81 * 2 + 1) & 0xff, vm.await(PATIENCE), vm.errors());
+      assertEquals("SW", Files.readString(folder.resolve("serial")));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** An alarm at any second, its interrupt enabled in the clock and in PM1. */
+  @Test
+  void aSleepingGuestIsWokenByItsClock() {
+    TinyKernel alarm =
+        new TinyKernel()
+            .out(0x70, 1).out(0x71, 0xff)
+            .out(0x70, 3).out(0x71, 0xff)
+            .out(0x70, 5).out(0x71, 0xff)
+            .out(0x70, 11).out(0x71, 0x22)
+            .out(0x603, 4);
+    try (PolluxProcess vm = run(sleeper(alarm.hex()), "-device", "isa-debug-exit")) {
+      // WAK_STS and RTC_STS: 0x84.
+      assertEquals((0x84 * 2 + 1) & 0xff, vm.await(PATIENCE), vm.errors());
+      assertEquals("SW", vm.output());
     }
   }
 

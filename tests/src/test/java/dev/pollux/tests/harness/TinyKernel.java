@@ -30,6 +30,11 @@ public final class TinyKernel {
     return this;
   }
 
+  /** The machine code so far, in hexadecimal digits. */
+  public String hex() {
+    return HexFormat.of().formatHex(code.toByteArray());
+  }
+
   /** Writes a byte to a port. */
   public TinyKernel out(int port, int value) {
     return code("66 ba %02x %02x b0 %02x ee".formatted(port & 0xff, port >> 8, value & 0xff));
