@@ -149,7 +149,8 @@ final class MachineAssembler implements AutoCloseable {
               config.cpuModel().topology().count(),
               config.cpuModel(),
               config.accel()::engine,
-              config.rtc()));
+              config.rtc(),
+              config.pit()));
     } catch (IOException e) {
       throw new ConfigException(
           "-m %dM: the host does not give that much memory (%s); give less"

@@ -1,8 +1,11 @@
 package dev.pollux.cli;
 
 import dev.pollux.backend.chr.CharOptions;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.TraceLog;
+import dev.pollux.core.host.ParentProcess;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
 import java.io.IOException;
@@ -40,6 +43,7 @@ final class RunCommand implements Callable<Integer> {
       return 0;
     }
     RunConfig config = RunConfig.of(options);
+    endWithParentIfAsked();
     CountDownLatch ended = new CountDownLatch(1);
     try (TraceLog traceLog = TraceLog.open(options.logs.items, options.logs.file);
         MachineAssembler assembler = new MachineAssembler(config, traceLog);
@@ -50,6 +54,20 @@ final class RunCommand implements Callable<Integer> {
       return machine.exitStatus();
     } finally {
       ended.countDown();
+    }
+  }
+
+  /** On the thread that the event loop will have. */
+  private void endWithParentIfAsked() {
+    DeviceOptions runWith = DeviceOptions.parse("-run-with", options.running.runWith, "");
+    boolean asked = runWith.bool("exit-with-parent", false);
+    runWith.rejectUnknown();
+    if (asked) {
+      try {
+        ParentProcess.endWithParent();
+      } catch (IOException e) {
+        throw new ConfigException("-run-with exit-with-parent=on: " + e.getMessage(), e);
+      }
     }
   }
 

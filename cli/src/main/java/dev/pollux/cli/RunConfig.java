@@ -28,6 +28,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -45,6 +46,7 @@ import java.util.stream.Stream;
  * @param autostart the guest runs as soon as it can
  * @param incoming a migration to wait for instead of booting
  * @param migrationDefaults what {@code -global} says of migrations
+ * @param pit whether there is an interval timer 8254
  */
 record RunConfig(
     String name,
@@ -61,7 +63,8 @@ record RunConfig(
     CompatPolicy compat,
     boolean autostart,
     Optional<Incoming> incoming,
-    List<String> migrationDefaults) {
+    List<String> migrationDefaults,
+    boolean pit) {
 
   /**
    * A migration is awaited.
@@ -75,6 +78,9 @@ record RunConfig(
   private static final long LEAST_RAM = 4 * MIB;
   private static final long MOST_RAM = 64L << 30;
   private static final long DEFAULT_RAM = 128 * MIB;
+
+  /** QEMU's names of pc with all that a release has frozen, none of which differs here. */
+  private static final Pattern VERSIONED = Pattern.compile("pc-i440fx-[0-9]+\\.[0-9]+");
 
   /** Machine properties that QEMU has, with the only values that are true of this machine. */
   private static final Map<String, Set<String>> FIXED_PROPERTIES =
@@ -91,6 +97,7 @@ record RunConfig(
 
   /** Reads the options; the first that makes no sense is an error. */
   static RunConfig of(RunOptions options) {
+    options.absent.check();
     String accelerators = machine(options.machine.machine);
     AccelConfig accel = AccelConfig.choose(options.machine.accel, accelerators);
     CpuTopology topology = SmpOption.parse(options.machine.smp);
@@ -115,7 +122,8 @@ record RunConfig(
         compat(options.running.compat),
         !options.running.stopped,
         Optional.ofNullable(options.running.incoming).map(RunConfig::incoming),
-        options.devices.global.stream().filter(RunConfig::isOfMigration).toList());
+        options.devices.global.stream().filter(RunConfig::isOfMigration).toList(),
+        DeviceOptions.parse("-machine", options.machine.machine, "type").bool("pit", true));
   }
 
   private static boolean isOfMigration(String global) {
@@ -179,7 +187,10 @@ record RunConfig(
   /** Checks {@code -machine}; returns the accelerators that it names, separated by colons. */
   private static String machine(List<String> texts) {
     DeviceOptions machine = DeviceOptions.parse("-machine", texts, "type");
-    machine.choice("type", "pc", Map.of("pc", "pc"));
+    if (!VERSIONED.matcher(machine.string("type", "pc")).matches()) {
+      machine.choice("type", "pc", Map.of("pc", "pc"));
+    }
+    machine.bool("pit", true);
     FIXED_PROPERTIES.forEach(
         (property, possible) ->
             machine

@@ -26,6 +26,9 @@ final class RunOptions {
   @ArgGroup(validate = false, heading = "%nDisks:%n")
   final Disks disks = new Disks();
 
+  @ArgGroup(validate = false, heading = "%nWhat the machine does not have:%n")
+  final AbsentHardware absent = new AbsentHardware();
+
   @ArgGroup(validate = false, heading = "%nStart, stop and migration:%n")
   final Running running = new Running();
 
@@ -246,6 +249,12 @@ final class RunOptions {
 
     @Option(names = "-no-shutdown", description = "Stay, stopped, when the guest powers off.")
     boolean noShutdown;
+
+    @Option(
+        names = "-run-with",
+        paramLabel = "exit-with-parent=on|off",
+        description = "End when the process that started this one ends.")
+    final List<String> runWith = new ArrayList<>();
 
     @Option(names = "-pidfile", paramLabel = "<file>", description = "Write the process id here.")
     Path pidfile;

@@ -39,6 +39,11 @@ final class SmpOption {
     } else if (threads == 0) {
       threads = most / (sockets * cores);
     }
+    if (sockets == 0 || cores == 0 || threads == 0) {
+      throw smp.error(
+          "%d CPUs are too few for that; give %d or more, or fewer sockets, cores and threads"
+              .formatted(most, Math.max(sockets, 1) * Math.max(cores, 1) * Math.max(threads, 1)));
+    }
     long total = sockets * cores * threads;
     most = most == 0 ? total : most;
     cpus = cpus == 0 ? most : cpus;

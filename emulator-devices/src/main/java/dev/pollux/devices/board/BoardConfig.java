@@ -12,13 +12,25 @@ import java.util.function.Function;
  * @param ramSize bytes, a multiple of 4,096 and at least a megabyte
  * @param cpus number of vCPUs, 1 to 255, with APIC ids below 255
  * @param engine makes the execution engine of each vCPU
+ * @param pit whether there is an interval timer 8254
  */
 public record BoardConfig(
     long ramSize,
     int cpus,
     CpuModel cpuModel,
     Function<Vcpu, ExecutionEngine> engine,
-    RtcBase rtc) {
+    RtcBase rtc,
+    boolean pit) {
+  /** A board with all that boards have. */
+  public BoardConfig(
+      long ramSize,
+      int cpus,
+      CpuModel cpuModel,
+      Function<Vcpu, ExecutionEngine> engine,
+      RtcBase rtc) {
+    this(ramSize, cpus, cpuModel, engine, rtc, true);
+  }
+
   public BoardConfig {
     if (ramSize < 1 << 20 || (ramSize & 0xfff) != 0) {
       throw new IllegalArgumentException("RAM size " + ramSize);

@@ -47,7 +47,10 @@ final class Chipset {
   /** Inputs 16 and up of the I/O APIC. */
   private final List<SharedIrq> highPins;
 
-  Chipset(DeviceManager devices, SystemBus systemBus, RtcBase time) {
+  /**
+   * @param withPit without it the timer is wired to nothing and found nowhere
+   */
+  Chipset(DeviceManager devices, SystemBus systemBus, RtcBase time, boolean withPit) {
     this.devices = devices;
     machine = devices.services().machine();
     pic = new Pic8259(this::setIntr);
@@ -66,23 +69,26 @@ final class Chipset {
         devices.enter(
             Pit8254.TYPE,
             isaBus,
-            new Pit8254(machine.clocks(), isaBus.irq(0), () -> isIsaIrqWaiting(0)));
+            new Pit8254(
+                machine.clocks(),
+                withPit ? isaBus.irq(0) : IrqLine.NONE,
+                () -> isIsaIrqWaiting(0)));
     hpet = devices.enter(Hpet.TYPE, systemBus, new Hpet(machine.clocks(), new HpetRouting()));
     rtcIrq = isaBus.irq(8);
-    rtc =
-        devices.enter(
-            CmosRtc.TYPE, isaBus, new CmosRtc(machine.clocks(), time, this::setRtcIrq));
+    rtc = devices.enter(CmosRtc.TYPE, isaBus, new CmosRtc(machine.clocks(), time, this::setRtcIrq));
     A20Gate a20 = new A20Gate(machine);
     keyboardController =
-        devices.enter(
-            I8042.TYPE, isaBus, new I8042(machine, a20, isaBus.irq(1), isaBus.irq(12)));
+        devices.enter(I8042.TYPE, isaBus, new I8042(machine, a20, isaBus.irq(1), isaBus.irq(12)));
     Port92 port92 = devices.enter(Port92.TYPE, isaBus, new Port92(machine, a20));
-    ResetControl resetControl =
-        devices.enter(ResetControl.TYPE, isaBus, new ResetControl(machine));
+    ResetControl resetControl = devices.enter(ResetControl.TYPE, isaBus, new ResetControl(machine));
     FloatErrorLatch latch =
         devices.enter(FloatErrorLatch.TYPE, isaBus, new FloatErrorLatch(isaBus.irq(13)));
     machine.setFloatErrorLine(latch::setFerr);
     mapPorts(port92, resetControl, latch);
+    if (withPit) {
+      machine.io().map(0x40, pit.ports());
+      machine.io().map(0x61, pit.controlPort());
+    }
     machine.memory().map(IoApic.ADDRESS, ioApic.registers());
     machine.memory().map(Hpet.ADDRESS, hpet.registers());
   }
@@ -92,9 +98,7 @@ final class Chipset {
     io.map(0x20, pic.masterPorts());
     io.map(0xa0, pic.slavePorts());
     io.map(TRIGGER_MODES, pic.elcrPorts());
-    io.map(0x40, pit.ports());
     io.map(0x60, keyboardController.dataPort());
-    io.map(0x61, pit.controlPort());
     io.map(0x64, keyboardController.commandPort());
     io.map(0x70, rtc.ports());
     io.map(0x92, port92.port());
@@ -178,7 +182,9 @@ final class Chipset {
   }
 
   private final class HpetRouting implements Hpet.Routing {
-    private final IrqLine[] legacy = {isaBus.irq(0), null, null, null, null, null, null, null, isaBus.irq(8)};
+    private final IrqLine[] legacy = {
+      isaBus.irq(0), null, null, null, null, null, null, null, isaBus.irq(8)
+    };
 
     @Override
     public IrqLine legacy(int irq) {

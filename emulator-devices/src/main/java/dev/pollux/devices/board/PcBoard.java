@@ -57,7 +57,7 @@ public final class PcBoard extends Board {
 
   public PcBoard(DeviceManager devices, BoardConfig config) throws IOException {
     super(devices, config, SPLIT);
-    chipset = new Chipset(devices, systemBus(), config.rtc());
+    chipset = new Chipset(devices, systemBus(), config.rtc(), config.pit());
     piix3 = new Piix3(isaBus());
     pciBus = PciBus.root("pci.0", new Host());
     addPciHost();

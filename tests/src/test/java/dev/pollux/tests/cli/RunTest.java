@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
@@ -16,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -62,6 +64,87 @@ class RunTest {
             .halt();
     try (PolluxProcess vm = run(kernel, "-device", "pc-testdev", "-device", "isa-debug-exit")) {
       assertEquals(0x21 * 2 + 1, vm.await(PATIENCE), vm.errors());
+    }
+  }
+
+  /** What harnesses and managers pass to leave out what is not there. */
+  @Test
+  void wordsOfHarnessesAreAccepted() {
+    List<String> words =
+        List.of(
+            "-M",
+            "pc-i440fx-10.2",
+            "-machine",
+            "hpet=on",
+            "-audio",
+            "none",
+            "-audiodev",
+            "none,id=snd",
+            "-vga",
+            "none",
+            "-parallel",
+            "none",
+            "-snapshot",
+            "-run-with",
+            "exit-with-parent=on",
+            "-device",
+            "isa-debug-exit");
+    try (PolluxProcess vm =
+        run(new TinyKernel().out(DEBUG_EXIT, 2).halt(), words.toArray(String[]::new))) {
+      assertEquals(5, vm.await(PATIENCE), vm.errors());
+      assertEquals("", vm.errors());
+    }
+    try (PolluxProcess vm = run(new TinyKernel().halt(), "-audio", "alsa")) {
+      assertEquals(1, vm.await(PATIENCE));
+      assertTrue(vm.errors().contains("-audio alsa: the machine has no such"), vm.errors());
+    }
+    try (PolluxProcess vm = run(new TinyKernel().halt(), "-smp", "2,sockets=3")) {
+      assertEquals(1, vm.await(PATIENCE));
+      assertTrue(vm.errors().contains("2 CPUs are too few for that; give 3 or more"), vm.errors());
+    }
+  }
+
+  /** Without the timer its ports read as nothing does. */
+  @Test
+  void aMachineWithoutPit() {
+    TinyKernel kernel = new TinyKernel().code("e4 61 66 ba 01 05 ee").halt();
+    try (PolluxProcess vm = run(kernel, "-machine", "pit=off", "-device", "isa-debug-exit")) {
+      assertEquals(0xff, vm.await(PATIENCE), vm.errors());
+    }
+  }
+
+  @Test
+  void aMachineEndsWithItsParent() throws InterruptedException {
+    List<String> command = new ArrayList<>(JavaCommand.pollux("-Xmx256m"));
+    command.addAll(
+        List.of(
+            "run",
+            "-m",
+            "64",
+            "-display",
+            "none",
+            "-serial",
+            "none",
+            "-monitor",
+            "none",
+            "-run-with",
+            "exit-with-parent=on",
+            "-kernel",
+            new TinyKernel().spin().write(folder.resolve("spin")).toString(),
+            "-pidfile",
+            folder.resolve("pid").toString()));
+    String line = String.join(" ", command.stream().map(word -> "'" + word + "'").toList());
+    try (PolluxProcess shell =
+        PolluxProcess.run(new ProcessBuilder("sh", "-c", line + " & wait"))) {
+      long end = System.nanoTime() + PATIENCE.toNanos();
+      while (!Files.exists(folder.resolve("pid"))) {
+        assertTrue(System.nanoTime() < end && shell.process().isAlive(), shell.errors());
+        Thread.sleep(20);
+      }
+      ProcessHandle vm = shell.process().descendants().findFirst().orElseThrow();
+      assertTrue(vm.isAlive());
+      shell.process().destroyForcibly();
+      vm.onExit().orTimeout(60, TimeUnit.SECONDS).join();
     }
   }
 
@@ -189,8 +272,8 @@ class RunTest {
   }
 
   /**
-   * A guest that prints S, says in the FACS to wake at 0x8000, prints W there, and sleeps; before it
-   * ends it prints the waking status.
+   * A guest that prints S, says in the FACS to wake at 0x8000, prints W there, and sleeps; before
+   * it ends it prints the waking status.
    *
    * @param prepare more code before it sleeps
    */
@@ -215,8 +298,14 @@ class RunTest {
   @Test
   void aSleepingGuestIsWokenByItsUser() {
     try (PolluxProcess vm =
-        run(sleeper(""), "-monitor", "stdio", "-serial", "file:" + folder.resolve("serial"),
-            "-device", "isa-debug-exit")) {
+        run(
+            sleeper(""),
+            "-monitor",
+            "stdio",
+            "-serial",
+            "file:" + folder.resolve("serial"),
+            "-device",
+            "isa-debug-exit")) {
       vm.expect("(qemu)", PATIENCE);
       awaitStatus(vm, "paused (suspended)");
       vm.type("cont\n");
@@ -239,10 +328,14 @@ class RunTest {
   void aSleepingGuestIsWokenByItsClock() {
     TinyKernel alarm =
         new TinyKernel()
-            .out(0x70, 1).out(0x71, 0xff)
-            .out(0x70, 3).out(0x71, 0xff)
-            .out(0x70, 5).out(0x71, 0xff)
-            .out(0x70, 11).out(0x71, 0x22)
+            .out(0x70, 1)
+            .out(0x71, 0xff)
+            .out(0x70, 3)
+            .out(0x71, 0xff)
+            .out(0x70, 5)
+            .out(0x71, 0xff)
+            .out(0x70, 11)
+            .out(0x71, 0x22)
             .out(0x603, 4);
     try (PolluxProcess vm = run(sleeper(alarm.hex()), "-device", "isa-debug-exit")) {
       // WAK_STS and RTC_STS: 0x84.

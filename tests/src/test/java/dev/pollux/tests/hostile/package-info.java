@@ -1,2 +1,2 @@
-/** Guests, peers and clients that mean harm, or are broken, and what they must not bring about. */
+/** Those who mean harm: what they do costs them their connection at most. */
 package dev.pollux.tests.hostile;
