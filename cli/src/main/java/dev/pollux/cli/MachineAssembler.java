@@ -5,6 +5,7 @@ import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
+import dev.pollux.backend.net.Networks;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.machine.Machine;
@@ -42,6 +43,7 @@ final class MachineAssembler implements AutoCloseable {
   private final Machine machine;
   private final CharDevices charDevices;
   private final BlockGraph blocks;
+  private final Networks networks = new Networks();
   private final LiveMigration migration;
   private final ObjectManager objects;
   private final DeviceManager devices;
@@ -65,7 +67,7 @@ final class MachineAssembler implements AutoCloseable {
     objects = new ObjectManager(tree, Devices.OBJECTS);
     devices =
         new DeviceManager(
-            new MachineServices(machine, charDevices, blocks, objects),
+            new MachineServices(machine, charDevices, blocks, networks, objects),
             tree,
             Devices.CATALOG,
             config.devices().globals());
@@ -79,6 +81,7 @@ final class MachineAssembler implements AutoCloseable {
       migration.close();
       qmp.ifPresent(QmpServer::close);
       objects.close();
+      networks.close();
       charDevices.close();
       blocks.close();
       throw e;
@@ -99,6 +102,8 @@ final class MachineAssembler implements AutoCloseable {
     }
     config.disks().open(blocks);
     DiskOwner.watch(machine, blocks);
+    config.networks().backends().forEach(networks::add);
+    networks.watch(machine);
     PcBoard board = board();
     addSerialPorts(board);
     config
@@ -109,6 +114,7 @@ final class MachineAssembler implements AutoCloseable {
     config.consoles().monitors().forEach(target -> connect(target).ifPresent(this::addMonitor));
     qmp.ifPresent(this::addQmpMonitors);
     config.devices().devices().forEach(device -> devices.add(device, false));
+    config.networks().cards().forEach(card -> devices.add(card, false));
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
@@ -188,6 +194,7 @@ final class MachineAssembler implements AutoCloseable {
     migration.close();
     qmp.ifPresent(QmpServer::close);
     machine.close();
+    networks.close();
     blocks.close();
     objects.close();
     charDevices.close();

@@ -41,6 +41,7 @@ import java.util.stream.Stream;
  * @param boot kernel to start; empty where nothing is to be started at once
  * @param consoles character devices and who uses them
  * @param disks backends and nodes
+ * @param networks back ends of networks, and cards that options for both ask for
  * @param devices devices and objects to make, and defaults of their properties
  * @param compat what to do about deprecated and unstable interfaces of QMP
  * @param autostart the guest runs as soon as it can
@@ -58,6 +59,7 @@ record RunConfig(
     Optional<KernelFiles> boot,
     ConsoleConfig consoles,
     DiskConfig disks,
+    NetworkConfig networks,
     DeviceRequests devices,
     Machine.EndPolicy endPolicy,
     CompatPolicy compat,
@@ -115,6 +117,7 @@ record RunConfig(
         boot(options.boot, options.running.stopped || options.running.incoming != null),
         ConsoleConfig.of(options),
         DiskConfig.of(options.disks),
+        NetworkConfig.of(options.networks),
         DeviceRequests.parse(
             options.devices,
             options.devices.global.stream().filter(text -> !isOfMigration(text)).toList()),

@@ -23,6 +23,9 @@ final class RunOptions {
   @ArgGroup(validate = false, heading = "%nDevices:%n")
   final Devices devices = new Devices();
 
+  @ArgGroup(validate = false, heading = "%nNetworks:%n")
+  final Networks networks = new Networks();
+
   @ArgGroup(validate = false, heading = "%nDisks:%n")
   final Disks disks = new Disks();
 
@@ -195,6 +198,24 @@ final class RunOptions {
         names = "-no-user-config",
         description = "Accepted; there is no configuration of the user to read.")
     boolean noUserConfig;
+  }
+
+  /** Networks. */
+  static final class Networks {
+    @Option(
+        names = "-netdev",
+        paramLabel = "<type>,id=<id>[,<property>=<value>...]",
+        description =
+            "Make a network for a card that names it with netdev=: user (NAT, with hostfwd=,"
+                + " guestfwd=, restrict=, tftp= ...) or tap (ifname=, fd=, script=); takes JSON,"
+                + " too.")
+    final List<String> netdev = new ArrayList<>();
+
+    @Option(
+        names = {"-nic", "-net"},
+        paramLabel = "<type>|none[,model=<card>][,mac=<address>][,<property>=<value>...]",
+        description = "Make a network and a card on it; \"none\" for no network.")
+    final List<String> nic = new ArrayList<>();
   }
 
   /** Disks and what they are made of. */

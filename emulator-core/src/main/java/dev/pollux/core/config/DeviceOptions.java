@@ -105,6 +105,22 @@ public final class DeviceOptions {
     return new DeviceOptions(context, all);
   }
 
+  /** The same options without some keys. */
+  public DeviceOptions without(Collection<String> keys) {
+    DeviceOptions rest = new DeviceOptions(context, new LinkedHashMap<>(values));
+    rest.repeated.putAll(repeated);
+    rest.values.keySet().removeAll(keys);
+    rest.repeated.keySet().removeAll(keys);
+    return rest;
+  }
+
+  /** The same options with one value set. */
+  public DeviceOptions with(String key, String value) {
+    DeviceOptions more = without(List.of(key));
+    more.values.put(key, value);
+    return more;
+  }
+
   /** Cuts at single commas; doubled ones stay doubled. */
   private static List<String> split(String text) {
     List<String> parts = new ArrayList<>();

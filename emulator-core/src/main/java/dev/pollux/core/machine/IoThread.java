@@ -234,6 +234,11 @@ public final class IoThread implements AutoCloseable {
     awaitIdle(() -> works.stream().allMatch(Work::isIdle));
   }
 
+  /** Whether the machine stands still: no work is begun. The thread's lock is held. */
+  public boolean isPaused() {
+    return paused;
+  }
+
   /** Takes up work again. */
   void resume() {
     paused = false;

@@ -3,6 +3,7 @@ package dev.pollux.devices.board;
 import dev.pollux.backend.block.BlockListener;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.backend.net.Networks;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.isa.IsaDevices;
 import dev.pollux.devices.model.DeviceCatalog;
@@ -56,7 +57,8 @@ public final class Devices {
   public static DeviceManager manager(Machine machine, CharDevices charDevices, BlockGraph blocks) {
     ObjectTree tree = new ObjectTree("none-machine");
     MachineServices services =
-        new MachineServices(machine, charDevices, blocks, new ObjectManager(tree, OBJECTS));
+        new MachineServices(
+            machine, charDevices, blocks, new Networks(), new ObjectManager(tree, OBJECTS));
     return new DeviceManager(services, tree, CATALOG, List.of());
   }
 }

@@ -1,6 +1,7 @@
 package dev.pollux.devices.model;
 
 import dev.pollux.backend.chr.CharBackend;
+import dev.pollux.backend.net.NetworkClaim;
 import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.bus.FlatView;
 import dev.pollux.core.bus.Region;
@@ -70,6 +71,19 @@ public final class DeviceContext {
       throw error("%s is missing; add %s=ID of a -chardev".formatted(property, property));
     }
     return services.charDevices().claim(name);
+  }
+
+  /**
+   * The network back end that a property names, or a cable that ends nowhere; given back when the
+   * device is removed.
+   *
+   * @param address the card's hardware address; no bytes for the next free one
+   * @throws ConfigException if there is none, or it is taken
+   */
+  public NetworkClaim network(Property<String> property, byte[] address) {
+    NetworkClaim claim = services.networks().claim(get(property), address);
+    onRemove(claim::release);
+    return claim;
   }
 
   /**

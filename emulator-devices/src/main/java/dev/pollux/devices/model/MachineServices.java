@@ -2,6 +2,7 @@ package dev.pollux.devices.model;
 
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.backend.net.Networks;
 import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.machine.Machine;
 import java.util.HashMap;
@@ -20,16 +21,23 @@ public final class MachineServices {
   private final BlockGraph blocks;
   private final ObjectManager objects;
 
+  private final Networks networks;
+
   private IoThread ioThread;
 
   /** By stem, how many buses without a name of their own there have been. */
   private final Map<String, Integer> busNumbers = new HashMap<>();
 
   public MachineServices(
-      Machine machine, CharDevices charDevices, BlockGraph blocks, ObjectManager objects) {
+      Machine machine,
+      CharDevices charDevices,
+      BlockGraph blocks,
+      Networks networks,
+      ObjectManager objects) {
     this.machine = machine;
     this.charDevices = charDevices;
     this.blocks = blocks;
+    this.networks = networks;
     this.objects = objects;
   }
 
@@ -44,6 +52,10 @@ public final class MachineServices {
   /** The disks. */
   public BlockGraph blocks() {
     return blocks;
+  }
+
+  public Networks networks() {
+    return networks;
   }
 
   public ObjectManager objects() {

@@ -104,19 +104,47 @@ final class PackedRing implements Ring {
   }
 
   @Override
+  public void unpop(DescriptorChain chain) {
+    if (chain.position() >= queue.nextAvailable) {
+      queue.availableWrap = !queue.availableWrap;
+    }
+    queue.nextAvailable = chain.position();
+  }
+
+  @Override
   public void push(DescriptorChain chain, int written) {
+    long at = 16L * queue.nextUsed;
+    int flags = enter(chain, written);
+    VarHandle.releaseFence();
+    descriptors.putU16(at + FLAGS, flags);
+  }
+
+  @Override
+  public void push(DescriptorChain[] chains, int[] written, int count) {
+    // The driver goes from one to the next, so the first one's flags show them all (2.8.21).
+    long first = 16L * queue.nextUsed;
+    int firstFlags = enter(chains[0], written[0]);
+    for (int i = 1; i < count; i++) {
+      long at = 16L * queue.nextUsed;
+      descriptors.putU16(at + FLAGS, enter(chains[i], written[i]));
+    }
+    VarHandle.releaseFence();
+    descriptors.putU16(first + FLAGS, firstFlags);
+  }
+
+  /** Writes all of an entry but its flags, which it returns, and goes on to the next. */
+  private int enter(DescriptorChain chain, int written) {
     long at = 16L * queue.nextUsed;
     descriptors.putU32(at + 8, written);
     descriptors.putU16(at + ID, chain.id());
-    VarHandle.releaseFence();
     int flags = queue.usedWrap ? AVAILABLE | USED : 0;
-    descriptors.putU16(at + FLAGS, written > 0 ? flags | ChainBuilder.WRITE : flags);
     int next = queue.nextUsed + chain.slots();
     if (next >= size) {
       next -= size;
       queue.usedWrap = !queue.usedWrap;
     }
     queue.nextUsed = next;
+    return written > 0 ? flags | ChainBuilder.WRITE : flags;
   }
 
   @Override

@@ -14,6 +14,12 @@ sealed interface Ring permits SplitRing, PackedRing {
   /** Reads a chain again that was popped and not pushed. */
   DescriptorChain reopen(int position) throws VirtioError;
 
+  /** Puts back the chain that was popped last. */
+  void unpop(DescriptorChain chain);
+
+  /** Gives several chains back; the driver sees all of them or none. */
+  void push(DescriptorChain[] chains, int[] written, int count);
+
   /** Gives a chain back. */
   void push(DescriptorChain chain, int written);
 

@@ -99,11 +99,32 @@ final class SplitRing implements Ring {
   }
 
   @Override
+  public void unpop(DescriptorChain chain) {
+    queue.nextAvailable = queue.nextAvailable - 1 & 0xffff;
+  }
+
+  @Override
   public void push(DescriptorChain chain, int written) {
+    enter(chain, written);
+    publish();
+  }
+
+  @Override
+  public void push(DescriptorChain[] chains, int[] written, int count) {
+    for (int i = 0; i < count; i++) {
+      enter(chains[i], written[i]);
+    }
+    publish();
+  }
+
+  private void enter(DescriptorChain chain, int written) {
     long at = ENTRIES + 8L * (queue.nextUsed & size - 1);
     used.putU64(at, chain.id() | (long) written << 32);
-    VarHandle.releaseFence();
     queue.nextUsed = queue.nextUsed + 1 & 0xffff;
+  }
+
+  private void publish() {
+    VarHandle.releaseFence();
     used.putU16(INDEX, queue.nextUsed);
   }
 

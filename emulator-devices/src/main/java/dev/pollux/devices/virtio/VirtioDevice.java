@@ -121,6 +121,12 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
     return setup.io();
   }
 
+  /** Whether the driver is ready and has broken no rule. */
+  protected final boolean isRunning() {
+    boolean ready = (status & STATUS_DRIVER_OK) != 0 || !has(VirtioFeature.VERSION_1);
+    return ready && !broken;
+  }
+
   /** Whether driver and device have agreed on a feature. */
   public final boolean has(long feature) {
     return (guestFeatures & feature) != 0;
@@ -181,8 +187,7 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
   }
 
   final void kicked(Virtqueue queue) {
-    boolean ready = (status & STATUS_DRIVER_OK) != 0 || !has(VirtioFeature.VERSION_1);
-    if (broken || !ready || !queue.isEnabled()) {
+    if (!isRunning() || !queue.isEnabled()) {
       return;
     }
     try {

@@ -202,6 +202,34 @@ public final class Virtqueue {
     }
   }
 
+  /**
+   * Gives several requests back at once: the driver sees all of them or none.
+   *
+   * @param written bytes that the device has written to each
+   */
+  public void push(DescriptorChain[] chains, int[] written, int count) {
+    inFlight -= count;
+    try {
+      if (enabled) {
+        ring().push(chains, written, count);
+      }
+    } catch (VirtioError e) {
+      device.fail(e.getMessage());
+    }
+  }
+
+  /** Puts back the request that was popped last, as if it had not been. */
+  public void unpop(DescriptorChain chain) {
+    inFlight--;
+    try {
+      if (enabled) {
+        ring().unpop(chain);
+      }
+    } catch (VirtioError e) {
+      device.fail(e.getMessage());
+    }
+  }
+
   /** Interrupts the driver if it wants that for what was pushed. */
   public void signal() {
     try {

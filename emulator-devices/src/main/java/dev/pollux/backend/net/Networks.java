@@ -1,0 +1,170 @@
+package dev.pollux.backend.net;
+
+import dev.pollux.backend.net.user.UserNetwork;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.config.Suggestions;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.MachineListener;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.BiFunction;
+import java.util.regex.Pattern;
+
+/** All networks of a machine: back ends by name, and the cards on them. Machine lock held. */
+public final class Networks implements AutoCloseable {
+  private static final Pattern ID = Pattern.compile("[A-Za-z][-A-Za-z0-9._]*");
+
+  /** Types by the names {@code -netdev} has for them. */
+  private static final Map<String, BiFunction<String, DeviceOptions, NetBackend>> TYPES =
+      new TreeMap<>(Map.of("user", UserNetwork::of, "tap", TapBackend::of));
+
+  private final Map<String, NetBackend> backends = new LinkedHashMap<>();
+  private final List<NetworkClaim> cards = new ArrayList<>();
+  private int nextAddress = 0x56;
+  private boolean running;
+
+  /** The names {@code -netdev} takes. */
+  public static List<String> types() {
+    return List.copyOf(TYPES.keySet());
+  }
+
+  /**
+   * Makes a back end.
+   *
+   * @param options with {@code type} and {@code id}
+   * @throws ConfigException where they are wrong or the host refuses, with one line for the user
+   */
+  public NetBackend add(DeviceOptions options) {
+    String type = options.required("type");
+    String id = options.required("id");
+    if (!ID.matcher(id).matches()) {
+      throw new ConfigException(
+          "Parameter 'id' expects an identifier: a letter, then letters, digits, '-', '.', '_'");
+    }
+    if (backends.containsKey(id)) {
+      throw new ConfigException("Duplicate ID '%s' for netdev".formatted(id));
+    }
+    BiFunction<String, DeviceOptions, NetBackend> factory = TYPES.get(type);
+    if (factory == null) {
+      throw options.error(
+          "Parameter 'type' does not accept value '%s'; %s"
+              .formatted(type, Suggestions.hint(type, TYPES.keySet())));
+    }
+    NetBackend backend = factory.apply(id, options);
+    backend.setRunning(running);
+    backends.put(id, backend);
+    return backend;
+  }
+
+  /** Back ends in the order in which they were made. */
+  public List<NetBackend> backends() {
+    return List.copyOf(backends.values());
+  }
+
+  /** The back end of this name. */
+  public Optional<NetBackend> find(String id) {
+    return Optional.ofNullable(backends.get(id));
+  }
+
+  /**
+   * Closes a back end. A card on it stays, with its cable unplugged, as in QEMU.
+   *
+   * @throws ConfigException if there is none of this name
+   */
+  public void remove(String id) {
+    NetBackend backend = backends.remove(id);
+    if (backend == null) {
+      throw new ConfigException("Device '%s' not found".formatted(id));
+    }
+    backend.link().setUp(false);
+    backend.close();
+  }
+
+  /**
+   * Connects a card to a back end.
+   *
+   * @param backend its name; empty for none
+   * @param address 6 bytes, or none for the next free address
+   * @throws ConfigException if there is none of this name, or it has a card already
+   */
+  public NetworkClaim claim(String backend, byte[] address) {
+    NetLink link = new NetLink();
+    if (!backend.isEmpty()) {
+      link = find(backend).orElseThrow(() -> unknown(backend)).link();
+      if (cards.stream().anyMatch(card -> card.backend().equals(backend))) {
+        throw new ConfigException(
+            "netdev '%s' has a card already; give each card a netdev of its own"
+                .formatted(backend));
+      }
+    }
+    NetworkClaim claim =
+        new NetworkClaim(this, link, backend, address.length == 0 ? freeAddress() : address);
+    cards.add(claim);
+    return claim;
+  }
+
+  private ConfigException unknown(String backend) {
+    return new ConfigException(
+        "netdev '%s' not found; %s"
+            .formatted(
+                backend,
+                backends.isEmpty()
+                    ? "there are none"
+                    : Suggestions.hint(backend, backends.keySet())));
+  }
+
+  private byte[] freeAddress() {
+    byte[] address;
+    do {
+      address = new byte[] {0x52, 0x54, 0x00, 0x12, 0x34, (byte) nextAddress++};
+    } while (isTaken(address));
+    return address;
+  }
+
+  private boolean isTaken(byte[] address) {
+    return cards.stream().anyMatch(card -> Arrays.equals(card.address(), address));
+  }
+
+  void release(NetworkClaim claim) {
+    cards.remove(claim);
+  }
+
+  /** Cards in the order in which they were made. */
+  public List<NetworkClaim> cards() {
+    return List.copyOf(cards);
+  }
+
+  /** Follows a machine's CPUs from now on. */
+  public void watch(Machine machine) {
+    machine.addListener(
+        new MachineListener() {
+          @Override
+          public void stopped() {
+            setRunning(false);
+          }
+
+          @Override
+          public void resumed() {
+            setRunning(true);
+          }
+        });
+  }
+
+  /** The machine's CPUs run, or stand still: then guests get no frames, and nothing is lost. */
+  private void setRunning(boolean runs) {
+    running = runs;
+    backends.values().forEach(backend -> backend.setRunning(runs));
+  }
+
+  @Override
+  public void close() {
+    backends.values().forEach(NetBackend::close);
+    backends.clear();
+  }
+}
