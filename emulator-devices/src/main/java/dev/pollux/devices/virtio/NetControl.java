@@ -8,8 +8,8 @@ import java.util.Arrays;
 
 /**
  * What a guest has chosen for its network card over the control queue (5.1.6.5): which frames it
- * wants, and which it takes unfinished. I/O thread's lock held, or the machine lock with the guest's
- * CPUs stopped.
+ * wants, and which it takes unfinished. I/O thread's lock held, or the machine lock with the
+ * guest's CPUs stopped.
  */
 final class NetControl {
   static final StateDescriptor<NetControl> STATE =

@@ -60,8 +60,7 @@ final class NetReceiver {
         return false;
       }
       if (chain.writableBytes() < (count == 0 ? length : 1)) {
-        throw new VirtioError(
-            "a receive buffer of %d bytes".formatted(chain.writableBytes()));
+        throw new VirtioError("a receive buffer of %d bytes".formatted(chain.writableBytes()));
       }
       chains[count++] = chain;
       room += chain.writableBytes();

@@ -34,14 +34,11 @@ final class SplitRing implements Ring {
       throw new VirtioError("a split ring of %d entries is no power of two".formatted(size));
     }
     long events = eventIndex ? 2 : 0;
-    descriptors =
-        RingArea.find(
-            memory, "the descriptor table", queue.descriptorArea(), 16L * size);
+    descriptors = RingArea.find(memory, "the descriptor table", queue.descriptorArea(), 16L * size);
     available =
         RingArea.find(
             memory, "the available ring", queue.driverArea(), ENTRIES + 2L * size + events);
-    used =
-        RingArea.find(memory, "the used ring", queue.deviceArea(), ENTRIES + 8L * size + events);
+    used = RingArea.find(memory, "the used ring", queue.deviceArea(), ENTRIES + 8L * size + events);
     builder = new ChainBuilder(memory);
   }
 

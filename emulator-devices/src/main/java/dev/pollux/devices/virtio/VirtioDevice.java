@@ -68,6 +68,7 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
   /**
    * @param queueSizes entries of each queue at most, powers of two
    */
+  @SuppressWarnings("this-escape") // queues work only once a transport is connected
   protected VirtioDevice(Kind kind, VirtioSetup setup, int... queueSizes) {
     this.kind = kind;
     this.setup = setup;

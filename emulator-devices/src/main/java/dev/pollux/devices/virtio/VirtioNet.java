@@ -29,7 +29,6 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
   private static final int CONTROL_SIZE = 64;
   private static final int RECEIVE = 0;
   private static final int SEND = 1;
-  private static final int CONTROL = 2;
 
   static final long CHECKSUM = 1;
   static final long GUEST_CHECKSUM = 1 << 1;
@@ -100,8 +99,7 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
   private static List<Property<?>> properties() {
     List<Property<?>> all =
         new ArrayList<>(
-            List.of(
-                NETDEV, ADDRESS, RECEIVE_SIZE, SEND_SIZE, HOST_MTU, VirtioType.IO_THREAD));
+            List.of(NETDEV, ADDRESS, RECEIVE_SIZE, SEND_SIZE, HOST_MTU, VirtioType.IO_THREAD));
     all.addAll(SWITCHES.keySet());
     return all;
   }

@@ -145,7 +145,7 @@ public final class Virtqueue {
 
   private Ring ring() throws VirtioError {
     Object view = device.memoryView();
-    if (ring == null || ringView != view) {
+    if (ring == null || !view.equals(ringView)) {
       boolean events = device.has(VirtioFeature.EVENT_INDEX);
       ring =
           device.has(VirtioFeature.PACKED_RING)
