@@ -16,6 +16,7 @@ import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.ObjectType;
 import dev.pollux.devices.model.SecretObject;
+import dev.pollux.devices.storage.ThrottleGroupObject;
 import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
 import dev.pollux.devices.virtio.transport.VirtioTypes;
@@ -41,7 +42,8 @@ public final class Devices {
           MemoryBackends.RAM,
           RngObjects.BUILT_IN,
           RngObjects.RANDOM,
-          SecretObject.TYPE);
+          SecretObject.TYPE,
+          ThrottleGroupObject.TYPE);
 
   private Devices() {}
 

@@ -394,6 +394,11 @@ public final class BlockGraph implements AutoCloseable {
     return group;
   }
 
+  /** Disks of the group keep it; others cannot find it any more. */
+  public void removeThrottleGroup(String id) {
+    throttleGroups.remove(id);
+  }
+
   public ThrottleGroup throttleGroup(String id) {
     ThrottleGroup group = throttleGroups.get(id);
     if (group == null) {

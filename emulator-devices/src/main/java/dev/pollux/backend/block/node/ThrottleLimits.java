@@ -2,7 +2,10 @@ package dev.pollux.backend.block.node;
 
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
+import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -43,7 +46,8 @@ public record ThrottleLimits(Map<Kind, Bucket> buckets, long iopsSize) {
    */
   public record Bucket(long average, long burst, long burstSeconds) {}
 
-  private static final long MOST = 1_000_000_000_000_000L;
+  /** The most bytes or requests that a limit can be. */
+  public static final long MOST = 1_000_000_000_000_000L;
 
   /** No limit at all. */
   public static final ThrottleLimits NONE = new ThrottleLimits(Map.of(), 0);
@@ -77,6 +81,31 @@ public record ThrottleLimits(Map<Kind, Bucket> buckets, long iopsSize) {
     checkTotals(buckets, Kind.BPS_TOTAL, Kind.BPS_READ, Kind.BPS_WRITE);
     checkTotals(buckets, Kind.IOPS_TOTAL, Kind.IOPS_READ, Kind.IOPS_WRITE);
     return new ThrottleLimits(buckets, iopsSize);
+  }
+
+  /** All keys, as {@link #of} reads them. */
+  public static List<String> keys() {
+    List<String> keys = new ArrayList<>();
+    for (Kind kind : Kind.values()) {
+      keys.add(kind.label);
+      keys.add(kind.label + "-max");
+      keys.add(kind.label + "-max-length");
+    }
+    keys.add("iops-size");
+    return keys;
+  }
+
+  /** All keys with their values. */
+  public Map<String, Long> asMap() {
+    Map<String, Long> values = new LinkedHashMap<>();
+    for (Kind kind : Kind.values()) {
+      Bucket bucket = buckets.getOrDefault(kind, new Bucket(0, 0, 1));
+      values.put(kind.label, bucket.average);
+      values.put(kind.label + "-max", bucket.burst);
+      values.put(kind.label + "-max-length", bucket.burstSeconds);
+    }
+    values.put("iops-size", iopsSize);
+    return values;
   }
 
   private static void checkTotals(Map<Kind, Bucket> buckets, Kind total, Kind read, Kind write) {
