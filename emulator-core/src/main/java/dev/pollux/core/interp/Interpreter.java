@@ -1,5 +1,6 @@
 package dev.pollux.core.interp;
 
+import dev.pollux.core.cpu.CodeWrites;
 import dev.pollux.core.cpu.CpuException;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
@@ -122,6 +123,7 @@ public final class Interpreter implements ExecutionEngine {
     this.s = state.address();
     this.builder = new BlockBuilder(vcpu.model().features());
     this.traced = vcpu.machine().traceLog().tracesBlocks();
+    this.codeWrites = new CodeWrites(vcpu, this::dropPage, this::flushCode);
     vcpu.machine().codeWatch().add(codeListener);
   }
 
@@ -513,13 +515,15 @@ public final class Interpreter implements ExecutionEngine {
       if (!vcpu.watchCode(ram, offset >> RamBlock.PAGE_BITS)) {
         return Block.NOT_YET;
       }
-      do {
-        block = builder.build(host, codeSize, BlockBuilder.MAX_INSNS);
-        if (block == null) {
-          return null;
-        }
-        ram.markCode(offset, block.length);
-      } while (!builder.stillReads(host, block.length));
+      block = builder.build(host, codeSize, BlockBuilder.MAX_INSNS);
+      if (block == null) {
+        return null;
+      }
+      ram.markCode(offset, block.length);
+      if (!builder.stillReads(host, block.length)) {
+        return null; // written just now; not tried again here, which a writer could keep up for
+                     // ever
+      }
       page.add(block);
       if (vcpu.machine().traceLog().has(TraceLog.Item.IN_ASM)) {
         logDecoded(block);
@@ -606,10 +610,10 @@ public final class Interpreter implements ExecutionEngine {
   // ---- code that is written ----
 
   private final CodeWatch.Listener codeListener = this::codeWritten;
+  private final CodeWrites codeWrites;
 
   private void codeWritten(RamBlock block, long page) {
-    long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
-    vcpu.defer(() -> dropPage(host));
+    codeWrites.add(block.hostAddress() + (page << RamBlock.PAGE_BITS));
   }
 
   private void dropPage(long host) {

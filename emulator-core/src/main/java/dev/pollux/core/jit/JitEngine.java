@@ -1,5 +1,6 @@
 package dev.pollux.core.jit;
 
+import dev.pollux.core.cpu.CodeWrites;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
@@ -94,6 +95,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final CodeCache cache;
   private final Stubs stubs;
   private final FlagFunctions flagFunctions;
+  private final CodeWrites codeWrites;
   private final BlockCompiler compiler;
   private final BlockTable blocks;
   private final BlockIndex index;
@@ -196,6 +198,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     clearExits();
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
     this.jumps = new JumpCache(s);
+    this.codeWrites =
+        new CodeWrites(vcpu, this::dropPage, () -> clear("many of its pages were written"));
     vcpu.machine().codeWatch().add(this);
   }
 
@@ -325,9 +329,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     RawMemory.putShort(s + JitLayout.FLAGS, (short) JitLayout.packFlags(state.rflags()));
     statistics.entries++;
     NativeCall.call(stubs.enter(), s, address, units);
-    state.setRflags(
-        state.rflags() & ~STATUS
-            | statusFlags(RawMemory.getInt(s + JitLayout.FLAGS)));
+    state.setRflags(state.rflags() & ~STATUS | statusFlags(RawMemory.getInt(s + JitLayout.FLAGS)));
     int exit = RawMemory.getInt(s + JitLayout.EXIT);
     if (exits.mode(exit) != mmu.mode()) {
       interpreter.modeChanged();
@@ -678,8 +680,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   @Override
   public void codeWritten(RamBlock block, long page) {
-    long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
-    vcpu.defer(() -> dropPage(host));
+    codeWrites.add(block.hostAddress() + (page << RamBlock.PAGE_BITS));
   }
 
   /** Blocks that an internal error has left to the interpreter so far. vCPU thread. */

@@ -70,11 +70,10 @@ final class SystemCode {
     CpuLayout.ES, CpuLayout.DS, CpuLayout.FS, CpuLayout.GS
   };
 
-  /** Guest RAX and RCX during IRET's checks, and the frame's host address. */
+  /** Guest RAX and RCX during IRET's checks. */
   private static final Mem SAVED_RAX = state(CpuLayout.SCRATCH);
 
   private static final Mem SAVED_RCX = state(CpuLayout.SCRATCH + 8);
-  private static final Mem FRAME = state(CpuLayout.SCRATCH + 16);
 
   private final BlockCompiler compiler;
   private final X86Assembler asm;
@@ -82,6 +81,11 @@ final class SystemCode {
   SystemCode(BlockCompiler compiler) {
     this.compiler = compiler;
     this.asm = compiler.assembler();
+  }
+
+  /** A field of IRET's frame, of which each was read once. */
+  private static Mem frame(int offset) {
+    return state(CpuLayout.SCRATCH + 16 + offset);
   }
 
   /** A field of a segment register. */
@@ -335,18 +339,22 @@ final class SystemCode {
     asm.jcc(Cond.NE, early);
     asm.mov(QWORD, S1, RegisterMap.SP);
     compiler.probe(FRAME_BYTES, false, false);
+    // Another vCPU may write there meanwhile: what is checked must be what is loaded.
+    for (int at = 0; at < FRAME_BYTES; at += Long.BYTES) {
+      asm.mov(QWORD, S2, Mem.of(S1, at));
+      asm.mov(QWORD, frame(at), S2);
+    }
     Label quiet = new Label();
     asm.mov(DWORD, S2, state(CpuLayout.PENDING));
     asm.test(DWORD, S2, S2);
     asm.jcc(Cond.E, quiet);
     asm.test(DWORD, S2, ~Interrupts.HARD);
     asm.jcc(Cond.NE, early);
-    asm.test(DWORD, Mem.of(S1, FRAME_FLAGS), Eflags.IF);
+    asm.test(DWORD, frame(FRAME_FLAGS), Eflags.IF);
     asm.jcc(Cond.NE, early);
     asm.bind(quiet);
-    asm.test(DWORD, Mem.of(S1, FRAME_FLAGS), MODE_FLAGS);
+    asm.test(DWORD, frame(FRAME_FLAGS), MODE_FLAGS);
     asm.jcc(Cond.NE, early);
-    asm.mov(QWORD, FRAME, S1);
     asm.mov(QWORD, SAVED_RAX, Gpr.RAX);
     asm.mov(QWORD, SAVED_RCX, Gpr.RCX);
     Label slow = new Label();
@@ -357,12 +365,11 @@ final class SystemCode {
           asm.mov(QWORD, Gpr.RCX, SAVED_RCX);
           asm.jmp(early);
         });
-    asm.mov(QWORD, Gpr.RAX, Mem.of(S1));
+    asm.mov(QWORD, Gpr.RAX, frame(0));
     requireCanonical(Gpr.RAX, slow);
     readDescriptor(FRAME_CS, Gpr.RCX, slow);
-    asm.mov(QWORD, S1, FRAME);
     Label user = new Label();
-    asm.test(DWORD, Mem.of(S1, FRAME_CS), 3);
+    asm.test(DWORD, frame(FRAME_CS), 3);
     asm.jcc(Cond.NE, user);
     returnTo(0, slow);
     asm.bind(user);
@@ -371,8 +378,7 @@ final class SystemCode {
 
   /** Reads the descriptor of a selector of the frame from the global table. */
   private void readDescriptor(int selectorAt, Gpr target, Label slow) {
-    asm.mov(QWORD, S1, FRAME);
-    asm.movzx(DWORD, target, WORD, Mem.of(S1, selectorAt));
+    asm.movzx(DWORD, target, WORD, frame(selectorAt));
     asm.test(DWORD, target, SELECTOR_LDT);
     asm.jcc(Cond.NE, slow);
     asm.and(DWORD, target, 0xfff8);
@@ -388,7 +394,7 @@ final class SystemCode {
     asm.mov(QWORD, target, Mem.of(S1));
   }
 
-  /** The end of IRET: RCX is the descriptor of CS, scratch 1 is the frame. */
+  /** The end of IRET: RCX is the descriptor of CS. */
   private void returnTo(int level, Label slow) {
     long descriptorLevel = (long) level << SegmentAttributes.DPL_SHIFT + DESCRIPTOR_SHIFT;
     asm.mov(QWORD, S2, CODE_DESCRIPTOR | descriptorLevel);
@@ -397,12 +403,12 @@ final class SystemCode {
     Label nullStack = new Label();
     Label loaded = new Label();
     if (level == 0) {
-      asm.movzx(DWORD, S2, WORD, Mem.of(S1, FRAME_SS));
+      asm.movzx(DWORD, S2, WORD, frame(FRAME_SS));
       asm.test(DWORD, S2, S2);
       asm.jcc(Cond.E, nullStack);
     }
     for (int selectorAt : new int[] {FRAME_CS, FRAME_SS}) {
-      asm.mov(DWORD, S2, Mem.of(S1, selectorAt));
+      asm.mov(DWORD, S2, frame(selectorAt));
       asm.and(DWORD, S2, 3);
       asm.cmp(DWORD, S2, level);
       asm.jcc(Cond.NE, slow);
@@ -422,7 +428,6 @@ final class SystemCode {
       }
     }
     flat(CpuLayout.SS, DATA_ATTR | level << SegmentAttributes.DPL_SHIFT);
-    asm.mov(QWORD, S1, FRAME);
     if (level == 0) {
       asm.jmp(loaded);
       asm.bind(nullStack);
@@ -430,17 +435,17 @@ final class SystemCode {
       asm.bind(loaded);
     }
     flat(CpuLayout.CS, CODE_ATTR | level << SegmentAttributes.DPL_SHIFT);
-    asm.movzx(DWORD, S2, WORD, Mem.of(S1, FRAME_CS));
+    asm.movzx(DWORD, S2, WORD, frame(FRAME_CS));
     asm.mov(DWORD, segment(CpuLayout.CS, CpuLayout.SEG_SELECTOR), S2);
-    asm.movzx(DWORD, S2, WORD, Mem.of(S1, FRAME_SS));
+    asm.movzx(DWORD, S2, WORD, frame(FRAME_SS));
     asm.mov(DWORD, segment(CpuLayout.SS, CpuLayout.SEG_SELECTOR), S2);
     asm.mov(DWORD, state(CpuLayout.NMI_BLOCKED), 0);
-    asm.mov(DWORD, Gpr.RAX, Mem.of(S1, FRAME_FLAGS));
+    asm.mov(DWORD, Gpr.RAX, frame(FRAME_FLAGS));
     asm.and(DWORD, Gpr.RAX, IRET_FLAGS);
     asm.or(DWORD, Gpr.RAX, Eflags.FIXED);
     setFlags(Gpr.RAX, S2);
-    asm.mov(QWORD, RegisterMap.SP, Mem.of(S1, FRAME_RSP));
-    asm.mov(QWORD, S1, Mem.of(S1));
+    asm.mov(QWORD, RegisterMap.SP, frame(FRAME_RSP));
+    asm.mov(QWORD, S1, frame(0));
     asm.mov(QWORD, Gpr.RAX, SAVED_RAX);
     asm.mov(QWORD, Gpr.RCX, SAVED_RCX);
     int before = compiler.mode();

@@ -23,6 +23,7 @@ import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.machine.BareMachine;
 import dev.pollux.core.mmu.TlbLayout;
 import java.util.EnumSet;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -50,6 +51,10 @@ class SystemCodeTest {
   private BareMachine machine;
   private CpuState state;
   private CodeCache cache;
+
+  /** Of the code that {@link #generated} made last. */
+  private long entry;
+
   private BlockIndex index;
   private Stubs stubs;
 
@@ -166,7 +171,8 @@ class SystemCodeTest {
     }
     state.setU16(JitLayout.FLAGS, JitLayout.packFlags(state.rflags()));
     state.setU64(JitLayout.PAGE, CODE);
-    NativeCall.call(stubs.enter(), state.address(), start + code.entryAt(), 0);
+    entry = start + code.entryAt();
+    NativeCall.call(stubs.enter(), state.address(), entry, 0);
     state.setRflags(
         state.rflags() & ~(long) Eflags.STATUS | JitLayout.unpackFlags(state.u16(JitLayout.FLAGS)));
     int number = state.u32(JitLayout.EXIT) - TlbLayout.MODES;
@@ -330,6 +336,38 @@ class SystemCodeTest {
     state.setSeg(CpuLayout.ES, 0, 0, 0, 0);
     descriptor(CODE3, 0x00af_fa00_0000_ffffL);
     assertLeft(SystemCodeTest::iret);
+  }
+
+  /**
+   * Another vCPU sets TF in the frame again and again: code that does not leave may not have loaded
+   * it.
+   */
+  @Test
+  void iretChecksTheFrameThatItLoads() throws InterruptedException {
+    frame(0x7777, CODE3, 2, 0x1234, DATA3);
+    byte[] before = visible();
+    generated(SystemCodeTest::iret);
+    AtomicBoolean done = new AtomicBoolean();
+    long flags = machine.ram().hostAddress() + STACK + 16;
+    Thread writer =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  while (!done.get()) {
+                    RawMemory.putByte(flags + 1, (byte) 1);
+                    RawMemory.putByte(flags + 1, (byte) 0);
+                  }
+                });
+    try {
+      for (int i = 0; i < 50_000; i++) {
+        restore(before);
+        NativeCall.call(stubs.enter(), state.address(), entry, 0);
+        assertEquals(0, state.rflags() & Eflags.TF, "TF was loaded, round " + i);
+      }
+    } finally {
+      done.set(true);
+      writer.join();
+    }
   }
 
   @Test
