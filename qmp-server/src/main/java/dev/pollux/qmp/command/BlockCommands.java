@@ -39,6 +39,33 @@ public sealed interface BlockCommands<R> extends QmpCommand<R> {
     }
   }
 
+  @Api.Unstable
+  @Api.Name("x-blockdev-change")
+  @Api.Doc("Gives a quorum another child, or takes one away.")
+  record BlockdevChange(
+      String parent,
+      @Api.Doc("the child to take away, for instance children.1") Optional<String> child,
+      @Api.Doc("the node to add") Optional<String> node)
+      implements BlockCommands<Void> {
+    @Override
+    public Void run(QmpContext context) throws QmpException {
+      if (child.isPresent() == node.isPresent()) {
+        throw new QmpException(
+            child.isPresent()
+                ? "The parameters child and node are in conflict"
+                : "Either child or node must be specified");
+      }
+      return io(
+          () -> {
+            if (node.isPresent()) {
+              context.blocks().addChild(parent, node.get());
+            } else {
+              context.blocks().removeChild(parent, child.get());
+            }
+          });
+    }
+  }
+
   @Api.Name("block_resize")
   @Api.Doc("Makes a disk larger or smaller; one of device and node-name names it.")
   record BlockResize(

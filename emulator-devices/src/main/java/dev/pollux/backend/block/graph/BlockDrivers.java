@@ -8,6 +8,7 @@ import dev.pollux.backend.block.node.FaultNode;
 import dev.pollux.backend.block.node.FileNode;
 import dev.pollux.backend.block.node.Locking;
 import dev.pollux.backend.block.node.NullNode;
+import dev.pollux.backend.block.node.QuorumNode;
 import dev.pollux.backend.block.node.RawNode;
 import dev.pollux.backend.block.node.ThrottleGroup;
 import dev.pollux.backend.block.node.ThrottleNode;
@@ -27,6 +28,11 @@ public final class BlockDrivers {
       Map.of("auto", Locking.ON, "on", Locking.ON, "off", Locking.OFF);
 
   private static final BlockOptions.Child NOBODY = new BlockOptions.Child.Nobody();
+
+  private static final int MOST_CHILDREN = 32;
+
+  private static final Map<String, QuorumNode.ReadPattern> READ_PATTERNS =
+      Map.of("quorum", QuorumNode.ReadPattern.QUORUM, "fifo", QuorumNode.ReadPattern.FIFO);
 
   /** The requests that a word means: kinds, and events of QEMU's that come with each of a kind. */
   private static final Map<String, Set<String>> FAULTY =
@@ -53,6 +59,7 @@ public final class BlockDrivers {
     DRIVERS.put("raw", BlockDrivers::raw);
     DRIVERS.put("qcow2", BlockDrivers::qcow2);
     DRIVERS.put("throttle", BlockDrivers::throttle);
+    DRIVERS.put("quorum", BlockDrivers::quorum);
     DRIVERS.put("blkdebug", BlockDrivers::faults);
     DRIVERS.put("null-co", (common, options, _) -> nothing("null-co", common, options));
     DRIVERS.put("null-aio", (common, options, _) -> nothing("null-aio", common, options));
@@ -143,6 +150,36 @@ public final class BlockDrivers {
     BlockNode file = graph.openFile(common, options);
     options.rejectUnknown("file");
     return new ThrottleNode(common, file, group);
+  }
+
+  private static BlockNode quorum(NodeOptions common, BlockOptions options, BlockGraph graph)
+      throws IOException {
+    DeviceOptions own = options.own();
+    own.required("vote-threshold");
+    int threshold = (int) own.number("vote-threshold", 0, 1, MOST_CHILDREN);
+    QuorumNode.ReadPattern pattern =
+        own.choice("read-pattern", QuorumNode.ReadPattern.QUORUM, READ_PATTERNS);
+    boolean rewrite = own.bool("rewrite-corrupted", false);
+    if (own.bool("blkverify", false)) {
+      throw options.error("blkverify=on is not supported");
+    }
+    List<BlockNode> children = new ArrayList<>();
+    for (String role : options.roles("children")) {
+      children.add(graph.openChild(options.child(role).orElse(NOBODY)));
+    }
+    if (children.isEmpty() || children.contains(null) || children.size() < threshold) {
+      throw options.error(
+          children.isEmpty()
+              ? "Number of provided children must be 1 or more"
+              : "threshold may not exceed children count");
+    }
+    for (BlockNode child : children) {
+      if (child.length() != children.getFirst().length()) {
+        throw options.error("all children of a quorum have the same length");
+      }
+    }
+    options.rejectUnknown("children");
+    return new QuorumNode(common, children, threshold, pattern, rewrite, graph.listener());
   }
 
   /** {@code inject-error.0.iotype=read,inject-error.0.errno=5}; also {@code event} in its place. */

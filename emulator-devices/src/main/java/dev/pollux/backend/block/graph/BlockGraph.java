@@ -10,6 +10,7 @@ import dev.pollux.backend.block.CacheMode;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.NodeOptions.DetectZeroes;
 import dev.pollux.backend.block.image.Qcow2Image;
+import dev.pollux.backend.block.node.QuorumNode;
 import dev.pollux.backend.block.node.ThrottleGroup;
 import dev.pollux.backend.block.node.ThrottleLimits;
 import dev.pollux.core.config.ConfigException;
@@ -462,6 +463,37 @@ public final class BlockGraph implements AutoCloseable {
     } catch (IOException e) {
       log.warn("closing {}: {}", node, e.getMessage());
     }
+  }
+
+  /**
+   * Gives a quorum another child ({@code x-blockdev-change}).
+   *
+   * @throws ConfigException if the node has a parent already
+   */
+  public void addChild(String parent, String node) throws IOException {
+    QuorumNode quorum = quorum(parent);
+    BlockNode child =
+        node(node).orElseThrow(() -> new ConfigException("Node '" + node + "' not found"));
+    if (!parents(child).isEmpty()) {
+      throw new ConfigException("The node " + node + " already has a parent");
+    }
+    if (child.length() < quorum.length()) {
+      throw new ConfigException("The node " + node + " is shorter than " + parent);
+    }
+    drained(() -> quorum.add(child));
+  }
+
+  /** Takes a child from a quorum ({@code x-blockdev-change}). */
+  public void removeChild(String parent, String role) throws IOException {
+    QuorumNode quorum = quorum(parent);
+    drained(() -> release(quorum.remove(role)));
+  }
+
+  private QuorumNode quorum(String name) {
+    if (require(name) instanceof QuorumNode quorum) {
+      return quorum;
+    }
+    throw new ConfigException("The node " + name + " does not support adding a child");
   }
 
   /** {@code blockdev-del}. */

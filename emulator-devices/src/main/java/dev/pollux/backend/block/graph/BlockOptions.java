@@ -106,15 +106,13 @@ public final class BlockOptions {
             inline.put(key.substring(prefix.length()), value);
           }
         });
-    Optional<String> reference = own.string(role);
+    Optional<String> reference = own.string(role).or(() -> Optional.ofNullable(values.get(role)));
     if (reference.isPresent() && !inline.isEmpty()) {
       throw own.error("%s names a node and describes one; do one of both".formatted(role));
     }
     if (reference.isPresent()) {
       return Optional.of(
-          reference.get().isEmpty()
-              ? new Child.Nobody()
-              : new Child.Reference(reference.get()));
+          reference.get().isEmpty() ? new Child.Nobody() : new Child.Reference(reference.get()));
     }
     return inline.isEmpty()
         ? Optional.empty()

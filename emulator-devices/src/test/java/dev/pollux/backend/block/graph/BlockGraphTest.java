@@ -21,8 +21,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -222,6 +224,66 @@ class BlockGraphTest {
                 ConfigException.class,
                 () -> add("throttle,node-name=u,throttle-group=h,file.driver=null-co"))
             .getMessage());
+  }
+
+  @Test
+  void aQuorumWritesToAllAndOutlivesAChild() throws IOException {
+    List<String> bad = new ArrayList<>();
+    try (BlockGraph other =
+        new BlockGraph(
+            new BlockListener() {
+              @Override
+              public void quorumBad(
+                  String node, String operation, String error, long sector, long sectors) {
+                bad.add("%s %s %s %d+%d".formatted(node, operation, error, sector, sectors));
+              }
+            })) {
+      Path first = raw("first", 0);
+      Path second = raw("second", 0);
+      BlockNode quorum =
+          other.add(
+              options(
+                  "quorum,node-name=q,vote-threshold=1,read-pattern=fifo,children.0.driver=file,"
+                      + "children.0.filename="
+                      + first
+                      + ",children.1.driver=blkdebug,"
+                      + "children.1.node-name=c1,children.1.inject-error.0.iotype=write,"
+                      + "children.1.inject-error.0.sector=8,children.1.image.driver=file,"
+                      + "children.1.image.filename="
+                      + second));
+      write(quorum, 0, 4096, 5);
+      assertArrayEquals(Files.readAllBytes(first), Files.readAllBytes(second));
+      write(quorum, 4096, 512, 6);
+      assertEquals(List.of("c1 write Input/output error 8+1"), bad);
+      assertEquals(6, read(quorum, 4096, 1)[0]);
+      other.removeChild("q", "children.1");
+      assertTrue(other.node("c1").isEmpty());
+      other.add(options("null-co,node-name=n,size=1M"));
+      other.addChild("q", "n");
+      assertEquals("children.1", quorum.children().get(1).role());
+      assertThrows(ConfigException.class, () -> other.addChild("q", "n"));
+      other.removeChild("q", "children.0");
+      assertThrows(ConfigException.class, () -> other.removeChild("q", "children.1"));
+    }
+  }
+
+  @Test
+  void aQuorumVotes() throws IOException {
+    Path odd = raw("odd", 9);
+    BlockNode quorum =
+        add(
+            "quorum,node-name=q,vote-threshold=2,rewrite-corrupted=on,children.0.driver=file,"
+                + "children.0.filename="
+                + raw("a", 3)
+                + ",children.1.driver=file,"
+                + "children.1.filename="
+                + odd
+                + ",children.2.driver=file,"
+                + "children.2.filename="
+                + raw("c", 3));
+    assertEquals(3, read(quorum, 1000, 1)[0]);
+    assertEquals(3, Files.readAllBytes(odd)[1000]);
+    assertEquals(9, Files.readAllBytes(odd)[1001]);
   }
 
   @Test
