@@ -475,6 +475,9 @@ final class OutgoingMigration {
       check();
       handedOver = true;
     }
+    if (returnPath != null) {
+      returnPath.expectShut();
+    }
     watch.expectWithinPatience("the destination has not said whether it has the guest");
     sections.end();
     sections.description(description);

@@ -69,6 +69,7 @@ public final class ReturnPath {
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private final AtomicInteger pings = new AtomicInteger();
     private final Thread thread;
+    private volatile boolean everythingSent;
 
     /**
      * @param onFailure called on the reader's thread when the answers end in another way
@@ -93,6 +94,11 @@ public final class ReturnPath {
       pings.incrementAndGet();
     }
 
+    /** From now on the destination may have all that it needs. */
+    void expectShut() {
+      everythingSent = true;
+    }
+
     private void read() throws IOException {
       String reason = "it does not say why";
       while (true) {
@@ -103,6 +109,10 @@ public final class ReturnPath {
             expect(type, length, 4);
             if (in.u32() != 0) {
               throw new PeerFailedException("the destination has failed: " + reason);
+            }
+            if (!everythingSent) {
+              throw new StreamException(
+                  "return path: the destination is content with less than it needs");
             }
             return;
           }
