@@ -1,24 +1,28 @@
 package dev.pollux.cli;
 
 import dev.pollux.backend.block.graph.BlockGraph;
+import dev.pollux.backend.block.graph.DriveSpec;
 import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
 import dev.pollux.backend.net.Networks;
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.devices.board.Board;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.Devices;
-import dev.pollux.devices.board.PcBoard;
 import dev.pollux.devices.boot.KernelLoader;
 import dev.pollux.devices.isa.DebugConsole;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.MachineServices;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
+import dev.pollux.devices.model.UserObject;
 import dev.pollux.migration.LiveMigration;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
@@ -31,14 +35,12 @@ import dev.pollux.qmp.server.MigrationEvents;
 import dev.pollux.qmp.server.QmpServer;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 
 /** Builds the machine that a {@link RunConfig} describes; closing takes it apart again. */
 final class MachineAssembler implements AutoCloseable {
-  private static final String MACHINE_TYPE = "pc";
-  private static final String MACHINE_OBJECT = "pc-machine";
-
   private final RunConfig config;
   private final Machine machine;
   private final CharDevices charDevices;
@@ -63,7 +65,7 @@ final class MachineAssembler implements AutoCloseable {
     charDevices =
         new CharDevices(machine.loop()::post, () -> machine.requestShutdown(ShutdownCause.HOST_UI));
     blocks = new BlockGraph(new DiskEvents(machine, this::emit));
-    ObjectTree tree = new ObjectTree(MACHINE_OBJECT);
+    ObjectTree tree = new ObjectTree(config.machine().type().name() + "-machine");
     objects = new ObjectManager(tree, Devices.OBJECTS);
     devices =
         new DeviceManager(
@@ -72,7 +74,7 @@ final class MachineAssembler implements AutoCloseable {
             Devices.CATALOG,
             config.devices().globals());
     UUID uuid = config.uuid().orElse(new UUID(0, 0));
-    migration = new LiveMigration(machine, MACHINE_TYPE, uuid);
+    migration = new LiveMigration(machine, config.machine().type().name(), uuid);
     qmp = config.consoles().qmp().isEmpty() ? Optional.empty() : Optional.of(qmpServer(uuid));
     machine.lock().lock();
     try {
@@ -104,7 +106,7 @@ final class MachineAssembler implements AutoCloseable {
     DiskOwner.watch(machine, blocks);
     config.networks().backends().forEach(networks::add);
     networks.watch(machine);
-    PcBoard board = board();
+    Board board = board();
     addSerialPorts(board);
     config
         .consoles()
@@ -113,6 +115,7 @@ final class MachineAssembler implements AutoCloseable {
         .ifPresent(backend -> DebugConsole.addTo(devices, board.isaBus(), backend));
     config.consoles().monitors().forEach(target -> connect(target).ifPresent(this::addMonitor));
     qmp.ifPresent(this::addQmpMonitors);
+    config.disks().drives().forEach(this::addDisk);
     config.devices().devices().forEach(device -> devices.add(device, false));
     config.networks().cards().forEach(card -> devices.add(card, false));
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
@@ -146,17 +149,23 @@ final class MachineAssembler implements AutoCloseable {
     new MonitorConsole(monitor, backend, Main.version(), machine.loop()::post);
   }
 
-  private PcBoard board() {
+  private Board board() {
+    Optional<RamBlock> memory = config.machine().memoryBackend().map(this::memory);
     try {
-      return new PcBoard(
-          devices,
-          new BoardConfig(
-              config.ramSize(),
-              config.cpuModel().topology().count(),
-              config.cpuModel(),
-              config.accel()::engine,
-              config.rtc(),
-              config.pit()));
+      return config
+          .machine()
+          .type()
+          .factory()
+          .create(
+              devices,
+              new BoardConfig(
+                  config.ramSize(),
+                  config.cpuModel().topology().count(),
+                  config.cpuModel(),
+                  config.accel()::engine,
+                  config.rtc(),
+                  config.machine().pit(),
+                  memory));
     } catch (IOException e) {
       throw new ConfigException(
           "-m %dM: the host does not give that much memory (%s); give less"
@@ -165,7 +174,31 @@ final class MachineAssembler implements AutoCloseable {
     }
   }
 
-  private void addSerialPorts(PcBoard board) {
+  /** A drive with {@code if=virtio} is a device too. */
+  private void addDisk(DiskConfig.Drive drive) {
+    if (drive.spec().bus() == DriveSpec.Interface.VIRTIO) {
+      String type = config.machine().type().hasPci() ? "virtio-blk-pci" : "virtio-blk-device";
+      devices.add(
+          DeviceOptions.of(
+              "-drive if=virtio", Map.of("driver", type, "drive", drive.name())),
+          false);
+    }
+  }
+
+  /** The memory that an object has made. */
+  private RamBlock memory(String id) {
+    UserObject object = objects.get(id, RamBlock.class);
+    RamBlock block = (RamBlock) object.target();
+    if (block.size() != config.ramSize()) {
+      throw new ConfigException(
+          "-machine memory-backend=%s: it has %dM, -m says %dM; give the same size to both"
+              .formatted(id, block.size() >> 20, config.ramSize() >> 20));
+    }
+    object.use();
+    return block;
+  }
+
+  private void addSerialPorts(Board board) {
     List<CharTarget> targets = config.consoles().serial();
     for (int i = 0; i < targets.size(); i++) {
       int number = i;

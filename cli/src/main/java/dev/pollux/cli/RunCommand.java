@@ -8,6 +8,7 @@ import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.host.ParentProcess;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.devices.board.Machines;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -111,7 +112,7 @@ final class RunCommand implements Callable<Integer> {
   /** The list that an option with the argument {@code help} asks for. */
   private Optional<List<String>> listAsked() {
     if (asksForHelp(options.machine.machine)) {
-      return Optional.of(List.of("%-16s %s".formatted("pc", "standard PC (default)")));
+      return Optional.of(Machines.help());
     }
     if (asksForHelp(options.machine.accel)) {
       return Optional.of(Accelerator.help());

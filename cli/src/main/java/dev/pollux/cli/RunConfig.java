@@ -26,9 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.UUID;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -47,11 +45,11 @@ import java.util.stream.Stream;
  * @param autostart the guest runs as soon as it can
  * @param incoming a migration to wait for instead of booting
  * @param migrationDefaults what {@code -global} says of migrations
- * @param pit whether there is an interval timer 8254
  */
 record RunConfig(
     String name,
     Optional<UUID> uuid,
+    MachineOption machine,
     AccelConfig accel,
     CpuModel cpuModel,
     long ramSize,
@@ -65,8 +63,7 @@ record RunConfig(
     CompatPolicy compat,
     boolean autostart,
     Optional<Incoming> incoming,
-    List<String> migrationDefaults,
-    boolean pit) {
+    List<String> migrationDefaults) {
 
   /**
    * A migration is awaited.
@@ -81,27 +78,11 @@ record RunConfig(
   private static final long MOST_RAM = 64L << 30;
   private static final long DEFAULT_RAM = 128 * MIB;
 
-  /** QEMU's names of pc with all that a release has frozen, none of which differs here. */
-  private static final Pattern VERSIONED = Pattern.compile("pc-i440fx-[0-9]+\\.[0-9]+");
-
-  /** Machine properties that QEMU has, with the only values that are true of this machine. */
-  private static final Map<String, Set<String>> FIXED_PROPERTIES =
-      Map.of(
-          "acpi", Set.of("on", "auto"),
-          "hpet", Set.of("on", "auto"),
-          "usb", Set.of("off"),
-          "smm", Set.of("off", "auto"),
-          "graphics", Set.of("on", "off"),
-          "vmport", Set.of("off", "auto"),
-          "mem-merge", Set.of("on", "off"),
-          "dump-guest-core", Set.of("on", "off"),
-          "kernel-irqchip", Set.of("on", "off", "split"));
-
   /** Reads the options; the first that makes no sense is an error. */
   static RunConfig of(RunOptions options) {
     options.absent.check();
-    String accelerators = machine(options.machine.machine);
-    AccelConfig accel = AccelConfig.choose(options.machine.accel, accelerators);
+    MachineOption machine = MachineOption.parse(options.machine.machine);
+    AccelConfig accel = AccelConfig.choose(options.machine.accel, machine.accelerators());
     CpuTopology topology = SmpOption.parse(options.machine.smp);
     if (accel.oneThread() && topology.count() > 1) {
       throw new ConfigException(
@@ -110,6 +91,7 @@ record RunConfig(
     return new RunConfig(
         DeviceOptions.parse("-name", orEmpty(options.machine.name), "guest").string("guest", ""),
         uuid(options.machine.uuid),
+        machine,
         accel,
         cpuModel(options.machine.cpu, topology, accel.guestFeatures()),
         ramSize(options.machine.memory),
@@ -125,8 +107,7 @@ record RunConfig(
         compat(options.running.compat),
         !options.running.stopped,
         Optional.ofNullable(options.running.incoming).map(RunConfig::incoming),
-        options.devices.global.stream().filter(RunConfig::isOfMigration).toList(),
-        DeviceOptions.parse("-machine", options.machine.machine, "type").bool("pit", true));
+        options.devices.global.stream().filter(RunConfig::isOfMigration).toList());
   }
 
   private static boolean isOfMigration(String global) {
@@ -185,30 +166,6 @@ record RunConfig(
 
   private static String orEmpty(String text) {
     return text == null ? "" : text;
-  }
-
-  /** Checks {@code -machine}; returns the accelerators that it names, separated by colons. */
-  private static String machine(List<String> texts) {
-    DeviceOptions machine = DeviceOptions.parse("-machine", texts, "type");
-    if (!VERSIONED.matcher(machine.string("type", "pc")).matches()) {
-      machine.choice("type", "pc", Map.of("pc", "pc"));
-    }
-    machine.bool("pit", true);
-    FIXED_PROPERTIES.forEach(
-        (property, possible) ->
-            machine
-                .string(property)
-                .filter(value -> !possible.contains(value))
-                .ifPresent(
-                    value -> {
-                      throw machine.error(
-                          "%s=%s is not possible yet; leave it out, or give %s"
-                              .formatted(
-                                  property, value, String.join(" or ", new TreeSet<>(possible))));
-                    }));
-    String accelerators = machine.string("accel", "");
-    machine.rejectUnknown();
-    return accelerators;
   }
 
   private static Optional<UUID> uuid(String text) {

@@ -24,6 +24,7 @@ import dev.pollux.devices.timer.Hpet;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -52,10 +53,19 @@ public final class AcpiTables {
    * @param apicIds one per vCPU, in the order of their numbers
    * @param isa terms for the scope of the ISA bus
    * @param pci the PCI host bridge, above the ISA bus where there is one
+   * @param ecam where configuration spaces are in memory
+   * @param complete whether there are a HPET and a keyboard controller
+   * @param system terms for the scope of the system bus
    */
   public record Config(
-      List<Integer> apicIds, List<byte[]> isa, Optional<PciNamespace.Config> pci) {
+      List<Integer> apicIds,
+      List<byte[]> isa,
+      Optional<PciNamespace.Config> pci,
+      Optional<Long> ecam,
+      boolean complete,
+      List<byte[]> system) {
     public Config {
+      system = List.copyOf(system);
       apicIds = List.copyOf(apicIds);
       isa = List.copyOf(isa);
     }
@@ -94,11 +104,15 @@ public final class AcpiTables {
   private void write() {
     memory.write(placement.facs(), facs(), 0, FACS_SIZE);
     long dsdt = place(dsdt());
-    long[] listed = {place(fadt(dsdt)), place(madt()), place(hpet())};
-    ByteBuffer xsdt = table("XSDT", 1, listed.length * 8);
-    for (long address : listed) {
-      xsdt.putLong(address);
+    List<Long> listed = new ArrayList<>();
+    listed.add(place(fadt(dsdt)));
+    listed.add(place(madt()));
+    if (config.complete()) {
+      listed.add(place(hpet()));
     }
+    config.ecam().ifPresent(address -> listed.add(place(mcfg(address))));
+    ByteBuffer xsdt = table("XSDT", 1, listed.size() * 8);
+    listed.forEach(xsdt::putLong);
     memory.write(placement.rsdp(), rsdp(place(finish(xsdt))), 0, RSDP_SIZE);
   }
 
@@ -200,7 +214,7 @@ public final class AcpiTables {
     t.putShort((short) 0xfff).putShort((short) 0xfff); // no C2, no C3
     t.putInt(0).putInt(0);
     t.put(108, (byte) 0x32); // century byte of the real-time clock
-    t.putShort(109, (short) 3); // legacy devices, 8042
+    t.putShort(109, (short) (config.complete() ? 3 : 1)); // legacy devices, 8042
     t.putInt(112, flags);
     t.position(116);
     address(t, SPACE_IO, 1, RESET_PORT);
@@ -260,6 +274,13 @@ public final class AcpiTables {
     return finish(t);
   }
 
+  /** PCI Firmware Specification 3.3, 4.1.2. */
+  private static byte[] mcfg(long address) {
+    ByteBuffer t = table("MCFG", 1, 8 + 16);
+    t.putLong(0).putLong(address).putShort((short) 0).put((byte) 0).put((byte) 255);
+    return finish(t);
+  }
+
   // ---- DSDT ----
 
   private byte[] dsdt() {
@@ -273,7 +294,7 @@ public final class AcpiTables {
             sleepState("\\_S3", AcpiPm.SLEEP_TYPE_S3),
             sleepState("\\_S4", AcpiPm.SLEEP_TYPE_S4),
             sleepState("\\_S5", AcpiPm.SLEEP_TYPE_S5),
-            scope("\\_SB", processors()),
+            scope("\\_SB", processors(), concat(config.system())),
             config
                 .pci()
                 .map(pci -> PciNamespace.of(pci, isaDevices()))
@@ -332,6 +353,7 @@ public final class AcpiTables {
                     ports(AcpiPm.PM_BASE, 64),
                     ports(AcpiPm.GPE_BASE, 4),
                     ports(AcpiPm.APM_BASE, 2))));
-    return concat(keyboard, mouse, clock, concat(config.isa()), hpet, firmwareConfig, pmPorts);
+    byte[] common = concat(clock, concat(config.isa()), firmwareConfig, pmPorts);
+    return config.complete() ? concat(keyboard, mouse, hpet, common) : common;
   }
 }

@@ -184,6 +184,10 @@ public final class AmlBuilder {
     return concat(bytes(0x95), a, b);
   }
 
+  public static byte[] equal(byte[] a, byte[] b) {
+    return concat(bytes(0x93), a, b);
+  }
+
   public static byte[] ifTrue(byte[] condition, byte[]... body) {
     return concat(bytes(0xa0), withLength(concat(condition, concat(body))));
   }

@@ -33,6 +33,7 @@ import static dev.pollux.devices.acpi.AmlBuilder.shiftLeft;
 import static dev.pollux.devices.acpi.AmlBuilder.store;
 
 import dev.pollux.devices.acpi.AmlBuilder.RegionSpace;
+import dev.pollux.devices.pci.Ich9Lpc;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -48,12 +49,22 @@ public final class PciNamespace {
   private static final String[] LINKS = {"LNKA", "LNKB", "LNKC", "LNKD"};
   private static final String[] ROUTES = {"PRQ0", "PRQ1", "PRQ2", "PRQ3"};
 
+  /** Bytes above all RAM, for BARs of 64 bits. */
+  public static final long HIGH_SIZE = 32L << 30;
+
+  /** The kind of request that {@code _OSC} answers (PCI Firmware Specification 3.3, 4.5.1). */
+  private static final byte[] OSC_UUID = {
+    0x5b, 0x4d, (byte) 0xdb, 0x33, (byte) 0xf7, 0x1f, 0x1c, 0x40, (byte) 0x96, 0x57, 0x74, 0x41,
+    (byte) 0xc0, 0x3d, (byte) 0xd7, 0x66
+  };
+
   /** ISA interrupts to which a wire may lead. */
   private static final int[] CHOICES = {5, 10, 11};
 
   /**
    * What there is.
    *
+   * @param express whether it is PCI Express, with interrupts that go to the I/O APIC only
    * @param memory first address below 4 GiB that is passed down, and {@code memoryEnd} the first
    *     behind
    * @param high the same above 4 GiB
@@ -62,6 +73,7 @@ public final class PciNamespace {
    * @param fixedSlots bits of slots that cannot be plugged
    */
   public record Config(
+      boolean express,
       long memory,
       long memoryEnd,
       long high,
@@ -84,7 +96,7 @@ public final class PciNamespace {
   static byte[] of(Config config, byte[] isa) {
     PciNamespace pci = new PciNamespace(config, isa);
     return concat(
-        scope("\\_SB", pci.root(), pci.links()),
+        scope("\\_SB", pci.root(), config.express() ? new byte[0] : pci.links()),
         config.hotplugPort() == 0
             ? new byte[0]
             : scope("\\_GPE", method("_E01", 0, call("\\_SB.PCI0.PCNT"))));
@@ -93,12 +105,15 @@ public final class PciNamespace {
   private byte[] root() {
     return device(
         "PCI0",
-        name("_HID", eisaId("PNP0A03")),
+        config.express()
+            ? concat(
+                name("_HID", eisaId("PNP0A08")), name("_CID", eisaId("PNP0A03")), control())
+            : name("_HID", eisaId("PNP0A03")),
         name("_ADR", integer(0)),
         name("_UID", integer(0)),
         name("_BBN", integer(0)),
         name("_CRS", windows()),
-        name("_PRT", routing()),
+        name("_PRT", config.express() ? directRouting() : routing()),
         isaBridge(),
         hotplug());
   }
@@ -134,7 +149,42 @@ public final class PciNamespace {
     return packageOf(rows.toArray(byte[][]::new));
   }
 
+  /** To inputs of the I/O APIC. */
+  private static byte[] directRouting() {
+    List<byte[]> rows = new ArrayList<>();
+    for (int slot = 0; slot < SLOTS; slot++) {
+      for (int pin = 0; pin < WIRES; pin++) {
+        rows.add(
+            packageOf(
+                integer((long) slot << 16 | 0xffff),
+                integer(pin),
+                integer(0),
+                integer(16 + Ich9Lpc.wireOf(slot, pin))));
+      }
+    }
+    return packageOf(rows.toArray(byte[][]::new));
+  }
+
+  /** Leaves native hot-plug, power events, errors and capabilities to the guest. */
+  private static byte[] control() {
+    return method(
+        "_OSC",
+        4,
+        doubleWordField(argument(3), 0, "CDW1"),
+        ifTrue(
+            AmlBuilder.equal(argument(0), AmlBuilder.buffer(OSC_UUID)),
+            doubleWordField(argument(3), 8, "CDW3"),
+            store(and(path("CDW3"), integer(0x1f)), path("CDW3")),
+            returns(argument(3))),
+        or(path("CDW1"), integer(4), path("CDW1")), // unknown request
+        returns(argument(3)));
+  }
+
   private byte[] isaBridge() {
+    if (config.express()) {
+      return device("ISA", name("_ADR", integer((long) config.isaSlot() << 16)), isa);
+    }
+
     return device(
         "ISA",
         name("_ADR", integer((long) config.isaSlot() << 16)),

@@ -86,7 +86,10 @@ public abstract class Board {
     this.split = split;
     Machine machine = devices.services().machine();
     systemBus = devices.addBus(new SystemBus());
-    ram = new RamBlock("pc.ram", config.ramSize(), false);
+    ram =
+        config.memory().isPresent()
+            ? config.memory().get()
+            : new RamBlock("pc.ram", config.ramSize(), false);
     machine.addRamBlock(ram);
     for (int i = 0; i < config.cpus(); i++) {
       machine.add(new Vcpu(machine, i, config.cpuModel(), new CpuState(), config.engine()));

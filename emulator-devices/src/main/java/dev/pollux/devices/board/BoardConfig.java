@@ -3,7 +3,9 @@ package dev.pollux.devices.board;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.ExecutionEngine;
 import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.timer.RtcBase;
+import java.util.Optional;
 import java.util.function.Function;
 
 /**
@@ -13,6 +15,7 @@ import java.util.function.Function;
  * @param cpus number of vCPUs, 1 to 255, with APIC ids below 255
  * @param engine makes the execution engine of each vCPU
  * @param pit whether there is an interval timer 8254
+ * @param memory the RAM, of that size, where it has been made already
  */
 public record BoardConfig(
     long ramSize,
@@ -20,15 +23,16 @@ public record BoardConfig(
     CpuModel cpuModel,
     Function<Vcpu, ExecutionEngine> engine,
     RtcBase rtc,
-    boolean pit) {
-  /** A board with all that boards have. */
+    boolean pit,
+    Optional<RamBlock> memory) {
+  /** A board with all that boards have, and memory of its own. */
   public BoardConfig(
       long ramSize,
       int cpus,
       CpuModel cpuModel,
       Function<Vcpu, ExecutionEngine> engine,
       RtcBase rtc) {
-    this(ramSize, cpus, cpuModel, engine, rtc, true);
+    this(ramSize, cpus, cpuModel, engine, rtc, true, Optional.empty());
   }
 
   public BoardConfig {

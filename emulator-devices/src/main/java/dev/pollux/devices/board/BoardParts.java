@@ -11,12 +11,15 @@ import dev.pollux.devices.isa.ResetControl;
 import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.pci.ConfigPorts;
 import dev.pollux.devices.pci.I440Fx;
+import dev.pollux.devices.pci.Ich9Lpc;
+import dev.pollux.devices.pci.Mch;
 import dev.pollux.devices.pci.Piix3;
 import dev.pollux.devices.pci.Piix4Pm;
 import dev.pollux.devices.pci.SlotHotplug;
 import dev.pollux.devices.timer.CmosRtc;
 import dev.pollux.devices.timer.Hpet;
 import dev.pollux.devices.timer.Pit8254;
+import dev.pollux.devices.virtio.transport.VirtioMmio;
 import java.util.List;
 
 /** The types of the parts that boards make themselves. */
@@ -36,10 +39,14 @@ final class BoardParts {
           FloatErrorLatch.TYPE,
           AcpiPm.TYPE,
           ConfigPorts.I440FX,
+          ConfigPorts.Q35,
           I440Fx.TYPE,
+          Ich9Lpc.TYPE,
+          Mch.TYPE,
           Piix3.TYPE,
           Piix4Pm.TYPE,
-          SlotHotplug.TYPE);
+          SlotHotplug.TYPE,
+          VirtioMmio.TYPE);
 
   private BoardParts() {}
 }

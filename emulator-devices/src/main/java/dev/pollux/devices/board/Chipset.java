@@ -22,6 +22,7 @@ import dev.pollux.devices.timer.Hpet;
 import dev.pollux.devices.timer.Pit8254;
 import dev.pollux.devices.timer.RtcBase;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -39,9 +40,9 @@ final class Chipset {
   private final IoApic ioApic;
   private final IsaBus isaBus;
   private final Pit8254 pit;
-  private final Hpet hpet;
+  private final Optional<Hpet> hpet;
   private final CmosRtc rtc;
-  private final I8042 keyboardController;
+  private final Optional<I8042> keyboardController;
   private final IrqLine rtcIrq;
 
   /** Inputs 16 and up of the I/O APIC. */
@@ -49,8 +50,14 @@ final class Chipset {
 
   /**
    * @param withPit without it the timer is wired to nothing and found nowhere
+   * @param complete whether there are a HPET and a keyboard controller too
    */
-  Chipset(DeviceManager devices, SystemBus systemBus, RtcBase time, boolean withPit) {
+  Chipset(
+      DeviceManager devices,
+      SystemBus systemBus,
+      RtcBase time,
+      boolean withPit,
+      boolean complete) {
     this.devices = devices;
     machine = devices.services().machine();
     pic = new Pic8259(this::setIntr);
@@ -73,35 +80,46 @@ final class Chipset {
                 machine.clocks(),
                 withPit ? isaBus.irq(0) : IrqLine.NONE,
                 () -> isIsaIrqWaiting(0)));
-    hpet = devices.enter(Hpet.TYPE, systemBus, new Hpet(machine.clocks(), new HpetRouting()));
+    hpet =
+        complete
+            ? Optional.of(
+                devices.enter(
+                    Hpet.TYPE, systemBus, new Hpet(machine.clocks(), new HpetRouting())))
+            : Optional.empty();
     rtcIrq = isaBus.irq(8);
     rtc = devices.enter(CmosRtc.TYPE, isaBus, new CmosRtc(machine.clocks(), time, this::setRtcIrq));
-    A20Gate a20 = new A20Gate(machine);
-    keyboardController =
-        devices.enter(I8042.TYPE, isaBus, new I8042(machine, a20, isaBus.irq(1), isaBus.irq(12)));
-    Port92 port92 = devices.enter(Port92.TYPE, isaBus, new Port92(machine, a20));
+    keyboardController = complete ? Optional.of(addKeyboardController()) : Optional.empty();
     ResetControl resetControl = devices.enter(ResetControl.TYPE, isaBus, new ResetControl(machine));
     FloatErrorLatch latch =
         devices.enter(FloatErrorLatch.TYPE, isaBus, new FloatErrorLatch(isaBus.irq(13)));
     machine.setFloatErrorLine(latch::setFerr);
-    mapPorts(port92, resetControl, latch);
+    mapPorts(resetControl, latch);
     if (withPit) {
       machine.io().map(0x40, pit.ports());
       machine.io().map(0x61, pit.controlPort());
     }
     machine.memory().map(IoApic.ADDRESS, ioApic.registers());
-    machine.memory().map(Hpet.ADDRESS, hpet.registers());
+    hpet.ifPresent(timer -> machine.memory().map(Hpet.ADDRESS, timer.registers()));
   }
 
-  private void mapPorts(Port92 port92, ResetControl resetControl, FloatErrorLatch latch) {
+  private I8042 addKeyboardController() {
+    A20Gate a20 = new A20Gate(machine);
+    I8042 controller =
+        devices.enter(
+            I8042.TYPE, isaBus, new I8042(machine, a20, isaBus.irq(1), isaBus.irq(12)));
+    machine.io().map(0x60, controller.dataPort());
+    machine.io().map(0x64, controller.commandPort());
+    Port92 port92 = devices.enter(Port92.TYPE, isaBus, new Port92(machine, a20));
+    machine.io().map(0x92, port92.port());
+    return controller;
+  }
+
+  private void mapPorts(ResetControl resetControl, FloatErrorLatch latch) {
     AddressSpace io = machine.io();
     io.map(0x20, pic.masterPorts());
     io.map(0xa0, pic.slavePorts());
     io.map(TRIGGER_MODES, pic.elcrPorts());
-    io.map(0x60, keyboardController.dataPort());
-    io.map(0x64, keyboardController.commandPort());
     io.map(0x70, rtc.ports());
-    io.map(0x92, port92.port());
     io.map(0xf0, latch.port());
     io.map(0xcf9, resetControl.port(), 1); // inside the ports that a PCI bus takes
   }
@@ -111,7 +129,7 @@ final class Chipset {
   }
 
   private void setRtcIrq(boolean level) {
-    rtcIrq.set(level && !hpet.legacyReplacement());
+    rtcIrq.set(level && !hpet.map(Hpet::legacyReplacement).orElse(false));
   }
 
   /** What the BIOS of a PC finds in CMOS memory: sizes of memory, number of vCPUs, equipment. */
@@ -178,7 +196,7 @@ final class Chipset {
   }
 
   I8042 keyboardController() {
-    return keyboardController;
+    return keyboardController.orElseThrow();
   }
 
   private final class HpetRouting implements Hpet.Routing {

@@ -16,6 +16,7 @@ import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.ObjectType;
 import dev.pollux.devices.model.SecretObject;
+import dev.pollux.devices.pci.PciDevices;
 import dev.pollux.devices.storage.ThrottleGroupObject;
 import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
@@ -29,7 +30,7 @@ public final class Devices {
   public static final DeviceCatalog CATALOG =
       new DeviceCatalog(
           Stream.<List<DeviceType<?>>>of(
-                  BoardParts.TYPES, IsaDevices.TYPES, VirtioTypes.of(VirtioDevices.TYPES))
+                  BoardParts.TYPES, IsaDevices.TYPES, PciDevices.TYPES, VirtioTypes.of(VirtioDevices.TYPES))
               .flatMap(List::stream)
               .toList());
 

@@ -1,9 +1,6 @@
 package dev.pollux.devices.board;
 
 import dev.pollux.backend.chr.CharBackend;
-import dev.pollux.core.bus.AddressSpace;
-import dev.pollux.core.irq.IrqLine;
-import dev.pollux.core.irq.MsiMessage;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.acpi.AcpiPm;
 import dev.pollux.devices.acpi.AcpiTables;
@@ -21,13 +18,13 @@ import dev.pollux.devices.pci.ConfigPorts;
 import dev.pollux.devices.pci.I440Fx;
 import dev.pollux.devices.pci.PciBus;
 import dev.pollux.devices.pci.PciDevice;
-import dev.pollux.devices.pci.PciHost;
 import dev.pollux.devices.pci.PciSetup;
 import dev.pollux.devices.pci.Piix3;
 import dev.pollux.devices.pci.Piix4Pm;
 import dev.pollux.devices.pci.SlotHotplug;
 import dev.pollux.devices.timer.CmosRtc;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -35,15 +32,22 @@ import java.util.Optional;
  * i440fx machine has.
  */
 public final class PcBoard extends Board {
+  public static final MachineType TYPE =
+      new MachineType(
+          "pc-i440fx-10.2",
+          "pc",
+          "pc-i440fx-",
+          "Standard PC (i440FX + PIIX, 1996)",
+          true,
+          true,
+          PcBoard::new);
+
   private static final Split SPLIT = new Split(0xe000_0000L, 0xc000_0000L);
 
   /** The first port that is given to PCI devices. */
   private static final int PCI_PORTS = 0xc000;
 
   private static final long PCI_END = IoApic.ADDRESS;
-
-  /** Above all RAM, for BARs of 64 bits. */
-  private static final long HIGH_PCI_SIZE = 32L << 30;
 
   /** ISA interrupts of the four PCI wires, as PCs' firmware routes them. */
   private static final int[] PCI_IRQS = {10, 10, 11, 11};
@@ -57,9 +61,15 @@ public final class PcBoard extends Board {
 
   public PcBoard(DeviceManager devices, BoardConfig config) throws IOException {
     super(devices, config, SPLIT);
-    chipset = new Chipset(devices, systemBus(), config.rtc(), config.pit());
+    chipset = new Chipset(devices, systemBus(), config.rtc(), config.pit(), true);
     piix3 = new Piix3(isaBus());
-    pciBus = PciBus.root("pci.0", new Host());
+    pciBus = 
+        PciBus.root(
+            "pci.0",
+            new PciWiring(
+                machine(),
+                chipset.apicBus(),
+                (slot, pin) -> piix3.wire(PciNamespace.wire(slot, pin))));
     addPciHost();
     AcpiPm pm = devices.enter(AcpiPm.TYPE, isaBus(), new AcpiPm(machine(), isaBus().irq(9)));
     machine().io().map(AcpiPm.GPE_BASE, pm.gpePorts());
@@ -94,28 +104,6 @@ public final class PcBoard extends Board {
   private <D extends PciDevice> D place(int devfn, DeviceType<PciBus> type, D device) {
     pciBus.place(devfn);
     return devices().enter(type, pciBus, device);
-  }
-
-  private final class Host implements PciHost {
-    @Override
-    public AddressSpace memory() {
-      return machine().memory();
-    }
-
-    @Override
-    public AddressSpace io() {
-      return machine().io();
-    }
-
-    @Override
-    public void send(MsiMessage message) {
-      apicBus().send(message);
-    }
-
-    @Override
-    public IrqLine wire(int slot, int pin) {
-      return piix3.wire(PciNamespace.wire(slot, pin));
-    }
   }
 
   /** The root of all PCI buses. */
@@ -164,13 +152,16 @@ public final class PcBoard extends Board {
         new AcpiTables.Config(
             apicIds(),
             isaBus().devices().stream().map(DeviceNode::acpi).toList(),
-            Optional.of(pciNamespace())),
+            Optional.of(pciNamespace()),
+            Optional.empty(),
+            true,
+            List.of()),
         new AcpiTables.Placement(facsAddress(), tablesAddress(), rsdpAddress()),
         machine().memory());
   }
 
   private PciNamespace.Config pciNamespace() {
-    long high = Math.max(FOUR_GIB, FOUR_GIB + highRamSize()) + (1 << 30) - 1 & -(1L << 30);
+    long high = FOUR_GIB + highRamSize() + (1 << 30) - 1 & -(1L << 30);
     int fixed = 0;
     for (DeviceNode node : pciBus.devices()) {
       if (!node.declaration().hotpluggable()) {
@@ -178,7 +169,14 @@ public final class PcBoard extends Board {
       }
     }
     return new PciNamespace.Config(
-        pciMemory(), PCI_END, high, high + HIGH_PCI_SIZE, ISA_SLOT, SlotHotplug.PORT, fixed);
+        false,
+        pciMemory(),
+        PCI_END,
+        high,
+        high + PciNamespace.HIGH_SIZE,
+        ISA_SLOT,
+        SlotHotplug.PORT,
+        fixed);
   }
 
   /** Where PCI memory begins, below 4 GiB. */

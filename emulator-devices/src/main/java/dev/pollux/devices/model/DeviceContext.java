@@ -26,18 +26,25 @@ public final class DeviceContext {
   record Part(String name, DeviceType<?> type, Bus bus, Device device) {}
 
   private final List<Part> parts = new ArrayList<>();
+  private final DeviceManager devices;
   private final MachineServices services;
   private final DeviceNode node;
   private final DeviceOptions options;
 
-  DeviceContext(MachineServices services, DeviceNode node, DeviceOptions options) {
-    this.services = services;
+  DeviceContext(DeviceManager devices, DeviceNode node, DeviceOptions options) {
+    this.devices = devices;
+    this.services = devices.services();
     this.node = node;
     this.options = options;
   }
 
   public Machine machine() {
     return services.machine();
+  }
+
+  /** All devices, for those that plug and unplug others. */
+  public DeviceManager devices() {
+    return devices;
   }
 
   public MachineServices services() {

@@ -185,7 +185,7 @@ public final class DeviceManager {
 
   private <B extends Bus> void make(
       DeviceType<B> type, Bus bus, DeviceNode node, DeviceOptions options) {
-    DeviceContext context = new DeviceContext(services, node, options);
+    DeviceContext context = new DeviceContext(this, node, options);
     boolean made = false;
     try {
       bus.reserve(context);

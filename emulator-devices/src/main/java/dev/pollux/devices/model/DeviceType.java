@@ -14,6 +14,7 @@ import java.util.stream.Stream;
  * @param bus where such devices go
  * @param parents abstract types above it, the nearest first, beside those of the bus
  * @param properties its own, without those of the bus
+ * @param inner types of devices inside, whose properties it has too
  * @param factory makes one
  * @param userCreatable whether users may add it, or only boards
  * @param hotpluggable whether it may come and go while the machine runs, where the bus allows it
@@ -26,6 +27,7 @@ public record DeviceType<B extends Bus>(
     String description,
     List<String> parents,
     List<Property<?>> properties,
+    List<String> inner,
     Factory<B> factory,
     boolean userCreatable,
     boolean hotpluggable) {
@@ -46,6 +48,7 @@ public record DeviceType<B extends Bus>(
   public DeviceType {
     aliases = List.copyOf(aliases);
     parents = List.copyOf(parents);
+    inner = List.copyOf(inner);
     properties = List.copyOf(properties);
   }
 
@@ -57,6 +60,7 @@ public record DeviceType<B extends Bus>(
         bus,
         DeviceCategory.MISC,
         "",
+        List.of(),
         List.of(),
         List.of(),
         factory,
@@ -74,6 +78,7 @@ public record DeviceType<B extends Bus>(
         "",
         List.of(),
         List.of(),
+        List.of(),
         (_, _) -> {
           throw new IllegalStateException(name + " is made by its board");
         },
@@ -83,27 +88,63 @@ public record DeviceType<B extends Bus>(
 
   public DeviceType<B> alias(String... names) {
     return new DeviceType<>(
-        name, List.of(names), bus, category, description, parents, properties, factory,
-        userCreatable, hotpluggable);
+        name,
+        List.of(names),
+        bus,
+        category,
+        description,
+        parents,
+        properties,
+        inner,
+        factory,
+        userCreatable,
+        hotpluggable);
   }
 
   public DeviceType<B> category(DeviceCategory value) {
     return new DeviceType<>(
-        name, aliases, bus, value, description, parents, properties, factory, userCreatable,
+        name,
+        aliases,
+        bus,
+        value,
+        description,
+        parents,
+        properties,
+        inner,
+        factory,
+        userCreatable,
         hotpluggable);
   }
 
   /** A sentence without a full stop. */
   public DeviceType<B> description(String text) {
     return new DeviceType<>(
-        name, aliases, bus, category, text, parents, properties, factory, userCreatable,
+        name,
+        aliases,
+        bus,
+        category,
+        text,
+        parents,
+        properties,
+        inner,
+        factory,
+        userCreatable,
         hotpluggable);
   }
 
   public DeviceType<B> parents(String... names) {
     return new DeviceType<>(
-        name, aliases, bus, category, description, List.of(names), properties, factory,
-        userCreatable, hotpluggable);
+        name,
+        aliases,
+        bus,
+        category,
+        description,
+        List.of(names),
+        properties,
+        inner,
+        factory,
+        userCreatable,
+        hotpluggable);
   }
 
   public DeviceType<B> properties(Property<?>... own) {
@@ -112,15 +153,48 @@ public record DeviceType<B extends Bus>(
 
   public DeviceType<B> properties(List<Property<?>> own) {
     return new DeviceType<>(
-        name, aliases, bus, category, description, parents, own, factory, userCreatable,
+        name,
+        aliases,
+        bus,
+        category,
+        description,
+        parents,
+        own,
+        inner,
+        factory,
+        userCreatable,
         hotpluggable);
   }
 
+  /** Says whose properties it has beside its own: defaults set for those hold for it. */
+  public DeviceType<B> inner(String... names) {
+    return new DeviceType<>(
+        name,
+        aliases,
+        bus,
+        category,
+        description,
+        parents,
+        properties,
+        List.of(names),
+        factory,
+        userCreatable,
+        hotpluggable);
+  }
 
   /** A device that stays once it is there. */
   public DeviceType<B> coldPlugOnly() {
     return new DeviceType<>(
-        name, aliases, bus, category, description, parents, properties, factory, userCreatable,
+        name,
+        aliases,
+        bus,
+        category,
+        description,
+        parents,
+        properties,
+        inner,
+        factory,
+        userCreatable,
         false);
   }
 

@@ -20,9 +20,7 @@ public record GlobalDefault(String driver, String property, String value) {
     if (options.has("driver")) {
       global =
           new GlobalDefault(
-              options.required("driver"),
-              options.required("property"),
-              options.required("value"));
+              options.required("driver"), options.required("property"), options.required("value"));
     } else {
       int dot = text.indexOf('.');
       int equals = text.indexOf('=');
@@ -39,6 +37,8 @@ public record GlobalDefault(String driver, String property, String value) {
 
   /** Whether it holds for devices of this type. */
   boolean isFor(DeviceType<?> type) {
-    return type.lineage().contains(driver) || type.aliases().contains(driver);
+    return type.lineage().contains(driver)
+        || type.aliases().contains(driver)
+        || type.inner().contains(driver);
   }
 }

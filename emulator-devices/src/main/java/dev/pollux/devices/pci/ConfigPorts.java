@@ -21,6 +21,9 @@ public final class ConfigPorts implements Device {
   public static final DeviceType<SystemBus> I440FX =
       DeviceType.part(SystemBus.KIND, "i440FX-pcihost").category(DeviceCategory.BRIDGE);
 
+  public static final DeviceType<SystemBus> Q35 =
+      DeviceType.part(SystemBus.KIND, "q35-pcihost").category(DeviceCategory.BRIDGE);
+
   public static final int ADDRESS_PORT = 0xcf8;
   public static final int DATA_PORT = 0xcfc;
 

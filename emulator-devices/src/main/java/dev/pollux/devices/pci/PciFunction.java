@@ -30,6 +30,7 @@ public final class PciFunction {
   /** The level that the device drives, apart from whether it may. */
   private boolean level;
 
+  @HostOnly("saved where there is one")
   private Msix msix;
 
   @HostOnly("for diagnostics")

@@ -14,6 +14,12 @@ public final class PciSetup {
   private static final long MEGABYTE = 1 << 20;
   private static final long IO_GRANULE = 0x1000;
 
+  /** The start of a window of either kind that ends before it. */
+  private static final long CLOSED = 0xfff0_f000L;
+
+  /** Memory behind a slot that is empty and may get a device. */
+  private static final long HOTPLUG_MEMORY = 2 * MEGABYTE;
+
   /**
    * What there is to give.
    *
@@ -93,6 +99,10 @@ public final class PciSetup {
       List<Need> childIo = new ArrayList<>();
       List<Need> childMemory = new ArrayList<>();
       collect(child, childIo, childMemory);
+      if (childMemory.isEmpty() && child.isHotpluggable()) {
+        childIo.add(new Need(IO_GRANULE, IO_GRANULE, _ -> {}));
+        childMemory.add(new Need(HOTPLUG_MEMORY, MEGABYTE, _ -> {}));
+      }
       addWindow(io, childIo, IO_GRANULE, (from, to) -> setIoWindow(bridge, from, to));
       addWindow(memory, childMemory, MEGABYTE, (from, to) -> setMemoryWindow(bridge, from, to));
     }
@@ -105,8 +115,8 @@ public final class PciSetup {
 
   private static void addWindow(
       List<Need> outer, List<Need> inner, long granule, WindowSetter setter) {
+    setter.set(CLOSED, 1);
     if (inner.isEmpty()) {
-      setter.set(granule, 0); // closed
       return;
     }
     long align = Math.max(granule, inner.stream().mapToLong(Need::align).max().orElse(0));

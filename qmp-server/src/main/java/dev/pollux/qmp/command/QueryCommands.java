@@ -6,6 +6,9 @@ import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuTopology;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.devices.board.MachineType;
+import dev.pollux.devices.board.Machines;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -182,17 +185,26 @@ public sealed interface QueryCommands<R> extends QmpCommand<R> {
   record QueryMachines() implements QueryCommands<List<MachineInfo>> {
     @Override
     public List<MachineInfo> run(QmpContext context) {
-      return List.of(
-          new MachineInfo(
-              "pc",
-              Optional.empty(),
-              Optional.of(true),
-              MOST_CPUS,
-              false,
-              false,
-              false,
-              Optional.of("max-x86_64-cpu"),
-              Optional.of("pc.ram")));
+      List<MachineInfo> rows = new ArrayList<>();
+      for (MachineType type : Machines.ALL) {
+        Optional<String> alias = Optional.of(type.alias()).filter(name -> !name.isEmpty());
+        rows.add(row(type.name(), alias, type.isDefault()));
+        type.olderNames().forEach(name -> rows.add(row(name, Optional.empty(), false)));
+      }
+      return rows;
+    }
+
+    private static MachineInfo row(String name, Optional<String> alias, boolean isDefault) {
+      return new MachineInfo(
+          name,
+          alias,
+          isDefault ? Optional.of(true) : Optional.empty(),
+          MOST_CPUS,
+          false,
+          false,
+          false,
+          Optional.of("max-x86_64-cpu"),
+          Optional.of("pc.ram"));
     }
   }
 }

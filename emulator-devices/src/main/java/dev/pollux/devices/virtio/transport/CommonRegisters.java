@@ -59,27 +59,14 @@ final class CommonRegisters implements BusDevice {
     queueSelect = 0;
   }
 
-  /** Half of 64 bits; the other selectors give none. */
-  private static int half(long bits, int select) {
-    return select == 0 ? (int) bits : select == 1 ? (int) (bits >>> 32) : 0;
-  }
-
-  private static long withHalf(long bits, int select, int value) {
-    return switch (select) {
-      case 0 -> bits & ~0xffff_ffffL | value & 0xffff_ffffL;
-      case 1 -> bits & 0xffff_ffffL | (long) value << 32;
-      default -> bits;
-    };
-  }
-
   @Override
   public long read(long offset, int size) {
     Virtqueue queue = device.queue(queueSelect);
     return switch ((int) offset) {
       case DEVICE_FEATURE_SELECT -> deviceFeatureSelect;
-      case DEVICE_FEATURE -> half(device.offeredFeatures(), deviceFeatureSelect);
+      case DEVICE_FEATURE -> Halves.get(device.offeredFeatures(), deviceFeatureSelect);
       case DRIVER_FEATURE_SELECT -> driverFeatureSelect;
-      case DRIVER_FEATURE -> half(device.guestFeatures(), driverFeatureSelect);
+      case DRIVER_FEATURE -> Halves.get(device.guestFeatures(), driverFeatureSelect);
       case CONFIG_VECTOR -> transport.configVector;
       case QUEUES -> device.queues().size();
       case STATUS -> device.status();
@@ -112,7 +99,7 @@ final class CommonRegisters implements BusDevice {
       case DEVICE_FEATURE_SELECT -> deviceFeatureSelect = v;
       case DRIVER_FEATURE_SELECT -> driverFeatureSelect = v;
       case DRIVER_FEATURE ->
-          device.setGuestFeatures(withHalf(device.guestFeatures(), driverFeatureSelect, v));
+          device.setGuestFeatures(Halves.with(device.guestFeatures(), driverFeatureSelect, v));
       case CONFIG_VECTOR -> transport.configVector = transport.checked(v & 0xffff);
       case STATUS -> {
         device.setStatus(v & 0xff);
@@ -143,12 +130,12 @@ final class CommonRegisters implements BusDevice {
           queue.setEnabled(true);
         }
       }
-      case DESCRIPTORS -> queue.setAreas(withHalf(descriptors, 0, value), driver, used);
-      case DESCRIPTORS + 4 -> queue.setAreas(withHalf(descriptors, 1, value), driver, used);
-      case DRIVER_AREA -> queue.setAreas(descriptors, withHalf(driver, 0, value), used);
-      case DRIVER_AREA + 4 -> queue.setAreas(descriptors, withHalf(driver, 1, value), used);
-      case DEVICE_AREA -> queue.setAreas(descriptors, driver, withHalf(used, 0, value));
-      case DEVICE_AREA + 4 -> queue.setAreas(descriptors, driver, withHalf(used, 1, value));
+      case DESCRIPTORS -> queue.setAreas(Halves.with(descriptors, 0, value), driver, used);
+      case DESCRIPTORS + 4 -> queue.setAreas(Halves.with(descriptors, 1, value), driver, used);
+      case DRIVER_AREA -> queue.setAreas(descriptors, Halves.with(driver, 0, value), used);
+      case DRIVER_AREA + 4 -> queue.setAreas(descriptors, Halves.with(driver, 1, value), used);
+      case DEVICE_AREA -> queue.setAreas(descriptors, driver, Halves.with(used, 0, value));
+      case DEVICE_AREA + 4 -> queue.setAreas(descriptors, driver, Halves.with(used, 1, value));
       case QUEUE_RESET -> {
         if (value == 1) {
           transport.queueVectors[queue.index()] = VirtioPci.NO_VECTOR;

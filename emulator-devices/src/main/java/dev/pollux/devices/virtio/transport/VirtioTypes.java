@@ -20,8 +20,7 @@ public final class VirtioTypes {
   private static final Property<Boolean> NO_MODERN =
       Property.flag("disable-modern", false, "leaves out the modern interface");
   private static final Property<Long> VECTORS =
-      Property.unsigned(
-          "vectors", 32, 0xffff_ffffL, 0, 2048, "MSI-X vectors; 0 leaves MSI-X out");
+      Property.unsigned("vectors", 32, 0xffff_ffffL, 0, 2048, "MSI-X vectors; 0 leaves MSI-X out");
 
   private VirtioTypes() {}
 
@@ -38,8 +37,7 @@ public final class VirtioTypes {
                 new VirtioPci.Variant(true, true, declaration.transitionalId())));
       }
       types.add(
-          pciVariant(
-              declaration, "-pci-non-transitional", new VirtioPci.Variant(false, true, 0)));
+          pciVariant(declaration, "-pci-non-transitional", new VirtioPci.Variant(false, true, 0)));
       types.add(plain(declaration));
     }
     return types;
@@ -55,7 +53,8 @@ public final class VirtioTypes {
         .alias(declaration.name())
         .category(declaration.category())
         .description(declaration.description())
-        .parents(declaration.name() + "-pci-base", "virtio-pci", declaration.name() + "-device")
+        .parents(declaration.name() + "-pci-base", "virtio-pci")
+        .inner(declaration.name() + "-device")
         .properties(properties);
   }
 
@@ -69,7 +68,8 @@ public final class VirtioTypes {
             (_, context) -> onPci(declaration, context, variant))
         .category(declaration.category())
         .description(declaration.description())
-        .parents(declaration.name() + "-pci-base", "virtio-pci", declaration.name() + "-device")
+        .parents(declaration.name() + "-pci-base", "virtio-pci")
+        .inner(declaration.name() + "-device")
         .properties(properties);
   }
 
@@ -109,8 +109,7 @@ public final class VirtioTypes {
       VirtioType declaration, DeviceContext context, VirtioPci.Variant variant) {
     VirtioDevice device = declaration.create(context);
     long wanted = context.get(VECTORS);
-    int ownVectors =
-        declaration.vectors() < 0 ? device.queues().size() + 1 : declaration.vectors();
+    int ownVectors = declaration.vectors() < 0 ? device.queues().size() + 1 : declaration.vectors();
     int vectors = wanted == VECTORS.otherwise() ? ownVectors : (int) wanted;
     VirtioPci transport = new VirtioPci(device, declaration.pciClass(), variant, vectors);
     VirtioBus inside = new VirtioBus("virtio-bus");

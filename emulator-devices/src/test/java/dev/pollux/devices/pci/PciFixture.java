@@ -1,0 +1,83 @@
+package dev.pollux.devices.pci;
+
+import dev.pollux.backend.block.BlockListener;
+import dev.pollux.backend.block.graph.BlockGraph;
+import dev.pollux.backend.chr.CharDevices;
+import dev.pollux.core.bus.AddressSpace;
+import dev.pollux.core.bus.Region;
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.irq.IrqLine;
+import dev.pollux.core.irq.MsiMessage;
+import dev.pollux.core.machine.Machine;
+import dev.pollux.core.memory.RamBlock;
+import dev.pollux.devices.board.Devices;
+import dev.pollux.devices.model.DeviceManager;
+import dev.pollux.devices.model.DeviceNode;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/** A machine of RAM and a PCI bus, without vCPUs: its driver is the test. */
+public final class PciFixture implements PciHost, AutoCloseable {
+  public static final long RAM = 4 << 20;
+
+  public final Machine machine = new Machine("test", new Machine.EndPolicy(false, false));
+  public final PciBus bus = PciBus.root("pci.0", this);
+  public final DeviceManager devices =
+      Devices.manager(
+          machine,
+          new CharDevices(machine.loop()::post, () -> {}),
+          new BlockGraph(new BlockListener() {}));
+  public final List<MsiMessage> messages = Collections.synchronizedList(new ArrayList<>());
+  public final boolean[] wires = new boolean[4];
+
+  public PciFixture() throws IOException {
+    RamBlock ram = new RamBlock("ram", RAM, false);
+    machine.addRamBlock(ram);
+    machine.memory().map(0, new Region.RamRegion(ram, 0, RAM));
+    devices.addBus(bus);
+  }
+
+  /** Makes a device as a user does, and resets it. */
+  public DeviceNode add(String text) {
+    machine.lock().lock();
+    try {
+      DeviceNode node = devices.add(DeviceOptions.parse("-device", text, "driver"), false);
+      machine.resetDevices();
+      return node;
+    } finally {
+      machine.lock().unlock();
+    }
+  }
+
+  public static PciFunction function(DeviceNode node) {
+    return ((PciDevice) node.device()).pci();
+  }
+
+  @Override
+  public AddressSpace memory() {
+    return machine.memory();
+  }
+
+  @Override
+  public AddressSpace io() {
+    return machine.io();
+  }
+
+  @Override
+  public void send(MsiMessage message) {
+    messages.add(message);
+  }
+
+  @Override
+  public IrqLine wire(int slot, int pin) {
+    int wire = slot + pin & 3;
+    return level -> wires[wire] = level;
+  }
+
+  @Override
+  public void close() {
+    machine.close();
+  }
+}
