@@ -5,14 +5,12 @@ import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static dev.pollux.core.jit.asm.OpSize.WORD;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.decode.Decoder;
-import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.asm.AluOp;
 import dev.pollux.core.jit.asm.CodeMode;
@@ -51,7 +49,7 @@ class FlagsAtFaultsTest {
 
   @BeforeEach
   void open() {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
     interpreter = machine(false);
     generator = machine(true);
   }

@@ -3,12 +3,10 @@ package dev.pollux.core.jit;
 import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.cpu.TraceLog.Item;
-import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
@@ -32,7 +30,7 @@ class JitLogTest {
 
   @BeforeEach
   void onlyOnX86() {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
   }
 
   /** The log of a loop of ten rounds. */

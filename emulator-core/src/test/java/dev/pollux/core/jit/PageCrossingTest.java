@@ -1,10 +1,8 @@
 package dev.pollux.core.jit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuModel;
-import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.machine.BareMachine;
 import org.junit.jupiter.api.AfterEach;
@@ -25,7 +23,7 @@ class PageCrossingTest {
   /** From {@link #START}: nop, mov eax, imm32 over the end of the page, hlt. */
   @BeforeEach
   void open() {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
     machine = new BareMachine(4 << 20, new CpuModel("qemu64"), true);
     machine.enterLongMode();
     long directory = machine.ram().size() - BareMachine.PAGE_TABLE_BYTES + 0x2000;

@@ -3,12 +3,10 @@ package dev.pollux.core.jit;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.ControlRegisters;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
-import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Gpr;
@@ -64,7 +62,7 @@ class RefillTest {
 
   @BeforeEach
   void open() {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
     for (boolean translated : new boolean[] {false, true}) {
       BareMachine m = new BareMachine(RAM, new CpuModel("qemu64"), translated);
       machines.add(m);

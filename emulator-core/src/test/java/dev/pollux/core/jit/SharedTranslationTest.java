@@ -4,11 +4,9 @@ import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
-import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Gpr;
@@ -44,7 +42,7 @@ class SharedTranslationTest {
 
   @BeforeEach
   void open() {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
     m = new BareMachine(RAM, new CpuModel("qemu64"), true);
     m.enterLongMode();
     long directories = m.state().u64(CpuLayout.CR3) + 0x2000;

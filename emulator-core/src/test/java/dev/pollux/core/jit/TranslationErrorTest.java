@@ -2,11 +2,9 @@ package dev.pollux.core.jit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.decode.Insn;
-import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.emit.BlockCode;
 import dev.pollux.core.jit.emit.BlockCompiler;
@@ -48,7 +46,7 @@ class TranslationErrorTest {
 
   @Test
   void interpreterExecutesWhatCannotBeTranslated() throws IOException {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
     try (BareMachine machine = new BareMachine(1 << 20, new CpuModel("qemu64"), true)) {
       machine.enterLongMode();
       BrokenCompiler[] broken = new BrokenCompiler[1];

@@ -27,6 +27,9 @@ class LinuxBootTest {
           "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  -",
           guest.run("printf abc | sha256sum"));
       assertEquals("", guest.run("dmesg | grep -E 'BUG|Oops|WARNING|soft lockup|unstable'"));
+      // The kernel takes what the processor offers, and says what it uses.
+      assertEquals("1", guest.run("grep -c -w la57 /proc/cpuinfo"));
+      assertEquals("1", guest.run("grep -c -w ospke /proc/cpuinfo"));
       guest.type("poweroff -f\n");
       assertEquals(0, guest.process().await(END), guest.process().errors());
       assertEquals("", guest.process().errors());

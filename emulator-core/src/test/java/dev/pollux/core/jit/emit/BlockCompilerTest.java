@@ -16,6 +16,7 @@ import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.NativeCall;
 import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.GeneratorHost;
 import dev.pollux.core.jit.JitLayout;
 import dev.pollux.core.jit.asm.AluOp;
 import dev.pollux.core.jit.asm.BitOp;
@@ -62,7 +63,7 @@ class BlockCompilerTest {
 
   @BeforeEach
   void open() throws Exception {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
     state = new CpuState();
     cache = new CodeCache(1 << 20);
     index = new BlockIndex();

@@ -1,7 +1,6 @@
 package dev.pollux.core.jit.emit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
@@ -10,9 +9,9 @@ import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.cpu.Interrupts;
 import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.decode.Insn;
-import dev.pollux.core.host.HostCpu;
 import dev.pollux.core.host.NativeCall;
 import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.GeneratorHost;
 import dev.pollux.core.jit.JitLayout;
 import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.NullaryOp;
@@ -60,7 +59,7 @@ class SystemCodeTest {
 
   @BeforeEach
   void open() throws Exception {
-    assumeTrue(HostCpu.isX86(), "generated code runs on x86-64 hosts only");
+    GeneratorHost.assumeGenerator();
     machine = new BareMachine(4 << 20);
     state = machine.state();
     machine.enterLongMode();
