@@ -136,15 +136,15 @@ class Qcow2ImageTest {
           "compression_type=" + type,
           raw.toString(),
           path.toString());
+      byte[] changed = model.clone();
       try (Opened opened = open(path, null, false)) {
-        FlatModel flat = new FlatModel(opened.image, model.clone(), random, true);
+        FlatModel flat = new FlatModel(opened.image, changed, random, true);
         flat.compareAll();
         flat.run(200);
         flat.compareAll();
-        opened.close();
-        QemuImg.check(path);
-        assertSameAsQemu(path, flat.model());
       }
+      QemuImg.check(path);
+      assertSameAsQemu(path, changed);
     }
   }
 
