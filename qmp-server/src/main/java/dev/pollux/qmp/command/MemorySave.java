@@ -59,7 +59,7 @@ final class MemorySave {
   static CompletableFuture<Void> start(Machine machine, long from, long size, String filename) {
     MemorySave save = new MemorySave(machine, from, size, filename);
     save.writer.execute(() -> save.attempt(save::open));
-    save.done.whenComplete((_, _) -> save.writer.shutdown());
+    var _ = save.done.whenComplete((_, _) -> save.writer.shutdown());
     return save.done;
   }
 
