@@ -199,9 +199,7 @@ final class Float80Functions {
     }
     int exp = Float80.exponent(seX, sigX);
     if (exp >= 0) {
-      // Outside the range for which a result is defined.
-      env.raised |= FloatEnv.PE;
-      return result(env, seY, sigY);
+      return beyondUnity(env, seX, sigX, exp, seY, sigY);
     }
     if (exp < -110) {
       DoubleDouble m = DoubleDouble.ofSignificand(Float80.normalised(sigX));
@@ -223,6 +221,28 @@ final class Float80Functions {
               .plus(x.hi() > 0 ? DoubleDouble.LN2 : DoubleDouble.LN2.negate());
     }
     return timesY(env, logarithm.times(DoubleDouble.LOG2_E), 0, seY, sigY);
+  }
+
+  /**
+   * FYL2XP1 where the manuals define no result, |x| being 1 or more: the logarithm all the same, as
+   * processors give it, or x where there is none.
+   */
+  private static long beyondUnity(FloatEnv env, int seX, long sigX, int exp, int seY, long sigY) {
+    if ((seX & SIGN) != 0) {
+      env.raised |= FloatEnv.PE;
+      return result(env, seX, sigX);
+    }
+    DoubleDouble m = DoubleDouble.ofSignificand(sigX);
+    if (exp < 128) {
+      m = m.plus(Math.scalb(1.0, -exp));
+    }
+    if (m.hi() > 1.4142135623730951) {
+      m = m.scaled(-1);
+      exp++;
+    }
+    DoubleDouble s = m.plus(-1).dividedBy(m.plus(1));
+    DoubleDouble logarithm = s.twiceAtanh().times(DoubleDouble.LOG2_E).plus(exp);
+    return timesY(env, logarithm, 0, seY, sigY);
   }
 
   // ---- trigonometry -----------------------------------------------------------------------------

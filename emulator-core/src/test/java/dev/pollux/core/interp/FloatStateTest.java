@@ -54,6 +54,20 @@ class FloatStateTest {
         : NO_EXCEPTION;
   }
 
+  /** Beyond the range for which the manuals define it FYL2XP1 is still a logarithm. */
+  @Test
+  void logarithmOfOnePlusMoreThanOne() {
+    assertEquals(NO_EXCEPTION, run("d9e8 d9eb d9f9 db3f")); // fld1; fldpi; fyl2xp1; fstp [rdi]
+    assertEquals(0x8336_3dee_a9a5_694aL, data(0));
+    assertEquals(0x4000L, data(8) & 0xffff);
+    assertEquals(NO_EXCEPTION, run("d9e8 d9e8 d9f9 db3f"));
+    assertEquals(0x8000_0000_0000_0000L, data(0));
+    assertEquals(0x3fffL, data(8) & 0xffff);
+    assertEquals(NO_EXCEPTION, run("d9e8 d9eb d9e0 d9f9 db3f")); // of -pi there is none
+    assertEquals(0xc90f_daa2_2168_c235L, data(0));
+    assertEquals(0xc000L, data(8) & 0xffff);
+  }
+
   private long data(int offset) {
     byte[] bytes = machine.memory(DATA + offset, 8);
     long value = 0;
