@@ -59,6 +59,7 @@ public final class Q35Board extends Board {
     AcpiPm pm = devices.enter(AcpiPm.TYPE, isaBus(), new AcpiPm(machine(), isaBus().irq(9)));
     machine().io().map(AcpiPm.GPE_BASE, pm.gpePorts());
     machine().io().map(AcpiPm.APM_BASE, pm.apmPorts());
+    chipset.rtc().onAlarm(pm::clockAlarm);
     lpc = new Ich9Lpc(isaBus(), chipset::gsi, pm);
     pciBus =
         PciBus.root(
