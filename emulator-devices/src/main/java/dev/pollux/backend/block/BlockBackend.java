@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Optional;
 import java.util.concurrent.Executor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A device's access to the block graph: many requests at once, each done on some thread and
@@ -15,6 +17,8 @@ import java.util.concurrent.Executor;
  * holds.
  */
 public final class BlockBackend {
+  private static final Logger log = LoggerFactory.getLogger(BlockBackend.class);
+
   /** A request that is expected to take no longer than this need not change threads. */
   private static final long QUICK_NANOS = 100_000;
 
@@ -185,6 +189,9 @@ public final class BlockBackend {
       perform(request);
     } catch (IOException e) {
       errno = ErrnoException.of(e);
+    } catch (RuntimeException e) {
+      log.error("internal error in a request to disk {}; the guest sees an I/O error", name, e);
+      errno = Errno.EIO;
     }
     long end = System.nanoTime();
     long usual = usualNanos;

@@ -156,6 +156,35 @@ class BlockBackendTest {
   }
 
   @Test
+  void anErrorOfOursEndsARequestToo() throws IOException {
+    BlockNode broken =
+        new BlockNode(NodeOptions.of("broken")) {
+          @Override
+          public String driver() {
+            return "broken";
+          }
+
+          @Override
+          public long length() {
+            return 1 << 20;
+          }
+
+          @Override
+          protected void doRead(long offset, IoVector to) {
+            throw new IllegalStateException("on purpose");
+          }
+
+          @Override
+          protected void doWrite(long offset, IoVector from) {}
+        };
+    try (HostBuffer data = new HostBuffer(SECTOR)) {
+      backend.setRoot(broken);
+      assertEquals(Errno.EIO, run(new Waited(BlockRequest.Op.READ, 0, data.vector())));
+      backend.drain();
+    }
+  }
+
+  @Test
   void errorPoliciesAreQemus() {
     BlockRequest write = new Waited(BlockRequest.Op.WRITE, 0, IoVector.EMPTY);
     BlockRequest read = new Waited(BlockRequest.Op.READ, 0, IoVector.EMPTY);
