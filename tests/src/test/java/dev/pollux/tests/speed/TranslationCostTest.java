@@ -10,8 +10,11 @@ import org.junit.jupiter.api.Test;
  * when the limits were set. A change that needs more has to say why, here.
  */
 class TranslationCostTest {
-  /** Host code per guest instruction, in bytes; it was 47.4. */
-  private static final double CODE = 52;
+  /**
+   * Host code per guest instruction, in bytes; it was 52.7. Some 5 of them are what tells the flags at
+   * faults and interrupts.
+   */
+  private static final double CODE = 56;
 
   /** Java heap per guest instruction, in bytes; it was 398. */
   private static final double HEAP = 440;
