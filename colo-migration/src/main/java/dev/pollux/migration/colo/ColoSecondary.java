@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 final class ColoSecondary extends ColoSide {
   private static final Logger log = LoggerFactory.getLogger(ColoSecondary.class);
 
-  private static final int LARGEST_STATE = 64 << 20;
+  private static final int LARGEST_STATE = 16 << 20;
 
   private final ColoController.Target target;
   private final List<DirtyLog> logs;

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * Reads from a migration's connection through a big buffer. What comes is not trusted: its end in
@@ -36,8 +37,8 @@ public final class StreamReader {
   /** Reads bytes that are there already. */
   public StreamReader(byte[] bytes) {
     this.channel = null;
-    this.buffer = ByteBuffer.allocateDirect(bytes.length).put(bytes).flip();
-    this.address = MemorySegment.ofBuffer(buffer).address();
+    this.buffer = ByteBuffer.wrap(bytes);
+    this.address = 0; // nobody takes pages from here
     this.received = bytes.length;
   }
 
@@ -88,10 +89,18 @@ public final class StreamReader {
     return buffer.getInt(buffer.position());
   }
 
-  /** Reads so many bytes; the caller has checked that the number makes sense. */
+  /**
+   * Reads so many bytes; the caller has checked that the number makes sense. Memory is taken as
+   * they come, not for what was promised.
+   */
   public byte[] bytes(int count) throws IOException {
-    byte[] bytes = new byte[count];
-    bytes(bytes, 0, count);
+    byte[] bytes = new byte[Math.min(count, CAPACITY)];
+    bytes(bytes, 0, bytes.length);
+    while (bytes.length < count) {
+      int done = bytes.length;
+      bytes = Arrays.copyOf(bytes, Math.min(count, 2 * done));
+      bytes(bytes, done, bytes.length - done);
+    }
     return bytes;
   }
 
@@ -134,6 +143,9 @@ public final class StreamReader {
    * @return their host address, valid until the next call of any method
    */
   public long page() throws IOException {
+    if (channel == null) {
+      throw new StreamException("a page of memory came where none belongs");
+    }
     need(RamBlock.PAGE_SIZE);
     int at = buffer.position();
     buffer.position(at + RamBlock.PAGE_SIZE);

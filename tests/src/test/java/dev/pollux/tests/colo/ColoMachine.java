@@ -29,7 +29,7 @@ import java.util.function.BooleanSupplier;
 /**
  * A machine in a process of its own with the counting guest, and its QMP monitor. Closing kills.
  */
-final class ColoMachine implements AutoCloseable {
+public final class ColoMachine implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final int SHOWN_AT_FAILURE = 500;
@@ -60,7 +60,7 @@ final class ColoMachine implements AutoCloseable {
    *
    * @param options more options of {@code run}
    */
-  ColoMachine(String name, Path folder, List<String> jvmOptions, String... options)
+  public ColoMachine(String name, Path folder, List<String> jvmOptions, String... options)
       throws IOException {
     this.name = name;
     this.console = folder.resolve(name + ".console");
@@ -117,7 +117,7 @@ final class ColoMachine implements AutoCloseable {
     }
   }
 
-  PolluxProcess process() {
+  public PolluxProcess process() {
     return process;
   }
 
@@ -125,15 +125,15 @@ final class ColoMachine implements AutoCloseable {
    * Runs a command; its arguments are JSON with single quotes. What it returns is checked against
    * the schema.
    */
-  JsonNode run(String command, String arguments) throws IOException, CommandFailed {
+  public JsonNode run(String command, String arguments) throws IOException, CommandFailed {
     return checked(command, monitor.execute(command, json(arguments)));
   }
 
-  JsonNode run(String command) throws IOException, CommandFailed {
+  public JsonNode run(String command) throws IOException, CommandFailed {
     return run(command, "{}");
   }
 
-  JsonNode runOutOfBand(String command, String arguments) throws IOException, CommandFailed {
+  public JsonNode runOutOfBand(String command, String arguments) throws IOException, CommandFailed {
     return checked(command, monitor.executeOutOfBand(command, json(arguments)));
   }
 
@@ -147,21 +147,21 @@ final class ColoMachine implements AutoCloseable {
   }
 
   /** Number of events so far. */
-  int mark() {
+  public int mark() {
     synchronized (events) {
       return events.size();
     }
   }
 
   /** Events since a {@link #mark}, with their data, for instance {@code MIGRATION colo}. */
-  List<String> eventsSince(int mark) {
+  public List<String> eventsSince(int mark) {
     synchronized (events) {
       return List.copyOf(events.subList(mark, events.size()));
     }
   }
 
   /** Waits for an event since a {@link #mark}; returns the mark behind it. */
-  int await(String event, int mark) {
+  public int await(String event, int mark) {
     long end = System.nanoTime() + PATIENCE.toNanos();
     synchronized (events) {
       int at = mark;
@@ -187,7 +187,7 @@ final class ColoMachine implements AutoCloseable {
   }
 
   /** Waits until something is so. */
-  void awaitThat(String what, BooleanSupplier condition) {
+  public void awaitThat(String what, BooleanSupplier condition) {
     long end = System.nanoTime() + PATIENCE.toNanos();
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() > end) {
@@ -205,7 +205,7 @@ final class ColoMachine implements AutoCloseable {
   }
 
   /** All that the guest has printed. */
-  String console() {
+  public String console() {
     return console(0);
   }
 
@@ -224,12 +224,12 @@ final class ColoMachine implements AutoCloseable {
   }
 
   /** The present end of the guest's console. */
-  long consoleEnd() {
+  public long consoleEnd() {
     return console.toFile().length();
   }
 
   /** Waits until the guest has printed so many ticks since a position of its console. */
-  void awaitTicks(long from, int number) {
+  public void awaitTicks(long from, int number) {
     awaitThat(number + " ticks", () -> CountedTicks.since(console(from), 0).size() >= number);
   }
 
@@ -237,12 +237,12 @@ final class ColoMachine implements AutoCloseable {
     return run("x-pollux-query-colo-statistics").path("checkpoints").asLong();
   }
 
-  String migrationStatus() throws IOException, CommandFailed {
+  public String migrationStatus() throws IOException, CommandFailed {
     return run("query-migrate").path("status").asText();
   }
 
   /** Ends the emulator, which must go well; all events so far must fit the schema. */
-  void quit() throws IOException, CommandFailed {
+  public void quit() throws IOException, CommandFailed {
     run("quit");
     synchronized (events) {
       messages.forEach(schema::checkMessage);
@@ -254,7 +254,7 @@ final class ColoMachine implements AutoCloseable {
   }
 
   /** Its last events, and its COLO and what its threads do just now, where it still runs. */
-  String describe() throws IOException {
+  public String describe() throws IOException {
     List<String> last = eventsSince(Math.max(0, mark() - 20));
     String threads = "";
     String statistics = "";

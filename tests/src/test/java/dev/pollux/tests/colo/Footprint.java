@@ -14,10 +14,12 @@ import java.util.stream.Stream;
  *
  * @param migrationThreads names of its threads that work for migrations and COLO
  * @param sockets number of its open sockets
+ * @param descriptors number of all its open files
  * @param kibibytes of memory that it has in RAM
  */
-record Footprint(List<String> migrationThreads, long sockets, long kibibytes) {
-  static Footprint of(long pid) {
+public record Footprint(
+    List<String> migrationThreads, long sockets, long descriptors, long kibibytes) {
+  public static Footprint of(long pid) {
     Path process = Path.of("/proc", Long.toString(pid));
     try {
       List<String> threads = new ArrayList<>();
@@ -32,7 +34,8 @@ record Footprint(List<String> migrationThreads, long sockets, long kibibytes) {
         }
       }
       long sockets = 0;
-      for (Path descriptor : list(process.resolve("fd"))) {
+      List<Path> descriptors = list(process.resolve("fd"));
+      for (Path descriptor : descriptors) {
         try {
           sockets += Files.readSymbolicLink(descriptor).toString().startsWith("socket:") ? 1 : 0;
         } catch (NoSuchFileException e) {
@@ -45,7 +48,7 @@ record Footprint(List<String> migrationThreads, long sockets, long kibibytes) {
               .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
               .findFirst()
               .orElseThrow();
-      return new Footprint(threads, sockets, kibibytes);
+      return new Footprint(threads, sockets, descriptors.size(), kibibytes);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -58,7 +61,7 @@ record Footprint(List<String> migrationThreads, long sockets, long kibibytes) {
   }
 
   /** Whether nothing of a pair is left in a process that had this before. */
-  boolean isLeftBy(Footprint now) {
+  public boolean isLeftBy(Footprint now) {
     return now.migrationThreads().isEmpty() && now.sockets() == sockets;
   }
 }

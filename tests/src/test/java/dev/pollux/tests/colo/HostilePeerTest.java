@@ -11,6 +11,8 @@ import dev.pollux.tests.hostile.HostileLink;
 import dev.pollux.tests.hostile.HostilePrimary;
 import dev.pollux.tests.hostile.HostileSecondary;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -249,6 +251,35 @@ class HostilePeerTest {
       assertEquals(HostileLink.REPLY, primary.receive());
       primary.send(HostilePrimary.noPages(ping));
       assertError("command PING in a checkpoint", secondary, 10);
+    }
+  }
+
+  @Test
+  void pagesAmongDeviceStatesAreRefused() throws IOException {
+    Recording recording = record();
+    byte[] page = ByteBuffer.allocate(5 + 8 + 7 + 4096).put((byte) 3).putInt(2).putLong(8).array();
+    byte[] name = "pc.ram".getBytes(StandardCharsets.US_ASCII);
+    page[13] = (byte) name.length;
+    System.arraycopy(name, 0, page, 14, name.length);
+    try (LocalMachine secondary = waiting();
+        HostilePrimary primary = connect(secondary, recording.migration())) {
+      primary.sendCheckpoint(page);
+      assertError("a page of memory came where none belongs", secondary, 10);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0, -1, (16 << 20) + 1, 1L << 32, Long.MIN_VALUE})
+  void sizesThatNoStatesHaveAreRefused(long size) throws IOException {
+    Recording recording = record();
+    try (LocalMachine secondary = waiting();
+        HostilePrimary primary = connect(secondary, recording.migration())) {
+      primary.send(HostileLink.REQUEST);
+      assertEquals(HostileLink.REPLY, primary.receive());
+      primary.send(HostilePrimary.noPages(new byte[0]));
+      primary.send(ByteBuffer.allocate(12).putInt(HostileLink.VMSTATE_SIZE).putLong(size).array());
+      assertError(
+          "device states of %s bytes".formatted(Long.toUnsignedString(size)), secondary, 10);
     }
   }
 

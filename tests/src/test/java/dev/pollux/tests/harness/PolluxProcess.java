@@ -72,7 +72,8 @@ public final class PolluxProcess implements AutoCloseable {
 
   /** Starts {@code pollux} with arguments in a JVM with more options. */
   public static PolluxProcess start(List<String> jvmOptions, String... arguments) {
-    String path = jvmOptions.isEmpty() ? CLASS_PATH : PROGRAM_PATH;
+    boolean trained = jvmOptions.stream().anyMatch(option -> option.startsWith("-XX:AOTCache"));
+    String path = trained ? PROGRAM_PATH : CLASS_PATH;
     return run(new ProcessBuilder(command(path, jvmOptions, arguments)));
   }
 

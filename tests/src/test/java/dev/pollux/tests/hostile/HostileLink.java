@@ -126,6 +126,24 @@ public abstract class HostileLink implements AutoCloseable {
     return taken();
   }
 
+  /** Reads until nothing comes but heartbeats and a message was the last before them. */
+  protected final void readUpTo(int message) throws IOException {
+    do {
+      byte[] _ = read(Math.max(1, in.available()));
+    } while (in.available() > 0 || lastMessage() != message);
+    byte[] _ = taken();
+  }
+
+  /** The four bytes at the end, heartbeats left out. */
+  private int lastMessage() {
+    ByteBuffer all = ByteBuffer.wrap(record.toByteArray());
+    int end = all.limit();
+    while (end >= 8 && all.getInt(end - 4) == HEARTBEAT) {
+      end -= 4;
+    }
+    return end < 4 ? 0 : all.getInt(end - 4);
+  }
+
   private boolean endsWith(String last) {
     byte[] all = record.toByteArray();
     int from = all.length - last.length();
@@ -150,6 +168,13 @@ public abstract class HostileLink implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** Ends the connection at once, as a host does that knows nothing of it. */
+  public final void reset() throws IOException {
+    beating = false;
+    socket.setSoLinger(true, 0);
+    socket.close();
   }
 
   /** Ends the connection. */

@@ -28,21 +28,28 @@ public final class HostileSecondary extends HostileLink {
     use(server.accept());
   }
 
-  /** Takes the whole migration and says that it is content; what came. */
+  /** Waits for the primary, takes the whole migration, and says that it is content; what came. */
   public byte[] takeMigration() throws IOException {
     accept();
+    return content();
+  }
+
+  /** Takes the whole migration and says that it is content; what came. */
+  public byte[] content() throws IOException {
     byte[] stream = readUpTo("]}"); // of the description
     send(ByteBuffer.allocate(8).putShort((short) SHUT).putShort((short) 4).putInt(0).array());
     return stream;
   }
 
-  /** Waits for the beginning of a checkpoint and agrees to it. */
+  /** Waits for the beginning of a checkpoint and agrees to it; nothing but that comes. */
   public void agree() throws IOException {
-    int message = receive();
-    if (message != REQUEST) {
-      throw new IOException("message " + message + " in place of a request");
-    }
+    expect(REQUEST);
     send(REPLY);
+  }
+
+  /** Waits for the beginning of a checkpoint; pages, which are not looked into, may flow ahead. */
+  public void awaitRequest() throws IOException {
+    readUpTo(REQUEST);
   }
 
   /** Reads the rest of a checkpoint without pages; the device states. */
