@@ -30,13 +30,17 @@ enum Misbehaviour {
   private static final int SHORT_MILLIS = 500;
   private static final int LONG_MILLIS = 8000;
 
-  /**
-   * Behaves so for a while, or until the other side has had enough: sometimes for longer than a
-   * pair lets its peer be silent.
-   */
+  /** Behaves so for a while: sometimes for longer than a pair lets its peer be silent. */
   void behave(HostileLink link, Random random) {
     int longest = random.nextInt(4) == 0 ? LONG_MILLIS : SHORT_MILLIS;
-    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(random.nextInt(longest));
+    long millis = random.nextInt(longest);
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+    // Whoever writes waits where the other side does not read; the end of the attack wakes it.
+    Thread _ = Thread.ofPlatform().daemon(true).start(() -> begin(link, random, end));
+    HostileLink.pause(millis);
+  }
+
+  private void begin(HostileLink link, Random random, long end) {
     try {
       switch (this) {
         case SILENT -> link.stopBeating();
@@ -62,7 +66,6 @@ enum Misbehaviour {
         case HANG_UP -> link.hangUp();
         case RESET -> link.reset();
       }
-      HostileLink.pause(Math.max(0, (end - System.nanoTime()) / 1_000_000));
     } catch (IOException e) {
       // The other side has had enough.
     }

@@ -1,0 +1,120 @@
+package dev.pollux.migration.colo.compare;
+
+import dev.pollux.backend.net.Frame;
+import dev.pollux.backend.net.Packet;
+import java.nio.ByteBuffer;
+
+/** A packet that waits to be compared: a copy of its frame, and where its parts lie. */
+final class Held {
+  private static final int SYN = 2;
+  private static final int ACK = 16;
+
+  final Frame frame;
+
+  /** Place in the order in which packets came. */
+  final long number;
+
+  /** Nanoseconds. */
+  final long arrived;
+
+  private final ByteBuffer data;
+
+  /** Start of what the network header carries. */
+  private final int body;
+
+  private final int payload;
+  private final int end;
+
+  /** Sequence number of the first byte of payload, TCP only: a SYN takes one itself. */
+  final int start;
+
+  final int acknowledged;
+  private final int flags;
+
+  /** Which part of a larger packet it is; 0 where it is whole. */
+  private final int fragment;
+
+  /** Copies the frame, which {@link Packet#parse} has found whole. */
+  Held(Frame original, Packet packet, long number, long arrived) {
+    data = ByteBuffer.wrap(bytesOf(original.data()));
+    frame =
+        new Frame(data)
+            .header(
+                original.flags(),
+                original.gsoType(),
+                original.headerLength(),
+                original.segmentSize(),
+                original.checksumStart(),
+                original.checksumOffset());
+    this.number = number;
+    this.arrived = arrived;
+    int shift = original.data().position();
+    body = bodyOf(original.data(), packet) - shift;
+    end = packet.end() - shift;
+    boolean tcp = packet.protocol() == Packet.TCP && !packet.isFragment();
+    payload = tcp ? packet.payload() - shift : body;
+    int header = packet.transport() - shift;
+    flags = tcp ? data.get(header + 13) : 0;
+    start = tcp ? data.getInt(header + 4) + (isSyn() ? 1 : 0) : 0;
+    acknowledged = tcp ? data.getInt(header + 8) : 0;
+    fragment =
+        packet.isFragment() && !packet.isIpv6()
+            ? data.getShort(packet.ip() - shift + 6) & 0x3fff
+            : 0;
+  }
+
+  private static byte[] bytesOf(ByteBuffer data) {
+    byte[] bytes = new byte[data.remaining()];
+    data.get(data.position(), bytes);
+    return bytes;
+  }
+
+  /** Extension headers of IPv6 are part of what it carries. */
+  private static int bodyOf(ByteBuffer data, Packet packet) {
+    return packet.isIpv6() ? packet.ip() + 40 : packet.ip() + (data.get(packet.ip()) & 15) * 4;
+  }
+
+  boolean isSyn() {
+    return (flags & SYN) != 0;
+  }
+
+  boolean acknowledges() {
+    return (flags & ACK) != 0;
+  }
+
+  int bytes() {
+    return data.remaining();
+  }
+
+  /** Bytes of payload. */
+  int length() {
+    return end - payload;
+  }
+
+  /** The sequence number behind the last byte of payload. */
+  int endSequence() {
+    return start + length();
+  }
+
+  /** Whether both carry the same, whatever their network headers say. */
+  boolean sameBody(Held other) {
+    return fragment == other.fragment && same(body, end, other, other.body, other.end);
+  }
+
+  /** Whether the frames are the same, byte by byte. */
+  boolean sameFrame(Held other) {
+    return same(data.position(), end, other, other.data.position(), other.end);
+  }
+
+  /** Whether the payloads are the same from a sequence number on, which both have. */
+  boolean samePayload(int from, int count, Held other) {
+    int here = payload + (from - start);
+    int there = other.payload + (from - other.start);
+    return same(here, here + count, other, there, there + count);
+  }
+
+  private boolean same(int from, int to, Held other, int otherFrom, int otherTo) {
+    return to - from == otherTo - otherFrom
+        && data.slice(from, to - from).equals(other.data.slice(otherFrom, otherTo - otherFrom));
+  }
+}

@@ -1,0 +1,214 @@
+package dev.pollux.migration.colo.compare;
+
+import dev.pollux.backend.net.Checksum;
+import dev.pollux.backend.net.Frame;
+import dev.pollux.backend.net.Packet;
+import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Gives the secondary's TCP connections the primary's sequence numbers: each guest chooses its own
+ * where a client connects, and the client knows the primary's only. Frames are changed in place.
+ * IPv4. One thread.
+ *
+ * <p>What comes from the primary is what the client has said to it. The first acknowledgement tells
+ * the primary's number, and from then on the difference is taken from what the secondary says and
+ * added to what it is told, until a checkpoint gives both the same numbers.
+ */
+public final class SequenceRewriter {
+  private static final int FIN = 1;
+  private static final int SYN = 2;
+  private static final int ACK = 16;
+
+  private static final int SEQUENCE = 4;
+  private static final int ACKNOWLEDGED = 8;
+  private static final int FLAGS = 13;
+  private static final int SUM = 16;
+
+  private static final int MOST_CONNECTIONS = 16384;
+
+  private enum State {
+    CLOSED,
+    SYN_SENT,
+    SYN_RECEIVED,
+    ESTABLISHED,
+    /** The client has nothing more to say. */
+    CLOSE_WAIT,
+    /** Neither has the guest; its last byte is not acknowledged yet. */
+    LAST_ACK,
+    /** The guest has nothing more to say. */
+    FIN_WAIT,
+    /** Nor has the client: what is left are acknowledgements. */
+    CLOSING
+  }
+
+  private static final class Connection {
+    State state = State.CLOSED;
+
+    /** What the secondary's numbers are more than the primary's. */
+    int offset;
+
+    /** The guest has chosen its first number, which is {@link #offset} until the other is known. */
+    boolean chosen;
+
+    /** The primary's number of the byte behind the guest's FIN. */
+    int behindFin;
+  }
+
+  private final Packet packet = new Packet();
+
+  /** By the client's direction; the one that was used longest ago is the first. */
+  private final LinkedHashMap<ConnectionKey, Connection> connections =
+      new LinkedHashMap<>(64, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<ConnectionKey, Connection> eldest) {
+          return size() > MOST_CONNECTIONS; // its numbers will differ, which calls for a checkpoint
+        }
+      };
+
+  /** This guest is the only one: connections from now on have numbers that are right. */
+  private boolean alone;
+
+  /** A frame on its way to the guest. */
+  public void towardsGuest(Frame frame) {
+    ByteBuffer data = frame.data();
+    if (!isTcp(data)) {
+      return;
+    }
+    ConnectionKey key = ConnectionKey.of(data, packet);
+    Connection connection = connection(key);
+    if (connection == null) {
+      return;
+    }
+    int flags = flags(data);
+    switch (flags & (SYN | ACK)) {
+      case SYN -> {
+        connection.state = State.SYN_RECEIVED;
+        connection.offset = 0;
+        connection.chosen = false;
+      }
+      case SYN | ACK -> {
+        if (connection.state == State.SYN_SENT) {
+          connection.state = State.ESTABLISHED;
+        }
+      }
+      case ACK -> acknowledge(frame, key, connection);
+      default -> {}
+    }
+    if ((flags & FIN) != 0) {
+      connection.state =
+          switch (connection.state) {
+            case ESTABLISHED -> State.CLOSE_WAIT;
+            case FIN_WAIT -> State.CLOSING;
+            default -> connection.state;
+          };
+    }
+  }
+
+  private void acknowledge(Frame frame, ConnectionKey key, Connection connection) {
+    int number = frame.data().getInt(packet.transport() + ACKNOWLEDGED);
+    if (connection.state == State.SYN_RECEIVED) {
+      connection.offset -= connection.chosen ? number - 1 : 0;
+      connection.state = State.ESTABLISHED;
+    }
+    put(frame, ACKNOWLEDGED, number + connection.offset);
+    if (connection.state == State.LAST_ACK && number == connection.behindFin) {
+      connections.remove(key);
+    }
+  }
+
+  /** A frame that the guest has sent. */
+  public void fromGuest(Frame frame) {
+    ByteBuffer data = frame.data();
+    if (!isTcp(data)) {
+      return;
+    }
+    Connection connection = connection(ConnectionKey.of(data, packet).reversed());
+    if (connection == null) {
+      return;
+    }
+    int flags = flags(data);
+    int number = data.getInt(packet.transport() + SEQUENCE);
+    switch (flags & (SYN | ACK)) {
+      case SYN -> {
+        if (connection.state == State.CLOSED) {
+          connection.state = State.SYN_SENT; // both guests' own number: clients take any
+        }
+      }
+      case SYN | ACK -> {
+        if (connection.state == State.SYN_RECEIVED) {
+          connection.offset = number;
+          connection.chosen = true;
+        }
+      }
+      default -> {
+        number -= connection.state == State.SYN_RECEIVED ? 0 : connection.offset;
+        put(frame, SEQUENCE, number);
+      }
+    }
+    if ((flags & FIN) != 0) {
+      connection.behindFin = number + packet.end() - packet.payload() + 1;
+      connection.state =
+          switch (connection.state) {
+            case ESTABLISHED -> State.FIN_WAIT;
+            case CLOSE_WAIT -> State.LAST_ACK;
+            default -> connection.state;
+          };
+    }
+  }
+
+  private boolean isTcp(ByteBuffer data) {
+    return packet.parse(data)
+        && packet.type() == Packet.TYPE_IPV4
+        && packet.protocol() == Packet.TCP
+        && !packet.isFragment();
+  }
+
+  private int flags(ByteBuffer data) {
+    return data.get(packet.transport() + FLAGS);
+  }
+
+  private Connection connection(ConnectionKey key) {
+    return alone ? connections.get(key) : connections.computeIfAbsent(key, _ -> new Connection());
+  }
+
+  /** Replaces a number in the TCP header, and keeps the checksum right (RFC 1624). */
+  private void put(Frame frame, int field, int value) {
+    ByteBuffer data = frame.data();
+    int at = packet.transport() + field;
+    int old = data.getInt(at);
+    if (old == value) {
+      return;
+    }
+    data.putInt(at, value);
+    if (!frame.lacksChecksum()) {
+      int sum = packet.transport() + SUM;
+      long fresh = (~data.getShort(sum) & 0xffffL) + (~old & 0xffff_ffffL);
+      fresh += value & 0xffff_ffffL;
+      data.putShort(sum, (short) ~Checksum.fold(fresh));
+    }
+  }
+
+  /** Both guests have the same numbers from now on. */
+  public void checkpoint() {
+    connections.values().removeIf(connection -> connection.state == State.CLOSING);
+    for (Connection connection : connections.values()) {
+      connection.offset = 0;
+      connection.chosen = false;
+    }
+  }
+
+  /** This guest goes on alone; connections that it has begun as the secondary stay translated. */
+  public void failover() {
+    alone = true;
+    connections.values().removeIf(connection -> connection.offset == 0);
+  }
+
+  /** Connections whose numbers are translated. */
+  public long translated() {
+    return connections.values().stream().filter(connection -> connection.offset != 0).count();
+  }
+}
