@@ -15,6 +15,9 @@ import java.util.Arrays;
  * the wrong place is a {@link StreamException}. One thread.
  */
 public final class StreamReader {
+  /** So much memory is taken for a promise of more. */
+  private static final int FIRST_BYTES = 64 << 10;
+
   private final MigrationChannel channel;
   private final ByteBuffer buffer;
   private final long address;
@@ -94,7 +97,7 @@ public final class StreamReader {
    * they come, not for what was promised.
    */
   public byte[] bytes(int count) throws IOException {
-    byte[] bytes = new byte[Math.min(count, CAPACITY)];
+    byte[] bytes = new byte[Math.min(count, FIRST_BYTES)];
     bytes(bytes, 0, bytes.length);
     while (bytes.length < count) {
       int done = bytes.length;
