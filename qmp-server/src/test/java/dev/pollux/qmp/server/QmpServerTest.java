@@ -120,9 +120,9 @@ class QmpServerTest {
   void aSleepingGuestIsWoken() {
     try (TestMonitor monitor = TestMonitor.negotiated()) {
       String wake = "{'execute':'system_wakeup'}";
-      assertEquals("{\"wakeup-suspend-support\":true}", monitor.query("query-current-machine").toString());
       assertEquals(
-          "Unable to wake up: guest is not in suspended state", monitor.error(wake));
+          "{\"wakeup-suspend-support\":true}", monitor.query("query-current-machine").toString());
+      assertEquals("Unable to wake up: guest is not in suspended state", monitor.error(wake));
       assertTrue(monitor.execute("{'execute':'cont'}").has("return"));
       monitor.machine.requestSuspend();
       JsonNode suspend = monitor.read();
@@ -290,12 +290,15 @@ class QmpServerTest {
   @Test
   void ringsHaveTheHeapInMind() {
     try (TestMonitor monitor = TestMonitor.negotiated()) {
-      String add =
-          "{'execute':'chardev-add','arguments':{'id':'r%d','backend':"
-              + "{'type':'ringbuf','data':{'size':1073741824}}}}";
       String error = "";
       for (int i = 0; i < 200 && error.isEmpty(); i++) {
-        error = monitor.execute(add.formatted(i)).at("/error/desc").asText();
+        error =
+            monitor
+                .execute(
+                    "{'execute':'chardev-add','arguments':{'id':'r%d','backend':{'type':'ringbuf','data':{'size':1073741824}}}}"
+                        .formatted(i))
+                .at("/error/desc")
+                .asText();
       }
       assertTrue(error.contains("left for rings; give a smaller size"), error);
       assertTrue(monitor.query("query-status").has("running"));
@@ -349,14 +352,16 @@ class QmpServerTest {
       Arrays.fill(expected, (int) ram.size(), expected.length, (byte) -1);
       ram.write(0, expected, 0, (int) ram.size());
       monitor.machine.lock().lock();
-      monitor.machine.addRamBlock(ram);
-      monitor.machine.memory().map(0, new Region.RamRegion(ram, 0, ram.size()));
-      monitor.machine.lock().unlock();
+      try {
+        monitor.machine.addRamBlock(ram);
+        monitor.machine.memory().map(0, new Region.RamRegion(ram, 0, ram.size()));
+      } finally {
+        monitor.machine.lock().unlock();
+      }
       String save = "{'execute':'pmemsave','arguments':{'val':%d,'size':%d,'filename':'%s'}}";
-      for (String place : List.of("-1,1", "0,-1", "4096,9223372036854775807")) {
-        String[] numbers = place.split(",");
-        long from = Long.parseLong(numbers[0]);
-        String wrong = save.formatted(from, Long.parseLong(numbers[1]), pipe);
+      for (long[] place : new long[][] {{-1, 1}, {0, -1}, {4096, Long.MAX_VALUE}}) {
+        long from = place[0];
+        String wrong = save.formatted(from, place[1], pipe);
         assertEquals(
             "Parameter '%s' expects a place in guest memory, which ends at 0x100000000"
                 .formatted(from < 0 ? "val" : "size"),
