@@ -281,7 +281,7 @@ class CharBackendTest {
         SocketAddress address =
             id.equals("unix")
                 ? UnixDomainSocketAddress.of(dir.resolve("s"))
-                : new InetSocketAddress("127.0.0.1", server.localPort());
+                : new InetSocketAddress(InetAddress.getLoopbackAddress(), server.localPort());
         slow.setRoom(0);
         server.attach(slow, slow.loop);
         for (int i = 0; i < 2; i++) {
