@@ -2,14 +2,24 @@ package dev.pollux.core.interp;
 
 import dev.pollux.core.memory.RamBlock;
 
-/** The blocks of one vCPU by the host page of their code. vCPU thread. */
+/**
+ * The blocks of one vCPU by the host page of their code. A guest can make any number of them: who
+ * adds to them empties them when they are {@linkplain #full full}. vCPU thread.
+ */
 final class CodePages {
   private static final int BUCKETS = 32;
+
+  /** Instructions of all blocks, each some 150 bytes of heap. */
+  private static final int MOST_INSTRUCTIONS = 1 << 19;
+
+  /** Pages, each some 200 bytes of heap. */
+  private static final int MOST_PAGES = 1 << 16;
 
   /** The blocks made from one page. */
   static final class Page {
     private final long number;
     private final Block[] buckets = new Block[BUCKETS];
+    private int instructions;
 
     Page(long number) {
       this.number = number;
@@ -27,13 +37,15 @@ final class CodePages {
       return block;
     }
 
-    void add(Block block) {
+    private void add(Block block) {
+      instructions += block.count;
       int bucket = bucket(block.hostAddress);
       block.sibling = buckets[bucket];
       buckets[bucket] = block;
     }
 
-    void drop() {
+    private void drop() {
+      instructions = 0;
       for (int i = 0; i < BUCKETS; i++) {
         for (Block block = buckets[i]; block != null; block = block.sibling) {
           block.drop();
@@ -47,6 +59,9 @@ final class CodePages {
   private Page[] table = new Page[1024];
 
   private int count;
+
+  /** Of all blocks. */
+  private int instructions;
 
   private static int slot(long number, int mask) {
     return (int) (number * 0x9e37_79b9_7f4a_7c15L >>> 40) & mask;
@@ -77,6 +92,22 @@ final class CodePages {
     return page;
   }
 
+  void add(Page page, Block block) {
+    page.add(block);
+    instructions += block.count;
+  }
+
+  /** Drops the blocks of one page. */
+  void drop(Page page) {
+    instructions -= page.instructions;
+    page.drop();
+  }
+
+  /** True if nothing may be added before everything is {@linkplain #clear dropped}. */
+  boolean full() {
+    return instructions >= MOST_INSTRUCTIONS || count >= MOST_PAGES;
+  }
+
   private void insert(Page page) {
     int mask = table.length - 1;
     int i = slot(page.number, mask);
@@ -105,5 +136,6 @@ final class CodePages {
     }
     table = new Page[1024];
     count = 0;
+    instructions = 0;
   }
 }

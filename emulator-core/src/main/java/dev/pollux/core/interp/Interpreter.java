@@ -60,6 +60,9 @@ public final class Interpreter implements ExecutionEngine {
   private final BlockBuilder builder;
   private final CodePages codePages = new CodePages();
 
+  /** How often all blocks were dropped because there were too many. */
+  private int codeEmptied;
+
   /**
    * By linear address, one table per size of code. A block is right if it still lies where its
    * address leads.
@@ -507,6 +510,10 @@ public final class Interpreter implements ExecutionEngine {
   }
 
   private Block findInPage(long host) {
+    if (codePages.full()) {
+      flushCode();
+      codeEmptied++;
+    }
     CodePages.Page page = codePages.findOrAdd(host);
     Block block = page.find(host, codeSize);
     if (block == null) {
@@ -524,7 +531,7 @@ public final class Interpreter implements ExecutionEngine {
         return null; // written just now; not tried again here, which a writer could keep up for
                      // ever
       }
-      page.add(block);
+      codePages.add(page, block);
       if (vcpu.machine().traceLog().has(TraceLog.Item.IN_ASM)) {
         logDecoded(block);
       }
@@ -619,8 +626,13 @@ public final class Interpreter implements ExecutionEngine {
   private void dropPage(long host) {
     CodePages.Page page = codePages.find(host);
     if (page != null) {
-      page.drop();
+      codePages.drop(page);
     }
+  }
+
+  /** How often all blocks were dropped because there were too many. vCPU thread. */
+  int codeEmptied() {
+    return codeEmptied;
   }
 
   @Override
