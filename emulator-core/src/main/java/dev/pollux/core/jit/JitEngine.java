@@ -52,6 +52,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Room that any one translation fits into; offsets in it have 16 bits. */
   private static final int LARGEST_BLOCK = 64 << 10;
 
+  /**
+   * Translations, each some 300 bytes of heap, beyond which all are dropped: small ones would fill
+   * the heap before the code memory.
+   */
+  private static final int MOST_BLOCKS = 1 << 18;
+
   /** No way out of generated code. */
   private static final int NONE = -1;
 
@@ -192,9 +198,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.append(flagFunctions.code());
     cache.keep();
     this.compiler = compiler.apply(stubs);
-    long[] leaveToRip = new long[TlbLayout.MODES];
-    Arrays.setAll(leaveToRip, mode -> stubs.base() + stubs.leaveToRip(mode));
-    this.blocks = new BlockTable(cache, leaveToRip);
+    this.blocks = new BlockTable(cache);
     clearExits();
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
     this.jumps = new JumpCache(s);
@@ -440,7 +444,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private JitBlock translate(long rip, int key, long host) {
-    if (!cache.fits(LARGEST_BLOCK)) {
+    if (!cache.fits(LARGEST_BLOCK) || exits.blocks() >= MOST_BLOCKS) {
       clear("no room is left");
     }
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
@@ -582,6 +586,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             count,
             address,
             code,
+            stubs.dropped(context.table() + context.mmuMode()),
             Arrays.copyOfRange(page, firstLooked, afterLooked),
             firstLooked);
     exits.add(block, code, insns);

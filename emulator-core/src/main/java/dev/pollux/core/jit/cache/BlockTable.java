@@ -23,15 +23,8 @@ public final class BlockTable {
 
   private int size;
 
-  /** Where code jumps to that RIP tells, by the software TLB's mode. */
-  private final long[] leaveToRip;
-
-  /**
-   * @param leaveToRip by the mode of the software TLB: what the code of dropped blocks jumps to
-   */
-  public BlockTable(CodeCache cache, long[] leaveToRip) {
+  public BlockTable(CodeCache cache) {
     this.cache = cache;
-    this.leaveToRip = leaveToRip;
   }
 
   private static int bucket(long hostCode) {
@@ -128,7 +121,7 @@ public final class BlockTable {
     }
     for (JitBlock block : blocks) {
       if (block.valid()) { // not yet dropped with another page
-        block.close(cache, leaveToRip[block.key & JitBlock.MODE]);
+        block.close(cache);
         unchain(buckets, block);
         size--;
         if (block.secondPage == 0) {

@@ -54,6 +54,9 @@ public final class JitBlock {
 
   private boolean valid = true;
 
+  /** What {@link #entry} leads to while the block is dropped. */
+  private final long dropped;
+
   /** What stood at {@link #entry} before the block was dropped. */
   private long opening;
 
@@ -76,6 +79,7 @@ public final class JitBlock {
       int count,
       long start,
       BlockCode code,
+      long dropped,
       byte[] looked,
       int firstLooked) {
     this.key = key;
@@ -86,6 +90,7 @@ public final class JitBlock {
     this.start = start;
     this.entry = start + code.entryAt();
     this.units = (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0);
+    this.dropped = dropped;
     this.looked = looked;
     this.firstLooked = firstLooked;
   }
@@ -140,11 +145,11 @@ public final class JitBlock {
 
   /**
    * Leads all jumps elsewhere: those that were patched back to their stubs, those that find the
-   * entry in a table, wherever its page is mapped, to {@code leave}.
+   * entry in a table, wherever its page is mapped, out.
    */
-  void close(CodeCache cache, long leave) {
+  void close(CodeCache cache) {
     valid = false;
-    opening = cache.exchange(entry, jumpTo(leave), BlockCode.OPENING);
+    opening = cache.exchange(entry, jumpTo(dropped), BlockCode.OPENING);
     for (int i = 0; i < incomingCount; i += 2) {
       cache.patch32(incoming[i], (int) (incoming[i + 1] - (incoming[i] + 4)));
     }

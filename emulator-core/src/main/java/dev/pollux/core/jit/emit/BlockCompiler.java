@@ -56,6 +56,7 @@ public class BlockCompiler {
   private static final int CALL = 0xe8;
   private static final int JMP = 0xe9;
   private static final int JMP_LENGTH = 5;
+  private static final int JNE = 0x850f;
 
   /** PUSHes or POPs that are executed together: what an access of theirs touches fits in a byte. */
   private static final int MOST_STACKED = 31;
@@ -1263,7 +1264,6 @@ public class BlockCompiler {
     defer(
         miss,
         () -> {
-          asm.mov(QWORD, S1, state(CpuLayout.RIP));
           compareCanonical();
           asm.jcc(Cond.NE, bad);
           jmpStub(stubs.lookUp(context.table() + mode));
@@ -1295,15 +1295,27 @@ public class BlockCompiler {
   private void jumpToScratch(boolean resumes, Label miss) {
     int table = JitLayout.jumpTable(context.table() + mode);
     common.findTarget(table);
-    if (miss == null) {
-      displacementTo(stubs.lookUp(context.table() + mode));
-    } else {
-      asm.displacementTo(miss);
-    }
+    unlessFound(miss);
+    common.compareRequest();
+    unlessFound(miss);
     if (resumes) {
       asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
     }
+    common.enterPage();
     common.jumpToTarget(table);
+  }
+
+  /**
+   * Jumps where not equal: to {@code miss}, or if that is null to where addresses are looked up.
+   */
+  private void unlessFound(Label miss) {
+    if (miss == null) {
+      asm.code().reserve(2);
+      asm.code().put16(JNE);
+      displacementTo(stubs.lookUp(context.table() + mode));
+    } else {
+      asm.jcc(Cond.NE, miss);
+    }
   }
 
   /** True if a jump from an instruction to another place may close a loop. */
@@ -1326,8 +1338,28 @@ public class BlockCompiler {
       linkLater(stub, asm.position() - 4, offset);
       return;
     }
-    address(S1, offset);
-    jumpToScratch(false);
+    long target = context.start() + offset;
+    int page = (int) target & -4096;
+    int inPage = (int) target & 4095;
+    if (page + inPage != target) {
+      address(S1, offset);
+      jumpToScratch(false);
+      return;
+    }
+    int table = JitLayout.jumpTable(context.table() + mode);
+    asm.mov(QWORD, S1, state(JitLayout.PAGE));
+    asm.add(QWORD, S1, page);
+    asm.mov(QWORD, state(JitLayout.PAGE), S1);
+    if (inPage != 0) {
+      asm.or(QWORD, S1, inPage);
+    }
+    if (polls(offsets[current], offset)) {
+      common.compareRequest();
+      unlessFound(null);
+    }
+    common.findTarget(table);
+    unlessFound(null);
+    common.jumpToTarget(table);
   }
 
   /**

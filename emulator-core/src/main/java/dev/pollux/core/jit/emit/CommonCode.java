@@ -53,6 +53,9 @@ final class CommonCode {
   private static final Fragment POLL =
       Fragment.jumping(Cond.NE, asm -> asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0));
 
+  private static final Fragment COMPARE_REQUEST =
+      Fragment.of(asm -> asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0));
+
   private static final Fragment SET_EXIT =
       Fragment.open(asm -> asm.mov(DWORD, state(JitLayout.EXIT), LATER));
 
@@ -85,24 +88,21 @@ final class CommonCode {
   private static final Fragment FIND_TARGET =
       Fragment.open(
           asm -> {
-            asm.mov(QWORD, state(CpuLayout.RIP), S1);
             asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
             asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
             asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
-            asm.xor(QWORD, S1, Mem.of(STATE, S2, 1, LATER));
+            asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, LATER));
           });
 
-  private static final Fragment UNLESS_FOUND =
-      Fragment.jumping(Cond.NE, asm -> asm.or(QWORD, S1, state(CpuLayout.EXIT_REQUEST)));
-
-  private static final Fragment JUMP_TO_TARGET =
-      Fragment.open(
+  private static final Fragment ENTER_PAGE =
+      Fragment.of(
           asm -> {
-            asm.mov(QWORD, S1, state(CpuLayout.RIP));
             asm.and(QWORD, S1, -4096);
             asm.mov(QWORD, state(JitLayout.PAGE), S1);
-            asm.jmp(Mem.of(STATE, S2, 1, LATER));
           });
+
+  private static final Fragment JUMP_TO_TARGET =
+      Fragment.open(asm -> asm.jmp(Mem.of(STATE, S2, 1, LATER)));
 
   private final X86Assembler asm;
   private final CodeBuffer code;
@@ -151,18 +151,26 @@ final class CommonCode {
   }
 
   /**
-   * From the guest address in scratch 1, which becomes RIP, to the offset of its entry in a jump
-   * table: scratch 2. Ends with a jump, whose displacement is to be written, for when it has none
-   * or somebody wants the vCPU's attention. Destroys scratch 1.
+   * From the guest address in scratch 1 to the offset of its entry in a jump table: scratch 2. Sets
+   * ZF if the entry is that address's.
    */
   void findTarget(int table) {
     FIND_TARGET.appendTo(code);
     code.reserve(FIELD);
     code.put32(table);
-    UNLESS_FOUND.appendTo(code);
   }
 
-  /** Jumps to the code of the entry at scratch 2, which is the one of RIP. Destroys scratch 1. */
+  /** Compares the request for the vCPU's attention with 0. */
+  void compareRequest() {
+    COMPARE_REQUEST.appendTo(code);
+  }
+
+  /** The page of the address in scratch 1, which is destroyed, is where code executes now. */
+  void enterPage() {
+    ENTER_PAGE.appendTo(code);
+  }
+
+  /** Jumps to the code of the entry at scratch 2. */
   void jumpToTarget(int table) {
     JUMP_TO_TARGET.appendTo(code);
     code.reserve(FIELD);

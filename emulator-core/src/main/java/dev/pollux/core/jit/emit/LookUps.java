@@ -113,7 +113,9 @@ final class LookUps {
   }
 
   /**
-   * Emits what code jumps to where the jump cache does not know RIP: goes on there, or leaves.
+   * Emits what code jumps to where the jump cache does not know the address in scratch 1, or where
+   * somebody wants the vCPU's attention: goes on there, or leaves. Scratch 2 is then the offset of
+   * the entry in the jump cache's table, as where the jump cache knows it.
    *
    * @param table the jump cache's
    * @param fetch what {@link #emitFetch} has made for its mode
@@ -125,11 +127,11 @@ final class LookUps {
     Label hit = new Label();
     Label miss = new Label();
     Label first = new Label();
+    asm.mov(QWORD, state(CpuLayout.RIP), S1);
     asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
     asm.jcc(Cond.NE, leaveToRip);
     asm.push(Gpr.RAX);
     asm.push(Gpr.RCX);
-    asm.mov(QWORD, S1, state(CpuLayout.RIP));
     asm.mov(QWORD, S2, S1);
     asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
     asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
@@ -163,6 +165,16 @@ final class LookUps {
     asm.bind(miss);
     asm.pop(Gpr.RCX);
     asm.pop(Gpr.RAX);
+    asm.jmp(leaveToRip);
+  }
+
+  /**
+   * Emits what replaces the opening of a dropped block: code has jumped there from an entry of a
+   * table, whose offset is in scratch 2.
+   */
+  void emitDropped(int table, Label leaveToRip) {
+    asm.mov(QWORD, S1, Mem.of(STATE, S2, 1, JitLayout.jumpTable(table)));
+    asm.mov(QWORD, state(CpuLayout.RIP), S1);
     asm.jmp(leaveToRip);
   }
 
@@ -205,8 +217,8 @@ final class LookUps {
     asm.mov(DWORD, Gpr.RCX, state(JitLayout.JUMP_LOCAL_COUNT));
     asm.cmp(DWORD, Gpr.RCX, JitLayout.JUMP_LOCALS);
     asm.jcc(Cond.AE, listed);
-    asm.add(QWORD, S2, jumps);
-    asm.mov(DWORD, Mem.of(STATE, Gpr.RCX, 4, JitLayout.JUMP_LOCAL), S2);
+    asm.lea(QWORD, S1, Mem.of(S2, jumps));
+    asm.mov(DWORD, Mem.of(STATE, Gpr.RCX, 4, JitLayout.JUMP_LOCAL), S1);
     asm.add(DWORD, state(JitLayout.JUMP_LOCAL_COUNT), 1);
     asm.bind(listed);
   }

@@ -51,7 +51,7 @@ public final class Stubs {
   private final boolean ymm;
   private final int enter;
   private final int leave;
-  private final int[] leaveToRip = new int[TlbLayout.MODES];
+  private final int[] dropped = new int[JitLayout.JUMP_TABLES];
   private final int[] lookUp = new int[JitLayout.JUMP_TABLES];
   private final int[] refill = new int[2 * TlbLayout.MODES];
   private final int loadSimd;
@@ -85,7 +85,7 @@ public final class Stubs {
     return asm.code();
   }
 
-  public long base() {
+  long base() {
     return base;
   }
 
@@ -104,12 +104,15 @@ public final class Stubs {
     return leave;
   }
 
-  /** Code jumps here to go on at RIP; the exit's number is that of the software TLB's mode. */
-  public int leaveToRip(int mode) {
-    return leaveToRip[mode];
+  /**
+   * Address of what a dropped block's code jumps to that was found through a table of the jump
+   * cache: it leaves with RIP set, the exit's number being that of the software TLB's mode.
+   */
+  public long dropped(int table) {
+    return base + dropped[table];
   }
 
-  /** Code jumps here to go on at RIP, which the jump cache's table does not know. */
+  /** Code jumps here to go on at the address in scratch 1, which the jump cache does not know. */
   int lookUp(int table) {
     return lookUp[table];
   }
@@ -161,7 +164,6 @@ public final class Stubs {
 
   private void emitLookUps(LookUps lookUps, Label out) {
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
-      leaveToRip[mode] = asm.position();
       Label toRip = asm.here();
       asm.mov(DWORD, state(JitLayout.EXIT), mode);
       asm.jmp(out);
@@ -174,6 +176,8 @@ public final class Stubs {
       for (int i = mode; i < lookUp.length; i += JitLayout.GROUP_TABLES) {
         lookUp[i] = asm.position();
         lookUps.emitLookUp(i, fetch, toRip);
+        dropped[i] = asm.position();
+        lookUps.emitDropped(i, toRip);
       }
     }
   }
