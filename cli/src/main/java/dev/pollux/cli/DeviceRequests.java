@@ -55,8 +55,7 @@ record DeviceRequests(
       }
       DeviceOptions device = OptionText.parse(DEVICE, text, "driver");
       if (asksForHelp(device)) {
-        return Optional.of(
-            DeviceCatalog.help(Devices.CATALOG.find(device.required("driver"))));
+        return Optional.of(DeviceCatalog.help(Devices.CATALOG.find(device.required("driver"))));
       }
     }
     for (String text : options.object) {

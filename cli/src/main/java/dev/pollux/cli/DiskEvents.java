@@ -31,10 +31,7 @@ final class DiskEvents implements BlockListener {
         .post(
             () -> {
               if (action == OnError.Action.STOP) {
-                log.warn(
-                    "disk {}: {}; the machine stops until \"cont\"",
-                    backend.name(),
-                    reason);
+                log.warn("disk {}: {}; the machine stops until \"cont\"", backend.name(), reason);
                 if (machine.runState().is(RunState.RUNNING)) {
                   machine.stop(RunState.IO_ERROR);
                 }
@@ -47,9 +44,7 @@ final class DiskEvents implements BlockListener {
   public void imageCorrupted(
       String node, String device, String message, long offset, long size, boolean fatal) {
     log.error("image {}: {}", node, message);
-    machine
-        .loop()
-        .post(() -> events.imageCorrupted(node, device, message, offset, size, fatal));
+    machine.loop().post(() -> events.imageCorrupted(node, device, message, offset, size, fatal));
   }
 
   @Override

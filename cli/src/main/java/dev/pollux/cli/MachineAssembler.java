@@ -179,8 +179,7 @@ final class MachineAssembler implements AutoCloseable {
     if (drive.spec().bus() == DriveSpec.Interface.VIRTIO) {
       String type = config.machine().type().hasPci() ? "virtio-blk-pci" : "virtio-blk-device";
       devices.add(
-          DeviceOptions.of(
-              "-drive if=virtio", Map.of("driver", type, "drive", drive.name())),
+          DeviceOptions.of("-drive if=virtio", Map.of("driver", type, "drive", drive.name())),
           false);
     }
   }

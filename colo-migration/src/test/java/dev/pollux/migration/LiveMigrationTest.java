@@ -315,8 +315,7 @@ class LiveMigrationTest {
       assertEquals(Optional.of(reason), vm.info().errorDesc());
       vm.assertRunning();
       assertEquals(
-          reason,
-          assertThrows(ConfigException.class, () -> target.expect(at, false)).getMessage());
+          reason, assertThrows(ConfigException.class, () -> target.expect(at, false)).getMessage());
     }
   }
 
@@ -331,8 +330,7 @@ class LiveMigrationTest {
       assertMoved(source, first);
       assertEquals(
           "Can't migrate the vm that was paused due to previous migration",
-          assertThrows(ConfigException.class, () -> source.migrate(second.address()))
-              .getMessage());
+          assertThrows(ConfigException.class, () -> source.migrate(second.address())).getMessage());
       source.order(_ -> source.machine().reset(ShutdownCause.HOST_QMP_SYSTEM_RESET));
       assertTrue(source.machine().runState().is(RunState.PRELAUNCH));
       source.migrate(second.address());

@@ -26,8 +26,15 @@ final class CheckTool {
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
         new ImgArguments(
-            "check", words, "f:hqr:T:U", "output=", "repair=:r", "object=", "image-opts",
-            "force-share:U", "quiet:q");
+            "check",
+            words,
+            "f:hqr:T:U",
+            "output=",
+            "repair=:r",
+            "object=",
+            "image-opts",
+            "force-share:U",
+            "quiet:q");
     String file = arguments.words(1, 1, "one image file name").getFirst();
     Qcow2Check.Repair repair =
         switch (arguments.value("r", "")) {
@@ -36,12 +43,12 @@ final class CheckTool {
           case "all" -> Qcow2Check.Repair.ALL;
           default ->
               throw arguments.error(
-                  "--repair/-r expects 'leaks' or 'all' not '%s'".formatted(arguments.value("r", "")));
+                  "--repair/-r expects 'leaks' or 'all' not '%s'"
+                      .formatted(arguments.value("r", "")));
         };
     boolean json = arguments.json();
     boolean quiet = arguments.has("q");
-    NodeOptions options =
-        NodeOptions.of("checked").withReadOnly(repair == Qcow2Check.Repair.NONE);
+    NodeOptions options = NodeOptions.of("checked").withReadOnly(repair == Qcow2Check.Repair.NONE);
     try (FileNode node = open(file, options, arguments.has("U"))) {
       String format = arguments.value("f", ImageFormats.probe(node));
       if (!format.equals("qcow2")) {
@@ -71,7 +78,9 @@ final class CheckTool {
       } else if (!quiet) {
         System.out.print(human(result));
       }
-      return result.corruptions > 0 ? ERRORS : result.leaks > 0 ? LEAKS : result.checkErrors > 0 ? 1 : 0;
+      return result.corruptions > 0
+          ? ERRORS
+          : result.leaks > 0 ? LEAKS : result.checkErrors > 0 ? 1 : 0;
     }
   }
 

@@ -16,14 +16,12 @@ final class CommitTool {
 
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
-        new ImgArguments(
-            "commit", words, "f:ht:b:dpqr:", "object=", "image-opts", "quiet:q");
+        new ImgArguments("commit", words, "f:ht:b:dpqr:", "object=", "image-opts", "quiet:q");
     String file = arguments.words(1, 1, "one image file name").getFirst();
     try (Images images = new Images(arguments)) {
       BlockNode top =
           images.open(
-              file,
-              new Images.How(arguments.value("f", ""), true, CacheMode.WRITEBACK, false));
+              file, new Images.How(arguments.value("f", ""), true, CacheMode.WRITEBACK, false));
       if (!(top instanceof Qcow2Image image) || image.backingFile().isEmpty()) {
         throw new ConfigException("Image does not have a backing file");
       }
@@ -37,8 +35,7 @@ final class CommitTool {
       Optional<String> asked = arguments.value("b");
       if (asked.isPresent() && !FileNames.resolve(file, asked.get()).equals(base.fileName())) {
         throw new ConfigException(
-            "Did not find '%s' right below '%s'; commit step by step"
-                .formatted(asked.get(), file));
+            "Did not find '%s' right below '%s'; commit step by step".formatted(asked.get(), file));
       }
       if (base.length() < top.length()) {
         base.resize(top.length());

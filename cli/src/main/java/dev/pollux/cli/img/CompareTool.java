@@ -19,11 +19,9 @@ final class CompareTool {
     arguments.words(2, 2, "two image file names");
     try (Images images = new Images(arguments)) {
       BlockNode one =
-          images.open(
-              arguments.words().get(0), Images.How.READ.withFormat(arguments.value("f")));
+          images.open(arguments.words().get(0), Images.How.READ.withFormat(arguments.value("f")));
       BlockNode two =
-          images.open(
-              arguments.words().get(1), Images.How.READ.withFormat(arguments.value("F")));
+          images.open(arguments.words().get(1), Images.How.READ.withFormat(arguments.value("F")));
       Progress progress = new Progress(arguments.has("p") && !arguments.has("q"));
       String difference = difference(one, two, arguments.has("s"), arguments.has("q"), progress);
       if (difference.isEmpty()) {

@@ -19,9 +19,19 @@ final class ConvertTool {
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
         new ImgArguments(
-            "convert", words, "hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:", "object=", "image-opts",
-            "source-image-opts:image-opts", "target-image-opts", "force-share:U", "target-is-zero",
-            "salvage", "bitmaps", "skip-broken-bitmaps", "quiet:q");
+            "convert",
+            words,
+            "hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:",
+            "object=",
+            "image-opts",
+            "source-image-opts:image-opts",
+            "target-image-opts",
+            "force-share:U",
+            "target-is-zero",
+            "salvage",
+            "bitmaps",
+            "skip-broken-bitmaps",
+            "quiet:q");
     if (arguments.words().size() < 2) {
       throw arguments.error("Must specify image file name");
     }
@@ -38,7 +48,8 @@ final class ConvertTool {
     if (compress && format.equals("raw")) {
       throw arguments.error("Compression not supported for this file format");
     }
-    long sparse = arguments.has("S") ? Sizes.parse("sparse size", arguments.value("S", "")) : USUAL_SPARSE;
+    long sparse =
+        arguments.has("S") ? Sizes.parse("sparse size", arguments.value("S", "")) : USUAL_SPARSE;
     String output = arguments.words().get(1);
     try (Images images = new Images(arguments)) {
       BlockNode from =
@@ -69,8 +80,7 @@ final class ConvertTool {
       ImgArguments arguments, String format, String output, BlockNode from, String backing)
       throws IOException {
     DeviceOptions options = arguments.creationOptions();
-    String backingFormat =
-        arguments.value("F").or(() -> options.string("backing_fmt")).orElse("");
+    String backingFormat = arguments.value("F").or(() -> options.string("backing_fmt")).orElse("");
     if (!backing.isEmpty() && backingFormat.isEmpty()) {
       throw new ConfigException("backing file given without backing format; add -F FMT");
     }
@@ -96,8 +106,7 @@ final class ConvertTool {
     if (to.length() < from.length()) {
       throw new ConfigException("output file is smaller than input file");
     }
-    boolean zero =
-        arguments.has("target-is-zero") || (!arguments.has("n") && backing.isEmpty());
+    boolean zero = arguments.has("target-is-zero") || (!arguments.has("n") && backing.isEmpty());
     int kept = backing.isEmpty() ? EVERYTHING : depthOf(from, backing);
     int threads =
         arguments.has("m")
@@ -112,7 +121,9 @@ final class ConvertTool {
     progress.end();
   }
 
-  /** How deep below the source the new image's backing file lies: from there on nothing is copied. */
+  /**
+   * How deep below the source the new image's backing file lies: from there on nothing is copied.
+   */
   private static int depthOf(BlockNode from, String backing) {
     int depth = 0;
     for (BlockNode node = from; node != null; node = node.backing(), depth++) {

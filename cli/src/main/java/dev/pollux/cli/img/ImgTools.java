@@ -30,7 +30,10 @@ public final class ImgTools {
         "[-f FMT] [-O FMT] [-o OPTIONS] [-c] [-p] [-q] [-n] [-B BACKING [-F FMT]] [-S SIZE] [-l"
             + " SNAPSHOT] [-t CACHE] [-T CACHE] [-U] FILE OUTPUT",
         ConvertTool::run);
-    add("create", "[-f FMT] [-b BACKING [-F FMT]] [-u] [-o OPTIONS] [-q] FILE [SIZE]", CreateTool::run);
+    add(
+        "create",
+        "[-f FMT] [-b BACKING [-F FMT]] [-u] [-o OPTIONS] [-q] FILE [SIZE]",
+        CreateTool::run);
     add("info", "[-f FMT] [--output=human|json] [--backing-chain] [-U] FILE", InfoTool::run);
     add("map", "[-f FMT] [--output=human|json] [-s OFFSET] [-l LENGTH] [-U] FILE", MapTool::run);
     add("measure", "[-f FMT] [-O FMT] [-o OPTIONS] [--size SIZE | FILE]", MeasureTool::run);

@@ -24,7 +24,13 @@ final class InfoTool {
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
         new ImgArguments(
-            "info", words, "f:hU", "output=", "backing-chain", "object=", "image-opts",
+            "info",
+            words,
+            "f:hU",
+            "output=",
+            "backing-chain",
+            "object=",
+            "image-opts",
             "force-share:U");
     String file = arguments.words(1, 1, "one image file name").getFirst();
     boolean json = arguments.json();
@@ -116,7 +122,9 @@ final class InfoTool {
     text.append("            flags:");
     String flags =
         (bitmap.inUse() ? "\n                [0]: in-use" : "")
-            + (bitmap.auto() ? "\n                [%d]: auto".formatted(bitmap.inUse() ? 1 : 0) : "");
+            + (bitmap.auto()
+                ? "\n                [%d]: auto".formatted(bitmap.inUse() ? 1 : 0)
+                : "");
     text.append(flags).append('\n');
     text.append("            name: %s\n".formatted(bitmap.name()));
     text.append("            granularity: %d\n".formatted(bitmap.granularity()));

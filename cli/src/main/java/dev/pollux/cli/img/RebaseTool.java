@@ -21,7 +21,12 @@ final class RebaseTool {
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
         new ImgArguments(
-            "rebase", words, "hf:F:b:upt:T:qUc", "object=", "image-opts", "force-share:U",
+            "rebase",
+            words,
+            "hf:F:b:upt:T:qUc",
+            "object=",
+            "image-opts",
+            "force-share:U",
             "quiet:q");
     String file = arguments.words(1, 1, "one image file name").getFirst();
     boolean unsafe = arguments.has("u");
@@ -32,10 +37,10 @@ final class RebaseTool {
     try (Images images = new Images(arguments)) {
       BlockNode node =
           images.open(
-              file,
-              new Images.How(arguments.value("f", ""), true, CacheMode.WRITEBACK, !unsafe));
+              file, new Images.How(arguments.value("f", ""), true, CacheMode.WRITEBACK, !unsafe));
       if (!(node instanceof Qcow2Image image)) {
-        throw new ConfigException("Could not change the backing file to '%s': Operation not supported".formatted(name));
+        throw new ConfigException(
+            "Could not change the backing file to '%s': Operation not supported".formatted(name));
       }
       if (!unsafe) {
         BlockNode below =

@@ -13,7 +13,14 @@ final class ResizeTool {
   static int run(List<String> words) throws IOException {
     ImgArguments arguments =
         new ImgArguments(
-            "resize", words, "f:hq", "object=", "image-opts", "preallocation=", "shrink", "quiet:q");
+            "resize",
+            words,
+            "f:hq",
+            "object=",
+            "image-opts",
+            "preallocation=",
+            "shrink",
+            "quiet:q");
     arguments.words(2, 2, "image file name and size");
     String file = arguments.words().get(0);
     String text = arguments.words().get(1);
@@ -30,10 +37,11 @@ final class ResizeTool {
       }
       wanted = wanted + 511 & -512L;
       if (wanted < now && !arguments.has("shrink")) {
-        throw new ConfigException("Use the --shrink option to perform a shrink operation.\n"
-            + "pollux img: warning: Shrinking an image will delete all data beyond the shrunken"
-            + " image's end. Before performing such an operation, make sure there is no important"
-            + " data there.");
+        throw new ConfigException(
+            "Use the --shrink option to perform a shrink operation.\n"
+                + "pollux img: warning: Shrinking an image will delete all data beyond the shrunken"
+                + " image's end. Before performing such an operation, make sure there is no"
+                + " important data there.");
       }
       node.resize(wanted);
       images.finish(node);

@@ -41,7 +41,8 @@ final class Sizes {
       return "0";
     }
     int before = (int) Math.floor(Math.log10(value)) + 1;
-    String text = String.format(Locale.ROOT, "%." + Math.max(0, 3 - Math.max(before, 0)) + "f", value);
+    String text =
+        String.format(Locale.ROOT, "%." + Math.max(0, 3 - Math.max(before, 0)) + "f", value);
     return text.contains(".") ? text.replaceFirst("\\.?0+$", "") : text;
   }
 }

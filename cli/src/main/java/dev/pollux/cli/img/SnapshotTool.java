@@ -56,8 +56,7 @@ final class SnapshotTool {
                   Sizes.human(s.vmStateBytes()),
                   DATE.format(Instant.ofEpochSecond(s.seconds())),
                   "%02d:%02d:%02d.%03d"
-                      .formatted(
-                          seconds / 3600, seconds / 60 % 60, seconds % 60, millis % 1000),
+                      .formatted(seconds / 3600, seconds / 60 % 60, seconds % 60, millis % 1000),
                   s.icount() < 0 ? "" : Long.toString(s.icount())));
     }
     return text.toString();

@@ -48,8 +48,7 @@ public final class PeerWatch implements AutoCloseable {
     this.peer = peer;
     this.patience = patience;
     this.tickNanos =
-        TimeUnit.MILLISECONDS.toNanos(
-            Math.clamp(patience.toMillis() / 10, 1, LONGEST_TICK_MILLIS));
+        TimeUnit.MILLISECONDS.toNanos(Math.clamp(patience.toMillis() / 10, 1, LONGEST_TICK_MILLIS));
     Thread.ofPlatform().name("migration watch").daemon(true).start(this::watch);
   }
 

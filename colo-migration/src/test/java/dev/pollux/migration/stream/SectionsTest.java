@@ -334,16 +334,18 @@ class SectionsTest {
             RunState.RESTORE_VM);
     for (RunState state : RunState.values()) {
       String name = state.qmpName();
-      byte[] other =
-          replaced(stream, "\0\0\0\7running", "\0\0\0" + (char) name.length() + name);
+      byte[] other = replaced(stream, "\0\0\0\7running", "\0\0\0" + (char) name.length() + name);
       if (refused.contains(state)) {
-        assertRefused("'%s' is no run state that a guest goes on in".formatted(name), target, other);
+        assertRefused(
+            "'%s' is no run state that a guest goes on in".formatted(name), target, other);
       } else if (state != RunState.RUNNING) {
         assertRefused(OTHER_RUN_STATE, target, other);
       }
     }
     assertRefused(
-        "'runn?ng' is no run state that a guest goes on in", target, replaced(stream, "running", "runn\7ng"));
+        "'runn?ng' is no run state that a guest goes on in",
+        target,
+        replaced(stream, "running", "runn\7ng"));
   }
 
   @Test

@@ -122,8 +122,8 @@ public final class AddressSpace {
   }
 
   /**
-   * Registers over part of which something else is mapped, as port 0xcf9 is over a PCI host's, still
-   * take an access whole that begins with them.
+   * Registers over part of which something else is mapped, as port 0xcf9 is over a PCI host's,
+   * still take an access whole that begins with them.
    */
   private static boolean takesWhole(FlatView.Range range, long address, int size) {
     return range.region() instanceof Region.DeviceRegion device

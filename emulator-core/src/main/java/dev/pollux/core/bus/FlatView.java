@@ -66,7 +66,8 @@ public final class FlatView {
           }
         }
         if (top != null) {
-          append(result, new Range(from, to - from, top.region(), from - top.start() + top.offset()));
+          append(
+              result, new Range(from, to - from, top.region(), from - top.start() + top.offset()));
         }
       }
       from = to;

@@ -26,8 +26,8 @@ public sealed interface Region {
   }
 
   /**
-   * Registers that do nothing but tell a device's own thread that there is work. Writes come without
-   * the machine lock, on the vCPU's thread, and cost it no more than that; reads give 0.
+   * Registers that do nothing but tell a device's own thread that there is work. Writes come
+   * without the machine lock, on the vCPU's thread, and cost it no more than that; reads give 0.
    */
   record DoorbellRegion(String name, long size, Doorbell bell) implements Region {
     /** Takes writes to such registers. */

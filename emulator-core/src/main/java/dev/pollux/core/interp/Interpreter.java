@@ -529,7 +529,7 @@ public final class Interpreter implements ExecutionEngine {
       ram.markCode(offset, block.length);
       if (!builder.stillReads(host, block.length)) {
         return null; // written just now; not tried again here, which a writer could keep up for
-                     // ever
+        // ever
       }
       codePages.add(page, block);
       if (vcpu.machine().traceLog().has(TraceLog.Item.IN_ASM)) {

@@ -448,8 +448,8 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Wakes a guest that sleeps in RAM: everything but its memory is reset, and who boots it continues
-   * it. Event loop, machine lock held.
+   * Wakes a guest that sleeps in RAM: everything but its memory is reset, and who boots it
+   * continues it. Event loop, machine lock held.
    *
    * @return false where it does not sleep
    */

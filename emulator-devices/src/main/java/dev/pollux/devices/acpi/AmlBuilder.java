@@ -305,8 +305,7 @@ public final class AmlBuilder {
     for (int number : numbers) {
       list = concat(list, little(number, 4));
     }
-    return concat(
-        bytes(0x89), little(2 + list.length, 2), bytes(0x09, numbers.length), list);
+    return concat(bytes(0x89), little(2 + list.length, 2), bytes(0x09, numbers.length), list);
   }
 
   /** A buffer of resource descriptors with its end tag. */

@@ -54,8 +54,22 @@ public final class PciNamespace {
 
   /** The kind of request that {@code _OSC} answers (PCI Firmware Specification 3.3, 4.5.1). */
   private static final byte[] OSC_UUID = {
-    0x5b, 0x4d, (byte) 0xdb, 0x33, (byte) 0xf7, 0x1f, 0x1c, 0x40, (byte) 0x96, 0x57, 0x74, 0x41,
-    (byte) 0xc0, 0x3d, (byte) 0xd7, 0x66
+    0x5b,
+    0x4d,
+    (byte) 0xdb,
+    0x33,
+    (byte) 0xf7,
+    0x1f,
+    0x1c,
+    0x40,
+    (byte) 0x96,
+    0x57,
+    0x74,
+    0x41,
+    (byte) 0xc0,
+    0x3d,
+    (byte) 0xd7,
+    0x66
   };
 
   /** ISA interrupts to which a wire may lead. */
@@ -106,8 +120,7 @@ public final class PciNamespace {
     return device(
         "PCI0",
         config.express()
-            ? concat(
-                name("_HID", eisaId("PNP0A08")), name("_CID", eisaId("PNP0A03")), control())
+            ? concat(name("_HID", eisaId("PNP0A08")), name("_CID", eisaId("PNP0A03")), control())
             : name("_HID", eisaId("PNP0A03")),
         name("_ADR", integer(0)),
         name("_UID", integer(0)),
@@ -214,11 +227,7 @@ public final class PciNamespace {
             doubleWordField(path("CRSB"), 5, "CRSI"),
             ifTrue(lessThan(route, integer(0x80)), store(route, path("CRSI"))),
             returns(path("CRSB"))),
-        method(
-            "_SRS",
-            1,
-            doubleWordField(argument(0), 5, "SRSI"),
-            store(path("SRSI"), route)));
+        method("_SRS", 1, doubleWordField(argument(0), 5, "SRSI"), store(path("SRSI"), route)));
   }
 
   private byte[] links() {

@@ -51,8 +51,8 @@ public abstract class Board {
   private static final long RESET_VECTOR = 0xf_fff0;
 
   /**
-   * MOV AL, 0xFE; OUT 0x64, AL; HLT; JMP to the HLT: the keyboard controller resets the machine. The
-   * same instructions in 16-, 32- and 64-bit code.
+   * MOV AL, 0xFE; OUT 0x64, AL; HLT; JMP to the HLT: the keyboard controller resets the machine.
+   * The same instructions in 16-, 32- and 64-bit code.
    */
   private static final byte[] RESET_CODE = {
     (byte) 0xb0, (byte) 0xfe, (byte) 0xe6, 0x64, (byte) 0xf4, (byte) 0xeb, (byte) 0xfd
@@ -197,9 +197,7 @@ public abstract class Board {
     map.add(new E820Entry(BIOS_START, BIOS_END - BIOS_START, E820Entry.Type.RESERVED));
     map.add(new E820Entry(BIOS_END, usableLowRamEnd() - BIOS_END, E820Entry.Type.RAM));
     map.add(new E820Entry(facsAddress(), RamBlock.PAGE_SIZE, E820Entry.Type.NVS));
-    map.add(
-        new E820Entry(
-            tablesAddress(), ACPI_AREA - RamBlock.PAGE_SIZE, E820Entry.Type.ACPI));
+    map.add(new E820Entry(tablesAddress(), ACPI_AREA - RamBlock.PAGE_SIZE, E820Entry.Type.ACPI));
     if (highRamSize() > 0) {
       map.add(new E820Entry(FOUR_GIB, highRamSize(), E820Entry.Type.RAM));
     }

@@ -53,11 +53,7 @@ final class Chipset {
    * @param complete whether there are a HPET and a keyboard controller too
    */
   Chipset(
-      DeviceManager devices,
-      SystemBus systemBus,
-      RtcBase time,
-      boolean withPit,
-      boolean complete) {
+      DeviceManager devices, SystemBus systemBus, RtcBase time, boolean withPit, boolean complete) {
     this.devices = devices;
     machine = devices.services().machine();
     pic = new Pic8259(this::setIntr);
@@ -83,8 +79,7 @@ final class Chipset {
     hpet =
         complete
             ? Optional.of(
-                devices.enter(
-                    Hpet.TYPE, systemBus, new Hpet(machine.clocks(), new HpetRouting())))
+                devices.enter(Hpet.TYPE, systemBus, new Hpet(machine.clocks(), new HpetRouting())))
             : Optional.empty();
     rtcIrq = isaBus.irq(8);
     rtc = devices.enter(CmosRtc.TYPE, isaBus, new CmosRtc(machine.clocks(), time, this::setRtcIrq));
@@ -105,8 +100,7 @@ final class Chipset {
   private I8042 addKeyboardController() {
     A20Gate a20 = new A20Gate(machine);
     I8042 controller =
-        devices.enter(
-            I8042.TYPE, isaBus, new I8042(machine, a20, isaBus.irq(1), isaBus.irq(12)));
+        devices.enter(I8042.TYPE, isaBus, new I8042(machine, a20, isaBus.irq(1), isaBus.irq(12)));
     machine.io().map(0x60, controller.dataPort());
     machine.io().map(0x64, controller.commandPort());
     Port92 port92 = devices.enter(Port92.TYPE, isaBus, new Port92(machine, a20));

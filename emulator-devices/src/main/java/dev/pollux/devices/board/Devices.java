@@ -30,7 +30,10 @@ public final class Devices {
   public static final DeviceCatalog CATALOG =
       new DeviceCatalog(
           Stream.<List<DeviceType<?>>>of(
-                  BoardParts.TYPES, IsaDevices.TYPES, PciDevices.TYPES, VirtioTypes.of(VirtioDevices.TYPES))
+                  BoardParts.TYPES,
+                  IsaDevices.TYPES,
+                  PciDevices.TYPES,
+                  VirtioTypes.of(VirtioDevices.TYPES))
               .flatMap(List::stream)
               .toList());
 

@@ -38,8 +38,7 @@ public final class MicrovmBoard extends Board {
   private static final int GSIS = 8;
 
   public static final MachineType TYPE =
-      new MachineType(
-          "microvm", "", "", "microvm (i386)", false, false, MicrovmBoard::new);
+      new MachineType("microvm", "", "", "microvm (i386)", false, false, MicrovmBoard::new);
 
   private final Chipset chipset;
   private final List<VirtioMmio> transports = new ArrayList<>();
@@ -72,8 +71,7 @@ public final class MicrovmBoard extends Board {
     transports.add(transport);
     DeviceManager devices = devices();
     devices.provide(
-        devices.enterPart(
-            VirtioMmio.TYPE, systemBus(), devices.values(VirtioMmio.TYPE), transport),
+        devices.enterPart(VirtioMmio.TYPE, systemBus(), devices.values(VirtioMmio.TYPE), transport),
         transport.bus());
   }
 
@@ -114,8 +112,7 @@ public final class MicrovmBoard extends Board {
                 name("_CCA", integer(1)),
                 name(
                     "_CRS",
-                    resources(
-                        memory(address(i), VirtioMmio.SIZE), sharedInterrupts(gsi(i))))));
+                    resources(memory(address(i), VirtioMmio.SIZE), sharedInterrupts(gsi(i))))));
       }
     }
     return terms;

@@ -63,7 +63,7 @@ public final class PcBoard extends Board {
     super(devices, config, SPLIT);
     chipset = new Chipset(devices, systemBus(), config.rtc(), config.pit(), true);
     piix3 = new Piix3(isaBus());
-    pciBus = 
+    pciBus =
         PciBus.root(
             "pci.0",
             new PciWiring(

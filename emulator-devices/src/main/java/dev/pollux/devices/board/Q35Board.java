@@ -65,9 +65,7 @@ public final class Q35Board extends Board {
         PciBus.root(
             "pcie.0",
             new PciWiring(
-                machine(),
-                chipset.apicBus(),
-                (slot, pin) -> lpc.wire(Ich9Lpc.wireOf(slot, pin))));
+                machine(), chipset.apicBus(), (slot, pin) -> lpc.wire(Ich9Lpc.wireOf(slot, pin))));
     ConfigPorts ports = new ConfigPorts(pciBus);
     machine().io().map(ConfigPorts.ADDRESS_PORT, ports.addressPort());
     machine().io().map(ConfigPorts.DATA_PORT, ports.dataPort());

@@ -63,8 +63,7 @@ public final class PcTestDevice implements Device {
   }
 
   private static Device create(IsaBus bus, DeviceContext context) {
-    PcTestDevice device =
-        new PcTestDevice(IntStream.range(0, 16).mapToObj(bus::irq).toList());
+    PcTestDevice device = new PcTestDevice(IntStream.range(0, 16).mapToObj(bus::irq).toList());
     Machine machine = bus.machine();
     device.map(
         (port, region) -> context.map(machine.io(), port, region),

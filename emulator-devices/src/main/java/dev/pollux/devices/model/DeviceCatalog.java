@@ -93,9 +93,7 @@ public final class DeviceCatalog {
             ? "on/off"
             : property.description();
     String otherwise =
-        property.defaultText().isEmpty()
-            ? ""
-            : " (default: %s)".formatted(property.defaultText());
+        property.defaultText().isEmpty() ? "" : " (default: %s)".formatted(property.defaultText());
     return "%-24s - %s%s".formatted(start, meaning, otherwise).stripTrailing();
   }
 
@@ -119,8 +117,7 @@ public final class DeviceCatalog {
           properties.isEmpty()
               ? "%s has no properties".formatted(global.driver())
               : "unknown property \"%s\"; %s"
-                  .formatted(
-                      global.property(), Suggestions.hint(global.property(), properties)));
+                  .formatted(global.property(), Suggestions.hint(global.property(), properties)));
     }
   }
 }

@@ -72,8 +72,7 @@ public final class DeviceManager {
   }
 
   /** Enters a part that the board has made. */
-  public <D extends Device> D enter(
-      DeviceType<?> type, Bus bus, PropertyValues values, D device) {
+  public <D extends Device> D enter(DeviceType<?> type, Bus bus, PropertyValues values, D device) {
     enterPart(type, bus, values, device);
     return device;
   }
@@ -249,9 +248,7 @@ public final class DeviceManager {
 
   private DeviceNode removable(String name) {
     Optional<TreeNode> found =
-        name.startsWith("/")
-            ? Optional.of(tree.find(name))
-            : tree.peripheral().child(name);
+        name.startsWith("/") ? Optional.of(tree.find(name)) : tree.peripheral().child(name);
     if (found.isEmpty() || !(found.get() instanceof DeviceNode node)) {
       List<String> ids = tree.peripheral().children().stream().map(TreeNode::name).toList();
       throw new ConfigException(
@@ -263,8 +260,7 @@ public final class DeviceManager {
           "Bus '%s' does not support hotplugging".formatted(node.bus().name()));
     }
     if (!node.declaration().hotpluggable()) {
-      throw new ConfigException(
-          "Device '%s' does not support hotplugging".formatted(node.label()));
+      throw new ConfigException("Device '%s' does not support hotplugging".formatted(node.label()));
     }
     return node;
   }

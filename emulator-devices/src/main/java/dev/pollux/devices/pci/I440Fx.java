@@ -31,8 +31,7 @@ public final class I440Fx implements PciDevice {
         .init(SMRAM, 1, 2)
         .allow(SMRAM, 1, 0x78);
     declaration =
-        StateDescriptor.of(I440Fx.class, "I440FX", 1)
-            .struct("pci", pci.descriptor(), d -> d.pci);
+        StateDescriptor.of(I440Fx.class, "I440FX", 1).struct("pci", pci.descriptor(), d -> d.pci);
   }
 
   @Override

@@ -77,8 +77,7 @@ public final class Ich9Lpc implements PciDevice {
     }
     pci.onConfigWrite(this::update);
     declaration =
-        StateDescriptor.of(Ich9Lpc.class, "ICH9LPC", 1)
-            .struct("pci", pci.descriptor(), d -> d.pci);
+        StateDescriptor.of(Ich9Lpc.class, "ICH9LPC", 1).struct("pci", pci.descriptor(), d -> d.pci);
   }
 
   /** The PIRQ route control register of a wire. */

@@ -17,7 +17,9 @@ import java.util.Optional;
  */
 public final class Mch implements PciDevice {
   public static final DeviceType<PciBus> TYPE =
-      DeviceType.part(PciBus.KIND, "mch").category(DeviceCategory.BRIDGE).description("Host bridge");
+      DeviceType.part(PciBus.KIND, "mch")
+          .category(DeviceCategory.BRIDGE)
+          .description("Host bridge");
 
   /** Bytes of 256 buses. */
   public static final long ECAM_SIZE = 256L << 20;

@@ -48,8 +48,7 @@ public final class Msi {
       data = data & -allowed | vector & allowed - 1;
     }
     long address =
-        config.get(capability + 4, 4) & 0xffff_ffffL
-            | (long) config.get(capability + 8, 4) << 32;
+        config.get(capability + 4, 4) & 0xffff_ffffL | (long) config.get(capability + 8, 4) << 32;
     bus.accept(new MsiMessage(address, data));
   }
 }

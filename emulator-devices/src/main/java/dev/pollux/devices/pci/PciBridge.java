@@ -91,8 +91,7 @@ public final class PciBridge {
     PciBar.Window plain =
         range.clip(
             window(
-                (c.get(MEMORY_BASE, 2) & 0xfff0L) << 16,
-                (c.get(MEMORY_LIMIT, 2) & 0xfff0L) << 16));
+                (c.get(MEMORY_BASE, 2) & 0xfff0L) << 16, (c.get(MEMORY_LIMIT, 2) & 0xfff0L) << 16));
     long upperBase = (c.get(BASE_UPPER, 4) & 0xffff_ffffL) << 32;
     long upperLimit = (c.get(LIMIT_UPPER, 4) & 0xffff_ffffL) << 32;
     PciBar.Window prefetchable =

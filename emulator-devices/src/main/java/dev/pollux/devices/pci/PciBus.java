@@ -25,10 +25,7 @@ public final class PciBus extends Bus {
 
   public static final BusKind<PciBus> KIND =
       new BusKind<>(
-          "PCI",
-          PciBus.class,
-          "pci-device",
-          List.of(ADDRESS, MULTIFUNCTION, ACPI_INDEX, ROM_BAR));
+          "PCI", PciBus.class, "pci-device", List.of(ADDRESS, MULTIFUNCTION, ACPI_INDEX, ROM_BAR));
 
   private static final int SLOTS = 32;
 
@@ -154,8 +151,7 @@ public final class PciBus extends Bus {
       function.config().setMultifunction();
     }
     function.attach(this, devfn);
-    node.expose(
-        LiveProperty.constant("addr", "int32", () -> (long) devfn));
+    node.expose(LiveProperty.constant("addr", "int32", () -> (long) devfn));
     node.expose(
         LiveProperty.constant(
             "legacy-addr", "str", () -> "%02x.%x".formatted(devfn >> 3, devfn & 7)));

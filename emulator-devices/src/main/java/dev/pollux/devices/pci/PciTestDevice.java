@@ -89,8 +89,7 @@ public final class PciTestDevice implements PciDevice {
       if (test < 0 || test >= TESTS.size()) {
         return 0;
       }
-      byte[] name =
-          ("%s-%s\0".formatted(kind, TESTS.get(test))).getBytes(StandardCharsets.US_ASCII);
+      byte[] name = "%s-%s\0".formatted(kind, TESTS.get(test)).getBytes(StandardCharsets.US_ASCII);
       ByteBuffer header = ByteBuffer.allocate(HEADER + name.length).order(ByteOrder.LITTLE_ENDIAN);
       header.put((byte) test).put((byte) 1).putShort((short) 0);
       header.putInt(offset(test)).putInt(MATCH).putInt(count).put(name);

@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The PCI-to-ISA bridge of the PIIX3 (Intel 82371SB data sheet): leads the four PCI interrupt
- * wires to ISA interrupts, as its PIRQ route control registers say.
+ * The PCI-to-ISA bridge of the PIIX3 (Intel 82371SB data sheet): leads the four PCI interrupt wires
+ * to ISA interrupts, as its PIRQ route control registers say.
  */
 public final class Piix3 implements PciDevice {
   public static final DeviceType<PciBus> TYPE =

@@ -16,9 +16,7 @@ import java.util.Optional;
  */
 public final class Piix4Pm implements PciDevice {
   public static final DeviceType<PciBus> TYPE =
-      DeviceType.part(PciBus.KIND, "PIIX4_PM")
-          .category(DeviceCategory.BRIDGE)
-          .description("PM");
+      DeviceType.part(PciBus.KIND, "PIIX4_PM").category(DeviceCategory.BRIDGE).description("PM");
 
   private static final int PM_BASE = 0x40;
   private static final int PM_ENABLE = 0x80;

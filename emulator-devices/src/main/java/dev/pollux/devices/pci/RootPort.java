@@ -83,11 +83,7 @@ public final class RootPort implements PciDevice, PciBus.Hotplug {
     int slot = (int) (long) context.get(SLOT);
     int features =
         hotplug
-            ? BUTTON
-                | POWER_CONTROLLER
-                | ATTENTION_INDICATOR
-                | POWER_INDICATOR
-                | HOTPLUG_CAPABLE
+            ? BUTTON | POWER_CONTROLLER | ATTENTION_INDICATOR | POWER_INDICATOR | HOTPLUG_CAPABLE
             : 0;
     pci.config()
         .init(express + 2, 2, 2 | 4 << 4 | 0x100) // version 2, root port, slot

@@ -33,8 +33,7 @@ public record DriveProperties(long logicalBlock, long physicalBlock, long minIo,
   private static final Property<Long> OPT_IO =
       Property.size("opt_io_size", 0, 0, 0xffff_ffffL, "best size of requests");
   private static final Property<OnOffAuto> WRITE_CACHE =
-      Property.choice(
-          "write-cache", "OnOffAuto", OnOffAuto.AUTO, "whether the guest is to flush");
+      Property.choice("write-cache", "OnOffAuto", OnOffAuto.AUTO, "whether the guest is to flush");
   private static final Property<OnError> WRITE_ERROR =
       onError("werror", "what a failed write does");
   private static final Property<OnError> READ_ERROR = onError("rerror", "what a failed read does");

@@ -12,8 +12,7 @@ import java.nio.ByteOrder;
  * @param mostDiscard sectors of one request
  * @param mostZeroes sectors of one request
  */
-record BlkConfig(
-    DriveProperties sizes, int segments, int queues, int mostDiscard, int mostZeroes) {
+record BlkConfig(DriveProperties sizes, int segments, int queues, int mostDiscard, int mostZeroes) {
   static final int BYTES = 60;
 
   /** Offset of the byte that says whether there is a write cache. */
@@ -27,8 +26,7 @@ record BlkConfig(
   /** The bytes of the configuration. */
   byte[] encode(long sectors, boolean writeCache) {
     long cylinders = Math.min(sectors / (HEADS * TRACK), MOST_CYLINDERS);
-    int physicalExponent =
-        Long.numberOfTrailingZeros(sizes.physicalBlock() / sizes.logicalBlock());
+    int physicalExponent = Long.numberOfTrailingZeros(sizes.physicalBlock() / sizes.logicalBlock());
     ByteBuffer out = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
     out.putLong(sectors);
     out.putInt(0); // no largest segment

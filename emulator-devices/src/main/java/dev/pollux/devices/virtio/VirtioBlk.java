@@ -237,8 +237,7 @@ public final class VirtioBlk extends VirtioDevice {
     switch (type) {
       case TYPE_IN -> read(queue, chain, sector);
       case TYPE_OUT -> write(queue, chain, sector);
-      case TYPE_FLUSH ->
-          batch.add(new Transfer(BlockRequest.Op.FLUSH, queue, chain, 0, 0, 0));
+      case TYPE_FLUSH -> batch.add(new Transfer(BlockRequest.Op.FLUSH, queue, chain, 0, 0, 0));
       case TYPE_GET_ID -> {
         chain.write(serial, 0, (int) Math.min(ID_BYTES, chain.writableBytes() - 1));
         finish(queue, chain, OK);

@@ -6,9 +6,7 @@ import dev.pollux.devices.model.Property;
 import java.security.SecureRandom;
 import java.util.List;
 
-/**
- * An entropy device (5.4): fills each buffer with random bytes of the host.
- */
+/** An entropy device (5.4): fills each buffer with random bytes of the host. */
 public final class VirtioRng extends VirtioDevice {
   private static final Kind KIND = new Kind(4, "virtio-rng");
   private static final int QUEUE_SIZE = 8;
@@ -41,9 +39,7 @@ public final class VirtioRng extends VirtioDevice {
     SecureRandom random = new SecureRandom();
     return new VirtioRng(
         setup,
-        context.get(RNG).isEmpty()
-            ? random::nextBytes
-            : context.object(RNG, RandomSource.class));
+        context.get(RNG).isEmpty() ? random::nextBytes : context.object(RNG, RandomSource.class));
   }
 
   /** A device for tests. */

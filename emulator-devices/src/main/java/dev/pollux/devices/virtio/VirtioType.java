@@ -81,8 +81,6 @@ public record VirtioType(
 
   private IoThread ioThread(DeviceContext context) {
     boolean named = properties.contains(IO_THREAD) && !context.get(IO_THREAD).isEmpty();
-    return named
-        ? context.object(IO_THREAD, IoThread.class)
-        : context.services().ioThread();
+    return named ? context.object(IO_THREAD, IoThread.class) : context.services().ioThread();
   }
 }

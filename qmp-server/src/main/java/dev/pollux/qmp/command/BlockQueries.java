@@ -48,8 +48,7 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
       @Api.Name("write_threshold") long writeThreshold,
       @Api.Doc("whether anything stands on it") boolean active) {
 
-    static BlockDeviceInfo of(BlockNode node, boolean writeback, boolean flat)
-        throws QmpException {
+    static BlockDeviceInfo of(BlockNode node, boolean writeback, boolean flat) throws QmpException {
       return new BlockDeviceInfo(
           node.fileName(),
           Optional.of(node.name()),
@@ -163,8 +162,7 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
       @Api.Name("wr_total_time_ns") long writeNanos,
       @Api.Name("flush_total_time_ns") long flushNanos,
       @Api.Name("unmap_total_time_ns") long unmapNanos,
-      @Api.Name("wr_highest_offset") @Api.Doc("where the farthest write ended")
-          long highestWrite,
+      @Api.Name("wr_highest_offset") @Api.Doc("where the farthest write ended") long highestWrite,
       @Api.Name("rd_merged") long readsMerged,
       @Api.Name("wr_merged") long writesMerged,
       @Api.Name("unmap_merged") long unmapsMerged,
@@ -182,8 +180,32 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
 
     private static final BlockDeviceStats NONE =
         new BlockDeviceStats(
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Optional.empty(), 0, 0, 0, 0, 0, 0, 0, 0,
-            false, false);
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            Optional.empty(),
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            false,
+            false);
 
     static BlockDeviceStats of(BlockCounters c) {
       return new BlockDeviceStats(
@@ -202,9 +224,7 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
           c.mergedCount(Op.READ),
           c.mergedCount(Op.WRITE),
           c.mergedCount(Op.DISCARD),
-          c.lastAccess() == 0
-              ? Optional.empty()
-              : Optional.of(System.nanoTime() - c.lastAccess()),
+          c.lastAccess() == 0 ? Optional.empty() : Optional.of(System.nanoTime() - c.lastAccess()),
           c.failed(Op.READ),
           c.failed(Op.WRITE) + c.failed(Op.WRITE_ZEROES),
           c.failed(Op.FLUSH),

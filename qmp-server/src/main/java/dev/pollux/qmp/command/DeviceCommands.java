@@ -22,8 +22,7 @@ public sealed interface DeviceCommands<R> extends QmpCommand<R> {
   ObjectMapper JSON = new ObjectMapper();
 
   @Api.Name("device_add")
-  @Api.Doc(
-      "Adds a device, and tells the guest; which members there are depends on the driver.")
+  @Api.Doc("Adds a device, and tells the guest; which members there are depends on the driver.")
   record DeviceAdd(
       @Api.Doc("the device's type") String driver,
       @Api.Doc("the bus; the first that fits by default") Optional<String> bus,
@@ -82,8 +81,7 @@ public sealed interface DeviceCommands<R> extends QmpCommand<R> {
   }
 
   @Api.Doc("The properties of a type of device.")
-  record DeviceListProperties(String typename)
-      implements DeviceCommands<List<ObjectPropertyInfo>> {
+  record DeviceListProperties(String typename) implements DeviceCommands<List<ObjectPropertyInfo>> {
     @Override
     public List<ObjectPropertyInfo> run(QmpContext context) {
       TypeTree.Type type = context.types().findDevice(typename);

@@ -15,11 +15,7 @@ import java.util.UUID;
  * @param version of the program
  */
 public record Emulator(
-    Machine machine,
-    DeviceManager devices,
-    MigrationService migration,
-    UUID uuid,
-    String version) {
+    Machine machine, DeviceManager devices, MigrationService migration, UUID uuid, String version) {
   public CharDevices charDevices() {
     return devices.services().charDevices();
   }

@@ -109,8 +109,7 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
         throw new QmpException("Parameter 'cpu-index' expects a CPU number");
       }
       HumanMonitor monitor =
-          new HumanMonitor(
-              context.devices(), context.migration(), context.emulator().version());
+          new HumanMonitor(context.devices(), context.migration(), context.emulator().version());
       if (cpu > 0) {
         monitor.selectCpu((int) cpu);
       }

@@ -104,20 +104,15 @@ public sealed interface PciCommands<R> extends QmpCommand<R> {
           bus.number(),
           function.devfn() >> 3,
           function.devfn() & 7,
-          new PciDeviceClass(
-              Optional.of(PciNames.className(function)), PciNames.classOf(function)),
+          new PciDeviceClass(Optional.of(PciNames.className(function)), PciNames.classOf(function)),
           new PciDeviceId(
               config.get(PciConfig.DEVICE_ID, 2),
               config.get(PciConfig.VENDOR_ID, 2),
-              bridge
-                  ? Optional.empty()
-                  : Optional.of((long) config.get(PciConfig.SUBSYSTEM, 2)),
+              bridge ? Optional.empty() : Optional.of((long) config.get(PciConfig.SUBSYSTEM, 2)),
               bridge
                   ? Optional.empty()
                   : Optional.of((long) config.get(PciConfig.SUBSYSTEM_VENDOR, 2))),
-          pin == 0
-              ? Optional.empty()
-              : Optional.of((long) config.get(PciConfig.INTERRUPT_LINE, 1)),
+          pin == 0 ? Optional.empty() : Optional.of((long) config.get(PciConfig.INTERRUPT_LINE, 1)),
           pin,
           node.id().orElse(""),
           bridge ? Optional.of(bridge(config, node)) : Optional.empty(),
@@ -130,7 +125,8 @@ public sealed interface PciCommands<R> extends QmpCommand<R> {
               c.get(0x18, 1),
               c.get(0x19, 1),
               c.get(0x1a, 1),
-              new PciMemoryRange((c.get(0x1c, 1) & 0xf0L) << 8, (c.get(0x1d, 1) & 0xf0L) << 8 | 0xfff),
+              new PciMemoryRange(
+                  (c.get(0x1c, 1) & 0xf0L) << 8, (c.get(0x1d, 1) & 0xf0L) << 8 | 0xfff),
               range(c, 0x20, 0, 0),
               range(c, 0x24, c.get(0x28, 4), c.get(0x2c, 4)));
       List<PciDeviceInfo> behind =

@@ -61,11 +61,7 @@ public final class HumanMonitor {
         "",
         "press the power button",
         (s, a) -> out -> s.machine().requestPowerdown());
-    command(
-        "system_wakeup",
-        "",
-        "wake a guest that sleeps in RAM",
-        (s, a) -> out -> wakeUp(s));
+    command("system_wakeup", "", "wake a guest that sleeps in RAM", (s, a) -> out -> wakeUp(s));
     command(
         "nmi",
         "",

@@ -41,7 +41,7 @@ class HumanMonitorTest {
   private final Machine machine = new Machine("tester", new Machine.EndPolicy(false, false));
   private final CharDevices charDevices = new CharDevices(Runnable::run, () -> {});
   private final LiveMigration migration = new LiveMigration(machine, "none", new UUID(0, 0));
-  private final HumanMonitor monitor = 
+  private final HumanMonitor monitor =
       new HumanMonitor(
           Devices.manager(machine, charDevices, new BlockGraph(new BlockListener() {})),
           migration,

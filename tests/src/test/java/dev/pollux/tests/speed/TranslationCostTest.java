@@ -11,8 +11,8 @@ import org.junit.jupiter.api.Test;
  */
 class TranslationCostTest {
   /**
-   * Host code per guest instruction, in bytes; it was 52.7. Some 5 of them are what tells the flags at
-   * faults and interrupts.
+   * Host code per guest instruction, in bytes; it was 52.7. Some 5 of them are what tells the flags
+   * at faults and interrupts.
    */
   private static final double CODE = 56;
 

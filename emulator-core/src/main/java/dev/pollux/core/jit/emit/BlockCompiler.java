@@ -1469,8 +1469,7 @@ public class BlockCompiler {
   /** From the linear address in scratch 1 to the host address there, or leaves. */
   void probe(int bytes, boolean write, boolean aligned) {
     Label unknown = label();
-    refills.add(
-        new Refill(unknown, asm.position(), mode, current, bytes, write, pendingRecipe()));
+    refills.add(new Refill(unknown, asm.position(), mode, current, bytes, write, pendingRecipe()));
     probe(bytes, write, aligned, unknown, aligned ? slowExit() : unknown);
   }
 

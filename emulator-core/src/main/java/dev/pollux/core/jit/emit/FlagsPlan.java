@@ -8,9 +8,9 @@ import dev.pollux.core.decode.OpcodeInfo;
  * Which status flags are live in a block: the ones that something after a point may read before
  * they are written. Computed backwards over the block; dead flags are neither saved nor restored.
  *
- * <p>Flags that nothing reads can still be seen, by the handler of an exception or an interrupt that
- * comes before they are replaced. For such places there is a recipe; where there can be none, they
- * count as read.
+ * <p>Flags that nothing reads can still be seen, by the handler of an exception or an interrupt
+ * that comes before they are replaced. For such places there is a recipe; where there can be none,
+ * they count as read.
  */
 final class FlagsPlan {
   /** Tells about code at a target. */
@@ -92,8 +92,8 @@ final class FlagsPlan {
   }
 
   /**
-   * Follows the flags that instruction {@code i} sets to where they are saved or replaced, and finds
-   * a way to tell them wherever they can be seen after they have left the host's flags.
+   * Follows the flags that instruction {@code i} sets to where they are saved or replaced, and
+   * finds a way to tell them wherever they can be seen after they have left the host's flags.
    */
   private void planWhatCanBeSeen(int i) {
     if (killed(insns[i]) != OpcodeInfo.STATUS_FLAGS) {
@@ -205,8 +205,7 @@ final class FlagsPlan {
     return switch (insn.op) {
       case ROL, ROR, SHL, SHR, SAR -> insn.kind1 == Insn.IMM && count(insn, insn.imm) != 0;
       // A byte and its carry may come back to where they were.
-      case RCL, RCR ->
-          insn.kind1 == Insn.IMM && count(insn, insn.imm) % (insn.size0 * 8 + 1) != 0;
+      case RCL, RCR -> insn.kind1 == Insn.IMM && count(insn, insn.imm) % (insn.size0 * 8 + 1) != 0;
       case SHLD, SHRD -> insn.kind2 == Insn.IMM && count(insn, insn.imm) != 0;
       default -> false;
     };

@@ -24,9 +24,9 @@ import dev.pollux.core.mmu.TlbLayout;
 
 /**
  * Fills a TLB entry in generated code as {@code Mmu} does, in the common case: 64-bit paging whose
- * tables and page are ordinary RAM, the first protection key, accessed and dirty bits as the access needs them (so that
- * nothing in the tables has to be written), an access that is allowed. All else fails before
- * anything has changed.
+ * tables and page are ordinary RAM, the first protection key, accessed and dirty bits as the access
+ * needs them (so that nothing in the tables has to be written), an access that is allowed. All else
+ * fails before anything has changed.
  */
 final class PageWalk {
   private static final int PRESENT_ACCESSED = 0x21;

@@ -110,14 +110,30 @@ public record DriveSpec(
     for (String key : own.keys()) {
       String value = own.string(key, "");
       switch (key) {
-        case "if", "media", "index", "bus", "unit", "id", "snapshot", "cache", "rerror", "werror",
-            "read-only", "readonly", "copy-on-read", "aio", "serial", "addr" -> {}
+        case "if",
+            "media",
+            "index",
+            "bus",
+            "unit",
+            "id",
+            "snapshot",
+            "cache",
+            "rerror",
+            "werror",
+            "read-only",
+            "readonly",
+            "copy-on-read",
+            "aio",
+            "serial",
+            "addr" -> {}
         case "file" -> node.put("filename", value);
         case "format" -> node.putIfAbsent("driver", value);
         default -> node.put(key, value);
       }
     }
-    boolean empty = node.keySet().stream().noneMatch(k -> k.equals("filename") || k.equals("driver") || k.startsWith("file."));
+    boolean empty =
+        node.keySet().stream()
+            .noneMatch(k -> k.equals("filename") || k.equals("driver") || k.startsWith("file."));
     if (!empty) {
       node.put("read-only", readOnly ? "on" : "off");
       node.putIfAbsent("auto-read-only", "on");
@@ -129,7 +145,10 @@ public record DriveSpec(
         bus,
         number,
         cdrom,
-        empty ? Optional.empty() : Optional.of(BlockOptions.of(own.error("").getMessage().replaceFirst(": $", ""), node)),
+        empty
+            ? Optional.empty()
+            : Optional.of(
+                BlockOptions.of(own.error("").getMessage().replaceFirst(": $", ""), node)),
         snapshot,
         cache.writeback(),
         onRead,
@@ -189,8 +208,7 @@ public record DriveSpec(
           root = SnapshotOverlay.over(graph, root);
         }
       } catch (IOException e) {
-        throw new ConfigException(
-            "%s: %s".formatted(medium.get().context(), e.getMessage()), e);
+        throw new ConfigException("%s: %s".formatted(medium.get().context(), e.getMessage()), e);
       }
     }
     BlockBackend backend = graph.addBackend(name, root);

@@ -7,7 +7,8 @@ import java.util.regex.Pattern;
 
 /** Names of images as users and images write them: paths, and {@code nbd://host/export}. */
 public final class FileNames {
-  private static final Pattern PROTOCOL = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):.*", Pattern.DOTALL);
+  private static final Pattern PROTOCOL =
+      Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):.*", Pattern.DOTALL);
 
   private static final Map<String, String> DRIVERS =
       Map.of(

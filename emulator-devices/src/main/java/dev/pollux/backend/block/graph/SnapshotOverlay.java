@@ -18,8 +18,7 @@ final class SnapshotOverlay {
   static BlockNode over(BlockGraph graph, BlockNode below) throws IOException {
     Path file = Files.createTempFile("pollux-", ".overlay");
     try {
-      try (FileNode empty =
-          FileNode.open(NodeOptions.of("new"), file.toString(), Locking.OFF)) {
+      try (FileNode empty = FileNode.open(NodeOptions.of("new"), file.toString(), Locking.OFF)) {
         Qcow2Creator.of(below.length()).create(empty);
       }
       return graph.open(

@@ -114,8 +114,7 @@ final class LegacyRegisters implements BusDevice {
     int v = (int) value;
     Virtqueue queue = device.queue(queueSelect);
     switch (at) {
-      case GUEST_FEATURES ->
-          device.setGuestFeatures(v & 0xffff_ffffL & device.offeredFeatures());
+      case GUEST_FEATURES -> device.setGuestFeatures(v & 0xffff_ffffL & device.offeredFeatures());
       case QUEUE_SELECT -> queueSelect = v & 0xffff;
       case QUEUE_ADDRESS -> {
         if (queue != null) {

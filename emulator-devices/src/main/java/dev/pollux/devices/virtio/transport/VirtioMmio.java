@@ -20,8 +20,7 @@ import dev.pollux.devices.virtio.Virtqueue;
  * Machine lock held, but for notifications.
  */
 public final class VirtioMmio implements Device, BusDevice, VirtioTransport {
-  public static final DeviceType<SystemBus> TYPE =
-      DeviceType.part(SystemBus.KIND, "virtio-mmio");
+  public static final DeviceType<SystemBus> TYPE = DeviceType.part(SystemBus.KIND, "virtio-mmio");
 
   /** Bytes of the registers. */
   public static final int SIZE = 0x200;
@@ -226,8 +225,7 @@ public final class VirtioMmio implements Device, BusDevice, VirtioTransport {
           switch (at) {
             case QUEUE_SIZE -> queue.setSize(value);
             case QUEUE_READY -> queue.setEnabled(value == 1);
-            case DESCRIPTORS ->
-                queue.setAreas(Halves.with(descriptors, 0, value), driver, used);
+            case DESCRIPTORS -> queue.setAreas(Halves.with(descriptors, 0, value), driver, used);
             case DESCRIPTORS + 4 ->
                 queue.setAreas(Halves.with(descriptors, 1, value), driver, used);
             case DRIVER_AREA -> queue.setAreas(descriptors, Halves.with(driver, 0, value), used);
