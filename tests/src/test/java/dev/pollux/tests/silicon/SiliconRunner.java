@@ -5,7 +5,6 @@ import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.decode.Insn;
-import dev.pollux.core.decode.Op;
 import dev.pollux.core.decode.OpcodeInfo;
 import dev.pollux.core.decode.OpcodeTables;
 import dev.pollux.core.host.HostCpu;
@@ -186,7 +185,7 @@ final class SiliconRunner {
     } else {
       System.arraycopy(interpreterEnd.words, 0, hostEnd.words, 0, SiliconState.WORDS);
     }
-    boolean translated = (test.bits() == 64 || !onHost) && !showsX87Pointers(test);
+    boolean translated = test.bits() == 64 || !onHost;
     if (translated) {
       generated.run(test.bits(), test.address(), code, test.start(), generatedEnd);
     }
@@ -211,13 +210,6 @@ final class SiliconRunner {
     }
     return (hostEnd.sameAs(interpreterEnd, undefined) ? 0 : INTERPRETER)
         | (!translated || hostEnd.sameAs(generatedEnd, undefined) ? 0 : GENERATED);
-  }
-
-  /** Generated code does not keep the pointers to the last x87 instruction. */
-  private boolean showsX87Pointers(SiliconCase test) {
-    return test.pieces().stream()
-        .map(piece -> decoder.decode(piece, 0, piece.length, test.bits()))
-        .anyMatch(insn -> insn != null && (insn.op == Op.FNSTENV || insn.op == Op.FNSAVE));
   }
 
   /**

@@ -694,6 +694,43 @@ public class BlockCompiler {
       wrote(insn);
       keepResult();
     }
+    if (Translatable.movesX87Pointers(insn)) {
+      keepX87Pointers(insn);
+    }
+  }
+
+  /**
+   * Stores what FNSTENV tells of the last x87 instruction, the current one, as the interpreter
+   * does: nobody can see the host's. Behind it, as it may have faulted; none changes its operand's
+   * address. Destroys scratch 1 and 2; the host's flags stay.
+   */
+  private void keepX87Pointers(Insn insn) {
+    if (insn.hasMemory()) {
+      effectiveAddress(insn, S1, insn.addrSize == 4 ? DWORD : QWORD);
+      asm.mov(QWORD, state(CpuLayout.FDP), S1);
+      keepSelector(insn.segment, CpuLayout.FDS);
+    }
+    if (!nextReplacesX87Pointers()) {
+      address(S1, offsets[current]);
+      asm.mov(QWORD, state(CpuLayout.FIP), S1);
+      asm.mov(DWORD, state(CpuLayout.FOP), (insn.opcode & 7) << 8 | insn.modRm & 0xff);
+      keepSelector(CpuLayout.CS, CpuLayout.FCS);
+    }
+  }
+
+  private void keepSelector(int segment, int place) {
+    int selector = CpuLayout.SEG + segment * CpuLayout.SEG_SIZE + CpuLayout.SEG_SELECTOR;
+    asm.movzx(DWORD, S1, WORD, state(selector));
+    asm.mov(DWORD, state(place), S1);
+  }
+
+  /** True if the next instruction is executed, whatever comes, and stores its own. */
+  private boolean nextReplacesX87Pointers() {
+    int next = current + 1;
+    return next < interpreted.length
+        && !interpreted[next]
+        && Translatable.movesX87Pointers(insns[next])
+        && !insns[next].hasMemory();
   }
 
   /** MOV of an immediate to a register, XCHG with the accumulator. */

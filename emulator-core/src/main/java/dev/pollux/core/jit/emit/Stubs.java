@@ -293,7 +293,7 @@ public final class Stubs {
 
   /**
    * From the area that XSAVE has written to the state block. The pointers to the last x87
-   * instruction stay as they were: the host's lead to generated code, which is no affair of the
+   * instruction are there already: the host's lead to generated code, which is no affair of the
    * guest's.
    */
   private void emitAreaToState() {

@@ -135,6 +135,12 @@ final class Translatable {
   /** Their second operand is written, too. */
   private static final OpSet WRITES_SECOND = OpSet.of(Op.XCHG, Op.XADD, Op.MULX);
 
+  /** First byte of FNENI, FNDISI and FNSETPM, which do nothing any more. */
+  private static final int FORMER_CONTROL = 0xdb;
+
+  /** x87 control instructions, those that are translated (Intel SDM vol. 1, 8.1.8). */
+  private static final OpSet X87_CONTROL = OpSet.of(Op.FNCLEX, Op.FNSTCW, Op.FNSTSW, Op.FWAIT);
+
   /** Translated by code of their own, in the forms that {@link #system} names. */
   private static final OpSet SYSTEM =
       OpSet.of(
@@ -263,6 +269,13 @@ final class Translatable {
       case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == 8;
       default -> true;
     };
+  }
+
+  /** True if FNSTENV then tells of {@code insn}, which is translated. */
+  static boolean movesX87Pointers(Insn insn) {
+    boolean control =
+        X87_CONTROL.contains(insn.op) || insn.op == Op.FNOP && insn.opcode == FORMER_CONTROL;
+    return insn.info.has(Property.X87) && !control;
   }
 
   /** True if the memory operand is read or written, not only its address taken. */
