@@ -224,13 +224,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * @return the way that it left now, or {@link #NONE}
    */
   private int advance(int last) {
+    long clears = statistics.clears; // with the code go the meanings of its exits
     JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
     if (block == null) {
       statistics.coldBlocks++;
       interpreter.runBlock();
       return NONE;
     }
-    if (last != NONE && exits.isLink(last)) {
+    if (last != NONE && statistics.clears == clears && exits.isLink(last)) {
       linkIfSame(last, block);
     }
     if (traced) {
