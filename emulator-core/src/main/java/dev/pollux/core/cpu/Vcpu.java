@@ -224,14 +224,14 @@ public final class Vcpu implements Migratable, AutoCloseable {
    * the loop, where the other vCPUs are waited for, and asks again. vCPU thread.
    */
   public boolean watchCode(RamBlock block, long page) {
-    if (block.watchCode(page)) {
+    int writes = block.watchCode(page);
+    if (writes == RamBlock.CODE_WATCHED) {
       return true;
     }
-    int writes = block.codeWrites(page);
     mmu.protectPage(block, page);
     if (machine.rendezvous().alone()) {
       block.settleCode(page, writes);
-      return block.watchCode(page);
+      return block.watchCode(page) == RamBlock.CODE_WATCHED;
     }
     unsettled =
         () -> {

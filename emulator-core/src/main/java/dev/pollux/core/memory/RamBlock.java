@@ -33,6 +33,9 @@ public final class RamBlock implements AutoCloseable {
   /** In a page's byte: some vCPU may write to the page without looking here. */
   public static final int DIRECT = 0x80;
 
+  /** {@link #watchCode}: the page may be read. */
+  public static final int CODE_WATCHED = -1;
+
   /** Bytes of a code line, as a shift: what {@link #holdsCode} tells apart. */
   private static final int LINE_BITS = 6;
 
@@ -257,35 +260,33 @@ public final class RamBlock implements AutoCloseable {
   /**
    * Watches a page from which code is going to be made, if need be.
    *
-   * @return false if somebody may still be writing to it without having seen the watch: then all
-   *     vCPUs have to drop their write-enabled translations of the page and pass an instruction
-   *     boundary, and {@link #settleCode} follows
+   * @return {@link #CODE_WATCHED}; or, if somebody may still be writing to it without having seen
+   *     the watch, what {@link #settleCode} wants: it follows when all vCPUs have dropped their
+   *     write-enabled translations of the page and passed an instruction boundary
    */
-  public boolean watchCode(long page) {
-    while (true) {
-      int old = RawMemory.getByteVolatile(watch + page) & 0xff;
-      if ((old & SETTLED) != 0) {
-        return true;
-      }
-      boolean settled = (old & DIRECT) == 0;
-      if (replace(page, old, old | WriteClient.CODE.bit() | (settled ? SETTLED : 0))) {
-        return settled;
-      }
+  public int watchCode(long page) {
+    if ((RawMemory.getByteVolatile(watch + page) & SETTLED) != 0) {
+      return CODE_WATCHED;
     }
-  }
-
-  /**
-   * What {@link #settleCode} wants: taken behind {@link #watchCode}, before anybody is waited for.
-   */
-  public int codeWrites(long page) {
+    // With the lock no write comes between the watch and the number, which would let this watch
+    // settle one that somebody arms after that write.
     synchronized (codeWrites) {
-      return codeWrites[(int) page & codeWrites.length - 1];
+      while (true) {
+        int old = RawMemory.getByteVolatile(watch + page) & 0xff;
+        if ((old & SETTLED) != 0) {
+          return CODE_WATCHED;
+        }
+        boolean settled = (old & DIRECT) == 0;
+        if (replace(page, old, old | WriteClient.CODE.bit() | (settled ? SETTLED : 0))) {
+          return settled ? CODE_WATCHED : codeWrites[(int) page & codeWrites.length - 1];
+        }
+      }
     }
   }
 
   /**
    * Tells that every write to a page from now on sees that its code is watched, unless it was
-   * written since {@code writes} was taken.
+   * written since {@link #watchCode} has returned {@code writes}.
    */
   public void settleCode(long page, int writes) {
     synchronized (codeWrites) {
@@ -304,7 +305,8 @@ public final class RamBlock implements AutoCloseable {
   /** Who writes now does so directly: the next one to make code of the page has to wait for it. */
   private void forgetCode(long page) {
     synchronized (codeWrites) {
-      codeWrites[(int) page & codeWrites.length - 1]++;
+      int at = (int) page & codeWrites.length - 1;
+      codeWrites[at] = codeWrites[at] + 1 & Integer.MAX_VALUE;
       RawMemory.putLongVolatile(codeLines + page * 8, 0);
       while (true) {
         int old = RawMemory.getByteVolatile(watch + page) & 0xff;

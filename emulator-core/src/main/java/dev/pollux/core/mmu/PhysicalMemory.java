@@ -86,8 +86,12 @@ final class PhysicalMemory {
     if (ram == null || ram.block().readOnly()) {
       return true;
     }
-    ram.block().beforeWrite(lastOffset, 4);
-    return RawMemory.compareAndSetInt(ram.block().hostAddress() + lastOffset, expected, value);
+    long offset = lastOffset;
+    ram.block().beforeWrite(offset, 4);
+    boolean replaced =
+        RawMemory.compareAndSetInt(ram.block().hostAddress() + offset, expected, value);
+    ram.block().beforeWrite(offset, 4); // again, for who began to watch meanwhile
+    return replaced;
   }
 
   boolean replace64(long address, long expected, long value) {
@@ -95,7 +99,11 @@ final class PhysicalMemory {
     if (ram == null || ram.block().readOnly()) {
       return true;
     }
-    ram.block().beforeWrite(lastOffset, 8);
-    return RawMemory.compareAndSetLong(ram.block().hostAddress() + lastOffset, expected, value);
+    long offset = lastOffset;
+    ram.block().beforeWrite(offset, 8);
+    boolean replaced =
+        RawMemory.compareAndSetLong(ram.block().hostAddress() + offset, expected, value);
+    ram.block().beforeWrite(offset, 8); // again, for who began to watch meanwhile
+    return replaced;
   }
 }
