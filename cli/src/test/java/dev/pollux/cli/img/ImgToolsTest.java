@@ -250,7 +250,7 @@ class ImgToolsTest {
     makeChain();
     byte[] image = Files.readAllBytes(folder.resolve("base"));
     int block = 2 << 16; // the first block of counts, as images are made
-    image[block + 5 * 2 + 1] += 2; // a leak
+    image[block + 5 * 2 + 1] = 3; // a leak
     image[block + 20 * 2 + 1] = 0; // used and not counted
     image[block + 300 * 2 + 1] = 1; // counted behind the end
     Files.write(folder.resolve("base"), image);

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Nested;
 /** The contract of devices for the parts of PCI chip sets. */
 class ChipContractTest {
   /** A function whose configuration space is written by the guest. */
-  private abstract static class Chip extends DeviceContractTest {
+  abstract static class Chip extends DeviceContractTest {
     @Override
     protected List<Region> regions(Device device) {
       return List.of();

@@ -34,7 +34,7 @@ class PciTestDeviceTest extends DeviceContractTest {
     assertEquals(1, registers.read(12, 4));
     registers.write(0, 1, 1);
     assertEquals(0, registers.read(12, 4));
-    registers.write((int) registers.read(4, 4), 4, 5);
+    registers.write(registers.read(4, 4), 4, 5);
     assertEquals(1, registers.read(12, 4), "any data will do");
     registers.write(0, 1, 77);
     assertEquals(0, registers.read(4, 4));

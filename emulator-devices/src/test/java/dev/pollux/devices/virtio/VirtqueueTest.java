@@ -123,10 +123,10 @@ class VirtqueueTest {
     startSplit(0);
     long table = 0x2_0000;
     for (int i = 0; i < 100; i++) {
-      pci.machine.memory().write(table + 16 * i, 8, VirtioDriver.BUFFERS + 4096L * i);
-      pci.machine.memory().write(table + 16 * i + 8, 4, 32);
-      pci.machine.memory().write(table + 16 * i + 12, 2, WRITE | (i < 99 ? NEXT : 0));
-      pci.machine.memory().write(table + 16 * i + 14, 2, i + 1);
+      pci.machine.memory().write(table + 16L * i, 8, VirtioDriver.BUFFERS + 4096L * i);
+      pci.machine.memory().write(table + 16L * i + 8, 4, 32);
+      pci.machine.memory().write(table + 16L * i + 12, 2, WRITE | (i < 99 ? NEXT : 0));
+      pci.machine.memory().write(table + 16L * i + 14, 2, i + 1);
     }
     driver.descriptor(3, table, 1600, INDIRECT, 0);
     driver.offer(3);

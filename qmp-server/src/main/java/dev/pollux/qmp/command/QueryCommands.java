@@ -135,7 +135,9 @@ public sealed interface QueryCommands<R> extends QmpCommand<R> {
   record QueryCpuDefinitions() implements QueryCommands<List<CpuDefinitionInfo>> {
     @Override
     public List<CpuDefinitionInfo> run(QmpContext context) {
-      return context.machine().vcpus().getFirst().model().known().stream()
+      return context.machine().vcpus().stream()
+          .limit(1)
+          .flatMap(vcpu -> vcpu.model().known().stream())
           .map(QueryCpuDefinitions::info)
           .toList();
     }

@@ -17,7 +17,6 @@ import dev.pollux.core.jit.asm.NullaryOp;
 final class ProtectionKeyProgram extends LongModeProgram {
   private static final int CR0_WP = 1 << 16;
   private static final int CR4_OSXSAVE = 1 << 18;
-  private static final int CR4_SMAP = 1 << 21;
   private static final int CR4_PKE = 1 << 22;
   private static final int CR4_PKS = 1 << 24;
   private static final int PKRS = 0x6e1;

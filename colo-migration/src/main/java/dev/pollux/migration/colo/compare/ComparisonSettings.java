@@ -15,5 +15,5 @@ public record ComparisonSettings(
     Duration timeout, int longestQueue, long mostBytes, boolean ipv6, boolean vlan) {
   /** As {@code colo-compare} has them. */
   public static final ComparisonSettings DEFAULTS =
-      new ComparisonSettings(Duration.ofMillis(3000), 1024, 64 << 20, false, false);
+      new ComparisonSettings(Duration.ofSeconds(3), 1024, 64 << 20, false, false);
 }

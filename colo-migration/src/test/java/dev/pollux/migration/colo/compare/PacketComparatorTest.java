@@ -226,7 +226,7 @@ class PacketComparatorTest {
   @Test
   void whatWaitsTooLongWantsACheckpoint() {
     primary(tcp(1000, 5, ACK, "hello"));
-    now = Duration.ofMillis(3000).toNanos();
+    now = Duration.ofSeconds(3).toNanos();
     comparator.expire(now);
     assertState(0, 0, 1);
     comparator.expire(now + 1);
