@@ -29,6 +29,12 @@ final class Namespace implements AutoCloseable {
     return new Namespace(name);
   }
 
+  /** Skips the test where the host does not have a program. */
+  static void needs(String program) throws IOException, InterruptedException {
+    Result found = runOnHost(10, "sh", "-c", "command -v " + program);
+    assumeTrue(found.status() == 0, "the host has no " + program);
+  }
+
   /** How a command ended. */
   record Result(int status, String output) {}
 

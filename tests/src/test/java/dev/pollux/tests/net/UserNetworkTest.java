@@ -71,6 +71,7 @@ class UserNetworkTest {
 
   @Test
   void answersPing() throws Exception {
+    Namespace.needs("ping");
     connect("restrict=off");
     Namespace.Result ping = guest.run(10, "ping", "-c", "3", "-i", "0.2", "-W", "2", "10.0.2.2");
     assertEquals(0, ping.status(), ping.output());
@@ -79,6 +80,7 @@ class UserNetworkTest {
   @ParameterizedTest
   @EnumSource(Impairment.class)
   void copiesWithoutChange(Impairment impairment) throws Exception {
+    Namespace.needs("python3");
     this.impairment = impairment;
     connect("ipv6=off");
     int megabytes = impairment == Impairment.NONE ? 256 : 4;
@@ -155,6 +157,7 @@ class UserNetworkTest {
 
   @Test
   void forwardsManyConnections() throws Exception {
+    Namespace.needs("python3");
     int port;
     try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       port = free.getLocalPort();
