@@ -14,7 +14,7 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /** Decodes code into {@link Block}s. vCPU thread. */
-final class BlockBuilder {
+class BlockBuilder {
   /** The most instructions of a block. */
   static final int MAX_INSNS = 48;
 

@@ -120,11 +120,15 @@ public final class Interpreter implements ExecutionEngine {
   private long instructions;
 
   public Interpreter(Vcpu vcpu) {
+    this(vcpu, new BlockBuilder(vcpu.model().features()));
+  }
+
+  Interpreter(Vcpu vcpu, BlockBuilder builder) {
     this.vcpu = vcpu;
     this.state = vcpu.cpuState();
     this.mmu = vcpu.mmu();
     this.s = state.address();
-    this.builder = new BlockBuilder(vcpu.model().features());
+    this.builder = builder;
     this.traced = vcpu.machine().traceLog().tracesBlocks();
     this.codeWrites = new CodeWrites(vcpu, this::dropPage, this::flushCode);
     vcpu.machine().codeWatch().add(codeListener);
