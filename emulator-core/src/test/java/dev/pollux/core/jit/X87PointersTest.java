@@ -1,5 +1,6 @@
 package dev.pollux.core.jit;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -129,6 +130,30 @@ class X87PointersTest {
             "dbe3 d9ee dbe3")) { // fninit
       both(code);
     }
+  }
+
+  /** FNSAVE behind generated code, and FXSAVE, which tells of them while an exception waits. */
+  @Test
+  void savedStateIsTheSame() {
+    // fldz; fild [rdi]; fnsave [rdi+0x100]
+    savedPointer("d9ee db07 ddb7 00010000 f4", 12, CODE + 2);
+    // fldz; fldz; fdivp; fldcw [rdi+4], which unmasks; fxsave64 [rdi+0x100]
+    savedPointer("d9ee d9ee def9 d96f04 480fae87 00010000 f4", 8, CODE + 4);
+  }
+
+  private void savedPointer(String code, int at, int expected) {
+    byte[][] saved = new byte[2][];
+    for (int i = 0; i < 2; i++) {
+      BareMachine m = i == 0 ? interpreter : generator;
+      m.load(CODE, HexFormat.of().parseHex(code.replace(" ", "")));
+      m.load(DATA, new byte[0x400]);
+      m.load(DATA + 4, new byte[] {0x40, 3});
+      start(m);
+      assertEquals(Interpreter.Stop.HALT, m.run(1000), code);
+      saved[i] = m.memory(DATA + 0x100, 0x200);
+    }
+    assertArrayEquals(saved[0], saved[1], code);
+    assertEquals(expected, ByteBuffer.wrap(saved[1]).order(ByteOrder.LITTLE_ENDIAN).getInt(at));
   }
 
   /** An instruction that faults leaves them as they were before, or as the interpreter does. */
