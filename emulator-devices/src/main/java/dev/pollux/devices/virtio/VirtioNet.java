@@ -109,7 +109,10 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
   private final int mtu;
   private final NetReceiver receiver;
   private final NetSender sender;
+
+  @HostOnly("declares its state itself, see deviceState")
   private final NetControl control;
+
   private final IoThread.Kick wantsFrames;
 
   @HostOnly("what a reset brings back")
@@ -161,6 +164,17 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
             powerOfTwo(context, SEND_SIZE));
     network.connect(card, card::describe);
     return card;
+  }
+
+  /** A card for tests, with all features. */
+  static VirtioNet of(VirtioSetup setup, NetworkClaim network) {
+    long features = SWITCHES.values().stream().reduce(0L, (a, b) -> a | b);
+    return new VirtioNet(setup, network, network.address(), features, 0, QUEUE_SIZE, QUEUE_SIZE);
+  }
+
+  /** What the guest has chosen, for tests. */
+  NetControl control() {
+    return control;
   }
 
   private static int powerOfTwo(DeviceContext context, Property<Long> property) {
