@@ -108,13 +108,21 @@ class SectionsTest {
     machines.forEach(Machine::close);
   }
 
-  /** Collects what is written. */
+  /** Collects what is written, and gives what was there from the start. */
   private static final class Collector implements MigrationChannel {
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    private final ByteBuffer given;
+
+    Collector(byte[] given) {
+      this.given = ByteBuffer.wrap(given);
+    }
 
     @Override
     public int read(ByteBuffer to) {
-      return -1;
+      int count = Math.min(to.remaining(), given.remaining());
+      to.put(given.slice(given.position(), count));
+      given.position(given.position() + count);
+      return count == 0 ? -1 : count;
     }
 
     @Override
@@ -139,7 +147,7 @@ class SectionsTest {
   private static final String OTHER_RUN_STATE = "another run state is as good as damage here";
 
   private static byte[] save(Machine machine) throws IOException {
-    Collector collector = new Collector();
+    Collector collector = new Collector(new byte[0]);
     StreamWriter out = new StreamWriter(collector);
     SectionWriter sections = new SectionWriter(out);
     sections.header(StreamConfiguration.of(TYPE, machine));
@@ -191,7 +199,7 @@ class SectionsTest {
     SectionReader reader =
         new SectionReader(
             ram::load, (command, data) -> commands.add(command + Arrays.toString(data)));
-    StreamReader in = new StreamReader(stream);
+    StreamReader in = new StreamReader(new Collector(stream));
     reader.readHeader(in);
     reader.checkHeader(in, StreamConfiguration.of(TYPE, machine));
     DeviceSections devices = new DeviceSections(machine);
