@@ -32,11 +32,16 @@ final class AttackedPrimary implements AutoCloseable {
     machine =
         new ColoMachine("attacked", folder, jvmOptions, "-m", "16", "-kernel", kernel.toString());
     watchdog = new Watchdog(machine);
-    machine.run("migrate-set-capabilities", CAPABILITIES);
-    machine.run(
-        "migrate-set-parameters",
-        "{'x-checkpoint-delay':50,'max-bandwidth':1000000000,'downtime-limit':30000}");
-    machine.awaitTicks(0, 3);
+    try {
+      machine.run("migrate-set-capabilities", CAPABILITIES);
+      machine.run(
+          "migrate-set-parameters",
+          "{'x-checkpoint-delay':50,'max-bandwidth':1000000000,'downtime-limit':30000}");
+      machine.awaitTicks(0, 3);
+    } catch (IOException | CommandFailed | RuntimeException | AssertionError e) {
+      close();
+      throw e;
+    }
   }
 
   Footprint footprint() {
