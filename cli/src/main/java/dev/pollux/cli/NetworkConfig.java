@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The networks of the command line.
@@ -59,11 +60,14 @@ record NetworkConfig(List<DeviceOptions> backends, List<DeviceOptions> cards) {
     return rest.with("id", id);
   }
 
-  /** The names {@code -netdev} takes. */
-  static List<String> help() {
+  /** The list that some {@code -netdev} asks for. */
+  static Optional<List<String>> helpAsked(RunOptions.Networks options) {
+    if (options.netdev.stream().noneMatch(text -> text.equals("help") || text.equals("?"))) {
+      return Optional.empty();
+    }
     List<String> lines = new ArrayList<>();
     lines.add("Available netdev backend types:");
     lines.addAll(Networks.types());
-    return lines;
+    return Optional.of(lines);
   }
 }

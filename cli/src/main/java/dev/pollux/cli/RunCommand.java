@@ -126,7 +126,8 @@ final class RunCommand implements Callable<Integer> {
     if (asksForHelp(options.consoles.chardev)) {
       return Optional.of(CharOptions.kinds());
     }
-    return DeviceRequests.helpAsked(options.devices);
+    return NetworkConfig.helpAsked(options.networks)
+        .or(() -> DeviceRequests.helpAsked(options.devices));
   }
 
   private static boolean asksForHelp(List<String> arguments) {

@@ -114,6 +114,14 @@ public final class DeviceOptions {
     return rest;
   }
 
+  /** The same options with one value more of a key that may be given more than once. */
+  public DeviceOptions plus(String key, String value) {
+    DeviceOptions more = new DeviceOptions(context, new LinkedHashMap<>(values));
+    repeated.forEach((known, all) -> more.repeated.put(known, new ArrayList<>(all)));
+    more.put(key, value);
+    return more;
+  }
+
   /** The same options with one value set. */
   public DeviceOptions with(String key, String value) {
     DeviceOptions more = without(List.of(key));

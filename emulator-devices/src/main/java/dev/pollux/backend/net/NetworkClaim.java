@@ -8,20 +8,27 @@ import java.util.function.Supplier;
 public final class NetworkClaim {
   private final Networks networks;
   private final NetLink link;
+  private final String name;
   private final String backend;
   private final byte[] address;
   private NetEnd card;
   private Supplier<String> description = () -> "";
 
-  NetworkClaim(Networks networks, NetLink link, String backend, byte[] address) {
+  NetworkClaim(Networks networks, NetLink link, String name, String backend, byte[] address) {
     this.networks = networks;
     this.link = link;
+    this.name = name;
     this.backend = backend;
     this.address = address;
   }
 
   public NetLink link() {
     return link;
+  }
+
+  /** The card's name; empty where it has none. */
+  public String name() {
+    return name;
   }
 
   /** The back end's name; empty for none. */

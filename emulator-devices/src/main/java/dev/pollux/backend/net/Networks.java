@@ -87,24 +87,64 @@ public final class Networks implements AutoCloseable {
   }
 
   /**
+   * Plugs a cable in or pulls it.
+   *
+   * @param name of the back end, or of the card on it
+   * @throws ConfigException if there is neither
+   */
+  public void setLink(String name, boolean up) {
+    NetLink link =
+        cards.stream()
+            .filter(card -> card.name().equals(name))
+            .findFirst()
+            .map(NetworkClaim::link)
+            .or(() -> find(name).map(NetBackend::link))
+            .orElseThrow(() -> new ConfigException("Device '%s' not found".formatted(name)));
+    link.setUp(up);
+  }
+
+  /**
+   * The user network of a name, or the only one.
+   *
+   * @param id empty for the only one
+   * @throws ConfigException if there is none
+   */
+  public UserNetwork user(String id) {
+    List<UserNetwork> found =
+        backends.values().stream()
+            .filter(backend -> id.isEmpty() || backend.id().equals(id))
+            .filter(UserNetwork.class::isInstance)
+            .map(UserNetwork.class::cast)
+            .toList();
+    if (found.size() != 1) {
+      throw new ConfigException(
+          found.isEmpty()
+              ? "unrecognized netdev id '%s': there is no user network of that name".formatted(id)
+              : "there are several user networks; say which by its id");
+    }
+    return found.getFirst();
+  }
+
+  /**
    * Connects a card to a back end.
    *
-   * @param backend its name; empty for none
+   * @param card the card's name; empty where it has none
+   * @param backend the back end's; empty for none
    * @param address 6 bytes, or none for the next free address
    * @throws ConfigException if there is none of this name, or it has a card already
    */
-  public NetworkClaim claim(String backend, byte[] address) {
+  public NetworkClaim claim(String card, String backend, byte[] address) {
     NetLink link = new NetLink();
     if (!backend.isEmpty()) {
       link = find(backend).orElseThrow(() -> unknown(backend)).link();
-      if (cards.stream().anyMatch(card -> card.backend().equals(backend))) {
+      if (cards.stream().anyMatch(other -> other.backend().equals(backend))) {
         throw new ConfigException(
             "netdev '%s' has a card already; give each card a netdev of its own"
                 .formatted(backend));
       }
     }
     NetworkClaim claim =
-        new NetworkClaim(this, link, backend, address.length == 0 ? freeAddress() : address);
+        new NetworkClaim(this, link, card, backend, address.length == 0 ? freeAddress() : address);
     cards.add(claim);
     return claim;
   }

@@ -88,7 +88,7 @@ public final class DeviceContext {
    * @throws ConfigException if there is none, or it is taken
    */
   public NetworkClaim network(Property<String> property, byte[] address) {
-    NetworkClaim claim = services.networks().claim(get(property), address);
+    NetworkClaim claim = services.networks().claim(node.id().orElse(""), get(property), address);
     onRemove(claim::release);
     return claim;
   }

@@ -22,7 +22,6 @@ final class NetControl {
           .bool("multicast-overflow", c -> c.multicastOverflow, (c, v) -> c.multicastOverflow = v)
           .bytes("table", 2 * 6 * NetControl.TABLE, c -> c.table)
           .u64Array("vlans", 64, c -> c.vlans)
-          .bool("announcing", c -> c.announcing, (c, v) -> c.announcing = v)
           .u64("offloads", c -> c.guestOffloads, (c, v) -> c.guestOffloads = v)
           .afterLoad(NetControl::deriveOffloads);
 
@@ -32,7 +31,6 @@ final class NetControl {
   private static final int RECEIVE_MODE = 0;
   private static final int ADDRESSES = 1;
   private static final int VLANS = 2;
-  private static final int ANNOUNCE = 3;
   private static final int OFFLOADS = 5;
 
   private static final int PROMISCUOUS = 0;
@@ -50,7 +48,6 @@ final class NetControl {
   private int multicast;
   private boolean unicastOverflow;
   private boolean multicastOverflow;
-  private volatile boolean announcing;
   private long guestOffloads;
 
   @HostOnly("derived from the offloads")
@@ -70,7 +67,6 @@ final class NetControl {
     multicastOverflow = false;
     Arrays.fill(table, (byte) 0);
     Arrays.fill(vlans, -1);
-    announcing = false;
     offloads(0);
   }
 
@@ -82,14 +78,6 @@ final class NetControl {
     for (int i = 0; i < bytes.length && offset + i < 6; i++) {
       address[offset + i] = bytes[i];
     }
-  }
-
-  boolean isAnnouncing() {
-    return announcing;
-  }
-
-  void setAnnouncing(boolean wanted) {
-    announcing = wanted;
   }
 
   Offloads offloads() {
@@ -120,10 +108,6 @@ final class NetControl {
       case RECEIVE_MODE -> mode(head[1], chain);
       case ADDRESSES -> head[1] == 0 ? table(chain) : head[1] == 1 && setAddress(chain);
       case VLANS -> vlan(head[1], chain);
-      case ANNOUNCE -> {
-        card.announced();
-        yield head[1] == 0;
-      }
       case OFFLOADS -> setOffloads(chain, card);
       default -> false;
     };

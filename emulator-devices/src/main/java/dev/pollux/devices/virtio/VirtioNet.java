@@ -41,11 +41,9 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
   static final long STATUS = 1 << 16;
   static final long CONTROL_QUEUE = 1 << 17;
   private static final long CONTROL_VLAN = 1 << 19;
-  static final long ANNOUNCE = 1 << 21;
   static final long CONTROL_MAC = 1 << 23;
 
   private static final int LINK_UP = 1;
-  private static final int WANTS_ANNOUNCEMENT = 2;
 
   private static final Property<String> NETDEV =
       Property.text("netdev", "link<netdev>", "back end that it is connected to");
@@ -81,7 +79,6 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
     feature("ctrl_rx", 18, "lets the guest choose what it receives");
     feature("ctrl_vlan", 19, "lets the guest choose VLANs");
     feature("ctrl_rx_extra", 20, "the same with more choices");
-    feature("guest_announce", 21, "can ask the guest to announce itself");
     feature("ctrl_mac_addr", 23, "lets the guest set its hardware address");
   }
 
@@ -150,7 +147,7 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
       features |= context.get(each.getKey()) ? each.getValue() : 0;
     }
     if ((features & CONTROL_QUEUE) == 0) {
-      features &= ~(1L << 18 | 1L << 19 | 1L << 20 | ANNOUNCE | CONTROL_MAC | CONTROL_OFFLOADS);
+      features &= ~(1L << 18 | 1L << 19 | 1L << 20 | CONTROL_MAC | CONTROL_OFFLOADS);
     }
     NetworkClaim network = context.network(NETDEV, address);
     VirtioNet card =
@@ -199,7 +196,7 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
     byte[] bytes = new byte[12];
     System.arraycopy(control.address(), 0, bytes, 0, 6);
     boolean up = !has(STATUS) || link.isUp();
-    bytes[6] = (byte) ((up ? LINK_UP : 0) | (control.isAnnouncing() ? WANTS_ANNOUNCEMENT : 0));
+    bytes[6] = (byte) (up ? LINK_UP : 0);
     bytes[8] = 1; // one pair of queues
     bytes[10] = (byte) mtu;
     bytes[11] = (byte) (mtu >> 8);
@@ -277,21 +274,6 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
   @Override
   public void linkChanged(boolean up) {
     configChanged();
-  }
-
-  /** Asks the guest to tell the network where it is, if it knows how. Machine lock held. */
-  boolean askToAnnounce() {
-    if (!has(ANNOUNCE) || !isRunning()) {
-      return false;
-    }
-    control.setAnnouncing(true);
-    configChanged();
-    return true;
-  }
-
-  /** The guest has announced itself. */
-  void announced() {
-    control.setAnnouncing(false);
   }
 
   @Override

@@ -16,7 +16,7 @@ class VirtioNetContractTest extends DeviceContractTest {
     VirtioNet card =
         VirtioNet.of(
             new VirtioSetup(machine, io, VirtioFeature.VERSION_1),
-            new Networks().claim("", new byte[] {0x52, 0x54, 0, 1, 2, 3}));
+            new Networks().claim("", "", new byte[] {0x52, 0x54, 0, 1, 2, 3}));
     card.connect(
         new VirtioTransport() {
           @Override
@@ -41,12 +41,11 @@ class VirtioNetContractTest extends DeviceContractTest {
   @Override
   protected void disturb(Device device, Random random) {
     VirtioNet card = (VirtioNet) device;
-    switch (random.nextInt(6)) {
+    switch (random.nextInt(5)) {
       case 0 -> card.setStatus(random.nextInt(256));
       case 1 -> card.setGuestFeatures(random.nextLong());
       case 2 -> card.writeConfig(random.nextInt(16), 4, random.nextInt());
       case 3 -> card.control().offloads(random.nextLong());
-      case 4 -> card.control().setAnnouncing(random.nextBoolean());
       default -> card.control().filterVlans(random.nextBoolean());
     }
   }

@@ -35,6 +35,7 @@ public final class CommandRegistry implements QmpCommands {
           MachineCommands.class,
           ChardevCommands.class,
           DeviceCommands.class,
+          NetworkCommands.class,
           PciCommands.class,
           BlockCommands.class,
           BlockQueries.class,

@@ -107,6 +107,7 @@ public final class HumanMonitor {
         "the other side of the COLO pair is gone: take over",
         (s, a) -> out -> s.migration().lostHeartbeat());
     DeviceCommands.declare(HumanMonitor::command, HumanMonitor::info);
+    NetworkCommands.declare(HumanMonitor::command, HumanMonitor::info);
     MigrationCommands.declare(HumanMonitor::command, HumanMonitor::info);
 
     info("chardev", "", "character devices", (s, a) -> out -> infoCharDevices(s, out));

@@ -95,5 +95,6 @@ final class ProgramStream implements HostStream {
     open = false;
     input.sink().close();
     output.source().close();
+    reactor.wakeUp();
   }
 }

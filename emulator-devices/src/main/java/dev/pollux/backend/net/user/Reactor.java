@@ -71,7 +71,7 @@ final class Reactor implements AutoCloseable {
 
   /** Makes the thread look at its keys and timers again. Any thread. */
   void wakeUp() {
-    if (Thread.currentThread() != thread) {
+    if (!Thread.currentThread().equals(thread)) {
       selector.wakeup();
     }
   }

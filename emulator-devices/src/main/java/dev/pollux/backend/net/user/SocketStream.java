@@ -108,5 +108,6 @@ final class SocketStream implements HostStream, Reactor.Handler {
   @Override
   public void close() throws IOException {
     channel.close();
+    reactor.wakeUp(); // a channel that is watched is let go of there
   }
 }

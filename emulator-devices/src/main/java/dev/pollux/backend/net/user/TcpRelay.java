@@ -201,6 +201,7 @@ final class TcpRelay {
     for (HostForward known : List.copyOf(forwards.keySet())) {
       if (known.sameHost(forward)) {
         forwards.remove(known).close();
+        reactor.wakeUp();
         return true;
       }
     }

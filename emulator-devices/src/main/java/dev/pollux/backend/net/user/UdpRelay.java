@@ -306,6 +306,7 @@ final class UdpRelay {
     void close() {
       try {
         channel.close();
+        reactor.wakeUp();
       } catch (IOException e) {
         // It is gone all the same.
       }
