@@ -52,7 +52,7 @@ final class TrainCommand implements Callable<Integer> {
       byte[] data = new byte[IMAGE_BYTES];
       new Random(1).nextBytes(data);
       Files.write(raw, data);
-      Main.execute("img", "convert", "-p", "-O", "qcow2", raw.toString(), qcow2.toString());
+      Main.execute("img", "convert", "-O", "qcow2", raw.toString(), qcow2.toString());
       Main.execute("img", "info", qcow2.toString());
       Main.execute("img", "check", qcow2.toString());
       Main.execute("img", "compare", raw.toString(), qcow2.toString());
