@@ -9,6 +9,7 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.migration.transport.PeerWatch;
 import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -168,7 +169,8 @@ class SilentPeerTest {
     }
 
     void say(Socket socket) throws IOException {
-      DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      DataOutputStream out = new DataOutputStream(bytes);
       switch (this) {
         case NOTHING -> {}
         case CLOSES -> socket.close();
@@ -187,7 +189,10 @@ class SilentPeerTest {
           out.writeInt(1);
         }
       }
-      out.flush();
+      if (!socket.isClosed()) {
+        // At once: the source may cut the connection at the first of them.
+        socket.getOutputStream().write(bytes.toByteArray());
+      }
     }
   }
 
