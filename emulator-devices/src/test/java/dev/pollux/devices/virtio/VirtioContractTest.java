@@ -17,19 +17,7 @@ class VirtioContractTest extends DeviceContractTest {
         VirtioRng.of(
             new VirtioSetup(machine, io, VirtioFeature.VERSION_1 | VirtioFeature.RING_RESET),
             new SecureRandom()::nextBytes);
-    device.connect(
-        new VirtioTransport() {
-          @Override
-          public void notifyQueue(int queue) {}
-
-          @Override
-          public void notifyConfig() {}
-
-          @Override
-          public String path() {
-            return "test";
-          }
-        });
+    device.connect(new NoTransport());
     return device;
   }
 

@@ -17,19 +17,7 @@ class VirtioNetContractTest extends DeviceContractTest {
         VirtioNet.of(
             new VirtioSetup(machine, io, VirtioFeature.VERSION_1),
             new Networks().claim("", "", new byte[] {0x52, 0x54, 0, 1, 2, 3}));
-    card.connect(
-        new VirtioTransport() {
-          @Override
-          public void notifyQueue(int queue) {}
-
-          @Override
-          public void notifyConfig() {}
-
-          @Override
-          public String path() {
-            return "test";
-          }
-        });
+    card.connect(new NoTransport());
     return card;
   }
 

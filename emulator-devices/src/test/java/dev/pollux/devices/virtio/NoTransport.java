@@ -1,0 +1,15 @@
+package dev.pollux.devices.virtio;
+
+/** Carries a device that no guest sees. */
+final class NoTransport implements VirtioTransport {
+  @Override
+  public void notifyQueue(int queue) {}
+
+  @Override
+  public void notifyConfig() {}
+
+  @Override
+  public String path() {
+    return "test";
+  }
+}
