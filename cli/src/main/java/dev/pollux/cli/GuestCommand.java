@@ -72,6 +72,15 @@ final class GuestCommand implements Callable<Integer> {
     private List<String> add = new ArrayList<>();
 
     @Option(
+        names = {"-modules", "--modules"},
+        paramLabel = "<name>[,...]",
+        split = ",",
+        description =
+            "Put modules of the kernel, and what they need, into the initramfs and load them, for"
+                + " instance virtio_pci,virtio_blk,ext4.")
+    private List<String> modules = new ArrayList<>();
+
+    @Option(
         names = {"-output", "--output"},
         paramLabel = "<file>",
         description = "Write the initramfs here rather than to the cache.")
@@ -92,10 +101,11 @@ final class GuestCommand implements Callable<Integer> {
           new GuestImages(GuestImages.userCache(), line -> System.err.println("pollux: " + line));
       Image image = images.get(wanted, refresh);
       Path initrd = image.initrd();
-      if (output != null || !added.isEmpty()) {
+      if (output != null || !added.isEmpty() || !modules.isEmpty()) {
         initrd =
             output != null ? output.toAbsolutePath() : initrd.resolveSibling("initrd-added.cpio");
-        images.writeInitrd(initrd, added);
+        List<Path> loaded = images.modules(wanted).orElseThrow().withNeeds(modules);
+        images.writeInitrd(initrd, added, loaded);
       }
       System.out.printf(
           "version: %s%nkernel: %s%ninitrd: %s%n", image.version(), image.kernel(), initrd);

@@ -80,6 +80,18 @@ final class DebianPackages {
   /** A fetched package. */
   record Fetched(Entry entry, Path file) {}
 
+  /** Takes a file of a package. */
+  @FunctionalInterface
+  interface Taker {
+    /**
+     * Says where a file goes.
+     *
+     * @param path without a leading slash
+     * @return null for nowhere
+     */
+    Path target(String path);
+  }
+
   /**
    * Reads one file out of a package.
    *
@@ -88,6 +100,19 @@ final class DebianPackages {
    * @param target where its content goes
    */
   static void extract(Path deb, Pattern wanted, Path target) throws IOException {
+    if (extractAll(deb, path -> wanted.matcher(path).matches() ? target : null) == 0) {
+      throw new ConfigException(
+          "guest: %s holds no file like %s".formatted(deb.getFileName(), wanted));
+    }
+  }
+
+  /**
+   * Reads files out of a package.
+   *
+   * @return how many
+   */
+  static int extractAll(Path deb, Taker taker) throws IOException {
+    int taken = 0;
     Process process =
         new ProcessBuilder("dpkg-deb", "--fsys-tarfile", deb.toString())
             .redirectError(ProcessBuilder.Redirect.DISCARD)
@@ -95,16 +120,30 @@ final class DebianPackages {
     try (InputStream in = new BufferedInputStream(process.getInputStream(), 1 << 16)) {
       TarReader tar = new TarReader(in);
       while (tar.next()) {
-        if (tar.isFile() && wanted.matcher(tar.name()).matches()) {
+        Path target = tar.isFile() ? taker.target(tar.name()) : null;
+        if (target != null) {
           Files.write(target, tar.content());
-          return;
+          taken++;
         }
       }
     } finally {
       process.destroy();
     }
-    throw new ConfigException(
-        "guest: %s holds no file like %s".formatted(deb.getFileName(), wanted));
+    return taken;
+  }
+
+  /** Unpacks all files {@code *.xz} of a folder, in place. */
+  static void unpackXz(Path folder) throws IOException {
+    List<String> command = new ArrayList<>(List.of("xz", "-d"));
+    try (Stream<Path> listing = Files.list(folder)) {
+      listing.map(Path::toString).filter(name -> name.endsWith(".xz")).forEach(command::add);
+    }
+    if (command.size() > 2) {
+      Output output = run(folder, command);
+      if (output.status() != 0) {
+        throw new ConfigException("guest: cannot unpack modules: " + lastLine(output.err()));
+      }
+    }
   }
 
   private Optional<Entry> resolve(String name, String realPrefix) throws IOException {

@@ -95,6 +95,12 @@ public final class GuestImages {
     }
   }
 
+  /** The modules of a kernel that has been fetched before. */
+  public Optional<KernelModules> modules(Kernel kernel) throws IOException {
+    Path folder = cache.resolve(kernel.label()).resolve("drivers");
+    return Files.isDirectory(folder) ? Optional.of(new KernelModules(folder)) : Optional.empty();
+  }
+
   /**
    * The guest, fetched now if it is not in the cache.
    *
@@ -109,7 +115,7 @@ public final class GuestImages {
                 cache.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         FileLock lock = channel.lock()) {
       Optional<Image> present = find(kernel);
-      if (lock.isValid() && present.isPresent() && !refresh) {
+      if (lock.isValid() && present.isPresent() && modules(kernel).isPresent() && !refresh) {
         writeInitrd(
             cache.resolve("initrd.cpio"), Map.of()); // made anew: init may be newer than the cache
         return present.get();
@@ -119,18 +125,25 @@ public final class GuestImages {
     return find(kernel).orElseThrow(() -> new IOException("cannot read back " + cache));
   }
 
+  /** As below, without modules. */
+  public void writeInitrd(Path file, Map<String, Path> added) throws IOException {
+    writeInitrd(file, added, List.of());
+  }
+
   /**
    * Writes an initramfs like that of {@link #get}, with more files in it. A program {@code /etc/rc}
    * among them is run before the shell.
    *
    * @param file where to
    * @param added host files and folders by their absolute path in the guest
+   * @param modules loaded before anything else, in this order
    * @throws IOException when a file cannot be read or written, or nothing has been fetched yet
    */
-  public void writeInitrd(Path file, Map<String, Path> added) throws IOException {
+  public void writeInitrd(Path file, Map<String, Path> added, List<Path> modules)
+      throws IOException {
     Path partial = Files.createTempFile(file.toAbsolutePath().getParent(), ".initrd", ".part");
     try {
-      Initramfs.write(partial, cache.resolve("busybox"), added);
+      Initramfs.write(partial, cache.resolve("busybox"), added, modules);
       Files.move(
           partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } finally {
@@ -157,12 +170,25 @@ public final class GuestImages {
       writeInitrd(cache.resolve("initrd.cpio"), Map.of());
       DebianPackages.Fetched fetched = packages.fetch(kernel.metaPackage, "linux-image-", work);
       progress.accept("unpacking");
-      DebianPackages.extract(fetched.file(), VMLINUZ, work.resolve("vmlinuz"));
+      Path modules = Files.createDirectory(work.resolve("drivers"));
+      DebianPackages.extractAll(
+          fetched.file(),
+          path ->
+              VMLINUZ.matcher(path).matches()
+                  ? work.resolve("vmlinuz")
+                  : KernelModules.WANTED.matcher(path).matches()
+                      ? modules.resolve(path.substring(path.lastIndexOf('/') + 1))
+                      : null);
+      DebianPackages.unpackXz(modules);
       Path folder = Files.createDirectories(cache.resolve(kernel.label()));
       Files.writeString(
           work.resolve("version"), fetched.entry().name() + " " + fetched.entry().version() + "\n");
       move(work.resolve("version"), folder.resolve("version"));
       move(work.resolve("vmlinuz"), folder.resolve("vmlinuz"));
+      if (Files.isDirectory(folder.resolve("drivers"))) {
+        move(folder.resolve("drivers"), work.resolve("old"));
+      }
+      move(modules, folder.resolve("drivers"));
     } finally {
       deleteFolder(work);
     }
@@ -178,7 +204,11 @@ public final class GuestImages {
       files = listing.toList();
     }
     for (Path file : files) {
-      Files.delete(file);
+      if (Files.isDirectory(file)) {
+        deleteFolder(file);
+      } else {
+        Files.delete(file);
+      }
     }
     Files.delete(folder);
   }

@@ -28,8 +28,10 @@ final class Initramfs {
    * @param file where to
    * @param busybox a statically linked busybox
    * @param added host files and folders by their absolute path in the guest
+   * @param modules of the kernel, loaded by init in this order
    */
-  static void write(Path file, Path busybox, Map<String, Path> added) throws IOException {
+  static void write(Path file, Path busybox, Map<String, Path> added, List<Path> modules)
+      throws IOException {
     try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file));
         CpioWriter cpio = new CpioWriter(out)) {
       Set<String> known = new HashSet<>();
@@ -43,6 +45,7 @@ final class Initramfs {
       cpio.file("init", 0755, resource("init"));
       cpio.file("etc/passwd", 0644, ascii("root::0:0:root:/root:/bin/sh\n"));
       cpio.file("etc/group", 0644, ascii("root:x:0:\n"));
+      addModules(cpio, known, modules);
       for (Map.Entry<String, Path> entry : added.entrySet()) {
         String name = entry.getKey().substring(1);
         int slash = name.lastIndexOf('/');
@@ -52,6 +55,17 @@ final class Initramfs {
         addTree(cpio, known, name, entry.getValue());
       }
     }
+  }
+
+  private static void addModules(CpioWriter cpio, Set<String> known, List<Path> modules)
+      throws IOException {
+    addDirectory(cpio, known, "lib/modules");
+    StringBuilder order = new StringBuilder();
+    for (Path module : modules) {
+      cpio.file("lib/modules/" + module.getFileName(), 0644, Files.readAllBytes(module));
+      order.append(module.getFileName()).append('\n');
+    }
+    cpio.file("lib/modules/load", 0644, ascii(order.toString()));
   }
 
   /** A file, or a folder with all that is in it; links inside stay links. */

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -99,7 +100,7 @@ class ArchiveTest {
     Map<String, Path> added = new LinkedHashMap<>();
     added.put("/opt/some/tree", folder.resolve("tree"));
     Path image = folder.resolve("image");
-    Initramfs.write(image, busybox, added);
+    Initramfs.write(image, busybox, added, List.of());
     String text = Files.readString(image, StandardCharsets.ISO_8859_1);
     for (String name :
         new String[] {

@@ -3,10 +3,13 @@ package dev.pollux.tests.harness;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Image;
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.cli.guest.KernelModules;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Assumptions;
 
@@ -53,6 +56,37 @@ public final class LinuxGuest implements AutoCloseable {
     arguments.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
     arguments.addAll(List.of(options));
     return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
+  }
+
+  /**
+   * Makes a first root file system whose init loads modules of the kernel, with what they need;
+   * names of what is built in are fine. Without the fetched guest the test is skipped.
+   *
+   * @param folder where the file goes
+   * @param modules for instance {@code virtio_pci}, {@code virtio_blk}, {@code ext4}
+   */
+  public static Path initrd(Path folder, Kernel kernel, String... modules) throws IOException {
+    return initrd(folder, kernel, Map.of(), modules);
+  }
+
+  /**
+   * As above, with more files.
+   *
+   * @param added host files and folders by their absolute path in the guest
+   */
+  public static Path initrd(Path folder, Kernel kernel, Map<String, Path> added, String... modules)
+      throws IOException {
+    image(kernel);
+    GuestImages images = GuestImages.ofUser();
+    Optional<KernelModules> present = images.modules(kernel);
+    Assumptions.assumeTrue(
+        present.isPresent(),
+        () ->
+            "no modules of the %s Linux guest; \"./pollux guest linux --kernel %s\" fetches them"
+                .formatted(kernel.label(), kernel.label()));
+    Path initrd = folder.resolve("initrd-" + kernel.label() + ".cpio");
+    images.writeInitrd(initrd, added, present.get().withNeeds(List.of(modules)));
+    return initrd;
   }
 
   /** The fetched guest; without it the test is skipped. */
