@@ -17,7 +17,8 @@ record FlagEffect(int read, int written, int undefined, int conditional) {
 
   /**
    * The effect of each instruction that has one: {@code r:} reads, {@code w:} writes, {@code u:}
-   * leaves undefined. The letters are those of the flags, with l for IOPL, n for NT, k for AC.
+   * leaves undefined, {@code c:} may leave alone. The letters are those of the flags, with l for
+   * IOPL, n for NT, k for AC. What division leaves, by the manuals undefined, is here the host's.
    */
   private static final String TABLE =
       """
@@ -32,7 +33,7 @@ record FlagEffect(int read, int written, int undefined, int conditional) {
       BT BTS BTR BTC                         w:c u:osap
       DAA DAS                                r:ac w:szapc u:o
       MUL IMUL                               w:oc u:szap
-      DIV IDIV                               u:oszapc
+      DIV IDIV                               w:oszapc c:oszapc
       INC DEC                                w:oszap
       ROL ROR                                w:c u:o
       RCL RCR                                r:c w:c u:o

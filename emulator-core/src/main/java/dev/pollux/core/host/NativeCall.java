@@ -25,6 +25,12 @@ public final class NativeCall {
   private static final MethodHandle CRITICAL =
       Linker.nativeLinker().downcallHandle(SIGNATURE, Linker.Option.critical(false));
 
+  private static final MethodHandle CRITICAL_OF_FOUR =
+      Linker.nativeLinker()
+          .downcallHandle(
+              SIGNATURE.appendArgumentLayouts(ValueLayout.JAVA_LONG),
+              Linker.Option.critical(false));
+
   private NativeCall() {}
 
   /**
@@ -47,6 +53,16 @@ public final class NativeCall {
   public static long callCritical(long code, long first, long second, long third) {
     try {
       return (long) CRITICAL.invokeExact(MemorySegment.ofAddress(code), first, second, third);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** The same with a fourth argument, in RCX. */
+  public static long callCritical(long code, long first, long second, long third, long fourth) {
+    try {
+      return (long)
+          CRITICAL_OF_FOUR.invokeExact(MemorySegment.ofAddress(code), first, second, third, fourth);
     } catch (Throwable e) {
       throw unexpected(e);
     }

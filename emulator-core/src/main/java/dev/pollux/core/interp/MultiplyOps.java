@@ -3,9 +3,12 @@ package dev.pollux.core.interp;
 import dev.pollux.core.cpu.CpuException;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
+import dev.pollux.core.host.UndefinedResults;
 
 /** Multiplication, division and decimal arithmetic. */
 final class MultiplyOps {
+  private static final UndefinedResults HOST = UndefinedResults.ofHost().orElse(null);
+
   private MultiplyOps() {}
 
   static void register(HandlerTable t) {
@@ -99,6 +102,22 @@ final class MultiplyOps {
     cpu.setGpr(insn.reg0, size, high);
   }
 
+  /**
+   * Called with the dividend still in its registers. The flags are undefined: the host's, which may
+   * depend on those before; without it they stay.
+   */
+  private static void setDivisionFlags(Interpreter cpu, int size, long divisor, boolean signed) {
+    if (HOST != null) {
+      long low = cpu.gpr64(Interpreter.RAX);
+      long high = cpu.gpr64(Interpreter.RDX);
+      int before = cpu.statusFlags();
+      cpu.setStatusFlags(
+          signed
+              ? HOST.ofSignedDivision(size, low, high, divisor, before)
+              : HOST.ofDivision(size, low, high, divisor, before));
+    }
+  }
+
   private static CpuException divideError(Interpreter cpu) {
     return cpu.fault(CpuException.DE);
   }
@@ -118,6 +137,7 @@ final class MultiplyOps {
     if (quotient >>> size * 8 != 0) {
       throw divideError(cpu);
     }
+    setDivisionFlags(cpu, size, divisor, false);
     setQuotient(cpu, size, quotient, dividend - quotient * divisor);
   }
 
@@ -143,6 +163,7 @@ final class MultiplyOps {
       throw divideError(cpu);
     }
     long quotient = high == 0 ? Long.divideUnsigned(low, divisor) : divide(high, low, divisor);
+    setDivisionFlags(cpu, 8, divisor, false);
     cpu.setGpr64(Interpreter.RAX, quotient);
     cpu.setGpr64(Interpreter.RDX, low - quotient * divisor);
   }
@@ -165,6 +186,7 @@ final class MultiplyOps {
     if (Alu.signExtend(quotient, size) != quotient) {
       throw divideError(cpu);
     }
+    setDivisionFlags(cpu, size, divisor, true);
     setQuotient(cpu, size, quotient, dividend % divisor);
   }
 
@@ -187,6 +209,7 @@ final class MultiplyOps {
     if (negativeQuotient ? Long.compareUnsigned(quotient, Long.MIN_VALUE) > 0 : quotient < 0) {
       throw divideError(cpu);
     }
+    setDivisionFlags(cpu, 8, divisor, true);
     cpu.setGpr64(Interpreter.RAX, negativeQuotient ? -quotient : quotient);
     cpu.setGpr64(Interpreter.RDX, negative ? -remainder : remainder);
   }

@@ -2,12 +2,15 @@ package dev.pollux.core.interp;
 
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
+import dev.pollux.core.host.UndefinedResults;
 
 /**
  * Shifts and rotates. A masked count of zero changes neither the operand's value nor the flags, but
  * writes it.
  */
 final class ShiftOps {
+  private static final UndefinedResults HOST = UndefinedResults.ofHost().orElse(null);
+
   private ShiftOps() {}
 
   static void register(HandlerTable t) {
@@ -130,6 +133,10 @@ final class ShiftOps {
     int size = insn.size0;
     int count = count(cpu, insn, 2);
     long b = cpu.read(insn, 1);
+    if (count > size * 8 && HOST != null) {
+      undefinedDoubleShift(cpu, insn, left, b, count);
+      return;
+    }
     long a =
         IntegerOps.modify(
             cpu,
@@ -147,5 +154,15 @@ final class ShiftOps {
               ? Alu.shldFlags(a, b, Alu.shldResult(a, b, count, size), count, size)
               : Alu.shrdFlags(a, b, Alu.shrdResult(a, b, count, size), count, size));
     }
+  }
+
+  /** 16 bits shifted by more than 16: result and flags are the host's. */
+  private static void undefinedDoubleShift(
+      Interpreter cpu, Insn insn, boolean left, long b, int count) {
+    int before = cpu.statusFlags();
+    long a =
+        IntegerOps.modify(
+            cpu, insn, (old, n) -> HOST.ofDoubleShift(left, old, b, (int) n, before), count);
+    cpu.setStatusFlags((int) (HOST.ofDoubleShift(left, a, b, count, before) >>> 32));
   }
 }

@@ -163,44 +163,6 @@ class FlagsAtFaultsTest {
     }
   }
 
-  /** Division leaves the flags as they are, on every engine. */
-  @Test
-  void divisionHasNoFlags() {
-    for (UnaryOp division : List.of(UnaryOp.DIV, UnaryOp.IDIV)) {
-      assertFlags(
-          Eflags.ZF | Eflags.PF,
-          a -> {
-            a.op(NullaryOp.STC);
-            a.mov(DWORD, Gpr.RDX, 0);
-            a.sub(DWORD, Gpr.RCX, Gpr.RCX);
-            a.mov(DWORD, Gpr.RCX, 3);
-            a.unary(division, DWORD, Gpr.RCX);
-          });
-    }
-  }
-
-  /** Undefined, so that the host is not asked. */
-  @Test
-  void doubleShiftsBeyondTheirOperand() {
-    for (boolean left : new boolean[] {true, false}) {
-      for (int count = 0; count < 32; count++) {
-        int by = count;
-        Consumer<X86Assembler> byConstant =
-            a -> a.db(0x66, 0x0f, left ? 0xa4 : 0xac, 0xd0, by); // ax, dx
-        Consumer<X86Assembler> byRegister =
-            a -> {
-              a.mov(DWORD, Gpr.RCX, by);
-              a.db(0x66, 0x0f, left ? 0xa5 : 0xad, 0xd0);
-            };
-        for (Consumer<X86Assembler> shift : List.of(byConstant, byRegister)) {
-          flags(shift);
-          assertEquals(
-              interpreter.state().gpr(0), generator.state().gpr(0), "AX shifted by " + count);
-        }
-      }
-    }
-  }
-
   private static final Mem MEMORY = Mem.of(Gpr.RBX, 0x10);
 
   /** What sets flags; AX, RCX, RDX, R8 and R10 are its operands, and RBX points to memory. */

@@ -24,9 +24,13 @@ class AcceleratorTest {
 
   /** Runs a kernel that ends with status 2 * 5 + 1. */
   private PolluxProcess run(List<String> jvmOptions, String... options) {
+    return run(jvmOptions, new TinyKernel().out(DEBUG_EXIT, STATUS), options);
+  }
+
+  private PolluxProcess run(List<String> jvmOptions, TinyKernel code, String... options) {
     List<String> command = JavaCommand.pollux(jvmOptions.toArray(String[]::new));
     command.addAll(List.of("run", "-m", "64", "-nographic", "-device", "isa-debug-exit"));
-    Path kernel = new TinyKernel().out(DEBUG_EXIT, STATUS).halt().write(folder.resolve("kernel"));
+    Path kernel = code.halt().write(folder.resolve("kernel"));
     command.addAll(List.of("-kernel", kernel.toString()));
     command.addAll(List.of(options));
     return PolluxProcess.run(new ProcessBuilder(command));
@@ -73,6 +77,19 @@ class AcceleratorTest {
   void anotherHostFallsThroughSilently() {
     try (PolluxProcess vm = run(FOREIGN, "-accel", "jit", "-accel", "interp", "-cpu", "max")) {
       assertRan(vm, "");
+    }
+  }
+
+  /** Of division they are undefined: the processor's own only where the host executes it. */
+  @Test
+  void anotherHostKeepsTheFlagsOfDivisions() {
+    TinyKernel kernel =
+        new TinyKernel()
+            // mov eax, ZF << 8 | 5; sahf; mov ecx, 2; mov edx, 0; div ecx; lahf; mov al, ah
+            .code("b805400000 9e b902000000 ba00000000 f7f1 9f 88e0")
+            .code("66ba0105 ee"); // mov dx, DEBUG_EXIT; out dx, al
+    try (PolluxProcess vm = run(FOREIGN, kernel, "-accel", "interp")) {
+      assertEquals(2 * 0x42 + 1, vm.await(PATIENCE), vm.errors());
     }
   }
 

@@ -12,8 +12,6 @@ import dev.pollux.core.interp.FloatEnv;
  * be are {@link RowFilter}'s.
  */
 final class StateFilter {
-  private static final int RCX = 1;
-
   private StateFilter() {}
 
   /** True if {@code insn}, the next to be executed, leaves the same on all processors. */
@@ -26,7 +24,6 @@ final class StateFilter {
       return false;
     }
     return switch (insn.op) {
-      case SHLD, SHRD -> insn.opSize != 2 || (doubleShiftCount(insn, state) & 31) <= 16;
       // Intel's processors read 16 bits of memory, AMD's 32.
       case MOVSXD -> insn.opSize != 2;
       // Of a denormal scaled by zero, AMD's processors report the underflow, Intel's do not.
@@ -42,9 +39,5 @@ final class StateFilter {
             || row.has(Property.SIMD)
             || row.has(Property.MMX)
             || row.op.name().startsWith("FX"));
-  }
-
-  private static long doubleShiftCount(Insn insn, CpuState state) {
-    return insn.kind(2) == Insn.IMM ? insn.imm : state.gpr(RCX);
   }
 }

@@ -974,7 +974,7 @@ public class BlockCompiler {
   /**
    * Executes a division natively where it cannot fail: unsigned with the upper half below the
    * divisor; signed with a dividend that fits its lower half and a divisor other than 0 and -1. The
-   * interpreter has the rest.
+   * interpreter has the rest. The flags are the host's, which may depend on those before.
    */
   private void divide(Insn insn) {
     OpSize size = size(insn.size0);
@@ -994,7 +994,6 @@ public class BlockCompiler {
     if (insn.op == Op.DIV) {
       asm.cmp(size, Gpr.RDX, S1);
       asm.jcc(Cond.AE, slow);
-      asm.unary(UnaryOp.DIV, size, S1);
     } else {
       asm.lea(size, S2, Mem.of(S1, 1));
       asm.cmp(size, S2, 1);
@@ -1003,8 +1002,10 @@ public class BlockCompiler {
       asm.shift(ShiftOp.SAR, size, S2, insn.size0 * 8 - 1);
       asm.cmp(size, S2, Gpr.RDX);
       asm.jcc(Cond.NE, slow);
-      asm.unary(UnaryOp.IDIV, size, S1);
     }
+    restoreFlags(insn);
+    asm.unary(insn.op == Op.DIV ? UnaryOp.DIV : UnaryOp.IDIV, size, S1);
+    wrote(insn);
   }
 
   // ---- stack ----

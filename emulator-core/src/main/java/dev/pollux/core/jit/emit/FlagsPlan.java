@@ -206,7 +206,11 @@ final class FlagsPlan {
       case ROL, ROR, SHL, SHR, SAR -> insn.kind1 == Insn.IMM && count(insn, insn.imm) != 0;
       // A byte and its carry may come back to where they were.
       case RCL, RCR -> insn.kind1 == Insn.IMM && count(insn, insn.imm) % (insn.size0 * 8 + 1) != 0;
-      case SHLD, SHRD -> insn.kind2 == Insn.IMM && count(insn, insn.imm) != 0;
+      // Beyond 16 bits the host may leave some alone.
+      case SHLD, SHRD -> {
+        long count = insn.kind2 == Insn.IMM ? count(insn, insn.imm) : 0;
+        yield count != 0 && count <= insn.size0 * 8;
+      }
       default -> false;
     };
   }
@@ -215,15 +219,10 @@ final class FlagsPlan {
     return count & (shift.size0 == 8 ? 63 : 31);
   }
 
-  /**
-   * True if the instruction changes the status flags. Of division the manuals say that it leaves
-   * them undefined; here it leaves them as they are.
-   */
+  /** True if the instruction changes the status flags. */
   static boolean writes(Insn insn) {
     OpcodeInfo info = insn.info;
-    return ((info.flagsWritten | info.flagsUndefined) & OpcodeInfo.STATUS_FLAGS) != 0
-        && insn.op != Op.DIV
-        && insn.op != Op.IDIV;
+    return ((info.flagsWritten | info.flagsUndefined) & OpcodeInfo.STATUS_FLAGS) != 0;
   }
 
   /** Status flags live behind an instruction, where a conditional jump has not jumped. */

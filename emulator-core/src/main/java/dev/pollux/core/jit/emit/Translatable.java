@@ -262,8 +262,6 @@ final class Translatable {
     return switch (insn.op) {
       case LEA -> insn.opSize != 2 && insn.addrSize == 8 || insn.opSize == 4 && insn.addrSize == 4;
       case DIV, IDIV -> insn.size0 >= 4;
-      // Undefined beyond 16 bits, and each maker's own.
-      case SHLD, SHRD -> insn.opSize != 2 || insn.kind2 == Insn.IMM && (insn.imm & 31) <= 16;
       // Undefined, and read from memory as 16 or 32 bits: not left to the host.
       case BSWAP, MOVSXD -> insn.opSize != 2;
       case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == 8;
