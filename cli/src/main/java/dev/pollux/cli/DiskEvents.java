@@ -54,6 +54,11 @@ final class DiskEvents implements BlockListener {
   }
 
   @Override
+  public void exportDeleted(String id) {
+    events.exportDeleted(id); // by a command, on the event loop
+  }
+
+  @Override
   public void quorumFailure(String reference, long firstSector, long sectors) {
     machine.loop().post(() -> events.quorumFailure(reference, firstSector, sectors));
   }

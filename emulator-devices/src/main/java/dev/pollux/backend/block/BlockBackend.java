@@ -166,6 +166,39 @@ public final class BlockBackend {
     }
   }
 
+  /** Work on the medium that counts as a request. */
+  @FunctionalInterface
+  public interface Work {
+    void run(BlockNode root) throws IOException;
+  }
+
+  /**
+   * Does work on the medium that counts as one request: it waits while the backend is held still.
+   * For threads that may wait; not with the machine lock held.
+   */
+  public void access(Work work) throws IOException {
+    synchronized (this) {
+      while (drains > 0) {
+        try {
+          wait();
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          throw new IOException("interrupted", e);
+        }
+      }
+      inFlight++;
+    }
+    try {
+      BlockNode node = root;
+      if (node == null) {
+        throw new ErrnoException(Errno.ENODEV, "no medium");
+      }
+      work.run(node);
+    } finally {
+      leave();
+    }
+  }
+
   private synchronized boolean enter(BlockRequest request) {
     if (drains > 0) {
       parked.add(request);
@@ -281,6 +314,7 @@ public final class BlockBackend {
       waiting = parked.toArray(BlockRequest[]::new);
       parked.clear();
       inFlight += waiting.length;
+      notifyAll();
     }
     for (BlockRequest request : waiting) {
       workers.execute(() -> run(request));

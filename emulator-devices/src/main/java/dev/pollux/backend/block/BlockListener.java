@@ -18,6 +18,9 @@ public interface BlockListener {
   /** Too few children of a quorum did what was asked. */
   default void quorumFailure(String reference, long firstSector, long sectors) {}
 
+  /** An export is gone, and its clients with it. */
+  default void exportDeleted(String id) {}
+
   /** An image turned out to be damaged. */
   default void imageCorrupted(
       String node, String device, String message, long offset, long size, boolean fatal) {}

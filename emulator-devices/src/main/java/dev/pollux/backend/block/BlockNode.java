@@ -3,6 +3,7 @@ package dev.pollux.backend.block;
 import dev.pollux.core.host.Errno;
 import dev.pollux.core.host.ErrnoException;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -27,7 +28,7 @@ public abstract class BlockNode implements AutoCloseable {
   private static final int ZERO_CHUNK = 1 << 20;
 
   private volatile NodeOptions options;
-  private volatile WriteObserver observer = WriteObserver.NONE;
+  private volatile List<WriteObserver> observers = List.of();
 
   protected BlockNode(NodeOptions options) {
     this.options = options;
@@ -72,6 +73,19 @@ public abstract class BlockNode implements AutoCloseable {
   /** What a range within the length begins with. */
   protected BlockStatus doStatus(long offset, long length) throws IOException {
     return BlockStatus.data(length, -1);
+  }
+
+  /** As {@link #chainStatus}; nodes that hold nothing themselves ask the one they stand on. */
+  protected BlockStatus doChainStatus(long offset, long length) throws IOException {
+    BlockStatus found = doStatus(offset, length);
+    BlockNode below = backing();
+    if (found.allocated()) {
+      return found;
+    }
+    if (below == null || offset >= below.length()) {
+      return BlockStatus.zero(found.length());
+    }
+    return below.chainStatus(offset, Math.min(found.length(), below.length() - offset));
   }
 
   /** Makes the node longer, with zeros, or shorter. */
@@ -129,13 +143,36 @@ public abstract class BlockNode implements AutoCloseable {
     options = to;
   }
 
-  /** Who wants to know of writes from now on; no request is under way. */
-  public final void setObserver(WriteObserver observer) {
-    this.observer = observer;
+  /** Somebody wants to know of writes from now on; no request is under way. */
+  public final void addObserver(WriteObserver observer) {
+    List<WriteObserver> more = new ArrayList<>(observers);
+    more.add(observer);
+    observers = List.copyOf(more);
   }
 
-  public final WriteObserver observer() {
-    return observer;
+  /** And does not any more; no request is under way. */
+  public final void removeObserver(WriteObserver observer) {
+    observers = observers.stream().filter(each -> !each.equals(observer)).toList();
+  }
+
+  /** A change of a range. */
+  private interface Change {
+    void run() throws IOException;
+  }
+
+  /** Makes a change that observers hear of before and after. */
+  private void observed(long offset, long length, Change change) throws IOException {
+    List<WriteObserver> watching = observers;
+    int told = 0;
+    try {
+      for (WriteObserver each : watching) {
+        each.before(offset, length);
+        told++;
+      }
+      change.run();
+    } finally {
+      watching.subList(0, told).forEach(each -> each.after(offset, length));
+    }
   }
 
   public final void read(long offset, IoVector to) throws IOException {
@@ -160,12 +197,7 @@ public abstract class BlockNode implements AutoCloseable {
       return;
     }
     if (from.bytes() > 0) {
-      observer.before(offset, from.bytes());
-      try {
-        doWrite(offset, from);
-      } finally {
-        observer.after(offset, from.bytes());
-      }
+      observed(offset, from.bytes(), () -> doWrite(offset, from));
     }
     if ((flags & FUA) != 0) {
       flush();
@@ -181,12 +213,8 @@ public abstract class BlockNode implements AutoCloseable {
     checkWritable();
     checkRange(offset, length);
     if (length > 0) {
-      observer.before(offset, length);
-      try {
-        doWriteZeroes(offset, length, (flags & MAY_UNMAP) != 0 && options.unmap());
-      } finally {
-        observer.after(offset, length);
-      }
+      boolean unmap = (flags & MAY_UNMAP) != 0 && options.unmap();
+      observed(offset, length, () -> doWriteZeroes(offset, length, unmap));
     }
     if ((flags & FUA) != 0) {
       flush();
@@ -198,12 +226,7 @@ public abstract class BlockNode implements AutoCloseable {
     checkWritable();
     checkRange(offset, length);
     if (length > 0 && options.unmap()) {
-      observer.before(offset, length);
-      try {
-        doDiscard(offset, length);
-      } finally {
-        observer.after(offset, length);
-      }
+      observed(offset, length, () -> doDiscard(offset, length));
     }
   }
 
@@ -217,6 +240,15 @@ public abstract class BlockNode implements AutoCloseable {
   public final BlockStatus status(long offset, long length) throws IOException {
     checkRange(offset, length);
     return doStatus(offset, length);
+  }
+
+  /**
+   * What a range begins with, whichever of the nodes below holds it; {@code length} is not 0. What
+   * none of them holds is zeros.
+   */
+  public final BlockStatus chainStatus(long offset, long length) throws IOException {
+    checkRange(offset, length);
+    return doChainStatus(offset, length);
   }
 
   /** Makes the node longer, with zeros, or shorter; no request is under way. */

@@ -39,6 +39,7 @@ public final class CommandRegistry implements QmpCommands {
           PciCommands.class,
           BlockCommands.class,
           BlockQueries.class,
+          ExportCommands.class,
           MigrationCommands.class,
           ColoCommands.class,
           YankCommands.class);

@@ -80,6 +80,9 @@ public sealed interface Events {
       @Api.Doc("it cannot be written any more") boolean fatal)
       implements Events {}
 
+  @Api.Doc("An export is gone, and its clients with it.")
+  record BlockExportDeleted(String id) implements Events {}
+
   @Api.Doc("A tray was opened or closed.")
   record DeviceTrayMoved(
       String device, @Api.Doc("where the device is among the objects") String id, boolean trayOpen)

@@ -35,6 +35,11 @@ public sealed interface YankCommands<R> extends QmpCommand<R> {
     public List<YankInstance> run(QmpContext context) {
       List<YankInstance> instances = new ArrayList<>();
       context
+          .blocks()
+          .connections()
+          .keySet()
+          .forEach(name -> instances.add(new YankInstance.BlockNode(name)));
+      context
           .charDevices()
           .sockets()
           .keySet()
@@ -63,7 +68,7 @@ public sealed interface YankCommands<R> extends QmpCommand<R> {
     private static Runnable cut(YankInstance instance, QmpContext context) throws QmpException {
       Runnable cut =
           switch (instance) {
-            case YankInstance.BlockNode _ -> null;
+            case YankInstance.BlockNode(String name) -> context.blocks().connections().get(name);
             case YankInstance.Chardev(String id) -> context.charDevices().sockets().get(id);
             case YankInstance.Migration() ->
                 context.migration().isYankable() ? context.migration()::yank : null;

@@ -62,6 +62,11 @@ public final class BlockEvents implements BlockListener {
   }
 
   @Override
+  public void exportDeleted(String id) {
+    sink.accept(new Events.BlockExportDeleted(id));
+  }
+
+  @Override
   public void quorumFailure(String reference, long firstSector, long sectors) {
     sink.accept(new Events.QuorumFailure(reference, firstSector, sectors));
   }

@@ -4,6 +4,8 @@ import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.backend.block.image.Qcow2Options;
+import dev.pollux.backend.block.nbd.NbdAddress;
+import dev.pollux.backend.block.nbd.NbdNode;
 import dev.pollux.backend.block.node.FaultNode;
 import dev.pollux.backend.block.node.FileNode;
 import dev.pollux.backend.block.node.Locking;
@@ -48,6 +50,8 @@ public final class BlockDrivers {
           "flush", Set.of("flush"),
           "flush_to_disk", Set.of("flush"));
 
+  private static final int MOST_SECONDS = 1 << 30;
+
   private static final long NULL_BYTES = 1L << 30;
 
   private static final Map<String, BlockDriver> DRIVERS = new LinkedHashMap<>();
@@ -61,6 +65,7 @@ public final class BlockDrivers {
     DRIVERS.put("throttle", BlockDrivers::throttle);
     DRIVERS.put("quorum", BlockDrivers::quorum);
     DRIVERS.put("blkdebug", BlockDrivers::faults);
+    DRIVERS.put("nbd", BlockDrivers::nbd);
     DRIVERS.put("null-co", (common, options, _) -> nothing("null-co", common, options));
     DRIVERS.put("null-aio", (common, options, _) -> nothing("null-aio", common, options));
   }
@@ -180,6 +185,45 @@ public final class BlockDrivers {
     }
     options.rejectUnknown("children");
     return new QuorumNode(common, children, threshold, pattern, rewrite, graph.listener());
+  }
+
+  private static BlockNode nbd(NodeOptions common, BlockOptions options, BlockGraph graph)
+      throws IOException {
+    DeviceOptions own = options.own();
+    if (own.has("tls-creds")) {
+      throw options.error("TLS is not supported; leave tls-creds out");
+    }
+    int reconnectDelay = (int) own.number("reconnect-delay", 0, 0, MOST_SECONDS);
+    int openTimeout = (int) own.number("open-timeout", 0, 0, MOST_SECONDS);
+    NbdAddress.Location location =
+        own.has("filename")
+            ? NbdAddress.Location.parse(own.required("filename"))
+            : new NbdAddress.Location(nbdServer(options), own.string("export", ""));
+    options.rejectUnknown();
+    return NbdNode.open(
+        common,
+        new NbdNode.Target(location.address(), location.export(), reconnectDelay, openTimeout));
+  }
+
+  /** {@code server.type=inet,server.host=,server.port=}, or as {@code -drive} had it before. */
+  private static NbdAddress nbdServer(BlockOptions options) {
+    DeviceOptions own = options.own();
+    String prefix = own.has("server.type") ? "server." : "";
+    String type =
+        own.string("server.type", own.has("path") ? "unix" : own.has("host") ? "inet" : "");
+    for (String key : List.of("ipv4", "ipv6", "to", "numeric", "keep-alive", "abstract", "tight")) {
+      own.string("server." + key); // the host decides
+    }
+    return switch (type) {
+      case "unix" -> new NbdAddress.Unix(own.required(prefix + "path"));
+      case "inet" ->
+          new NbdAddress.Inet(
+              own.required(prefix + "host"),
+              NbdAddress.port(
+                  own.string(prefix + "port", Integer.toString(NbdAddress.DEFAULT_PORT))));
+      case "" -> throw options.error("NBD server address missing");
+      default -> throw options.error("server.type=%s: give inet or unix".formatted(type));
+    };
   }
 
   /** {@code inject-error.0.iotype=read,inject-error.0.errno=5}; also {@code event} in its place. */

@@ -7,6 +7,7 @@ import dev.pollux.backend.block.BlockListener;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.BlockThreads;
 import dev.pollux.backend.block.CacheMode;
+import dev.pollux.backend.block.Connected;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.NodeOptions.DetectZeroes;
 import dev.pollux.backend.block.image.Qcow2Image;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
@@ -54,7 +56,7 @@ public final class BlockGraph implements AutoCloseable {
   private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
   private final Map<String, BlockBackend> backends = new LinkedHashMap<>();
   private final List<BlockBackend> unnamed = new ArrayList<>();
-  private final List<ThreadPoolExecutor> pools = new ArrayList<>();
+  private final Map<BlockBackend, ThreadPoolExecutor> pools = new HashMap<>();
 
   /** Nodes that {@code blockdev-add} or {@code -blockdev} made. */
   private final Set<BlockNode> owned = new HashSet<>();
@@ -64,7 +66,16 @@ public final class BlockGraph implements AutoCloseable {
 
   private final Map<String, ThrottleGroup> throttleGroups = new LinkedHashMap<>();
 
+  /** What cuts a node's connection. Any thread. */
+  private final Map<String, Runnable> connections = new ConcurrentHashMap<>();
+
+  private final BlockExports exports = new BlockExports(this);
+
   private boolean active = true;
+
+  /** Nodes that belong to this process already while a migration is awaited. */
+  private final Set<BlockNode> activeEarly = new HashSet<>();
+
   private int made;
 
   /** Images that are being opened, one standing on the other. */
@@ -100,6 +111,9 @@ public final class BlockGraph implements AutoCloseable {
       }
       BlockNode node = driver.open(common, options, this);
       nodes.put(common.name(), node);
+      if (node instanceof Connected connected) {
+        connections.put(common.name(), connected::cut);
+      }
       return node;
     } catch (IOException | RuntimeException e) {
       nodes().stream().filter(node -> !before.contains(node)).forEach(this::release);
@@ -286,6 +300,11 @@ public final class BlockGraph implements AutoCloseable {
                         .formatted(deviceOrNode, deviceOrNode)));
   }
 
+  /** The nodes that hang on connections, and what cuts each. Any thread, without any lock. */
+  public Map<String, Runnable> connections() {
+    return Map.copyOf(connections);
+  }
+
   public Collection<BlockNode> nodes() {
     return List.copyOf(nodes.values());
   }
@@ -328,8 +347,8 @@ public final class BlockGraph implements AutoCloseable {
       throw new ConfigException("Device name '" + name + "' conflicts with an existing node name");
     }
     ThreadPoolExecutor workers = BlockThreads.make("disk " + name);
-    pools.add(workers);
     BlockBackend backend = new BlockBackend(name, workers, listener);
+    pools.put(backend, workers);
     backend.setRoot(root);
     if (name.isEmpty()) {
       unnamed.add(backend);
@@ -367,6 +386,7 @@ public final class BlockGraph implements AutoCloseable {
     backend.endDrain();
     backends.remove(backend.name(), backend);
     unnamed.remove(backend);
+    pools.remove(backend); // its threads end when there is nothing to do
     root.ifPresent(this::release);
   }
 
@@ -453,6 +473,7 @@ public final class BlockGraph implements AutoCloseable {
     }
     List<BlockChild> children = node.children();
     nodes.remove(node.name(), node);
+    connections.remove(node.name());
     close(node);
     children.forEach(child -> release(child.node()));
   }
@@ -570,9 +591,23 @@ public final class BlockGraph implements AutoCloseable {
       List<BlockNode> bottomUp = topDown();
       Collections.reverse(bottomUp);
       for (BlockNode node : bottomUp) {
-        node.activate();
+        if (activeEarly.add(node)) {
+          node.activate();
+        }
       }
+      activeEarly.clear();
       active = true;
+    }
+  }
+
+  /** A node, with all it stands on, belongs to this process though a migration is awaited. */
+  public void activateEarly(BlockNode node) throws IOException {
+    if (!active && !activeEarly.contains(node)) {
+      for (BlockChild child : node.children()) {
+        activateEarly(child.node());
+      }
+      node.activate();
+      activeEarly.add(node);
     }
   }
 
@@ -613,8 +648,14 @@ public final class BlockGraph implements AutoCloseable {
     }
   }
 
+  /** The nodes that other programs reach. */
+  public BlockExports exports() {
+    return exports;
+  }
+
   @Override
   public void close() {
+    exports.close();
     for (BlockBackend backend : backends()) {
       removeBackend(backend);
     }
@@ -624,7 +665,7 @@ public final class BlockGraph implements AutoCloseable {
       release(node);
     }
     nodes().forEach(BlockGraph::close);
-    pools.forEach(ThreadPoolExecutor::shutdown);
+    pools.values().forEach(ThreadPoolExecutor::shutdown);
   }
 
   /** Bytes that are looked at to find out what an image is. */

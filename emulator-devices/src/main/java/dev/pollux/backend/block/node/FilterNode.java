@@ -97,6 +97,11 @@ abstract class FilterNode extends BlockNode {
   }
 
   @Override
+  protected BlockStatus doChainStatus(long offset, long length) throws IOException {
+    return below.chainStatus(offset, length);
+  }
+
+  @Override
   protected void doResize(long length) throws IOException {
     below.resize(length);
   }

@@ -107,6 +107,11 @@ public final class RawNode extends BlockNode {
   }
 
   @Override
+  protected BlockStatus doChainStatus(long offset, long length) throws IOException {
+    return file.chainStatus(start + offset, length);
+  }
+
+  @Override
   protected void doResize(long length) throws IOException {
     if (size >= 0 || start > 0) {
       throw new ErrnoException(
