@@ -36,6 +36,7 @@ public final class Main implements Callable<Integer> {
           QmpShellCommand.class,
           DemoCommand.class,
           ImgCommand.class,
+          NbdCommand.class,
           GuestCommand.class,
           TrainCommand.class,
           VersionCommand.class);
@@ -64,6 +65,9 @@ public final class Main implements Callable<Integer> {
   static int execute(String... args) {
     if (args.length > 0 && args[0].equals(ImgCommand.NAME)) {
       return ImgCommand.run(List.of(args).subList(1, args.length));
+    }
+    if (args.length > 0 && args[0].equals(NbdCommand.NAME)) {
+      return NbdCommand.run(List.of(args).subList(1, args.length));
     }
     CommandLine line = new CommandLine(new Main());
     commands(args).forEach(line::addSubcommand);
