@@ -16,6 +16,8 @@ import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.board.Board;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.Devices;
+import dev.pollux.devices.boot.FirmwareFile;
+import dev.pollux.devices.boot.FirmwareSetup;
 import dev.pollux.devices.boot.KernelLoader;
 import dev.pollux.devices.isa.DebugConsole;
 import dev.pollux.devices.model.DeviceManager;
@@ -119,6 +121,7 @@ final class MachineAssembler implements AutoCloseable {
     config.devices().devices().forEach(device -> devices.add(device, false));
     config.networks().cards().forEach(card -> devices.add(card, false));
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
+    config.firmware().ifPresent(firmware -> FirmwareSetup.install(board, firmware.boot()));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
     config.configure(migration);
@@ -149,8 +152,12 @@ final class MachineAssembler implements AutoCloseable {
     new MonitorConsole(monitor, backend, Main.version(), machine.loop()::post);
   }
 
-  private Board board() {
+  private Board board() throws IOException {
     Optional<RamBlock> memory = config.machine().memoryBackend().map(this::memory);
+    Optional<RamBlock> firmware = Optional.empty();
+    if (config.firmware().isPresent()) {
+      firmware = Optional.of(FirmwareFile.read("-bios", config.firmware().get().file().toString()));
+    }
     try {
       return config
           .machine()
@@ -165,7 +172,8 @@ final class MachineAssembler implements AutoCloseable {
                   config.accel()::engine,
                   config.rtc(),
                   config.machine().pit(),
-                  memory));
+                  memory,
+                  firmware));
     } catch (IOException e) {
       throw new ConfigException(
           "-m %dM: the host does not give that much memory (%s); give less"

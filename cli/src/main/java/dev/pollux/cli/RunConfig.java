@@ -36,7 +36,8 @@ import java.util.stream.Stream;
  * @param name what people call the machine, may be empty
  * @param uuid identity shown to the guest and in monitors
  * @param ramSize bytes, a multiple of 4,096
- * @param boot kernel to start; empty where nothing is to be started at once
+ * @param boot kernel to start without firmware; empty where nothing is to be started so
+ * @param firmware what the machine begins with otherwise
  * @param consoles character devices and who uses them
  * @param disks backends and nodes
  * @param networks back ends of networks, and cards that options for both ask for
@@ -55,6 +56,7 @@ record RunConfig(
     long ramSize,
     RtcBase rtc,
     Optional<KernelFiles> boot,
+    Optional<FirmwareConfig> firmware,
     ConsoleConfig consoles,
     DiskConfig disks,
     NetworkConfig networks,
@@ -88,6 +90,8 @@ record RunConfig(
       throw new ConfigException(
           "-accel thread=single: each of several CPUs has a thread; leave thread or -smp out");
     }
+    Optional<KernelFiles> kernel = kernel(options.boot);
+    Optional<FirmwareConfig> firmware = firmware(options, machine, kernel.isPresent());
     return new RunConfig(
         DeviceOptions.parse("-name", orEmpty(options.machine.name), "guest").string("guest", ""),
         uuid(options.machine.uuid),
@@ -96,7 +100,8 @@ record RunConfig(
         cpuModel(options.machine.cpu, topology, accel.guestFeatures()),
         ramSize(options.machine.memory),
         rtc(options.machine.rtc),
-        boot(options.boot, options.running.stopped || options.running.incoming != null),
+        kernel,
+        firmware,
         ConsoleConfig.of(options),
         DiskConfig.of(options.disks),
         NetworkConfig.of(options.networks),
@@ -239,19 +244,38 @@ record RunConfig(
     }
   }
 
-  private static Optional<KernelFiles> boot(RunOptions.Boot boot, boolean mayDoWithout) {
+  /** The machine's firmware; without a kernel there has to be some, if the guest is to run now. */
+  private static Optional<FirmwareConfig> firmware(
+      RunOptions options, MachineOption machine, boolean hasKernel) {
+    if (options.boot.bios != null && hasKernel) {
+      throw new ConfigException(
+          "-bios %s: kernels are started without firmware; leave -bios or -kernel out"
+              .formatted(options.boot.bios));
+    }
+    Optional<FirmwareConfig> firmware =
+        FirmwareConfig.of(
+            options.boot, options.consoles.nographic, !hasKernel && machine.type().bootsFirmware());
+    boolean mayDoWithout = options.running.stopped || options.running.incoming != null;
+    if (firmware.isEmpty() && !hasKernel && !mayDoWithout) {
+      throw new ConfigException(
+          machine.type().bootsFirmware()
+              ? "nothing to boot: SeaBIOS is not on this host; install it (Debian, Ubuntu: apt-get"
+                  + " install seabios), or let \"pollux guest firmware\" fetch it; or add -kernel"
+                  + " FILE"
+              : "nothing to boot; add -kernel FILE (\"pollux guest linux\" fetches a kernel and an"
+                  + " initrd)");
+    }
+    return firmware;
+  }
+
+  private static Optional<KernelFiles> kernel(RunOptions.Boot boot) {
     if (boot.kernel == null) {
       if (boot.initrd != null || boot.append != null) {
         throw new ConfigException(
             "%s needs a kernel; add -kernel FILE"
                 .formatted(boot.initrd != null ? "-initrd" : "-append"));
       }
-      if (mayDoWithout) {
-        return Optional.empty();
-      }
-      throw new ConfigException(
-          "nothing to boot; add -kernel FILE (\"pollux guest linux\" fetches a kernel and an"
-              + " initrd)");
+      return Optional.empty();
     }
     return Optional.of(new KernelFiles(boot.kernel, files(boot.initrd), orEmpty(boot.append)));
   }

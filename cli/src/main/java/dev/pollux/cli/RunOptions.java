@@ -108,6 +108,26 @@ final class RunOptions {
 
     @Option(names = "-append", paramLabel = "<text>", description = "The kernel's command line.")
     String append;
+
+    @Option(
+        names = "-bios",
+        paramLabel = "<file>",
+        description = "Firmware to begin with; SeaBIOS where no kernel is given.")
+    String bios;
+
+    @Option(
+        names = "-boot",
+        paramLabel =
+            "[order=<drives>][,once=<drives>][,menu=on|off][,splash-time=<ms>]"
+                + "[,reboot-timeout=<ms>][,strict=on|off]",
+        description = "What firmware boots from: c a disk, d a disc, n the network.")
+    final List<String> boot = new ArrayList<>();
+
+    @Option(
+        names = "-option-rom",
+        paramLabel = "<file>",
+        description = "An option ROM for firmware to run.")
+    final List<String> optionRom = new ArrayList<>();
   }
 
   /** Character devices and who uses them. */

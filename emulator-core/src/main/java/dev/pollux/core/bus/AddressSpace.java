@@ -109,7 +109,7 @@ public final class AddressSpace {
     long offset = range.offsetOf(address);
     switch (range.region()) {
       case Region.RamRegion ram -> {
-        if (!ram.block().readOnly()) {
+        if (!ram.readOnly()) {
           ram.block().beforeWrite(ram.offset() + offset, size);
           store(ram.block().hostAddress() + ram.offset() + offset, size, value);
           VarHandle.fullFence();
@@ -172,7 +172,7 @@ public final class AddressSpace {
         answered = false;
       } else if (range.region() instanceof Region.RamRegion ram) {
         int run = (int) Math.min(length - done, range.end() - (address + done));
-        if (!ram.block().readOnly()) {
+        if (!ram.readOnly()) {
           ram.block().write(ram.offset() + range.offsetOf(address + done), from, at + done, run);
         }
         done += run;

@@ -68,7 +68,7 @@ public final class GuestMemory {
       last = new Last(view, range);
     }
     Region.RamRegion ram = (Region.RamRegion) range.region();
-    if (write && ram.block().readOnly()) {
+    if (write && ram.readOnly()) {
       return null;
     }
     return new Piece(

@@ -9,10 +9,16 @@ public sealed interface Region {
   long size();
 
   /**
-   * RAM; {@code offset} is where the region starts in the block. Writes to a read-only block are
-   * ignored.
+   * RAM or ROM; {@code offset} is where the region starts in the block.
+   *
+   * @param readOnly writes are ignored
    */
-  record RamRegion(RamBlock block, long offset, long size) implements Region {
+  record RamRegion(RamBlock block, long offset, long size, boolean readOnly) implements Region {
+    /** Memory that is written unless its block is ROM. */
+    public RamRegion(RamBlock block, long offset, long size) {
+      this(block, offset, size, block.readOnly());
+    }
+
     public RamRegion {
       if (offset < 0 || size <= 0 || offset > block.size() - size) {
         throw new IllegalArgumentException(block + ": " + offset + "+" + size);

@@ -521,7 +521,7 @@ public final class Interpreter implements ExecutionEngine {
     CodePages.Page page = codePages.findOrAdd(host);
     Block block = page.find(host, codeSize);
     if (block == null) {
-      RamBlock ram = ramOf(host);
+      RamBlock ram = vcpu.machine().blockAt(host);
       long offset = host - ram.hostAddress();
       if (!vcpu.watchCode(ram, offset >> RamBlock.PAGE_BITS)) {
         return Block.NOT_YET;
@@ -549,17 +549,6 @@ public final class Interpreter implements ExecutionEngine {
     vcpu.machine()
         .traceLog()
         .write("----------------\nIN:\n" + builder.listing(code, blockRip(), block.codeSize));
-  }
-
-  /** The block of RAM or ROM that holds a host address from the TLB. */
-  private RamBlock ramOf(long host) {
-    for (RamBlock ram : vcpu.machine().ramBlocks()) {
-      long offset = host - ram.hostAddress();
-      if (offset >= 0 && offset < ram.size()) {
-        return ram;
-      }
-    }
-    throw new IllegalStateException("no memory at " + Long.toHexString(host));
   }
 
   /**

@@ -519,13 +519,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Has writes to code in a page of host memory told; false if the page cannot be read yet. */
   private boolean watch(long host) {
-    RamBlock ram = ramOf(host);
+    RamBlock ram = vcpu.machine().blockAt(host);
     return vcpu.watchCode(ram, host - ram.hostAddress() >> RamBlock.PAGE_BITS);
   }
 
   /** Notes that code is made of bytes of one page. */
   private void mark(long host, int length) {
-    RamBlock ram = ramOf(host);
+    RamBlock ram = vcpu.machine().blockAt(host);
     ram.markCode(host - ram.hostAddress(), length);
   }
 
@@ -543,16 +543,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     return RawMemory.equal(page, firstLooked, first, length)
         && (beyond <= 0 || RawMemory.equal(page, RamBlock.PAGE_SIZE, secondPage, beyond));
-  }
-
-  private RamBlock ramOf(long host) {
-    for (RamBlock ram : vcpu.machine().ramBlocks()) {
-      long offset = host - ram.hostAddress();
-      if (offset >= 0 && offset < ram.size()) {
-        return ram;
-      }
-    }
-    throw new IllegalStateException("no memory at " + Long.toHexString(host));
   }
 
   /** Makes a block of the first {@code count} instructions of {@link #blockDecoder}. */

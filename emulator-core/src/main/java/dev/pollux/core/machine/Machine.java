@@ -46,6 +46,7 @@ public final class Machine implements AutoCloseable {
   private final StateRegistry states = new StateRegistry();
   private final RunStateMachine runState = new RunStateMachine();
   private final List<RamBlock> ramBlocks = new ArrayList<>();
+  private final List<RamBlock> roms = new ArrayList<>();
   private final List<Device> devices = new ArrayList<>();
   private final List<Vcpu> vcpus = new ArrayList<>();
   private final List<IoThread> ioThreads = new CopyOnWriteArrayList<>();
@@ -156,6 +157,30 @@ public final class Machine implements AutoCloseable {
   public void addRamBlock(RamBlock block) {
     ramBlocks.add(block);
     block.setWatcher(WriteClient.CODE, codeWatch);
+  }
+
+  /** Enters ROM: guests execute it, but it comes from a file and is not part of the state. */
+  public void addRom(RamBlock block) {
+    roms.add(block);
+  }
+
+  /**
+   * The RAM or ROM that holds a host address from a TLB.
+   *
+   * @throws IllegalStateException if none does
+   */
+  public RamBlock blockAt(long host) {
+    for (RamBlock ram : ramBlocks) {
+      if (ram.contains(host)) {
+        return ram;
+      }
+    }
+    for (RamBlock rom : roms) {
+      if (rom.contains(host)) {
+        return rom;
+      }
+    }
+    throw new IllegalStateException("no memory at " + Long.toHexString(host));
   }
 
   /** Enters a device for reset, saving and closing. */
@@ -501,5 +526,6 @@ public final class Machine implements AutoCloseable {
     ioThreads.forEach(IoThread::close);
     vcpus.forEach(Vcpu::close);
     ramBlocks.forEach(RamBlock::close);
+    roms.forEach(RamBlock::close);
   }
 }

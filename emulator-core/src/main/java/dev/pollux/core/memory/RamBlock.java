@@ -126,6 +126,12 @@ public final class RamBlock implements AutoCloseable {
     return size >> PAGE_BITS;
   }
 
+  /** Whether a host address is one of its bytes. */
+  public boolean contains(long host) {
+    long offset = host - hostAddress;
+    return offset >= 0 && offset < size;
+  }
+
   /** Host address of the first byte. */
   public long hostAddress() {
     return hostAddress;

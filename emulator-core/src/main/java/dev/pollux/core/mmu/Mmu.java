@@ -316,7 +316,7 @@ public final class Mmu implements AutoCloseable {
       return 0;
     }
     long host = resolve(linear, AccessType.WRITE, mode);
-    if (host == 0 || found.readOnly()) {
+    if (host == 0 || foundReadOnly) {
       return 0;
     }
     long page = foundOffset >> RamBlock.PAGE_BITS;
@@ -457,7 +457,7 @@ public final class Mmu implements AutoCloseable {
     long host = resolve(linear, AccessType.WRITE, inMode);
     if (host == 0) {
       memory.space().write(foundPhysical, size, value);
-    } else if (!found.readOnly()) {
+    } else if (!foundReadOnly) {
       boolean besideCode = tellWatchers(linear, size, inMode);
       store(host, size, value);
       if (besideCode) {
@@ -515,6 +515,7 @@ public final class Mmu implements AutoCloseable {
 
   // What resolve found: the block and the offset in it, or a physical address that is not RAM.
   private RamBlock found;
+  private boolean foundReadOnly;
   private long foundOffset;
   private long foundPhysical;
 
@@ -549,6 +550,7 @@ public final class Mmu implements AutoCloseable {
       return 0;
     }
     found = ram.block();
+    foundReadOnly = ram.readOnly();
     foundOffset = memory.lastOffset();
     long host = found.hostAddress() + foundOffset;
     if (memory.lastPageWhole()) {
@@ -568,7 +570,7 @@ public final class Mmu implements AutoCloseable {
             && walker.dirty
             && walker.keyAllowsWrite()
             && (walker.writable || !asUser && !walker.writeProtect())
-            && !found.readOnly()
+            && !foundReadOnly
             && found.allowDirectWrites(foundOffset >> RamBlock.PAGE_BITS);
     boolean executable =
         walker.executable

@@ -83,7 +83,7 @@ final class PhysicalMemory {
    */
   boolean replace32(long address, int expected, int value) {
     Region.RamRegion ram = ram(address);
-    if (ram == null || ram.block().readOnly()) {
+    if (ram == null || ram.readOnly()) {
       return true;
     }
     long offset = lastOffset;
@@ -96,7 +96,7 @@ final class PhysicalMemory {
 
   boolean replace64(long address, long expected, long value) {
     Region.RamRegion ram = ram(address);
-    if (ram == null || ram.block().readOnly()) {
+    if (ram == null || ram.readOnly()) {
       return true;
     }
     long offset = lastOffset;

@@ -75,7 +75,7 @@ final class RefillParameters {
     FlatView.Range range = memory.find(address);
     return range != null
             && range.region() instanceof Region.RamRegion ram
-            && !ram.block().readOnly()
+            && !ram.readOnly()
             && (offset(range) & RamBlock.PAGE_SIZE - 1) == 0
             && (range.start() & RamBlock.PAGE_SIZE - 1) == 0
         ? range

@@ -53,6 +53,12 @@ public final class AcpiPm implements Device {
   private static final int WAKE = 1 << 15;
   private static final int STATUSES = ENABLES | 1 << 4 | WAKE;
 
+  /** Of the ICH9: which events make system management interrupts. */
+  private static final int SMI_CONTROL = 0x30;
+
+  /** Firmware that finds this takes system management mode for set up, and leaves it alone. */
+  private static final int APMC_ENABLE = 0x20;
+
   private static final int SCI_ENABLE = 1;
   private static final int SLEEP_ENABLE = 1 << 13;
 
@@ -213,6 +219,7 @@ public final class AcpiPm implements Device {
       case 1 -> byteOf(enable, offset);
       case 2 -> byteOf(control, offset);
       case 4, 5 -> offset < 11 ? (int) (seenTicks >> (offset - 8) * 8) & 0xff : 0;
+      case SMI_CONTROL >> 1 -> offset == SMI_CONTROL ? APMC_ENABLE : 0;
       default -> 0;
     };
   }

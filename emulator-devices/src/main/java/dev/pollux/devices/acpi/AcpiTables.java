@@ -27,7 +27,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * The ACPI tables of a {@code PcBoard} (ACPI specification 6.5, chapter 5): RSDP, XSDT, FADT, FACS,
@@ -40,6 +43,14 @@ public final class AcpiTables {
   private static final int SCI = 9;
   private static final int CHECKSUM = 9;
   private static final int RSDP_SIZE = 36;
+  private static final int FADT_SIZE = 244;
+
+  /** Bytes of the FADT's pointers to FACS and DSDT, by offset. */
+  private static final Map<Integer, Integer> FADT_POINTERS =
+      new TreeMap<>(Map.of(36, 4, 40, 4, 140, 8));
+
+  /** Where nothing else is, for a root pointer that is not among the tables. */
+  private static final long RSDP_APART = Long.MAX_VALUE;
 
   private static final int RESET_PORT = 0xcf9;
   private static final int RESET_VALUE = 6;
@@ -80,12 +91,20 @@ public final class AcpiTables {
    */
   public record Placement(long facs, long tables, long rsdp) {}
 
+  /** Takes a part of the tables. */
+  @FunctionalInterface
+  private interface Writer {
+    void write(long address, byte[] part);
+  }
+
   private final Config config;
   private final Placement placement;
-  private final AddressSpace memory;
+  private final Writer memory;
+  private final List<LinkedTables.Pointer> pointers = new ArrayList<>();
+  private final List<LinkedTables.Checksum> checksums = new ArrayList<>();
   private long next;
 
-  private AcpiTables(Config config, Placement placement, AddressSpace memory) {
+  private AcpiTables(Config config, Placement placement, Writer memory) {
     this.config = config;
     this.placement = placement;
     this.memory = memory;
@@ -96,16 +115,29 @@ public final class AcpiTables {
    * Writes all tables into guest memory; returns the first address after them. Machine lock held.
    */
   public static long write(Config config, Placement placement, AddressSpace memory) {
-    AcpiTables tables = new AcpiTables(config, placement, memory);
+    AcpiTables tables =
+        new AcpiTables(
+            config, placement, (address, table) -> memory.write(address, table, 0, table.length));
     tables.write();
     return tables.next;
   }
 
+  /** Makes all tables for firmware that places them itself. */
+  public static LinkedTables link(Config config) {
+    NavigableMap<Long, byte[]> parts = new TreeMap<>();
+    AcpiTables tables = new AcpiTables(config, new Placement(0, FACS_SIZE, RSDP_APART), parts::put);
+    tables.write();
+    byte[] rsdp = parts.remove(RSDP_APART);
+    byte[] all = new byte[(int) tables.next];
+    parts.forEach((at, table) -> System.arraycopy(table, 0, all, (int) (long) at, table.length));
+    return new LinkedTables(all, rsdp, tables.pointers, tables.checksums);
+  }
+
   private void write() {
-    memory.write(placement.facs(), facs(), 0, FACS_SIZE);
+    memory.write(placement.facs(), facs());
     long dsdt = place(dsdt());
     List<Long> listed = new ArrayList<>();
-    listed.add(place(fadt(dsdt)));
+    listed.add(link(place(fadt(dsdt)), FADT_POINTERS));
     listed.add(place(madt()));
     if (config.complete()) {
       listed.add(place(hpet()));
@@ -113,13 +145,26 @@ public final class AcpiTables {
     config.ecam().ifPresent(address -> listed.add(place(mcfg(address))));
     ByteBuffer xsdt = table("XSDT", 1, listed.size() * 8);
     listed.forEach(xsdt::putLong);
-    memory.write(placement.rsdp(), rsdp(place(finish(xsdt))), 0, RSDP_SIZE);
+    long root = place(finish(xsdt));
+    for (int i = 0; i < listed.size(); i++) {
+      pointers.add(new LinkedTables.Pointer(root + HEADER + i * 8L, 8));
+    }
+    checksums.add(new LinkedTables.Checksum(root, HEADER + listed.size() * 8));
+    memory.write(placement.rsdp(), rsdp(root));
+  }
+
+  /** Notes where pointers of a table are, given their bytes by offset. */
+  private long link(long table, Map<Integer, Integer> offsets) {
+    offsets.forEach(
+        (offset, bytes) -> pointers.add(new LinkedTables.Pointer(table + offset, bytes)));
+    checksums.add(new LinkedTables.Checksum(table, FADT_SIZE));
+    return table;
   }
 
   /** Writes a table after the last one; returns its address. */
   private long place(byte[] table) {
     long address = next;
-    memory.write(address, table, 0, table.length);
+    memory.write(address, table);
     next = address + table.length + 15 & -16;
     return address;
   }
@@ -195,7 +240,7 @@ public final class AcpiTables {
     int timer = AcpiPm.PM_BASE + 8;
     int flags =
         1 | 1 << 2 | 1 << 5 | 1 << 10; // WBINVD, C1, no sleep button, reset register; RTC wakes
-    ByteBuffer t = table("FACP", 3, 244 - HEADER);
+    ByteBuffer t = table("FACP", 3, FADT_SIZE - HEADER);
     t.putInt((int) placement.facs()).putInt((int) dsdt);
     t.put((byte) 0).put((byte) 0).putShort((short) SCI);
     t.putInt(AcpiPm.APM_BASE)

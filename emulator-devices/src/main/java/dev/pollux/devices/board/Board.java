@@ -7,16 +7,20 @@ import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.memory.RamBlock;
+import dev.pollux.devices.acpi.AcpiTables;
+import dev.pollux.devices.acpi.LinkedTables;
 import dev.pollux.devices.isa.IsaBus;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.LiveProperty;
 import dev.pollux.devices.model.SystemBus;
 import dev.pollux.devices.model.TreeNode;
+import dev.pollux.devices.pci.ShadowRam;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What all machine types have: memory, vCPUs, the firmware configuration device, an ISA bus for
@@ -28,8 +32,9 @@ import java.util.List;
  *   | RAM       | VGA  | ROM/RAM | RAM ...   | -- hole -- | I/O APIC | HPET | APIC | RAM ...
  * </pre>
  *
- * The last 64 KiB of RAM below 4 GiB are for ACPI tables. A machine without firmware has them
- * written by its kernel loader, with {@link #writeFirmware}, at each reset.
+ * Firmware is a ROM that ends at 4 GiB; its last 128 KiB are seen below 1 MiB too, where {@link
+ * ShadowRam} lets them. Without, the last 64 KiB of RAM below 4 GiB are for ACPI tables, which the
+ * kernel loader has written, with {@link #writeFirmware}, at each reset.
  */
 public abstract class Board {
   static final long FOUR_GIB = 1L << 32;
@@ -67,6 +72,7 @@ public abstract class Board {
   private final RamBlock ram;
   private final SystemBus systemBus;
   private final FwCfg fwCfg;
+  private final Optional<ShadowRam> shadowRam;
 
   /**
    * How RAM is laid around the devices below 4 GiB.
@@ -91,6 +97,7 @@ public abstract class Board {
             ? config.memory().get()
             : new RamBlock("pc.ram", config.ramSize(), false);
     machine.addRamBlock(ram);
+    config.firmware().ifPresent(machine::addRom);
     for (int i = 0; i < config.cpus(); i++) {
       machine.add(new Vcpu(machine, i, config.cpuModel(), new CpuState(), config.engine()));
       TreeNode node = new TreeNode(config.cpuModel().name() + "-x86_64-cpu");
@@ -98,6 +105,7 @@ public abstract class Board {
       devices.tree().unattached().addNumbered("device", node);
     }
     mapRam(machine.memory());
+    shadowRam = config.firmware().map(rom -> new ShadowRam(machine.memory(), ram, rom));
     fwCfg = new FwCfg(machine.memory());
     machine.io().map(FwCfg.PORT, fwCfg.ports());
     machine.io().map(FwCfg.DMA_PORT, fwCfg.dmaPort());
@@ -109,7 +117,12 @@ public abstract class Board {
     long low = lowRamEnd();
     memory.map(0, new Region.RamRegion(ram, 0, VGA_START));
     memory.map(VGA_END, new Region.RamRegion(ram, VGA_END, low - VGA_END));
-    memory.map(RESET_SEGMENT, new Region.RamRegion(ram, BIOS_START, BIOS_END - BIOS_START));
+    if (config.firmware().isPresent()) {
+      RamBlock rom = config.firmware().get();
+      memory.map(FOUR_GIB - rom.size(), new Region.RamRegion(rom, 0, rom.size()));
+    } else {
+      memory.map(RESET_SEGMENT, new Region.RamRegion(ram, BIOS_START, BIOS_END - BIOS_START));
+    }
     if (highRamSize() > 0) {
       memory.map(FOUR_GIB, new Region.RamRegion(ram, low, highRamSize()));
     }
@@ -150,6 +163,11 @@ public abstract class Board {
 
   public final FwCfg fwCfg() {
     return fwCfg;
+  }
+
+  /** What hides firmware below 1 MiB; empty where there is none. */
+  final Optional<ShadowRam> shadowRam() {
+    return shadowRam;
   }
 
   /** Where devices at fixed ports go. */
@@ -217,7 +235,7 @@ public abstract class Board {
     return facsAddress() + RamBlock.PAGE_SIZE;
   }
 
-  /** Where {@link #writeAcpiTables} puts the root pointer. */
+  /** Where {@link #writeFirmware} puts the root pointer of ACPI. */
   public final long rsdpAddress() {
     return BIOS_START;
   }
@@ -248,10 +266,28 @@ public abstract class Board {
    * to which guests jump to reboot, a reset. vCPUs parked, machine lock held.
    */
   public final void writeFirmware() {
-    writeAcpiTables();
+    AcpiTables.write(
+        acpi(),
+        new AcpiTables.Placement(facsAddress(), tablesAddress(), rsdpAddress()),
+        machine().memory());
     machine().memory().write(RESET_VECTOR, RESET_CODE, 0, RESET_CODE.length);
   }
 
-  /** Writes the ACPI tables into RAM, as firmware would. */
-  abstract void writeAcpiTables();
+  /** The ACPI tables for firmware to place. */
+  public final LinkedTables linkedTables() {
+    return AcpiTables.link(acpi());
+  }
+
+  /** What ACPI tables tell of the board and of the devices on it now. */
+  abstract AcpiTables.Config acpi();
+
+  /** Shows RAM where firmware has been below 1 MiB. */
+  public void showRam() {}
+
+  /**
+   * Leaves in CMOS memory what firmware looks for there.
+   *
+   * @param index of the byte
+   */
+  public abstract void setCmos(int index, int value);
 }

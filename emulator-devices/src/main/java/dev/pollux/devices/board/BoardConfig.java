@@ -16,6 +16,8 @@ import java.util.function.Function;
  * @param engine makes the execution engine of each vCPU
  * @param pit whether there is an interval timer 8254
  * @param memory the RAM, of that size, where it has been made already
+ * @param firmware ROM that ends at 4 GiB, of 128 KiB to 16 MiB; empty where a kernel is booted
+ *     without
  */
 public record BoardConfig(
     long ramSize,
@@ -24,15 +26,16 @@ public record BoardConfig(
     Function<Vcpu, ExecutionEngine> engine,
     RtcBase rtc,
     boolean pit,
-    Optional<RamBlock> memory) {
-  /** A board with all that boards have, and memory of its own. */
+    Optional<RamBlock> memory,
+    Optional<RamBlock> firmware) {
+  /** A board with all that boards have but firmware, and memory of its own. */
   public BoardConfig(
       long ramSize,
       int cpus,
       CpuModel cpuModel,
       Function<Vcpu, ExecutionEngine> engine,
       RtcBase rtc) {
-    this(ramSize, cpus, cpuModel, engine, rtc, true, Optional.empty());
+    this(ramSize, cpus, cpuModel, engine, rtc, true, Optional.empty(), Optional.empty());
   }
 
   public BoardConfig {

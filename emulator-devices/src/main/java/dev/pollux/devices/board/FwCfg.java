@@ -49,6 +49,9 @@ public final class FwCfg implements Device, BusDevice {
   public static final int SETUP_SIZE = 0x17;
   public static final int SETUP_DATA = 0x18;
 
+  /** Of PCs: interrupt 0 arrives at input 2 of the I/O APIC. */
+  public static final int IRQ0_OVERRIDE = 0x8002;
+
   private static final int FILE_DIRECTORY = 0x19;
   private static final int FIRST_FILE = 0x20;
   private static final int FILE_SLOTS = 0x20;

@@ -38,6 +38,11 @@ public record MachineType(
           "6.2", "6.1", "6.0", "5.2", "5.1", "5.0", "4.2", "4.1", "4.0", "3.1", "3.0", "2.12",
           "2.11", "2.10", "2.9", "2.8", "2.7", "2.6");
 
+  /** Whether firmware for PCs boots it. */
+  public boolean bootsFirmware() {
+    return hasPci;
+  }
+
   /** The names of older versions. */
   public List<String> olderNames() {
     return stem.isEmpty()

@@ -86,17 +86,14 @@ public final class MicrovmBoard extends Board {
   }
 
   @Override
-  public void writeAcpiTables() {
-    AcpiTables.write(
-        new AcpiTables.Config(
-            apicIds(),
-            isaBus().devices().stream().map(DeviceNode::acpi).toList(),
-            Optional.empty(),
-            Optional.empty(),
-            false,
-            transportTerms()),
-        new AcpiTables.Placement(facsAddress(), tablesAddress(), rsdpAddress()),
-        machine().memory());
+  AcpiTables.Config acpi() {
+    return new AcpiTables.Config(
+        apicIds(),
+        isaBus().devices().stream().map(DeviceNode::acpi).toList(),
+        Optional.empty(),
+        Optional.empty(),
+        false,
+        transportTerms());
   }
 
   /** The transports that have a device. */
@@ -116,5 +113,10 @@ public final class MicrovmBoard extends Board {
       }
     }
     return terms;
+  }
+
+  @Override
+  public void setCmos(int index, int value) {
+    chipset.rtc().setCmos(index, value);
   }
 }

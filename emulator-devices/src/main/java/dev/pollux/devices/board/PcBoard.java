@@ -57,6 +57,7 @@ public final class PcBoard extends Board {
   private final Chipset chipset;
   private final PciBus pciBus;
   private final Piix3 piix3;
+  private final I440Fx i440Fx;
   private final Piix4Pm powerManagement;
 
   public PcBoard(DeviceManager devices, BoardConfig config) throws IOException {
@@ -70,6 +71,7 @@ public final class PcBoard extends Board {
                 machine(),
                 chipset.apicBus(),
                 (slot, pin) -> piix3.wire(PciNamespace.wire(slot, pin))));
+    i440Fx = new I440Fx(shadowRam());
     addPciHost();
     AcpiPm pm = devices.enter(AcpiPm.TYPE, isaBus(), new AcpiPm(machine(), isaBus().irq(9)));
     machine().io().map(AcpiPm.GPE_BASE, pm.gpePorts());
@@ -95,7 +97,7 @@ public final class PcBoard extends Board {
         devices.enterPart(
             ConfigPorts.I440FX, systemBus(), devices.values(ConfigPorts.I440FX), ports),
         pciBus);
-    place(0, I440Fx.TYPE, new I440Fx());
+    place(0, I440Fx.TYPE, i440Fx);
     pciBus.place(ISA_SLOT * 8);
     devices.provide(
         devices.enterPart(Piix3.TYPE, pciBus, devices.values(Piix3.TYPE), piix3), isaBus());
@@ -147,17 +149,14 @@ public final class PcBoard extends Board {
   }
 
   @Override
-  void writeAcpiTables() {
-    AcpiTables.write(
-        new AcpiTables.Config(
-            apicIds(),
-            isaBus().devices().stream().map(DeviceNode::acpi).toList(),
-            Optional.of(pciNamespace()),
-            Optional.empty(),
-            true,
-            List.of()),
-        new AcpiTables.Placement(facsAddress(), tablesAddress(), rsdpAddress()),
-        machine().memory());
+  AcpiTables.Config acpi() {
+    return new AcpiTables.Config(
+        apicIds(),
+        isaBus().devices().stream().map(DeviceNode::acpi).toList(),
+        Optional.of(pciNamespace()),
+        Optional.empty(),
+        true,
+        List.of());
   }
 
   private PciNamespace.Config pciNamespace() {
@@ -193,9 +192,20 @@ public final class PcBoard extends Board {
     }
     machine().io().write(Chipset.TRIGGER_MODES, 2, levelTriggered);
     powerManagement.enable(AcpiPm.PM_BASE);
+    showRam();
     PciSetup.run(
         pciBus,
         new PciSetup.Space(PCI_PORTS, 0x1_0000, pciMemory(), PCI_END),
         (slot, pin) -> PCI_IRQS[PciNamespace.wire(slot, pin)]);
+  }
+
+  @Override
+  public void showRam() {
+    i440Fx.showRam();
+  }
+
+  @Override
+  public void setCmos(int index, int value) {
+    chipset.rtc().setCmos(index, value);
   }
 }

@@ -72,7 +72,7 @@ public final class Q35Board extends Board {
     devices.provide(
         devices.enterPart(ConfigPorts.Q35, systemBus(), devices.values(ConfigPorts.Q35), ports),
         pciBus);
-    mch = new Mch(pciBus, machine().memory());
+    mch = new Mch(pciBus, machine().memory(), shadowRam());
     pciBus.place(0);
     devices.enter(Mch.TYPE, pciBus, mch);
     pciBus.place(LPC_SLOT * 8);
@@ -105,27 +105,17 @@ public final class Q35Board extends Board {
   }
 
   @Override
-  public void writeAcpiTables() {
+  AcpiTables.Config acpi() {
     long high = FOUR_GIB + highRamSize() + (1 << 30) - 1 & -(1L << 30);
-    AcpiTables.write(
-        new AcpiTables.Config(
-            apicIds(),
-            isaBus().devices().stream().map(DeviceNode::acpi).toList(),
-            Optional.of(
-                new PciNamespace.Config(
-                    true,
-                    PCI_MEMORY,
-                    PCI_END,
-                    high,
-                    high + PciNamespace.HIGH_SIZE,
-                    LPC_SLOT,
-                    0,
-                    0)),
-            Optional.of(ECAM),
-            true,
-            List.of()),
-        new AcpiTables.Placement(facsAddress(), tablesAddress(), rsdpAddress()),
-        machine().memory());
+    return new AcpiTables.Config(
+        apicIds(),
+        isaBus().devices().stream().map(DeviceNode::acpi).toList(),
+        Optional.of(
+            new PciNamespace.Config(
+                true, PCI_MEMORY, PCI_END, high, high + PciNamespace.HIGH_SIZE, LPC_SLOT, 0, 0)),
+        Optional.of(ECAM),
+        true,
+        List.of());
   }
 
   @Override
@@ -138,9 +128,20 @@ public final class Q35Board extends Board {
     machine().io().write(Chipset.TRIGGER_MODES, 2, levelTriggered);
     lpc.enable(AcpiPm.PM_BASE);
     mch.enableEcam(ECAM);
+    showRam();
     PciSetup.run(
         pciBus,
         new PciSetup.Space(PCI_PORTS, 0x1_0000, PCI_MEMORY, PCI_END),
         (slot, pin) -> PCI_IRQS[Ich9Lpc.wireOf(slot, pin)]);
+  }
+
+  @Override
+  public void showRam() {
+    mch.showRam();
+  }
+
+  @Override
+  public void setCmos(int index, int value) {
+    chipset.rtc().setCmos(index, value);
   }
 }

@@ -25,6 +25,7 @@ public final class Mch implements PciDevice {
   public static final long ECAM_SIZE = 256L << 20;
 
   private static final int ECAM_BASE = 0x60;
+  private static final int SHADOW_RAM = 0x90;
   private static final int ENABLE = 1;
   private static final long ADDRESS_BITS = 0xf_f000_0000L;
 
@@ -33,22 +34,27 @@ public final class Mch implements PciDevice {
       new PciFunction("mch", new PciIdentity(0x8086, 0x29c0, 0x06_0000, 0));
   private final PciBus root;
   private final AddressSpace memory;
+  private final Optional<ShadowRam> shadowRam;
 
   @HostOnly("derived from the registers")
   private Optional<FlatView.Mapping> mapping = Optional.empty();
 
-  public Mch(PciBus root, AddressSpace memory) {
+  /**
+   * @param shadowRam what its registers control; empty without firmware
+   */
+  public Mch(PciBus root, AddressSpace memory, Optional<ShadowRam> shadowRam) {
     this.root = root;
+    this.shadowRam = shadowRam;
     this.memory = memory;
     pci.config()
         .init(PciConfig.COMMAND, 2, 6)
         .init(PciConfig.STATUS, 2, 0x0090)
         .allow(ECAM_BASE, 4, 0xf000_0007L)
         .allow(ECAM_BASE + 4, 4, 0xf)
-        .allow(0x90, 7, 0x33_3333_3333_3330L)
+        .allow(SHADOW_RAM, 7, 0x33_3333_3333_3330L)
         .init(0x9d, 1, 2)
         .allow(0x9d, 2, 0xff78);
-    pci.onConfigWrite(this::map);
+    pci.onConfigWrite(this::update);
     declaration =
         StateDescriptor.of(Mch.class, "mch", 1).struct("pci", pci.descriptor(), d -> d.pci);
   }
@@ -57,6 +63,18 @@ public final class Mch implements PciDevice {
   public void enableEcam(long base) {
     pci.write(ECAM_BASE + 4, 4, (int) (base >>> 32));
     pci.write(ECAM_BASE, 4, (int) base | ENABLE);
+  }
+
+  /** Shows RAM instead of firmware, as firmware does before it boots. */
+  public void showRam() {
+    pci.write(SHADOW_RAM, 4, 0x3333_3330);
+    pci.write(SHADOW_RAM + 4, 2, 0x3333);
+    pci.write(SHADOW_RAM + 6, 1, 0x33);
+  }
+
+  private void update() {
+    shadowRam.ifPresent(ram -> ram.update(pci.config(), SHADOW_RAM));
+    map();
   }
 
   private void map() {
@@ -114,7 +132,7 @@ public final class Mch implements PciDevice {
   @Override
   public void reset() {
     pci.reset();
-    map();
+    update();
   }
 
   @Override

@@ -20,6 +20,10 @@ public final class Piix4Pm implements PciDevice {
 
   private static final int PM_BASE = 0x40;
   private static final int PM_ENABLE = 0x80;
+  private static final int DEVICE_ACTIVITY_B = 0x58;
+
+  /** Firmware that finds this takes system management mode for set up, and leaves it alone. */
+  private static final int APMC_ENABLE = 0x02;
 
   private final StateDescriptor<Piix4Pm> declaration;
   private final PciFunction pci =
@@ -41,6 +45,7 @@ public final class Piix4Pm implements PciDevice {
         .init(PciConfig.INTERRUPT_PIN, 1, 1)
         .init(PM_BASE, 4, 1)
         .allow(PM_BASE, 4, 0xffc0)
+        .init(DEVICE_ACTIVITY_B + 3, 1, APMC_ENABLE)
         .allow(PM_ENABLE, 1, 1)
         .allow(0x90, 4, 0xfff0) // SMBus base
         .init(0x90, 4, 1)

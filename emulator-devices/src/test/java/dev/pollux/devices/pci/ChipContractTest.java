@@ -7,6 +7,7 @@ import dev.pollux.devices.DeviceContractTest;
 import dev.pollux.devices.acpi.AcpiPm;
 import dev.pollux.devices.isa.IsaBus;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Nested;
 
@@ -31,7 +32,7 @@ class ChipContractTest {
   class Host extends Chip {
     @Override
     protected Device makeDevice() {
-      return new I440Fx();
+      return new I440Fx(Optional.empty());
     }
   }
 

@@ -1,0 +1,118 @@
+package dev.pollux.cli;
+
+import dev.pollux.cli.guest.GuestImages;
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.devices.boot.BootOptions;
+import dev.pollux.devices.boot.FirmwareFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
+
+/**
+ * The firmware that a machine begins with, and what it is told about booting.
+ *
+ * @param file as found on the host
+ */
+record FirmwareConfig(Path file, BootOptions boot) {
+  private static final String USUAL = "bios-256k.bin";
+  private static final String DRIVES = "abcdnop";
+  private static final int LONGEST_WAIT = 0xffff;
+
+  /** Where distributions put firmware for virtual machines. */
+  private static final List<Path> FOLDERS =
+      List.of(
+          Path.of("/usr/share/seabios"),
+          Path.of("/usr/share/qemu"),
+          Path.of("/usr/share/qemu-kvm"),
+          Path.of("/usr/lib/ipxe/qemu"),
+          Path.of("/usr/lib/ipxe"));
+
+  /**
+   * What the options ask for; empty where the machine does without firmware.
+   *
+   * @param usual whether a machine of which nothing is said has some
+   */
+  static Optional<FirmwareConfig> of(RunOptions.Boot options, boolean noGraphics, boolean usual) {
+    BootOptions boot = boot(options, noGraphics);
+    if (options.bios != null) {
+      Path file =
+          find(options.bios)
+              .orElseThrow(
+                  () ->
+                      new ConfigException(
+                          "-bios %s: no such file, neither as it is nor among the firmware of this"
+                                  .formatted(options.bios)
+                              + " host; \"pollux guest firmware\" fetches SeaBIOS"));
+      return Optional.of(new FirmwareConfig(file, boot));
+    }
+    return usual ? find(USUAL).map(file -> new FirmwareConfig(file, boot)) : Optional.empty();
+  }
+
+  /** A file by its path, or by its name where firmware lies. */
+  static Optional<Path> find(String name) {
+    Path path = Path.of(name);
+    if (Files.exists(path)) {
+      return Optional.of(path);
+    }
+    return path.getNameCount() != 1 || path.isAbsolute()
+        ? Optional.empty()
+        : Stream.concat(Stream.of(GuestImages.userCache().resolve("firmware")), FOLDERS.stream())
+            .map(folder -> folder.resolve(name))
+            .filter(Files::isReadable)
+            .findFirst();
+  }
+
+  private static BootOptions boot(RunOptions.Boot options, boolean noGraphics) {
+    DeviceOptions boot = DeviceOptions.parse("-boot", options.boot, "order");
+    String order = drives(boot, "order", BootOptions.USUAL_ORDER);
+    BootOptions read =
+        new BootOptions(
+            order,
+            drives(boot, "once", order),
+            boot.bool("menu", false),
+            boot.has("splash-time")
+                ? OptionalInt.of((int) boot.number("splash-time", 0, 0, LONGEST_WAIT))
+                : OptionalInt.empty(),
+            (int) boot.number("reboot-timeout", -1, -1, LONGEST_WAIT),
+            boot.bool("strict", false),
+            noGraphics,
+            optionRoms(options.optionRom));
+    boot.rejectUnknown();
+    return read;
+  }
+
+  private static String drives(DeviceOptions boot, String key, String usual) {
+    String letters = boot.string(key, usual);
+    for (int i = 0; i < letters.length(); i++) {
+      char letter = letters.charAt(i);
+      if (DRIVES.indexOf(letter) < 0 || letters.indexOf(letter) != i) {
+        throw boot.error(
+            "%s=%s: '%c' is no drive or is there twice; a and b are floppies, c a disk, d a disc,"
+                    .formatted(key, letters, letter)
+                + " n to p the network");
+      }
+    }
+    return letters;
+  }
+
+  private static Map<String, byte[]> optionRoms(List<String> texts) {
+    Map<String, byte[]> roms = new LinkedHashMap<>();
+    for (String text : texts) {
+      DeviceOptions rom = DeviceOptions.parse("-option-rom", text, "romfile");
+      String file = rom.required("romfile");
+      rom.number("bootindex", -1, -1, Integer.MAX_VALUE);
+      rom.rejectUnknown();
+      Path path = find(file).orElse(Path.of(file));
+      roms.put(
+          path.getFileName().toString(),
+          FirmwareFile.readOptionRom("-option-rom", path.toString()));
+    }
+    return roms;
+  }
+}

@@ -1,0 +1,34 @@
+package dev.pollux.devices.boot;
+
+import java.util.Map;
+import java.util.OptionalInt;
+
+/**
+ * What firmware is told about booting.
+ *
+ * @param order letters of drives: a and b for floppies, c for a disk, d for a disc, n to p for the
+ *     network
+ * @param once the order up to the first reset
+ * @param menu whether people may choose
+ * @param splashTime milliseconds that a menu or picture waits
+ * @param rebootTimeout milliseconds until a reset where nothing can be booted; -1 for none
+ * @param strict nothing but what has a place in the order is tried
+ * @param serialConsole the text screen is shown on the first serial port, too
+ * @param optionRoms by the names that firmware sees
+ */
+public record BootOptions(
+    String order,
+    String once,
+    boolean menu,
+    OptionalInt splashTime,
+    int rebootTimeout,
+    boolean strict,
+    boolean serialConsole,
+    Map<String, byte[]> optionRoms) {
+  /** The first disk, then a floppy, then a disc. */
+  public static final String USUAL_ORDER = "cad";
+
+  public BootOptions {
+    optionRoms = Map.copyOf(optionRoms);
+  }
+}

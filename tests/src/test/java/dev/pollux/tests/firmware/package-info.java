@@ -1,0 +1,2 @@
+/** Machines that begin with firmware. */
+package dev.pollux.tests.firmware;
