@@ -43,6 +43,7 @@ final class Initramfs {
       cpio.file("bin/busybox", 0755, Files.readAllBytes(busybox));
       cpio.symlink("bin/sh", "busybox");
       cpio.file("init", 0755, resource("init"));
+      cpio.file("etc/udhcpc", 0755, resource("udhcpc"));
       cpio.file("etc/passwd", 0644, ascii("root::0:0:root:/root:/bin/sh\n"));
       cpio.file("etc/group", 0644, ascii("root:x:0:\n"));
       addModules(cpio, known, modules);
