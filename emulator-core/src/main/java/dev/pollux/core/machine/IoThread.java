@@ -28,6 +28,9 @@ public final class IoThread implements AutoCloseable {
   /** Kicks that one step takes up, so that the lock is let go now and then. */
   private static final int STEP = 64;
 
+  /** Some 10 µs. */
+  private static final int BORROW_TRIES = 200;
+
   private static final long LOOK_AGAIN_NANOS = 200_000;
   private static final long COMPLAIN_NANOS = TimeUnit.SECONDS.toNanos(10);
 
@@ -48,6 +51,15 @@ public final class IoThread implements AutoCloseable {
 
   /** Guarded by {@link #lock}. */
   private List<Runnable> deferred = new ArrayList<>();
+
+  /** Guarded by {@link #lock}. */
+  private List<Runnable> unlocked = new ArrayList<>();
+
+  /** Another thread has the lock and settles afterwards. Guarded by {@link #lock}. */
+  private boolean borrowed;
+
+  /** There is something in {@link #deferred} that nobody has been woken for. */
+  private volatile boolean unsettled;
 
   private final Thread thread;
   private volatile boolean paused = true;
@@ -136,9 +148,81 @@ public final class IoThread implements AutoCloseable {
   /** Leaves something to be done with the machine lock. This thread's lock is held. */
   public void withMachineLock(Runnable action) {
     deferred.add(action);
-    if (Thread.currentThread() != thread) {
+    if (borrowed) {
+      unsettled = true;
+    } else if (Thread.currentThread() != thread) {
       post(() -> {}); // there may be no step under way
     }
+  }
+
+  /** Leaves something to be done by the thread without any lock. Its lock is held. */
+  public void withoutLock(Runnable action) {
+    unlocked.add(action);
+    if (Thread.currentThread() != thread) {
+      post(() -> {});
+    }
+  }
+
+  /**
+   * Takes the lock for a short piece of work of another thread, unless that would have to wait for
+   * long. The thread lets go with {@link #giveBack}, and calls {@link #settle} when it holds no
+   * lock any more.
+   *
+   * @return false if it did not get it
+   */
+  public boolean borrow() {
+    for (int i = 0; i < BORROW_TRIES; i++) {
+      if (lock.tryLock()) {
+        borrowed = lock.getHoldCount() == 1;
+        return true;
+      }
+      Thread.onSpinWait();
+    }
+    return false;
+  }
+
+  /** Ends what {@link #borrow} began. */
+  public void giveBack() {
+    borrowed = false;
+    lock.unlock();
+  }
+
+  /**
+   * Has done what was left for the machine lock while the lock was borrowed: at once where that
+   * lock is free, otherwise by the I/O thread. Never waits.
+   */
+  public void settle() {
+    if (!unsettled || lock.isHeldByCurrentThread()) {
+      return; // a step under way does it at its end
+    }
+    if (!machineLock.tryLock()) {
+      post(() -> {});
+      return;
+    }
+    try {
+      List<Runnable> forMachine = List.of();
+      if (lock.tryLock()) {
+        try {
+          forMachine = takeDeferred();
+        } finally {
+          lock.unlock();
+        }
+      } else {
+        post(() -> {});
+      }
+      forMachine.forEach(IoThread::runSafely);
+    } finally {
+      machineLock.unlock();
+    }
+  }
+
+  private List<Runnable> takeDeferred() {
+    List<Runnable> taken = deferred;
+    if (!taken.isEmpty()) {
+      deferred = new ArrayList<>();
+    }
+    unsettled = false;
+    return taken;
   }
 
   private void wake() {
@@ -164,6 +248,7 @@ public final class IoThread implements AutoCloseable {
   private boolean step(boolean takeKicks) {
     boolean worked = false;
     List<Runnable> forMachine;
+    List<Runnable> forNoLock = List.of();
     lock.lock();
     try {
       Runnable completion;
@@ -177,9 +262,10 @@ public final class IoThread implements AutoCloseable {
         runSafely(kick.handler);
         worked = true;
       }
-      forMachine = deferred;
-      if (!forMachine.isEmpty()) {
-        deferred = new ArrayList<>();
+      forMachine = takeDeferred();
+      if (takeKicks && !unlocked.isEmpty()) {
+        forNoLock = unlocked;
+        unlocked = new ArrayList<>();
       }
     } finally {
       lock.unlock();
@@ -192,6 +278,7 @@ public final class IoThread implements AutoCloseable {
         machineLock.unlock();
       }
     }
+    forNoLock.forEach(IoThread::runSafely);
     return worked;
   }
 

@@ -11,6 +11,12 @@ public interface NetEnd {
    */
   int take(Frame[] frames, int count);
 
+  /**
+   * Does what {@link #take} has left for when the link's locks are free again; never waits. Called
+   * after one or several calls of it, on the same thread.
+   */
+  default void settle() {}
+
   /** The other end has room again, after it had taken fewer frames than it was offered. */
   void resume();
 

@@ -56,7 +56,16 @@ public final class NetLink {
 
   /** What the back end sends. See {@link NetEnd#take} for the result. */
   public int fromBackend(Frame[] frames, int count) {
-    return toGuest.send(frames, count);
+    int taken = toGuest.send(frames, count);
+    settle();
+    return taken;
+  }
+
+  private void settle() {
+    NetEnd end = card;
+    if (end != null) {
+      end.settle();
+    }
   }
 
   /** What the card does with unfinished frames. */
@@ -73,6 +82,7 @@ public final class NetLink {
   public void ready(NetEnd end) {
     if (end.equals(card)) {
       toGuest.ready(backend);
+      settle();
     } else if (end.equals(backend)) {
       fromGuest.ready(card);
     }
@@ -95,6 +105,7 @@ public final class NetLink {
     delivering = runs;
     if (runs) {
       toGuest.ready(backend);
+      settle();
     }
   }
 
@@ -139,7 +150,9 @@ public final class NetLink {
    * @return false where too many wait already: the frame is dropped
    */
   public boolean inject(NetFilter filter, Frame frame, Direction way) {
-    return (way == Direction.RX ? fromGuest : toGuest).inject(filter, frame);
+    boolean done = (way == Direction.RX ? fromGuest : toGuest).inject(filter, frame);
+    settle();
+    return done;
   }
 
   public Counters counters(Direction way) {

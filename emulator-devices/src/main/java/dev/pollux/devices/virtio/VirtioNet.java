@@ -131,7 +131,7 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
     control = new NetControl(address.clone());
     receiver = new NetReceiver(this, queues().get(RECEIVE), control);
     sender = new NetSender(this, queues().get(SEND), link);
-    wantsFrames = io().kick(() -> link.ready(this));
+    wantsFrames = io().kick(this::askForFrames);
   }
 
   private static VirtioDevice create(VirtioSetup setup, DeviceContext context) {
@@ -221,7 +221,7 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
     switch (queue.index()) {
       case RECEIVE -> {
         queue.wantNotifications(false);
-        link.ready(this);
+        askForFrames();
       }
       case SEND -> sender.send();
       default ->
@@ -236,12 +236,17 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
     }
   }
 
+  /** Without the lock: frames come on other threads, too, and those need it. */
+  private void askForFrames() {
+    io().withoutLock(() -> link.ready(this));
+  }
+
   // ---- the cable's side ----
 
   @Override
   public int take(Frame[] frames, int count) {
-    // Never waits for the lock: its holder may be sending, and wait for this thread.
-    if (!io().lock().tryLock()) {
+    // Does not wait for the lock: its holder may be sending, and wait for this thread.
+    if (!io().borrow()) {
       wantsFrames.raise();
       return 0;
     }
@@ -251,8 +256,13 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
       }
       return isRunning() ? receiver.take(frames, count) : count;
     } finally {
-      io().lock().unlock();
+      io().giveBack();
     }
+  }
+
+  @Override
+  public void settle() {
+    io().settle();
   }
 
   @Override

@@ -25,18 +25,23 @@ final class SocketStream implements HostStream, Reactor.Handler {
     this.key = reactor.register(channel, 0, this);
   }
 
-  /** Begins to connect; the relay hears how it ends. */
+  /** Begins to connect; unless that is done at once the relay hears how it ends. */
   static SocketStream connect(Reactor reactor, InetSocketAddress to) throws IOException {
     SocketChannel channel = SocketChannel.open();
     try {
       SocketStream stream = new SocketStream(reactor, channel);
-      channel.connect(to);
-      reactor.interest(stream.key, SelectionKey.OP_CONNECT);
+      if (!channel.connect(to)) {
+        reactor.interest(stream.key, SelectionKey.OP_CONNECT);
+      }
       return stream;
     } catch (IOException | RuntimeException e) {
       channel.close();
       throw e;
     }
+  }
+
+  boolean isConnected() {
+    return channel.isConnected();
   }
 
   void setEvents(TcpRelay.Events to) {

@@ -48,6 +48,10 @@ final class TcpConnection {
   private static final long KEEP_IDLE = TimeUnit.HOURS.toNanos(2);
   private static final long KEEP_INTERVAL = TimeUnit.SECONDS.toNanos(75);
   private static final int KEEP_PROBES = 9;
+
+  /** RFC 1122, 4.2.3.2 allows 500 ms; the answer of a host nearby takes less than this. */
+  static final long ACK_DELAY = TimeUnit.MILLISECONDS.toNanos(2);
+
   static final long NEVER = Long.MAX_VALUE;
 
   private final TcpRelay relay;
@@ -88,10 +92,17 @@ final class TcpConnection {
   private boolean outputShut;
   private boolean owesAck;
 
+  /** What is owed may wait a little for data to go with. */
+  private boolean ackMayWait;
+
+  /** The last number that the guest was told it need not send again. */
+  private int acknowledgedUpTo;
+
   // Timers: absolute, NEVER when off.
   private long retransmitAt = NEVER;
   private long endAt = NEVER;
   private long keepAt = NEVER;
+  private long ackAt = NEVER;
   private int retries;
   private int probes;
   private long rto = TimeUnit.SECONDS.toNanos(1);
@@ -214,6 +225,8 @@ final class TcpConnection {
     sendStart = segment.acknowledged;
     establish(now);
     owesAck = true;
+    fill(now); // who calls may have said something already
+    afterProgress(now);
   }
 
   private void establish(long now) {
@@ -230,7 +243,7 @@ final class TcpConnection {
       if (segment.sequence == receiveNext) {
         close(true);
       } else if (inWindow(segment.sequence)) {
-        owesAck = true;
+        acknowledgeAtOnce();
       }
       return;
     }
@@ -242,7 +255,7 @@ final class TcpConnection {
       return;
     }
     if (!acceptable(segment)) {
-      owesAck = true;
+      acknowledgeAtOnce();
       // An old segment can still carry a new acknowledgement only if it is a keep-alive: no more.
       return;
     }
@@ -264,8 +277,14 @@ final class TcpConnection {
     if (state == State.SYN_RECEIVED && segment.sequence + 1 == receiveNext) {
       sendSyn(TcpSegment.SYN | TcpSegment.ACK, now);
     } else {
-      owesAck = true; // RFC 5961, 4.2: a guest that has forgotten the connection answers with RST
+      acknowledgeAtOnce(); // RFC 5961, 4.2: a guest that has forgotten the connection answers with
+                           // RST
     }
+  }
+
+  private void acknowledgeAtOnce() {
+    owesAck = true;
+    ackMayWait = false;
   }
 
   private boolean inWindow(int sequence) {
@@ -285,7 +304,7 @@ final class TcpConnection {
   private boolean acknowledge(TcpSegment segment, long now) {
     int ack = segment.acknowledged;
     if (ack - sendMax > 0) {
-      owesAck = true;
+      acknowledgeAtOnce();
       return false;
     }
     int window = segment.window << peerScale;
@@ -384,7 +403,9 @@ final class TcpConnection {
   /** Takes the segment's bytes, or what of them is new. */
   private void takeData(TcpSegment segment) {
     if (state != State.ESTABLISHED) {
-      owesAck |= segment.span() > 0;
+      if (segment.span() > 0) {
+        acknowledgeAtOnce();
+      }
       return;
     }
     int from = segment.sequence;
@@ -396,6 +417,11 @@ final class TcpConnection {
     int skip = Math.max(0, receiveNext - from);
     int length = Math.min(segment.length, advertisedEnd - from) - skip;
     if (segment.span() > 0) {
+      ackMayWait =
+          (!owesAck || ackMayWait)
+              && from == receiveNext
+              && length == segment.span()
+              && outOfOrder.isEmpty();
       owesAck = true;
     }
     if (length > 0 && !guestEnded) {
@@ -518,7 +544,7 @@ final class TcpConnection {
     int end = receiveNext + window(ourScale);
     if (end - advertisedEnd >= RECEIVE_BUFFER / 2
         || advertisedEnd == receiveNext && end - advertisedEnd >= segmentSize) {
-      owesAck = true;
+      acknowledgeAtOnce();
     }
   }
 
@@ -587,6 +613,9 @@ final class TcpConnection {
     }
     toGuest.copyOut(offset, length, out, at + option);
     owesAck = false;
+    ackMayWait = false;
+    ackAt = NEVER;
+    acknowledgedUpTo = receiveNext;
     advertisedEnd = receiveNext + window(ourScale);
     relay.finish(
         frame,
@@ -604,12 +633,37 @@ final class TcpConnection {
     return Math.max(room, Math.max(promised, 0) >> scale << scale);
   }
 
-  /** Sends the acknowledgement that is owed. After each batch of the guest's frames. */
-  void settle() {
+  /** Sends the acknowledgement that is owed, or soon will. After each batch of frames. */
+  void settle(long now) {
+    if (owesAck && ackMayWait && receiveNext - acknowledgedUpTo < 2 * segmentSize) {
+      if (ackAt == NEVER) {
+        ackAt = now + ACK_DELAY;
+        relay.acknowledgeLater(this);
+      }
+      return;
+    }
+    acknowledgeNow();
+  }
+
+  private void acknowledgeNow() {
     if (owesAck && (state == State.ESTABLISHED || state == State.TIME_WAIT)) {
       send(TcpSegment.ACK, state == State.TIME_WAIT ? sendMax : sendNext, 0, 0);
     }
     owesAck = false;
+    ackMayWait = false;
+  }
+
+  /**
+   * Sends an acknowledgement that has waited long enough.
+   *
+   * @return whether none waits any more
+   */
+  boolean acknowledgeLate(long now) {
+    if (ackAt <= now) {
+      ackAt = NEVER;
+      acknowledgeNow();
+    }
+    return ackAt == NEVER;
   }
 
   /** When {@link #expire} wants to be called. */
@@ -686,6 +740,7 @@ final class TcpConnection {
     toGuest.release();
     toHost.release();
     retransmitAt = NEVER;
+    ackAt = NEVER;
     if (failed) {
       stream.abortOnClose();
     }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,6 +30,9 @@ final class TcpRelay {
   private static final long MEMORY = 256L << 20;
   private static final int CHECKSUM = 16;
   private static final int FIRST_PORT = 49152;
+
+  /** After a late acknowledgement more are expected, and nobody has to be woken for them. */
+  private static final long LATE_WATCH = TimeUnit.MILLISECONDS.toNanos(20);
 
   /** What a host's stream tells its connection; the network's lock is held. */
   interface Events {
@@ -51,6 +55,16 @@ final class TcpRelay {
   private final Set<TcpConnection> touched = new LinkedHashSet<>();
   private final Set<TcpConnection> starved = new LinkedHashSet<>();
   private final TcpSegment segment = new TcpSegment();
+
+  /** Connections whose guests are acknowledged a little later. */
+  private final Set<TcpConnection> late = new LinkedHashSet<>();
+
+  /** When one was entered last. */
+  private long lateAt;
+
+  /** The reactor looks at {@link #late} often. */
+  private boolean watchesLate;
+
   private int nextPort = FIRST_PORT;
   private long now;
 
@@ -142,6 +156,9 @@ final class TcpRelay {
         stream.setEvents(new Wake(connection));
         connection.calledBy(segment, stream);
         connections.put(key, connection);
+        if (stream.isConnected()) {
+          connection.connected(true, now);
+        }
       }
     } catch (IOException | RuntimeException e) {
       // RuntimeException: NIO's own for addresses that the host has no route or family for.
@@ -167,13 +184,13 @@ final class TcpRelay {
     @Override
     public void readable() {
       connection.readable(now);
-      connection.settle();
+      connection.settle(now);
     }
 
     @Override
     public void writable() {
       connection.writable(now);
-      connection.settle();
+      connection.settle(now);
     }
   }
 
@@ -265,12 +282,34 @@ final class TcpRelay {
   void forget(TcpConnection connection) {
     connections.remove(connection.key(), connection);
     starved.remove(connection);
+    late.remove(connection);
   }
 
   /** Sends the acknowledgements that a batch of the guest's frames calls for. */
   void settle() {
-    touched.forEach(TcpConnection::settle);
+    touched.forEach(connection -> connection.settle(now));
     touched.clear();
+  }
+
+  /** Calls {@link TcpConnection#acknowledgeLate} soon. */
+  void acknowledgeLater(TcpConnection connection) {
+    late.add(connection);
+    lateAt = now;
+    if (!watchesLate) {
+      watchesLate = true;
+      reactor.wakeUp();
+    }
+  }
+
+  /**
+   * Sends the acknowledgements that have waited long enough.
+   *
+   * @return nanoseconds until this wants to be called again
+   */
+  long acknowledgeLate() {
+    late.removeIf(connection -> connection.acknowledgeLate(now));
+    watchesLate = !late.isEmpty() || now - lateAt < LATE_WATCH;
+    return watchesLate ? TcpConnection.ACK_DELAY : TcpConnection.NEVER;
   }
 
   /** Whether there is room for bulk data; if not, the connection is called when there is. */
@@ -291,7 +330,7 @@ final class TcpRelay {
     starved.clear();
     for (TcpConnection connection : waiting) {
       connection.roomToSend(now);
-      connection.settle();
+      connection.settle(now);
     }
     return true;
   }
@@ -383,7 +422,7 @@ final class TcpRelay {
     }
     for (TcpConnection connection : due) {
       connection.expire(now);
-      connection.settle();
+      connection.settle(now);
       next = Math.min(next, connection.deadline());
     }
     return next;

@@ -364,7 +364,7 @@ public final class UserNetwork extends NetBackend {
       udp.expire(now);
       nextTimer = tcp.expire();
     }
-    return Math.clamp(nextTimer - now, TIMER_STEP, TIMER_LATEST);
+    return Math.min(tcp.acknowledgeLate(), Math.clamp(nextTimer - now, TIMER_STEP, TIMER_LATEST));
   }
 
   @Override
