@@ -4,6 +4,7 @@ import dev.pollux.core.host.Errno;
 import dev.pollux.core.host.ErrnoException;
 import java.io.IOException;
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import org.slf4j.Logger;
@@ -19,8 +20,8 @@ import org.slf4j.LoggerFactory;
 public final class BlockBackend {
   private static final Logger log = LoggerFactory.getLogger(BlockBackend.class);
 
-  /** A request that is expected to take no longer than this need not change threads. */
-  private static final long QUICK_NANOS = 100_000;
+  /** Requests with more data than this are long. */
+  private static final long SHORT_BYTES = 64 << 10;
 
   private final String name;
   private final Executor workers;
@@ -34,10 +35,8 @@ public final class BlockBackend {
   private volatile boolean writeCache = true;
   private volatile int ioStatus;
 
-  /**
-   * How long requests took lately, in ns. Written by several threads; any of the values will do.
-   */
-  private volatile long usualNanos;
+  private final Pace transfers = new Pace();
+  private final Pace flushes = new Pace();
 
   /** Guarded by this: requests between submission and completion. */
   private int inFlight;
@@ -151,19 +150,35 @@ public final class BlockBackend {
   }
 
   /**
-   * Has a request done, on this thread if it will be quick, as it is where the host has the data in
-   * memory: then it is completed before this returns. For threads that belong to the device, the
-   * last request at hand; with the machine lock held {@link #submit} is right.
+   * Has requests done, on this thread those that will be quick, as they are where the host has the
+   * data in memory: they are completed before this returns. Of several long ones all but the last
+   * change threads, to be done side by side. For threads that belong to the device; with the
+   * machine lock held {@link #submit} is right.
    */
-  public void submitOrRun(BlockRequest request) {
-    if (!enter(request)) {
-      return;
+  public void submitOrRun(List<BlockRequest> requests) {
+    BlockNode node = root;
+    boolean waits = node != null && node.waits();
+    int lastLong = requests.size() - 1;
+    while (lastLong >= 0 && !isLong(requests.get(lastLong))) {
+      lastLong--;
     }
-    if (usualNanos < QUICK_NANOS && request.op != BlockRequest.Op.FLUSH) {
-      run(request);
-    } else {
-      workers.execute(() -> run(request));
+    for (int i = 0; i < requests.size(); i++) {
+      BlockRequest request = requests.get(i);
+      boolean beside = i < lastLong && isLong(request);
+      if (waits || beside || !pace(request).isQuick()) {
+        submit(request);
+      } else if (enter(request)) {
+        run(request);
+      }
     }
+  }
+
+  private static boolean isLong(BlockRequest request) {
+    return request.data.bytes() > SHORT_BYTES;
+  }
+
+  private Pace pace(BlockRequest request) {
+    return request.op == BlockRequest.Op.FLUSH ? flushes : transfers;
   }
 
   /** Work on the medium that counts as a request. */
@@ -227,8 +242,7 @@ public final class BlockBackend {
       errno = Errno.EIO;
     }
     long end = System.nanoTime();
-    long usual = usualNanos;
-    usualNanos = usual + (end - start - usual) / 8;
+    pace(request).note(end - start, request.data.bytes());
     if (errno == 0) {
       counters.done(request, end - start, end);
     } else {

@@ -94,6 +94,16 @@ public abstract class BlockNode implements AutoCloseable {
         Errno.EOPNOTSUPP, "Image format driver does not support resize: " + driver());
   }
 
+  /** Whether requests may have to wait, here or below, for more than a disk of this host. */
+  public boolean waits() {
+    for (BlockChild child : children()) {
+      if (child.node().waits()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** The nodes this one stands on, with the part each plays. */
   public List<BlockChild> children() {
     return List.of();

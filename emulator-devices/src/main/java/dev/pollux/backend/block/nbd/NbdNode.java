@@ -240,6 +240,12 @@ public final class NbdNode extends BlockNode implements Connected {
 
   // ---- requests ----
 
+  /** A server may be away, and come back. */
+  @Override
+  public boolean waits() {
+    return true;
+  }
+
   @Override
   protected void doRead(long offset, IoVector to) throws IOException {
     for (long at = 0; at < to.bytes(); at += agreed.largest()) {

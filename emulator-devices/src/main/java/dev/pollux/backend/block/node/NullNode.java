@@ -34,6 +34,11 @@ public final class NullNode extends BlockNode {
   }
 
   @Override
+  public boolean waits() {
+    return latencyNanos > 0;
+  }
+
+  @Override
   public String fileName() {
     return driver + "://";
   }

@@ -18,6 +18,11 @@ public final class ThrottleNode extends FilterNode {
   }
 
   @Override
+  public boolean waits() {
+    return true;
+  }
+
+  @Override
   void before(Request request, long offset, long length) {
     if (request != Request.FLUSH) {
       group.await(request != Request.READ, length);
