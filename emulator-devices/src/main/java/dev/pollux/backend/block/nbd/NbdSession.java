@@ -244,7 +244,7 @@ final class NbdSession {
     if (channel.hasBuffered()) {
       backend().submit(request);
     } else {
-      backend().submitOrRun(request);
+      backend().submitOrRun(List.of(request));
     }
   }
 
