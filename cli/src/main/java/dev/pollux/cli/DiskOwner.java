@@ -47,6 +47,7 @@ final class DiskOwner implements MachineListener {
     if (state != RunState.FINISH_MIGRATE && state != RunState.COLO) {
       try {
         blocks.flushAll();
+        blocks.jobs().heldStill();
       } catch (IOException e) {
         log.error("writing back the disks of the stopped machine: {}", e.getMessage());
       }

@@ -32,6 +32,7 @@ import dev.pollux.qmp.command.Events;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.hmp.MonitorConsole;
 import dev.pollux.qmp.server.DeviceEvents;
+import dev.pollux.qmp.server.JobEvents;
 import dev.pollux.qmp.server.MachineEvents;
 import dev.pollux.qmp.server.MigrationEvents;
 import dev.pollux.qmp.server.QmpServer;
@@ -66,7 +67,8 @@ final class MachineAssembler implements AutoCloseable {
     machine.setTraceLog(traceLog);
     charDevices =
         new CharDevices(machine.loop()::post, () -> machine.requestShutdown(ShutdownCause.HOST_UI));
-    blocks = new BlockGraph(new DiskEvents(machine, this::emit));
+    blocks = new BlockGraph(new DiskEvents(machine, this::emit), machine.loop()::post);
+    blocks.jobs().setListener(new JobEvents(this::emit));
     ObjectTree tree = new ObjectTree(config.machine().type().name() + "-machine");
     objects = new ObjectManager(tree, Devices.OBJECTS);
     devices =

@@ -1,5 +1,6 @@
 package dev.pollux.backend.block;
 
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.host.Errno;
 import dev.pollux.core.host.ErrnoException;
 import java.io.IOException;
@@ -117,6 +118,12 @@ public abstract class BlockNode implements AutoCloseable {
       }
     }
     return null;
+  }
+
+  /** Puts another node in the place of a child; no request is under way. */
+  public void replaceChild(BlockNode old, BlockNode with) {
+    throw new ConfigException(
+        "Node '%s' does not let '%s' be replaced".formatted(name(), old.name()));
   }
 
   /** What lies below this node where it has nothing itself; null where nothing does. */

@@ -40,6 +40,8 @@ public final class CommandRegistry implements QmpCommands {
           BlockCommands.class,
           BlockQueries.class,
           ExportCommands.class,
+          JobCommands.class,
+          BlockJobCommands.class,
           MigrationCommands.class,
           ColoCommands.class,
           YankCommands.class);

@@ -1,5 +1,7 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.backend.block.job.JobStatus;
+import dev.pollux.backend.block.job.JobType;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.migration.Colo;
@@ -78,6 +80,37 @@ public sealed interface Events {
       Optional<Long> offset,
       Optional<Long> size,
       @Api.Doc("it cannot be written any more") boolean fatal)
+      implements Events {}
+
+  @Api.Doc("A job's status has changed.")
+  record JobStatusChange(String id, JobStatus status) implements Events {}
+
+  @Api.Doc("A job follows what is written from now on, and may be completed.")
+  record BlockJobReady(
+      JobType type, @Api.Doc("the job") String device, long len, long offset, long speed)
+      implements Events {}
+
+  @Api.Doc("A job is done but for the changes of the graph.")
+  record BlockJobPending(JobType type, String id) implements Events {}
+
+  @Api.Doc("A job is over.")
+  record BlockJobCompleted(
+      JobType type,
+      @Api.Doc("the job") String device,
+      long len,
+      long offset,
+      long speed,
+      @Api.Doc("what went wrong") Optional<String> error)
+      implements Events {}
+
+  @Api.Doc("A job was cancelled.")
+  record BlockJobCancelled(
+      JobType type, @Api.Doc("the job") String device, long len, long offset, long speed)
+      implements Events {}
+
+  @Api.Doc("A request of a job has failed.")
+  record BlockJobError(
+      @Api.Doc("the job") String device, IoOperationType operation, BlockErrorAction action)
       implements Events {}
 
   @Api.Doc("An export is gone, and its clients with it.")

@@ -11,6 +11,7 @@ import dev.pollux.backend.block.Connected;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.NodeOptions.DetectZeroes;
 import dev.pollux.backend.block.image.Qcow2Image;
+import dev.pollux.backend.block.job.Jobs;
 import dev.pollux.backend.block.node.QuorumNode;
 import dev.pollux.backend.block.node.ThrottleGroup;
 import dev.pollux.backend.block.node.ThrottleLimits;
@@ -30,6 +31,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
@@ -70,6 +72,7 @@ public final class BlockGraph implements AutoCloseable {
   private final Map<String, Runnable> connections = new ConcurrentHashMap<>();
 
   private final BlockExports exports = new BlockExports(this);
+  private final Jobs jobs;
 
   private boolean active = true;
 
@@ -82,7 +85,20 @@ public final class BlockGraph implements AutoCloseable {
   private int depth;
 
   public BlockGraph(BlockListener listener) {
+    this(listener, Runnable::run);
+  }
+
+  /**
+   * @param loop runs the steps by which jobs change the graph, with the machine lock held
+   */
+  public BlockGraph(BlockListener listener, Executor loop) {
     this.listener = listener;
+    this.jobs = new Jobs(this, loop);
+  }
+
+  /** What takes its time while the guest runs. */
+  public Jobs jobs() {
+    return jobs;
   }
 
   public BlockListener listener() {
@@ -517,6 +533,41 @@ public final class BlockGraph implements AutoCloseable {
     throw new ConfigException("The node " + name + " does not support adding a child");
   }
 
+  /** Puts a node in the place of another one, wherever that is used; no request is under way. */
+  public void replace(BlockNode old, BlockNode with) {
+    for (BlockNode parent : nodes()) {
+      if (standsOn(parent, old) && !isBelow(with, parent)) {
+        parent.replaceChild(old, with);
+      }
+    }
+    for (BlockBackend backend : backends()) {
+      if (backend.root().filter(old::equals).isPresent()) {
+        backend.setRoot(with);
+      }
+    }
+    release(old);
+  }
+
+  private static boolean isBelow(BlockNode node, BlockNode under) {
+    return node.equals(under)
+        || under.children().stream().anyMatch(child -> isBelow(node, child.node()));
+  }
+
+  /** Opens a node and the file below it for writing, where they were only read until now. */
+  public void makeWritable(BlockNode node) throws IOException {
+    drained(() -> writable(node));
+  }
+
+  private static void writable(BlockNode node) throws IOException {
+    BlockNode file = node.child("file");
+    if (file != null) {
+      writable(file);
+    }
+    if (node.readOnly()) {
+      node.reopen(node.options().withReadOnly(false));
+    }
+  }
+
   /** {@code blockdev-del}. */
   public void remove(String name) {
     BlockNode node =
@@ -525,6 +576,9 @@ public final class BlockGraph implements AutoCloseable {
                 () -> new ConfigException("Failed to find node with node-name='" + name + "'"));
     if (!owned.contains(node)) {
       throw new ConfigException("Node " + name + " is not owned by the monitor");
+    }
+    if (backends().stream().anyMatch(b -> b.root().filter(node::equals).isPresent())) {
+      throw new ConfigException("Node " + name + " is in use");
     }
     if (isUsed(node)) {
       throw new ConfigException("Block device " + name + " is in use");
@@ -655,6 +709,7 @@ public final class BlockGraph implements AutoCloseable {
 
   @Override
   public void close() {
+    jobs.close();
     exports.close();
     for (BlockBackend backend : backends()) {
       removeBackend(backend);

@@ -49,6 +49,12 @@ public record Qcow2Creator(
     return new Qcow2Creator(3, size, 16, 4, false, false, "", "");
   }
 
+  /** The same on top of another image. */
+  public Qcow2Creator withBacking(String file, String format) {
+    return new Qcow2Creator(
+        version, size, clusterBits, refcountOrder, lazyRefcounts, zstd, file, format);
+  }
+
   /** Writes an image without data; the file is empty. */
   public void create(BlockNode file) throws IOException {
     long bytes = size + 511 & -512L;

@@ -187,6 +187,14 @@ public final class Qcow2Image extends BlockNode {
     backing = node;
   }
 
+  @Override
+  public void replaceChild(BlockNode old, BlockNode with) {
+    if (!old.equals(backing)) {
+      super.replaceChild(old, with);
+    }
+    backing = with;
+  }
+
   Qcow2File image() {
     return image;
   }
@@ -899,6 +907,15 @@ public final class Qcow2Image extends BlockNode {
   /** Bytes of a cluster. */
   public int clusterSize() {
     return clusterSize;
+  }
+
+  @Override
+  public void reopen(NodeOptions to) throws IOException {
+    boolean becomesWritable = readOnly() && !to.readOnly();
+    super.reopen(to);
+    if (becomesWritable && file.isActive()) {
+      activate();
+    }
   }
 
   /** Writes everything back, as if the image were closed. */

@@ -19,7 +19,7 @@ import java.nio.file.Path;
 public final class FileNode extends BlockNode {
   private final String driver;
   private final String path;
-  private final HostFile file;
+  private volatile HostFile file;
   private final boolean direct;
   private final Locking locking;
 
@@ -304,10 +304,33 @@ public final class FileNode extends BlockNode {
 
   @Override
   public void reopen(NodeOptions to) throws IOException {
-    if (readOnly && !to.readOnly() && !to.autoReadOnly()) {
-      throw new ErrnoException(Errno.EACCES, "'" + path + "' was opened read-only");
+    if (readOnly && !to.readOnly()) {
+      openWritable();
     }
     super.reopen(to);
+  }
+
+  private synchronized void openWritable() throws IOException {
+    HostFile writable;
+    try {
+      writable = HostFile.open(path, HostFile.O_RDWR | (direct ? HostFile.O_DIRECT : 0));
+    } catch (ErrnoException e) {
+      throw failed(path, e);
+    }
+    ImageLock old = lock;
+    if (old != null) {
+      old.release();
+      try {
+        lock = ImageLock.take(writable, path, false, locking);
+      } catch (IOException e) {
+        lock = ImageLock.take(file, path, true, locking);
+        writable.close();
+        throw e;
+      }
+    }
+    file.close();
+    file = writable;
+    readOnly = false;
   }
 
   @Override

@@ -11,7 +11,7 @@ import java.util.List;
 /** A node that passes everything to the one below, after {@link #before} has looked at it. */
 abstract class FilterNode extends BlockNode {
   private final String role;
-  private final BlockNode below;
+  private volatile BlockNode below;
 
   FilterNode(NodeOptions options, String role, BlockNode below) {
     super(options);
@@ -59,6 +59,11 @@ abstract class FilterNode extends BlockNode {
   @Override
   public List<BlockChild> children() {
     return List.of(new BlockChild(role, below));
+  }
+
+  @Override
+  public void replaceChild(BlockNode old, BlockNode with) {
+    below = with;
   }
 
   @Override

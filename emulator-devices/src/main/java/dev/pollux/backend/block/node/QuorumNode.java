@@ -121,6 +121,14 @@ public final class QuorumNode extends BlockNode {
     return child.node();
   }
 
+  @Override
+  public void replaceChild(BlockNode old, BlockNode with) {
+    children =
+        children.stream()
+            .map(each -> each.node().equals(old) ? new BlockChild(each.role(), with) : each)
+            .toList();
+  }
+
   /** What one child is asked to do. */
   private interface Work {
     void run(BlockNode node, int index) throws IOException;

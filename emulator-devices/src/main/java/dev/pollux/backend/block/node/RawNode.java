@@ -13,7 +13,7 @@ import java.util.List;
 
 /** A disk that is its file byte for byte, or a part of it ({@code raw}). */
 public final class RawNode extends BlockNode {
-  private final BlockNode file;
+  private volatile BlockNode file;
   private final long start;
 
   /** Bytes, or -1 for all that the file has. */
@@ -74,6 +74,11 @@ public final class RawNode extends BlockNode {
   @Override
   public List<BlockChild> children() {
     return List.of(new BlockChild("file", file));
+  }
+
+  @Override
+  public void replaceChild(BlockNode old, BlockNode with) {
+    file = with;
   }
 
   @Override

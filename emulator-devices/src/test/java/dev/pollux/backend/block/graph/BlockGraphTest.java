@@ -95,7 +95,7 @@ class BlockGraphTest {
     add("raw,node-name=r,file=n");
     assertEquals("Block device n is in use", message(() -> graph.remove("n")));
     BlockBackend backend = graph.claim("r");
-    assertEquals("Block device r is in use", message(() -> graph.remove("r")));
+    assertEquals("Node r is in use", message(() -> graph.remove("r")));
     graph.removeBackend(backend);
     graph.remove("r");
     graph.remove("n");
