@@ -34,6 +34,7 @@ public final class Main implements Callable<Integer> {
       List.of(
           RunCommand.class,
           QmpShellCommand.class,
+          PairCommand.class,
           DemoCommand.class,
           ImgCommand.class,
           NbdCommand.class,

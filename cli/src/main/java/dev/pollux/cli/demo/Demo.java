@@ -3,6 +3,7 @@ package dev.pollux.cli.demo;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -76,19 +77,10 @@ public final class Demo implements AutoCloseable {
   }
 
   private void pair() throws IOException {
-    for (DemoMachine machine : List.of(primary.orElseThrow(), secondary.orElseThrow())) {
-      ObjectNode capabilities = object();
-      for (String name : List.of("return-path", "x-colo")) {
-        capabilities
-            .withArray("capabilities")
-            .addObject()
-            .put("capability", name)
-            .put("state", true);
-      }
-      machine.run("migrate-set-capabilities", capabilities);
-    }
-    DemoMachine p = primary.orElseThrow();
-    DemoMachine s = secondary.orElseThrow();
+    MachineProcess p = primary.orElseThrow().process();
+    MachineProcess s = secondary.orElseThrow().process();
+    p.switchOn("return-path", "x-colo");
+    s.switchOn("return-path", "x-colo");
     p.run(
         "migrate-set-parameters",
         object()
@@ -97,7 +89,7 @@ public final class Demo implements AutoCloseable {
             .put("downtime-limit", 1000));
     s.run("migrate-incoming", object().put("uri", "unix:" + folder.resolve("colo")));
     p.run("migrate", object().put("uri", "unix:" + folder.resolve("colo")));
-    for (Deadline deadline = new Deadline(); ; DemoMachine.pause(20)) {
+    for (Deadline deadline = new Deadline(); ; MachineProcess.pause(20)) {
       String status = p.run("query-migrate").path("status").asText();
       if (status.equals("colo") && p.run("query-status").path("running").asBoolean()) {
         break;
@@ -119,10 +111,10 @@ public final class Demo implements AutoCloseable {
     DemoMachine s = secondary.orElseThrow();
     long markedTick = 0;
     long markedAt = Long.MAX_VALUE;
-    for (Deadline deadline = new Deadline(); ; DemoMachine.pause(LOOK_MILLIS)) {
+    for (Deadline deadline = new Deadline(); ; MachineProcess.pause(LOOK_MILLIS)) {
       long tick = lastTick(p);
-      JsonNode ours = p.run("x-pollux-query-colo-statistics");
-      JsonNode theirs = s.run("x-pollux-query-colo-statistics");
+      JsonNode ours = p.process().run("x-pollux-query-colo-statistics");
+      JsonNode theirs = s.process().run("x-pollux-query-colo-statistics");
       long loaded = theirs.path("checkpoints").asLong();
       // A checkpoint that began and ended after the mark holds what had been printed by then.
       if (loaded > markedAt + 1) {
@@ -136,7 +128,7 @@ public final class Demo implements AutoCloseable {
       if (loaded >= CHECKPOINTS && safe > 0) {
         return;
       }
-      if (!p.isAlive() || !s.isAlive()) {
+      if (!p.process().isAlive() || !s.process().isAlive()) {
         throw new IOException("a process has ended by itself");
       }
       deadline.check("too few checkpoints");
@@ -148,11 +140,11 @@ public final class Demo implements AutoCloseable {
     DemoMachine s = secondary.orElseThrow();
     final long seen = lastTick(p);
     long start = System.nanoTime();
-    p.kill();
+    p.process().kill();
     screen.say("kill -9: the primary is dead; its last words were tick %d.".formatted(seen));
     s.await("COLO_EXIT", TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));
     long noticed = millisSince(start);
-    s.run("x-colo-lost-heartbeat");
+    s.process().run("x-colo-lost-heartbeat");
     s.await("RESUME", TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));
     long resumed = millisSince(start);
     int from = s.console().length();
@@ -223,11 +215,11 @@ public final class Demo implements AutoCloseable {
   }
 
   private void awaitTicks(DemoMachine machine, int from, int number) throws IOException {
-    for (Deadline deadline = new Deadline(); ; DemoMachine.pause(LOOK_MILLIS)) {
+    for (Deadline deadline = new Deadline(); ; MachineProcess.pause(LOOK_MILLIS)) {
       if (ticks(machine.console(), from).size() >= number) {
         return;
       }
-      if (!machine.isAlive()) {
+      if (!machine.process().isAlive()) {
         throw new IOException("the process has ended by itself");
       }
       deadline.check("the guest is silent");

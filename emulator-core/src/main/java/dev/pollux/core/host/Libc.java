@@ -19,6 +19,7 @@ public final class Libc {
   public static final int MADV_NOHUGEPAGE = 15;
 
   private static final int SIGKILL = 9;
+  private static final int SIGSTOP = 19;
 
   /** Gathers pages into huge ones at once; from Linux 6.1 on. */
   public static final int MADV_COLLAPSE = 25;
@@ -109,6 +110,15 @@ public final class Libc {
       C.kill(Math.toIntExact(-leader), SIGKILL);
     } catch (LastErrorException e) {
       // All of them have ended.
+    }
+  }
+
+  /** Has a process stand still; nothing where there is none. */
+  public static void stopProcess(long pid) {
+    try {
+      C.kill(Math.toIntExact(pid), SIGSTOP);
+    } catch (LastErrorException e) {
+      // It has ended.
     }
   }
 

@@ -1,0 +1,203 @@
+package dev.pollux.cli;
+
+import dev.pollux.cli.pair.PairOptions;
+import dev.pollux.cli.pair.PlannedFault;
+import dev.pollux.cli.pair.Supervisor;
+import dev.pollux.core.config.ConfigException;
+import java.io.Console;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code pollux pair}: a guest on two processes, one of which may die. */
+@Command(
+    name = "pair",
+    synopsisHeading = "",
+    customSynopsis = "Usage: pollux pair [--OPTION]... [OPTION of run]...",
+    description = {
+      "Runs a virtual machine that survives the death of its process: a second process becomes an"
+          + " exact copy of it again and again, and goes on when the first one is gone; then"
+          + " another copy is made.",
+      "",
+      "The machine's options are those of run. The exit status is that of the process in which the"
+          + " guest ended; 1 if the guest was lost."
+    },
+    sortOptions = false,
+    separator = " ")
+final class PairCommand implements Callable<Integer> {
+  /** Those of {@code run} that would make both processes use the same thing of the host. */
+  private static final Map<String, String> REFUSED =
+      Map.ofEntries(
+          Map.entry("-chardev", "both sides would use it"),
+          Map.entry("-monitor", "the monitors are in the folder of --folder, one a side"),
+          Map.entry("-mon", "the monitors are in the folder of --folder, one a side"),
+          Map.entry("-qmp", "the monitors are in the folder of --folder, one a side"),
+          Map.entry("-qmp-pretty", "the monitors are in the folder of --folder, one a side"),
+          Map.entry("-debugcon", "both sides would use it"),
+          Map.entry("-S", "a pair runs from the start"),
+          Map.entry("-incoming", "the pair decides who waits for whom"),
+          Map.entry("-pidfile", "there are two processes"),
+          Map.entry("-D", "both sides would write it"),
+          Map.entry("-profile", "both sides would write it"),
+          Map.entry("-netdev", "networks of a pair are not made yet"),
+          Map.entry("-nic", "networks of a pair are not made yet"),
+          Map.entry("-drive", "disks of a pair are not made yet"),
+          Map.entry("-blockdev", "disks of a pair are not made yet"),
+          Map.entry("-hda", "disks of a pair are not made yet"),
+          Map.entry("-hdb", "disks of a pair are not made yet"),
+          Map.entry("-hdc", "disks of a pair are not made yet"),
+          Map.entry("-hdd", "disks of a pair are not made yet"),
+          Map.entry("-cdrom", "disks of a pair are not made yet"));
+
+  /** What the pair gives each side in its own way. */
+  private static final Set<String> REPLACED = Set.of("-nographic", "-display", "-serial");
+
+  @Spec private CommandSpec spec;
+
+  @Mixin HelpOption help;
+
+  @Option(
+      names = "--kill",
+      paramLabel = "primary|secondary[@<seconds>]",
+      description =
+          "Kill that side so many seconds after the pair is protected, to see what follows.")
+  private final List<String> kills = new ArrayList<>();
+
+  @Option(
+      names = "--fault",
+      paramLabel = "<fault>[@<seconds>]",
+      description =
+          "Cause a fault: kill-primary, kill-secondary, freeze-primary, freeze-secondary,"
+              + " cut-link.")
+  private final List<String> faults = new ArrayList<>();
+
+  @Option(
+      names = "--delay",
+      paramLabel = "<ms>",
+      defaultValue = "200",
+      description = "Longest time between two checkpoints. Default: 200.")
+  private int delay;
+
+  @Option(
+      names = "--console",
+      paramLabel = "stdio|unix:<path>|none",
+      description =
+          "Where the guest's first serial port goes, whichever side runs it. Default: stdio, none"
+              + " with --json.")
+  private String console;
+
+  @Option(
+      names = "--folder",
+      paramLabel = "<folder>",
+      description =
+          "Keep sockets and logs here: NAME.qmp and NAME.log of each side. Default: a new one that"
+              + " is removed at the end.")
+  private Path folder;
+
+  @Option(names = "--json", description = "Tell each event as a line of JSON on standard output.")
+  private boolean json;
+
+  @Mixin RunOptions options;
+
+  @Override
+  public Integer call() throws IOException {
+    RunConfig.of(options);
+    List<String> words = machineOptions();
+    List<PlannedFault> planned = new ArrayList<>();
+    kills.forEach(text -> planned.add(PlannedFault.parseKill(text)));
+    faults.forEach(text -> planned.add(PlannedFault.parse(text)));
+    if (delay < 1 || delay > 60_000) {
+      throw new ConfigException("--delay %d: 1 to 60000 ms are possible".formatted(delay));
+    }
+    PairOptions.Console where = console();
+    Path own = folder == null ? Files.createTempDirectory("pollux-pair") : folder;
+    Files.createDirectories(own);
+    boolean terminal =
+        Optional.ofNullable(System.console()).filter(Console::isTerminal).isPresent();
+    PairOptions pair = new PairOptions(words, own.toAbsolutePath(), delay, planned, json, where);
+    try (Supervisor supervisor = new Supervisor(pair, terminal)) {
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> close(supervisor), "end of pair"));
+      return supervisor.run();
+    } finally {
+      if (folder == null) {
+        remove(own);
+      }
+    }
+  }
+
+  private static void close(Supervisor supervisor) {
+    try {
+      supervisor.close();
+    } catch (IOException e) {
+      // Nothing is left to be closed.
+    }
+  }
+
+  private static void remove(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        Files.deleteIfExists(file);
+      }
+    }
+    Files.deleteIfExists(folder);
+  }
+
+  private PairOptions.Console console() {
+    String serial =
+        options.consoles.serial.isEmpty() ? "stdio" : options.consoles.serial.getFirst();
+    if (options.consoles.serial.size() > 1 || !Set.of("stdio", "mon:stdio").contains(serial)) {
+      throw new ConfigException(
+          "-serial %s: a pair has one serial port; say where it goes with --console"
+              .formatted(options.consoles.serial.getLast()));
+    }
+    String text = console == null ? json ? "none" : "stdio" : console;
+    if (text.equals("stdio") && json) {
+      throw new ConfigException(
+          "--console stdio: standard output has the events of --json; give unix:<path> or none");
+    }
+    if (text.startsWith("unix:") && text.length() > 5) {
+      return new PairOptions.Console.Socket(Path.of(text.substring(5)));
+    }
+    return switch (text) {
+      case "stdio" -> new PairOptions.Console.Stdio();
+      case "none" -> new PairOptions.Console.None();
+      default ->
+          throw new ConfigException(
+              "--console %s: give stdio, unix:<path> or none".formatted(text));
+    };
+  }
+
+  /** The words of the command line that describe the machine. */
+  private List<String> machineOptions() {
+    List<String> words = new ArrayList<>();
+    List<String> all = spec.commandLine().getParseResult().originalArgs();
+    int from = all.indexOf(spec.name()) + 1;
+    for (int i = from; i < all.size(); i++) {
+      String word = all.get(i);
+      OptionSpec option = spec.findOption(word);
+      int arguments = option == null ? 0 : option.arity().min();
+      String why = REFUSED.get(word);
+      if (why != null && !(word.equals("-nic") && all.get(i + 1).equals("none"))) {
+        throw new ConfigException("%s: not in a pair: %s".formatted(word, why));
+      }
+      if (!word.startsWith("--") && !REPLACED.contains(word)) {
+        words.addAll(all.subList(i, Math.min(all.size(), i + 1 + arguments)));
+      }
+      i += arguments;
+    }
+    return words;
+  }
+}

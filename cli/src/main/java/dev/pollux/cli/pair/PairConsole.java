@@ -1,0 +1,211 @@
+package dev.pollux.cli.pair;
+
+import dev.pollux.core.host.Terminal;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.function.IntConsumer;
+
+/**
+ * The guest's console, whichever side is the primary: what that side prints goes out, what is typed
+ * goes to it.
+ *
+ * <p>The other side prints the same, a little earlier or later, and does so from the last
+ * checkpoint on. That is kept, because it is what follows when the other side becomes the primary;
+ * of it, what has gone out already is left out then. Any thread.
+ */
+final class PairConsole implements AutoCloseable {
+  private static final int ESCAPE = 1; // Ctrl-A
+
+  private final Optional<Terminal> terminal;
+  private final Optional<ServerSocketChannel> server;
+  private final IntConsumer onKey;
+
+  // Guarded by this.
+  private Optional<OutputStream> output = Optional.empty();
+  private Optional<SocketChannel> guest = Optional.empty();
+
+  /** What the primary has printed since its last checkpoint. */
+  private final RecentOutput shown = new RecentOutput();
+
+  /** What the other side has printed since its last checkpoint. */
+  private final RecentOutput kept = new RecentOutput();
+
+  /** The last key was Ctrl-A; the input thread's. */
+  private boolean escaped;
+
+  /**
+   * @param onKey hears the key after Ctrl-A, where the console is a terminal's or a pipe's
+   */
+  PairConsole(PairOptions.Console where, IntConsumer onKey) throws IOException {
+    this.onKey = onKey;
+    switch (where) {
+      case PairOptions.Console.Stdio _ -> {
+        server = Optional.empty();
+        terminal = Terminal.on(0);
+        terminal.ifPresent(t -> t.makeRaw(false));
+        output = Optional.of(new FileOutputStream(FileDescriptor.out));
+        var _ = thread("console input", () -> readKeys(new FileInputStream(FileDescriptor.in)));
+      }
+      case PairOptions.Console.Socket(Path path) -> {
+        terminal = Optional.empty();
+        Files.deleteIfExists(path);
+        ServerSocketChannel listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        listening.bind(UnixDomainSocketAddress.of(path));
+        server = Optional.of(listening);
+        var _ = thread("console clients", () -> serve(listening));
+      }
+      case PairOptions.Console.None _ -> {
+        terminal = Optional.empty();
+        server = Optional.empty();
+      }
+    }
+  }
+
+  private static Thread thread(String name, Body body) {
+    return Thread.ofPlatform()
+        .name(name)
+        .daemon(true)
+        .start(
+            () -> {
+              try {
+                body.run();
+              } catch (IOException e) {
+                // That end of the console is gone; the guest goes on without.
+              }
+            });
+  }
+
+  private interface Body {
+    void run() throws IOException;
+  }
+
+  private void serve(ServerSocketChannel listening) throws IOException {
+    while (true) {
+      try (SocketChannel client = listening.accept()) {
+        synchronized (this) {
+          output = Optional.of(Channels.newOutputStream(client));
+        }
+        byte[] buffer = new byte[1024];
+        InputStream in = Channels.newInputStream(client);
+        for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
+          type(buffer, n);
+        }
+      } catch (ClosedChannelException e) {
+        throw e;
+      } catch (IOException e) {
+        // A client that left; the next one may come.
+      } finally {
+        synchronized (this) {
+          output = Optional.empty();
+        }
+      }
+    }
+  }
+
+  /** From now on the console is this side's; the connection stays the caller's. */
+  synchronized void follow(SocketChannel side) {
+    guest = Optional.of(side);
+    byte[] missing = kept.beyond(shown);
+    kept.clear();
+    shown.clear();
+    print(missing, missing.length);
+  }
+
+  /** A side has come to a checkpoint. */
+  synchronized void checkpoint(SocketChannel side) {
+    (guest.filter(side::equals).isPresent() ? shown : kept).clear();
+  }
+
+  /**
+   * Passes on what a side prints, until it ends.
+   *
+   * @return the thread that does so; it ends when the last of it has been passed on
+   */
+  Thread listenTo(SocketChannel side) {
+    return thread(
+        "console output",
+        () -> {
+          byte[] buffer = new byte[4096];
+          InputStream in = Channels.newInputStream(side);
+          for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
+            show(side, buffer, n);
+          }
+        });
+  }
+
+  private synchronized void show(SocketChannel side, byte[] bytes, int length) {
+    if (guest.filter(side::equals).isPresent()) {
+      shown.add(bytes, length);
+      print(bytes, length);
+    } else {
+      kept.add(bytes, length);
+    }
+  }
+
+  private void print(byte[] bytes, int length) {
+    if (output.isEmpty()) {
+      return;
+    }
+    try {
+      output.get().write(bytes, 0, length);
+      output.get().flush();
+    } catch (IOException e) {
+      output = Optional.empty();
+    }
+  }
+
+  private void readKeys(InputStream in) throws IOException {
+    byte[] buffer = new byte[1024];
+    for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
+      byte[] keys = new byte[n];
+      int length = 0;
+      for (int i = 0; i < n; i++) {
+        if (escaped && buffer[i] != ESCAPE) {
+          onKey.accept(buffer[i]);
+          escaped = false;
+        } else if (!escaped && buffer[i] == ESCAPE) {
+          escaped = true;
+        } else {
+          escaped = false;
+          keys[length++] = buffer[i];
+        }
+      }
+      type(keys, length);
+    }
+  }
+
+  private void type(byte[] keys, int length) throws IOException {
+    Optional<SocketChannel> to;
+    synchronized (this) {
+      to = guest;
+    }
+    if (to.isPresent() && length > 0) {
+      try {
+        Channels.newOutputStream(to.get()).write(keys, 0, length);
+      } catch (IOException e) {
+        // The side has died in between; what is typed now is lost as on a line that was cut.
+      }
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    terminal.ifPresent(Terminal::close);
+    if (server.isPresent()) {
+      server.get().close();
+    }
+  }
+}

@@ -1,0 +1,34 @@
+package dev.pollux.cli.pair;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * How a pair is run.
+ *
+ * @param machine options of {@code run} that both sides get
+ * @param folder for sockets and logs; it exists
+ * @param checkpointMillis longest time between two checkpoints
+ * @param faults what goes wrong on purpose
+ * @param json events are JSON lines on standard output
+ * @param console where the guest's first serial port goes
+ */
+public record PairOptions(
+    List<String> machine,
+    Path folder,
+    int checkpointMillis,
+    List<PlannedFault> faults,
+    boolean json,
+    Console console) {
+  /** Where the guest's console is. */
+  public sealed interface Console {
+    /** Standard input and output. */
+    record Stdio() implements Console {}
+
+    /** A socket on which one client at a time is served, whichever side is the primary. */
+    record Socket(Path path) implements Console {}
+
+    /** Nowhere. */
+    record None() implements Console {}
+  }
+}

@@ -1,0 +1,68 @@
+package dev.pollux.cli.pair;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.pollux.cli.process.MachineProcess;
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * One of the two processes, with its console connected. Closing kills it.
+ *
+ * @param name {@code a}, {@code b}, and so on: which of the two is the primary changes
+ * @param listener ends when all that the side has printed was passed on
+ */
+record Side(String name, MachineProcess process, SocketChannel console, Thread listener)
+    implements AutoCloseable {
+  private static final long LAST_WORDS_MILLIS = 1000;
+
+  /**
+   * Starts a side and waits until it can be talked to.
+   *
+   * @param consoles hear what it prints
+   * @param onEvent hears its monitor's events, on a thread of the connection's
+   */
+  static Side start(
+      String name,
+      PairOptions options,
+      boolean standby,
+      PairConsole consoles,
+      Consumer<JsonNode> onEvent)
+      throws IOException {
+    Path socket = options.folder().resolve(name + ".console");
+    Files.deleteIfExists(socket);
+    List<String> words = new ArrayList<>(options.machine());
+    words.addAll(List.of("-display", "none", "-monitor", "none"));
+    words.addAll(List.of("-chardev", "socket,id=pair-console,server=on,wait=off,path=" + socket));
+    words.addAll(List.of("-serial", "chardev:pair-console"));
+    if (standby) {
+      words.addAll(List.of("-incoming", "defer"));
+    }
+    MachineProcess process = MachineProcess.start(name, options.folder(), words, onEvent);
+    try {
+      SocketChannel console = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+      return new Side(name, process, console, consoles.listenTo(console));
+    } catch (IOException e) {
+      process.close();
+      throw new IOException("%s: no console: %s".formatted(name, e.getMessage()), e);
+    }
+  }
+
+  @Override
+  public void close() {
+    process.close();
+    try {
+      listener.join(LAST_WORDS_MILLIS);
+      console.close();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (IOException e) {
+      // It ended with the process.
+    }
+  }
+}

@@ -1,0 +1,533 @@
+package dev.pollux.cli.pair;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.process.MachineProcess;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Keeps a guest on two processes of this machine: starts both, makes them a pair, notices when one
+ * is gone, lets the other go on, and starts another one for it.
+ *
+ * <p>There is one who decides, so there are never two primaries: before the secondary goes on
+ * alone, the primary's process is killed and has ended. What is decided is decided on the thread of
+ * {@link #run}; all others post to it.
+ */
+public final class Supervisor implements AutoCloseable {
+  /** Where the pair is. */
+  private enum State {
+    STARTING,
+    PAIRING,
+    PROTECTED,
+    /** The guest runs, and nobody would take over. */
+    ALONE,
+    /** The guest has ended, or is to end. */
+    ENDING
+  }
+
+  private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long ANSWER_MILLIS = 500;
+  private static final long PAIRING_NANOS = TimeUnit.SECONDS.toNanos(60);
+  private static final long FAREWELL_SECONDS = 5;
+  private static final long FIRST_RETRY_MILLIS = 500;
+  private static final long LAST_RETRY_MILLIS = 30_000;
+  private static final int FAILURE = 1;
+
+  /** Added to the number of the signal that ended a process. */
+  private static final int SIGNALLED = 128;
+
+  private final PairOptions options;
+  private final PairReport report;
+  private final PairConsole console;
+  private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
+  private final List<PlannedFault> faults;
+
+  /** A fault was caused, and the pair has not been made again since. */
+  private boolean hurt;
+
+  private final long began = System.nanoTime();
+
+  private State state = State.STARTING;
+  private Optional<Side> primary = Optional.empty();
+  private Optional<Side> secondary = Optional.empty();
+  private Optional<Integer> exitStatus = Optional.empty();
+  private int sidesStarted;
+  private int pairs;
+  private long retryMillis = FIRST_RETRY_MILLIS;
+  private long pairingSince;
+  private Optional<Long> protectedFirst = Optional.empty();
+
+  /** Since when the guest stands still because its primary is gone; empty while it runs. */
+  private Optional<Long> takingOverSince = Optional.empty();
+
+  /** Something to do on the deciding thread. */
+  private interface Step {
+    void run() throws IOException;
+  }
+
+  /**
+   * @param terminal standard error is one
+   */
+  public Supervisor(PairOptions options, boolean terminal) throws IOException {
+    this.options = options;
+    boolean free = !(options.console() instanceof PairOptions.Console.Stdio);
+    report = new PairReport(System.out, System.err, options.json(), terminal && free);
+    faults = new ArrayList<>(options.faults());
+    faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
+    console = new PairConsole(options.console(), key -> steps.add(() -> command(key)));
+  }
+
+  /** Has the pair end, as if the user had typed so. Any thread. */
+  public void end() {
+    steps.add(this::finish);
+  }
+
+  /**
+   * Keeps the pair until the guest ends.
+   *
+   * @return the exit status of the process that ran it, 1 if it was lost
+   * @throws IOException if the first process does not start
+   */
+  public int run() throws IOException {
+    report.event("starting", "sockets and logs are in " + options.folder(), PairReport.details());
+    startSecondary(0);
+    Side first = start(false);
+    primary = Optional.of(first);
+    console.follow(first.console());
+    state = State.ALONE;
+    long nextLook = System.nanoTime();
+    beginPairing();
+    while (exitStatus.isEmpty()) {
+      Step step = next(Math.min(nextLook, faultDue()));
+      if (step != null) {
+        step.run();
+      }
+      cause();
+      if (System.nanoTime() >= nextLook) {
+        look();
+        nextLook = System.nanoTime() + LOOK_NANOS;
+      }
+    }
+    return exitStatus.get();
+  }
+
+  private Step next(long until) throws IOException {
+    try {
+      return steps.poll(Math.max(0, until - System.nanoTime()), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
+  }
+
+  // ---- starting and pairing ----
+
+  private Side start(boolean standby) throws IOException {
+    String name;
+    synchronized (this) {
+      name = sideName(sidesStarted++);
+    }
+    Side[] self = new Side[1];
+    List<JsonNode> early = new ArrayList<>();
+    Side side =
+        Side.start(
+            name,
+            options,
+            standby,
+            console,
+            event -> {
+              synchronized (early) {
+                if (self[0] == null) {
+                  early.add(event);
+                } else {
+                  hear(self[0], event);
+                }
+              }
+            });
+    synchronized (early) {
+      self[0] = side;
+      early.forEach(event -> steps.add(() -> event(side, event)));
+    }
+    var _ = side.process().onExit().thenAccept(status -> steps.add(() -> gone(side, status)));
+    return side;
+  }
+
+  /** On the thread of the monitor's connection. */
+  private void hear(Side side, JsonNode event) {
+    if (event.path("event").asText().equals("STOP")) {
+      // At once: what is printed from now on belongs to the state that follows.
+      console.checkpoint(side.console());
+    }
+    steps.add(() -> event(side, event));
+  }
+
+  /** a to z, then a1 and so on. */
+  static String sideName(int number) {
+    return (char) ('a' + number % 26) + (number < 26 ? "" : String.valueOf(number / 26));
+  }
+
+  /** A process for the other side, made beside the one that runs the guest. */
+  private void startSecondary(long afterMillis) {
+    Thread.ofVirtual()
+        .start(
+            () -> {
+              try {
+                MachineProcess.pause(afterMillis);
+                Side side = start(true);
+                steps.add(() -> arrived(side));
+              } catch (IOException e) {
+                steps.add(() -> retry("the secondary does not start: " + e.getMessage()));
+              }
+            });
+  }
+
+  private void arrived(Side side) throws IOException {
+    if (state == State.ENDING) {
+      side.close();
+      return;
+    }
+    secondary = Optional.of(side);
+    beginPairing();
+  }
+
+  private void beginPairing() throws IOException {
+    if (state != State.ALONE || primary.isEmpty() || secondary.isEmpty()) {
+      return;
+    }
+    state = State.PAIRING;
+    pairingSince = System.nanoTime();
+    MachineProcess from = primary.get().process();
+    MachineProcess to = secondary.get().process();
+    try {
+      for (MachineProcess side : List.of(from, to)) {
+        side.switchOn("return-path", "x-colo", "events");
+        ObjectNode parameters =
+            object()
+                .put("x-checkpoint-delay", options.checkpointMillis())
+                .put("max-bandwidth", 10_000_000_000L)
+                .put("downtime-limit", 1000);
+        var _ = side.run("migrate-set-parameters", parameters);
+      }
+      String uri = "unix:" + options.folder().resolve("pair" + pairs++);
+      var _ = to.run("migrate-incoming", object().put("uri", uri));
+      var _ = from.run("migrate", object().put("uri", uri));
+    } catch (IOException e) {
+      loseSecondary("the pair was not made: " + e.getMessage());
+    }
+  }
+
+  private static ObjectNode object() {
+    return JsonNodeFactory.instance.objectNode();
+  }
+
+  private void becomeProtected() {
+    state = State.PROTECTED;
+    hurt = false;
+    retryMillis = FIRST_RETRY_MILLIS;
+    if (protectedFirst.isEmpty()) {
+      protectedFirst = Optional.of(System.nanoTime());
+    }
+    String p = primary.orElseThrow().name();
+    String s = secondary.orElseThrow().name();
+    report.event(
+        "protected",
+        "protected: %s runs the guest, %s would go on (%.1f s after the start)"
+            .formatted(p, s, millisSince(began) / 1000.0),
+        PairReport.details().put("primary", p).put("secondary", s));
+  }
+
+  // ---- what the sides say ----
+
+  private void event(Side side, JsonNode event) throws IOException {
+    boolean ofPrimary = primary.filter(side::equals).isPresent();
+    boolean ofSecondary = secondary.filter(side::equals).isPresent();
+    JsonNode data = event.path("data");
+    switch (event.path("event").asText()) {
+      case "MIGRATION" -> {
+        String status = data.path("status").asText();
+        if (state == State.PAIRING && ofPrimary && status.equals("colo")) {
+          becomeProtected();
+        } else if (state == State.PAIRING && ofPrimary && status.equals("failed")) {
+          loseSecondary("the pair was not made");
+        }
+      }
+      case "COLO_EXIT" -> {
+        if (state == State.PROTECTED && data.path("reason").asText().equals("error")) {
+          brokenPair(ofPrimary, ofSecondary);
+        }
+      }
+      case "RESUME" -> {
+        if (ofPrimary && takingOverSince.isPresent()) {
+          long millis = millisSince(takingOverSince.get());
+          takingOverSince = Optional.empty();
+          report.event(
+              "resumed",
+              "%s went on alone %d ms after that was seen".formatted(side.name(), millis),
+              PairReport.details().put("primary", side.name()).put("milliseconds", millis));
+        }
+      }
+      case "SHUTDOWN" -> {
+        if (ofPrimary && state != State.ENDING) {
+          String reason = data.path("reason").asText();
+          if (!options.machine().contains("-no-shutdown")) {
+            state = State.ENDING;
+          }
+          report.event(
+              "shutdown",
+              "the guest has ended: " + reason,
+              PairReport.details().put("reason", reason));
+        }
+      }
+      case "RESET" -> {
+        if (ofPrimary) {
+          report.event("reset", "the guest was reset", PairReport.details());
+        }
+      }
+      case "GUEST_PANICKED" -> {
+        if (ofPrimary) {
+          report.event("panicked", "the guest has panicked", PairReport.details());
+        }
+      }
+      default -> {}
+    }
+  }
+
+  /** One side says that the other is gone; it may be the connection only. */
+  private void brokenPair(boolean primarySays, boolean secondarySays) throws IOException {
+    if (primarySays) {
+      loseSecondary("the primary has lost its secondary");
+    } else if (secondarySays) {
+      if (!ask(primary.orElseThrow(), "query-status").isEmpty()) {
+        loseSecondary("the connection between the sides is gone");
+      } else {
+        takeOver("the primary does not answer");
+      }
+    }
+  }
+
+  /** What a side answers within half a second; nothing otherwise. */
+  private static JsonNode ask(Side side, String command) {
+    try {
+      return side.process()
+          .send(command, object())
+          .get(ANSWER_MILLIS, TimeUnit.MILLISECONDS)
+          .path("return");
+    } catch (IOException | ExecutionException | TimeoutException e) {
+      return object();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return object();
+    }
+  }
+
+  private void gone(Side side, int status) throws IOException {
+    if (primary.filter(side::equals).isPresent()) {
+      switch (state) {
+        case PROTECTED -> takeOver("the primary's process has ended");
+        case ENDING -> finish(status);
+        default -> {
+          if (secondary.filter(Supervisor::holdsCopy).isPresent()) {
+            takeOver("the primary's process has ended");
+          } else {
+            lose("its process has ended, and there is no copy: " + howEnded(side, status));
+          }
+        }
+      }
+    } else if (secondary.filter(side::equals).isPresent() && state != State.ENDING) {
+      loseSecondary("the secondary's process has ended: " + howEnded(side, status));
+    }
+  }
+
+  private static String howEnded(Side side, int status) throws IOException {
+    return status > SIGNALLED
+        ? "signal " + (status - SIGNALLED)
+        : "exit status %d, %s".formatted(status, side.process().lastWords());
+  }
+
+  // ---- failover ----
+
+  private void takeOver(String why) throws IOException {
+    Side dead = primary.orElseThrow();
+    Side survivor = secondary.orElseThrow();
+    takingOverSince = Optional.of(System.nanoTime());
+    dead.close();
+    secondary = Optional.empty();
+    primary = Optional.of(survivor);
+    try {
+      var _ = survivor.process().run("x-colo-lost-heartbeat");
+    } catch (IOException e) {
+      lose(e.getMessage());
+      return;
+    }
+    console.follow(survivor.console());
+    state = State.ALONE;
+    report.event(
+        "failover",
+        "%s (%s): %s takes over".formatted(why, dead.name(), survivor.name()),
+        PairReport.details().put("reason", why).put("primary", survivor.name()));
+    startSecondary(0);
+  }
+
+  private void lose(String why) {
+    report.event("lost", "the guest is lost: " + why, PairReport.details().put("reason", why));
+    finish(FAILURE);
+  }
+
+  /** Whether the other side could go on, though the primary has not told so yet. */
+  private static boolean holdsCopy(Side side) {
+    return ask(side, "query-colo-status").path("mode").asText().equals("secondary");
+  }
+
+  private void loseSecondary(String why) throws IOException {
+    secondary.ifPresent(Side::close);
+    secondary = Optional.empty();
+    boolean paired = state == State.PROTECTED;
+    state = State.ALONE;
+    if (paired) {
+      try {
+        var _ = primary.orElseThrow().process().run("x-colo-lost-heartbeat");
+      } catch (IOException e) {
+        // COLO has ended by itself in between, and the guest runs; or the process is ending, which
+        // is told next.
+      }
+    }
+    retry(why);
+  }
+
+  private void retry(String why) {
+    if (state == State.ENDING) {
+      return;
+    }
+    report.event(
+        "unprotected",
+        "%s; another secondary is started".formatted(why),
+        PairReport.details().put("reason", why));
+    startSecondary(retryMillis);
+    retryMillis = Math.min(LAST_RETRY_MILLIS, retryMillis * 2);
+  }
+
+  // ---- faults that the user wants ----
+
+  private long faultDue() {
+    return faults.isEmpty() || hurt || state != State.PROTECTED
+        ? Long.MAX_VALUE
+        : protectedFirst.orElseThrow() + (long) (faults.getFirst().seconds() * 1e9);
+  }
+
+  /** Causes the next fault once it is due and there is a pair to survive it. */
+  private void cause() throws IOException {
+    if (System.nanoTime() < faultDue()) {
+      return;
+    }
+    hurt = true;
+    PlannedFault.Kind kind = faults.removeFirst().kind();
+    report.event(
+        "fault", "on purpose: " + kind.word(), PairReport.details().put("fault", kind.word()));
+    Side p = primary.orElseThrow();
+    Side s = secondary.orElseThrow();
+    switch (kind) {
+      case KILL_PRIMARY -> p.process().kill();
+      case KILL_SECONDARY -> s.process().kill();
+      case FREEZE_PRIMARY -> p.process().freeze();
+      case FREEZE_SECONDARY -> s.process().freeze();
+      case CUT_LINK -> {
+        ObjectNode migration = object();
+        migration.putArray("instances").addObject().put("type", "migration");
+        var _ = s.process().run("yank", migration);
+      }
+    }
+  }
+
+  // ---- looking and ending ----
+
+  private void look() throws IOException {
+    if (state == State.PAIRING && System.nanoTime() - pairingSince > PAIRING_NANOS) {
+      loseSecondary("the pair was not made within a minute");
+    }
+    JsonNode none = object();
+    report.progress(
+        state.name().toLowerCase(Locale.ROOT),
+        state == State.PROTECTED ? statistics(primary.orElseThrow()) : none,
+        state == State.PROTECTED ? statistics(secondary.orElseThrow()) : none);
+  }
+
+  private static JsonNode statistics(Side side) {
+    return ask(side, "x-pollux-query-colo-statistics");
+  }
+
+  /** A key after Ctrl-A. */
+  private void command(int key) {
+    switch (key) {
+      case 'x' -> finish();
+      case 's' ->
+          report.event(
+              "status",
+              PairReport.describe(
+                  state.name().toLowerCase(Locale.ROOT),
+                  primary.map(Supervisor::statistics).orElse(object()),
+                  secondary.map(Supervisor::statistics).orElse(object())),
+              PairReport.details());
+      default ->
+          report.event(
+              "help",
+              "Ctrl-A x ends the pair, Ctrl-A s tells how it is, Ctrl-A Ctrl-A sends Ctrl-A",
+              PairReport.details());
+    }
+  }
+
+  private void finish() {
+    state = State.ENDING;
+    primary.ifPresent(Supervisor::quit);
+    finish(primary.map(Supervisor::statusAtEnd).orElse(FAILURE));
+  }
+
+  private static void quit(Side side) {
+    try {
+      var _ = side.process().send("quit", object());
+    } catch (IOException e) {
+      // It is ending by itself.
+    }
+  }
+
+  private static int statusAtEnd(Side side) {
+    try {
+      return side.process().onExit().get(FAREWELL_SECONDS, TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      return FAILURE;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return FAILURE;
+    }
+  }
+
+  private void finish(int status) {
+    state = State.ENDING;
+    if (exitStatus.isEmpty()) {
+      exitStatus = Optional.of(status);
+      report.event("ended", "the pair has ended", PairReport.details().put("status", status));
+    }
+  }
+
+  private static long millisSince(long nanos) {
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - nanos);
+  }
+
+  /** Kills what still runs. */
+  @Override
+  public void close() throws IOException {
+    console.close();
+    primary.ifPresent(Side::close);
+    secondary.ifPresent(Side::close);
+  }
+}

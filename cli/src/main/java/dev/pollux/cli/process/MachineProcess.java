@@ -1,0 +1,208 @@
+package dev.pollux.cli.process;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.core.host.Libc;
+import dev.pollux.qmp.client.QmpClient;
+import java.io.File;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+
+/**
+ * A machine in a process of its own, and its monitor. It ends with the process that has started it.
+ * Any thread; closing kills it.
+ */
+public final class MachineProcess implements AutoCloseable {
+  private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
+
+  /** For the host it is the thread that has children, and they end when it does. */
+  private static final ExecutorService PARENT =
+      Executors.newSingleThreadExecutor(
+          Thread.ofPlatform().name("parent of machines").daemon(true).factory());
+
+  private static final long START_SECONDS = 30;
+  private static final long COMMAND_SECONDS = 10;
+
+  private final String name;
+  private final Process process;
+  private final Path log;
+  private final QmpClient monitor;
+
+  private MachineProcess(String name, Path socket, Process process, Path log, Consumer<JsonNode> to)
+      throws IOException {
+    this.name = name;
+    this.process = process;
+    this.log = log;
+    this.monitor = connect(socket, to);
+  }
+
+  /**
+   * Starts a machine and waits for its monitor, which is {@code NAME.qmp} in the folder; what the
+   * process prints goes to {@code NAME.log} there.
+   *
+   * @param options those of {@code run}, apart from the ones for the monitor
+   * @param onEvent hears the monitor's events, on a thread of the connection's
+   * @throws IOException if it ends, or has no monitor after 30 s; the message has what it said
+   */
+  public static MachineProcess start(
+      String name, Path folder, List<String> options, Consumer<JsonNode> onEvent)
+      throws IOException {
+    Path socket = folder.resolve(name + ".qmp");
+    Path log = folder.resolve(name + ".log");
+    Files.deleteIfExists(socket);
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    command.addAll(
+        List.of("-cp", System.getProperty("java.class.path"), "dev.pollux.cli.Main", "run"));
+    command.addAll(options);
+    command.addAll(List.of("-qmp", "unix:" + socket + ",server=on,wait=off"));
+    command.addAll(List.of("-run-with", "exit-with-parent=on"));
+    Process process =
+        launch(
+            new ProcessBuilder(command)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(log.toFile())
+                .redirectErrorStream(true));
+    try {
+      return new MachineProcess(name, socket, process, log, onEvent);
+    } catch (IOException | RuntimeException e) {
+      process.destroyForcibly();
+      throw e;
+    }
+  }
+
+  private static Process launch(ProcessBuilder builder) throws IOException {
+    try {
+      return PARENT.submit(builder::start).get();
+    } catch (ExecutionException e) {
+      throw new IOException("cannot start a process: " + e.getCause().getMessage(), e);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  private QmpClient connect(Path socket, Consumer<JsonNode> onEvent) throws IOException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
+    while (process.isAlive()) {
+      if (Files.exists(socket)) {
+        try {
+          return QmpClient.connect("unix:" + socket, onEvent);
+        } catch (IOException e) {
+          // It is made before it listens, and the process may be ending.
+        }
+      }
+      if (System.nanoTime() > end) {
+        throw new IOException("%s: no monitor after %d s".formatted(name, START_SECONDS));
+      }
+      pause(20);
+    }
+    throw new IOException("%s: the process has ended: %s".formatted(name, lastWords()));
+  }
+
+  /** What the process has printed last, in one line. */
+  public String lastWords() throws IOException {
+    List<String> lines = Files.readString(log).strip().lines().toList();
+    return lines.isEmpty() ? "it said nothing" : lines.getLast();
+  }
+
+  /** Sleeps; interruption is an {@link IOException}. */
+  public static void pause(long millis) throws IOException {
+    try {
+      TimeUnit.MILLISECONDS.sleep(millis);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  private static IOException interrupted(InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new IOException("interrupted", e);
+  }
+
+  /**
+   * Runs a command of its monitor.
+   *
+   * @return the value of {@code return}
+   * @throws IOException if it fails, or is not answered within 10 s
+   */
+  public JsonNode run(String command, ObjectNode arguments) throws IOException {
+    JsonNode reply;
+    try {
+      reply = send(command, arguments).get(COMMAND_SECONDS, TimeUnit.SECONDS);
+    } catch (TimeoutException e) {
+      throw new IOException(
+          "%s: %s: no answer within %d s".formatted(name, command, COMMAND_SECONDS), e);
+    } catch (ExecutionException e) {
+      throw new IOException("%s: %s: %s".formatted(name, command, e.getCause()), e);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+    if (reply.has("error")) {
+      throw new IOException(
+          "%s: %s: %s".formatted(name, command, reply.at("/error/desc").asText()));
+    }
+    return reply.path("return");
+  }
+
+  /** As {@link #run(String, ObjectNode)}, without arguments. */
+  public JsonNode run(String command) throws IOException {
+    return run(command, JSON.objectNode());
+  }
+
+  /** Sends a command; the future gets the whole reply. */
+  public CompletableFuture<JsonNode> send(String command, ObjectNode arguments) throws IOException {
+    return monitor.send("execute", command, arguments);
+  }
+
+  /** Switches capabilities of migration on. */
+  public void switchOn(String... capabilities) throws IOException {
+    ObjectNode arguments = JSON.objectNode();
+    for (String capability : capabilities) {
+      arguments
+          .withArray("capabilities")
+          .addObject()
+          .put("capability", capability)
+          .put("state", true);
+    }
+    var _ = run("migrate-set-capabilities", arguments);
+  }
+
+  /** Completes, with its status, when the process has ended. */
+  public CompletableFuture<Integer> onExit() {
+    return process.onExit().thenApply(Process::exitValue);
+  }
+
+  public boolean isAlive() {
+    return process.isAlive();
+  }
+
+  /** {@code kill -9}; returns when the process is gone. */
+  public void kill() {
+    process.destroyForcibly();
+    process.onExit().join();
+    monitor.close();
+  }
+
+  /** {@code kill -STOP}: the process stands still until it is killed. */
+  public void freeze() {
+    Libc.stopProcess(process.pid());
+  }
+
+  @Override
+  public void close() {
+    kill();
+  }
+}
