@@ -6,15 +6,17 @@ import dev.pollux.devices.model.DeviceCatalog;
 import dev.pollux.devices.model.GlobalDefault;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectType;
+import dev.pollux.migration.colo.compare.ComparisonObjects;
 import dev.pollux.qmp.command.OptionText;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * What {@code -device}, {@code -object} and {@code -global} ask for, checked as far as types go.
  *
- * @param objects made before everything else, in order
+ * @param objects what {@code -object} makes, in order
  * @param devices made after all back ends, in order
  * @param globals defaults of properties; a later one wins
  */
@@ -22,6 +24,24 @@ record DeviceRequests(
     List<DeviceOptions> objects, List<DeviceOptions> devices, List<GlobalDefault> globals) {
   private static final String DEVICE = "-device";
   private static final String OBJECT = "-object";
+
+  /** Every type of {@code -object}. */
+  static final List<ObjectType> OBJECT_TYPES =
+      Stream.concat(Devices.OBJECTS.stream(), ComparisonObjects.TYPES.stream()).toList();
+
+  /** Objects that back ends and devices may refer to, in order. */
+  List<DeviceOptions> early() {
+    return objects.stream().filter(object -> !typeOf(object).late()).toList();
+  }
+
+  /** Objects that refer to back ends, in order. */
+  List<DeviceOptions> late() {
+    return objects.stream().filter(object -> typeOf(object).late()).toList();
+  }
+
+  private static ObjectType typeOf(DeviceOptions object) {
+    return ObjectManager.type(OBJECT_TYPES, object.required("qom-type"));
+  }
 
   /**
    * Reads the options.
@@ -32,7 +52,7 @@ record DeviceRequests(
     List<DeviceOptions> objects = new ArrayList<>();
     for (String text : options.object) {
       DeviceOptions object = OptionText.parse(OBJECT, text, "qom-type");
-      ObjectManager.type(Devices.OBJECTS, object.required("qom-type"));
+      typeOf(object);
       objects.add(object);
     }
     List<DeviceOptions> devices = new ArrayList<>();
@@ -64,7 +84,7 @@ record DeviceRequests(
       }
       DeviceOptions object = OptionText.parse(OBJECT, text, "qom-type");
       if (asksForHelp(object)) {
-        ObjectType type = ObjectManager.type(Devices.OBJECTS, object.required("qom-type"));
+        ObjectType type = typeOf(object);
         return Optional.of(DeviceCatalog.propertyHelp(type.name(), type.properties()));
       }
     }
@@ -74,7 +94,7 @@ record DeviceRequests(
   private static List<String> objectHelp() {
     List<String> lines = new ArrayList<>();
     lines.add("List of user creatable objects:");
-    Devices.OBJECTS.stream().map(type -> "  " + type.name()).sorted().forEach(lines::add);
+    OBJECT_TYPES.stream().map(type -> "  " + type.name()).sorted().forEach(lines::add);
     return lines;
   }
 

@@ -26,6 +26,7 @@ import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.UserObject;
 import dev.pollux.migration.LiveMigration;
+import dev.pollux.migration.colo.NetworkCheckpoints;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
 import dev.pollux.qmp.command.Events;
@@ -70,7 +71,7 @@ final class MachineAssembler implements AutoCloseable {
     blocks = new BlockGraph(new DiskEvents(machine, this::emit), machine.loop()::post);
     blocks.jobs().setListener(new JobEvents(this::emit));
     ObjectTree tree = new ObjectTree(config.machine().type().name() + "-machine");
-    objects = new ObjectManager(tree, Devices.OBJECTS);
+    objects = new ObjectManager(tree, DeviceRequests.OBJECT_TYPES);
     devices =
         new DeviceManager(
             new MachineServices(machine, charDevices, blocks, networks, objects),
@@ -79,6 +80,7 @@ final class MachineAssembler implements AutoCloseable {
             config.devices().globals());
     UUID uuid = config.uuid().orElse(new UUID(0, 0));
     migration = new LiveMigration(machine, config.machine().type().name(), uuid);
+    NetworkCheckpoints.connect(migration.colo(), networks.checkpoints());
     qmp = config.consoles().qmp().isEmpty() ? Optional.empty() : Optional.of(qmpServer(uuid));
     machine.lock().lock();
     try {
@@ -101,7 +103,7 @@ final class MachineAssembler implements AutoCloseable {
   }
 
   private void build() throws IOException {
-    config.devices().objects().forEach(object -> objects.add(devices.services(), object));
+    config.devices().early().forEach(object -> objects.add(devices.services(), object));
     config.consoles().charDevices().forEach(charDevices::add);
     if (config.incoming().isPresent()) {
       blocks.awaitMigration();
@@ -110,6 +112,7 @@ final class MachineAssembler implements AutoCloseable {
     DiskOwner.watch(machine, blocks);
     config.networks().backends().forEach(networks::add);
     networks.watch(machine);
+    config.devices().late().forEach(object -> objects.add(devices.services(), object));
     Board board = board();
     addSerialPorts(board);
     config

@@ -10,6 +10,12 @@ package dev.pollux.migration.colo;
  * compared with nothing newer.
  */
 public interface CheckpointListener {
+  /**
+   * A pair begins: both sides have the same state, the guest stands still. Event loop, machine lock
+   * held.
+   */
+  default void began() {}
+
   /** Primary: the guest stands still and its state was taken. Event loop, machine lock held. */
   default void taken() {}
 

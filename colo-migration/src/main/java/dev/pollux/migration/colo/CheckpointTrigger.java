@@ -17,6 +17,10 @@ final class CheckpointTrigger {
 
   // Guarded by lock.
   private CheckpointCause cause;
+
+  /** The guests have differed since the state was taken last. */
+  private boolean differed;
+
   private boolean interrupted;
   private long deadline;
 
@@ -39,6 +43,7 @@ final class CheckpointTrigger {
       if (cause == null) {
         cause = why;
       }
+      differed |= why == CheckpointCause.NETWORK;
       deadline = nextDeadline();
       changed.signalAll();
     } finally {
@@ -107,11 +112,25 @@ final class CheckpointTrigger {
     }
   }
 
-  /** Forgets calls so far: the checkpoint was made that they asked for. */
-  void clear() {
+  /** The state was taken: calls so far will be answered by this checkpoint. */
+  void taken() {
     lock.lock();
     try {
       cause = null;
+      differed = false;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * The checkpoint is whole. It is the answer to calls that came meanwhile, too, but for those of
+   * guests that have differed since the state was taken.
+   */
+  void clear() {
+    lock.lock();
+    try {
+      cause = differed ? CheckpointCause.NETWORK : null;
     } finally {
       lock.unlock();
     }

@@ -128,6 +128,11 @@ public final class ColoController {
   /** Tells all listeners. */
   private final class Broadcast implements CheckpointListener {
     @Override
+    public void began() {
+      listeners.forEach(CheckpointListener::began);
+    }
+
+    @Override
     public void taken() {
       listeners.forEach(CheckpointListener::taken);
     }
@@ -178,6 +183,7 @@ public final class ColoController {
           lastMode = lastMode();
           side = next;
           next.wiring.status().change(BEFORE, MigrationStatus.COLO);
+          next.wiring.listener().began();
         });
   }
 
@@ -242,6 +248,21 @@ public final class ColoController {
     if (now != null && !now.isOver()) {
       now.link.fail("the manager has cut the connection");
     }
+  }
+
+  /**
+   * The number of the state that was taken last on a primary, and that is in place on a secondary:
+   * 0 for the one that a pair begins with. For listeners, while they are told.
+   */
+  public long checkpoint() {
+    ColoSide now = side;
+    return now == null ? 0 : now.number();
+  }
+
+  /** Which side the present pair, or the last one, has here. For listeners. */
+  public ColoStatus.Mode side() {
+    ColoSide now = side;
+    return now == null ? ColoStatus.Mode.NONE : now.mode();
   }
 
   /** Calls for a checkpoint, where this side is a primary. Any thread. */

@@ -289,6 +289,8 @@ final class ColoPrimary extends ColoSide {
     state.u8(StreamFormat.END);
     snapshot.take();
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
+    countCheckpoint();
+    trigger.taken();
     wiring.listener().taken();
     if (before.isRunning()) {
       machine.start();

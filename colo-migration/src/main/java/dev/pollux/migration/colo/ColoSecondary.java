@@ -212,6 +212,7 @@ final class ColoSecondary extends ColoSide {
   private boolean enter(DeviceSections.Loaded states, RunState state) {
     states.apply();
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
+    countCheckpoint();
     wiring.listener().loaded();
     if (failover() == Failover.NONE) {
       machine.goOn(state);

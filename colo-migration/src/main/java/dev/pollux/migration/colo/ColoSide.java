@@ -70,6 +70,9 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
   /** The connection was of no use any more when the failover was asked for. Set before that. */
   private volatile boolean broken;
 
+  /** Counts states: the one that the pair began with is 0. Changed on the event loop only. */
+  private volatile long number;
+
   /**
    * @param state what the guest did before it was stopped for the first migration
    */
@@ -99,6 +102,17 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
 
   Failover failover() {
     return failover;
+  }
+
+  /** The number of the state that was taken, or put in place, last. */
+  final long number() {
+    return number;
+  }
+
+  /** The next state is taken, or in place. Event loop. */
+  @SuppressWarnings("NonAtomicVolatileUpdate") // by one thread
+  final void countCheckpoint() {
+    number++;
   }
 
   /** Whether checkpoints are being made. */

@@ -60,6 +60,23 @@ class CheckpointTest {
     trigger.call(CheckpointCause.NETWORK);
     assertEquals(Optional.of(CheckpointCause.COMMAND), trigger.await(seconds(10)));
     assertEquals(Optional.of(CheckpointCause.COMMAND), trigger.await(0), "until it is made");
+    trigger.taken();
+    trigger.call(CheckpointCause.PARAMETER);
+    trigger.clear();
+    assertEquals(Optional.empty(), trigger.await(0));
+  }
+
+  /** What guests say after their state was taken is not in that checkpoint. */
+  @Test
+  void differenceThatComesWhileACheckpointIsSentCallsForAnother() {
+    CheckpointTrigger trigger = new CheckpointTrigger(() -> 60_000);
+    trigger.call(CheckpointCause.COMMAND);
+    trigger.taken();
+    trigger.call(CheckpointCause.PARAMETER);
+    trigger.call(CheckpointCause.NETWORK);
+    trigger.clear();
+    assertEquals(Optional.of(CheckpointCause.NETWORK), trigger.await(0));
+    trigger.taken();
     trigger.clear();
     assertEquals(Optional.empty(), trigger.await(0));
   }

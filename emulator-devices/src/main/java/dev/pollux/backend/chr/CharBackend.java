@@ -22,6 +22,11 @@ public interface CharBackend extends AutoCloseable {
 
   boolean isAttached();
 
+  /** Whether it is a socket, whose peers come and go. */
+  default boolean isSocket() {
+    return false;
+  }
+
   /**
    * Connects a front end, which hears {@link CharEvent#OPENED} if somebody is there already.
    *
@@ -43,6 +48,18 @@ public interface CharBackend extends AutoCloseable {
    * @return how many were taken; fewer than {@code length} where the other side is slow
    */
   int write(byte[] from, int offset, int length);
+
+  /**
+   * Takes a message for output without blocking. A socket takes it whole or not at all, so that
+   * none is divided between two connections; where another back end has too little room, the rest
+   * is lost.
+   *
+   * @param message not changed afterwards by anybody
+   * @return whether it was taken
+   */
+  default boolean writeWhole(byte[] message) {
+    return write(message, 0, message.length) > 0;
+  }
 
   /**
    * Runs {@code action} once, on the front end's executor, as soon as {@link #write} takes bytes

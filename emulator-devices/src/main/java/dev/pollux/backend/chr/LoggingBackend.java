@@ -33,15 +33,28 @@ final class LoggingBackend implements CharBackend {
   @Override
   public synchronized int write(byte[] from, int offset, int length) {
     int n = to.write(from, offset, length);
+    log(from, offset, n);
+    return n;
+  }
+
+  private void log(byte[] from, int offset, int length) {
     if (log != null) {
       try {
-        log.write(from, offset, n);
+        log.write(from, offset, length);
       } catch (IOException e) {
         logger.warn("chardev {}: logfile ends: {}", id(), e.getMessage());
         log = null;
       }
     }
-    return n;
+  }
+
+  @Override
+  public synchronized boolean writeWhole(byte[] message) {
+    boolean taken = to.writeWhole(message);
+    if (taken) {
+      log(message, 0, message.length);
+    }
+    return taken;
   }
 
   @Override
@@ -62,6 +75,11 @@ final class LoggingBackend implements CharBackend {
   @Override
   public boolean isAttached() {
     return to.isAttached();
+  }
+
+  @Override
+  public boolean isSocket() {
+    return to.isSocket();
   }
 
   @Override

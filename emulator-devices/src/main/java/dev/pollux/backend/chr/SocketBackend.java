@@ -142,6 +142,11 @@ public final class SocketBackend extends QueuedBackend {
     return listener.localAddress() instanceof InetSocketAddress inet ? inet.getPort() : -1;
   }
 
+  @Override
+  public boolean isSocket() {
+    return true;
+  }
+
   /** Whether a lost connection is tried again. */
   public boolean reconnects() {
     return spec.reconnectMillis() > 0;
@@ -166,6 +171,20 @@ public final class SocketBackend extends QueuedBackend {
       var _ = to.writeAndFlush(Unpooled.copiedBuffer(from, offset, n));
     }
     return n;
+  }
+
+  /** May go beyond the high-water mark by one message. */
+  @Override
+  public boolean writeWhole(byte[] message) {
+    Channel to = connection;
+    if (to == null || outputOver) {
+      return true;
+    }
+    if (!to.isWritable()) {
+      return false;
+    }
+    var _ = to.writeAndFlush(Unpooled.wrappedBuffer(message));
+    return true;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.pollux.backend.net;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -9,6 +10,7 @@ import java.util.List;
 public abstract class NetBackend implements NetEnd, AutoCloseable {
   private final String id;
   private final NetLink link = new NetLink();
+  private final List<Runnable> dependants = new ArrayList<>();
 
   @SuppressWarnings("this-escape") // nothing is sent before the subclass is made
   protected NetBackend(String id) {
@@ -42,6 +44,20 @@ public abstract class NetBackend implements NetEnd, AutoCloseable {
    */
   public void setRunning(boolean running) {
     link.setDelivering(running);
+  }
+
+  /** Runs something before the back end is taken away. Machine lock held. */
+  public final void onRemove(Runnable action) {
+    dependants.add(action);
+  }
+
+  /** What was asked for before does not matter any more. Machine lock held. */
+  public final void forgetOnRemove(Runnable action) {
+    dependants.remove(action);
+  }
+
+  final void tellDependants() {
+    List.copyOf(dependants).forEach(Runnable::run);
   }
 
   /** Lets go of all host resources. */

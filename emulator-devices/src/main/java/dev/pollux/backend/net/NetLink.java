@@ -4,6 +4,7 @@ import dev.pollux.backend.net.NetFilter.Direction;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * The cable between a network card and a back end, with the filters on it.
@@ -32,6 +33,10 @@ public final class NetLink {
 
   private volatile boolean up = true;
   private volatile boolean delivering = true;
+
+  /** Only filters may send: neither end hears anything of the other. */
+  private volatile boolean isolated;
+
   private volatile NetEnd card;
   private volatile NetEnd backend;
 
@@ -109,6 +114,32 @@ public final class NetLink {
     }
   }
 
+  /**
+   * True while the guest is a secondary: what the ends send each other is dropped behind the
+   * filters or before them, so that nothing but what filters put in reaches the guest, and nothing
+   * of the guest reaches the world.
+   */
+  public void setIsolated(boolean only) {
+    isolated = only;
+  }
+
+  /**
+   * Does something while no frame moves that way, with those that have passed the filters and wait
+   * for the receiver. Any thread that holds neither way.
+   */
+  public void whileStill(Direction way, Consumer<List<Frame>> action) {
+    way(way).whileStill(action);
+  }
+
+  /** Forgets frames that have passed the filters and wait for the receiver. */
+  public void forget(Direction way) {
+    way(way).clearWaiting();
+  }
+
+  private Way way(Direction way) {
+    return way == Direction.RX ? fromGuest : toGuest;
+  }
+
   private List<NetEnd> ends() {
     List<NetEnd> ends = new ArrayList<>();
     for (NetEnd end : new NetEnd[] {card, backend}) {
@@ -150,13 +181,13 @@ public final class NetLink {
    * @return false where too many wait already: the frame is dropped
    */
   public boolean inject(NetFilter filter, Frame frame, Direction way) {
-    boolean done = (way == Direction.RX ? fromGuest : toGuest).inject(filter, frame);
+    boolean done = way(way).inject(filter, frame);
     settle();
     return done;
   }
 
   public Counters counters(Direction way) {
-    return (way == Direction.RX ? fromGuest : toGuest).counters();
+    return way(way).counters();
   }
 
   /** One direction. */
@@ -188,13 +219,22 @@ public final class NetLink {
       refused = false;
     }
 
+    synchronized void clearWaiting() {
+      dropped += waiting.size();
+      waiting.clear();
+    }
+
+    synchronized void whileStill(Consumer<List<Frame>> action) {
+      action.accept(List.copyOf(waiting));
+    }
+
     synchronized Counters counters() {
       return new Counters(frames, bytes, dropped);
     }
 
     synchronized int send(Frame[] batch, int count) {
       NetEnd end = receiver();
-      if (end == null || !up) {
+      if (end == null || !up || isolated && direction == Direction.TX) {
         dropped += count;
         return count;
       }
@@ -221,7 +261,7 @@ public final class NetLink {
 
     /** How many of the frames from {@code from} on need neither a filter nor finishing. */
     private int direct(NetEnd end, Frame[] batch, int from, int count) {
-      if (!filters.isEmpty()) {
+      if (isolated || !filters.isEmpty()) {
         return 0;
       }
       Offloads can = end.offloads();
@@ -282,7 +322,9 @@ public final class NetLink {
     }
 
     private void deliver(NetEnd end, Frame frame) {
-      if (!end.offloads().take(frame)) {
+      if (isolated && direction == Direction.RX) {
+        dropped++;
+      } else if (!end.offloads().take(frame)) {
         if (!segmenter.finish(frame, part -> offer(end, part))) {
           dropped++;
         }

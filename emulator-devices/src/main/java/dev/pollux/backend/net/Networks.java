@@ -13,6 +13,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.function.BiFunction;
 import java.util.regex.Pattern;
 
@@ -26,8 +28,50 @@ public final class Networks implements AutoCloseable {
 
   private final Map<String, NetBackend> backends = new LinkedHashMap<>();
   private final List<NetworkClaim> cards = new ArrayList<>();
+  private final Checkpoints checkpoints = new Checkpoints();
+  private ScheduledExecutorService filters;
   private int nextAddress = 0x56;
   private boolean running;
+
+  public Networks() {
+    checkpoints.add(
+        new Checkpoints.Listener() {
+          @Override
+          public void began(Checkpoints.Side side) {
+            isolate(side == Checkpoints.Side.SECONDARY);
+          }
+
+          @Override
+          public void failedOver() {
+            isolate(false);
+          }
+        });
+  }
+
+  /** Where filters hear of a pair's checkpoints. */
+  public Checkpoints checkpoints() {
+    return checkpoints;
+  }
+
+  /**
+   * A secondary's guest hears what the primary's hears, and nobody hears it before it goes on
+   * alone.
+   */
+  private void isolate(boolean isolated) {
+    backends.values().forEach(backend -> backend.link().setIsolated(isolated));
+  }
+
+  /** The thread of filters: what comes from character devices, and timers. */
+  public ScheduledExecutorService filters() {
+    if (filters == null) {
+      ScheduledThreadPoolExecutor one =
+          new ScheduledThreadPoolExecutor(
+              1, Thread.ofPlatform().name("network filters").daemon(true).factory());
+      one.setRemoveOnCancelPolicy(true);
+      filters = one;
+    }
+    return filters;
+  }
 
   /** The names {@code -netdev} takes. */
   public static List<String> types() {
@@ -58,6 +102,7 @@ public final class Networks implements AutoCloseable {
     }
     NetBackend backend = factory.apply(id, options);
     backend.setRunning(running);
+    backend.link().setIsolated(checkpoints.side() == Checkpoints.Side.SECONDARY);
     backends.put(id, backend);
     return backend;
   }
@@ -78,10 +123,12 @@ public final class Networks implements AutoCloseable {
    * @throws ConfigException if there is none of this name
    */
   public void remove(String id) {
-    NetBackend backend = backends.remove(id);
+    NetBackend backend = backends.get(id);
     if (backend == null) {
-      throw new ConfigException("Device '%s' not found".formatted(id));
+      throw ConfigException.deviceNotFound("Device '%s' not found".formatted(id));
     }
+    backend.tellDependants();
+    backends.remove(id);
     backend.link().setUp(false);
     backend.close();
   }
@@ -99,7 +146,8 @@ public final class Networks implements AutoCloseable {
             .findFirst()
             .map(NetworkClaim::link)
             .or(() -> find(name).map(NetBackend::link))
-            .orElseThrow(() -> new ConfigException("Device '%s' not found".formatted(name)));
+            .orElseThrow(
+                () -> ConfigException.deviceNotFound("Device '%s' not found".formatted(name)));
     link.setUp(up);
   }
 
@@ -206,5 +254,8 @@ public final class Networks implements AutoCloseable {
   public void close() {
     backends.values().forEach(NetBackend::close);
     backends.clear();
+    if (filters != null) {
+      filters.shutdownNow();
+    }
   }
 }

@@ -16,6 +16,7 @@ import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.ObjectType;
 import dev.pollux.devices.model.SecretObject;
+import dev.pollux.devices.netfilter.FilterObjects;
 import dev.pollux.devices.pci.PciDevices;
 import dev.pollux.devices.storage.ThrottleGroupObject;
 import dev.pollux.devices.virtio.RngObjects;
@@ -39,15 +40,19 @@ public final class Devices {
 
   /** Every type of object. */
   public static final List<ObjectType> OBJECTS =
-      List.of(
-          IoThreadObject.TYPE,
-          MemoryBackends.FILE,
-          MemoryBackends.MEMFD,
-          MemoryBackends.RAM,
-          RngObjects.BUILT_IN,
-          RngObjects.RANDOM,
-          SecretObject.TYPE,
-          ThrottleGroupObject.TYPE);
+      Stream.of(
+              List.of(
+                  IoThreadObject.TYPE,
+                  MemoryBackends.FILE,
+                  MemoryBackends.MEMFD,
+                  MemoryBackends.RAM,
+                  RngObjects.BUILT_IN,
+                  RngObjects.RANDOM,
+                  SecretObject.TYPE,
+                  ThrottleGroupObject.TYPE),
+              FilterObjects.TYPES)
+          .flatMap(List::stream)
+          .toList();
 
   private Devices() {}
 

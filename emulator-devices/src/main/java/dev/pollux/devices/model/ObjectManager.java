@@ -37,7 +37,7 @@ public final class ObjectManager implements AutoCloseable {
         .orElseThrow(
             () ->
                 new ConfigException(
-                    "invalid object type: %s; %s"
+                    "Parameter 'qom-type' does not accept value '%s'; %s"
                         .formatted(
                             name,
                             Suggestions.hint(
@@ -54,7 +54,9 @@ public final class ObjectManager implements AutoCloseable {
     ObjectType type = type(types, options.required("qom-type"));
     String id = Identifiers.check(options.required("id"));
     if (tree.objects().child(id).isPresent()) {
-      throw options.error("object '%s' is there already; choose another id".formatted(id));
+      throw options.error(
+          "attempt to add duplicate property '%s' to object (type 'container'); choose another id"
+              .formatted(id));
     }
     UserObject node = new UserObject(type, PropertyValues.read(type.properties(), options));
     node.setTarget(type.factory().create(node, services, options));

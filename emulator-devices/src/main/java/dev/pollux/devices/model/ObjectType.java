@@ -11,9 +11,15 @@ import java.util.List;
  *     there is none of interest
  * @param description a sentence without a full stop
  * @param factory makes one
+ * @param late it needs back ends: where the command line asks for it, it is made after those
  */
 public record ObjectType(
-    String name, String parent, String description, List<Property<?>> properties, Factory factory) {
+    String name,
+    String parent,
+    String description,
+    List<Property<?>> properties,
+    Factory factory,
+    boolean late) {
   /** Makes an object. */
   @FunctionalInterface
   public interface Factory {
@@ -29,5 +35,15 @@ public record ObjectType(
 
   public ObjectType {
     properties = List.copyOf(properties);
+  }
+
+  /** A type that needs no back ends. */
+  public ObjectType(
+      String name,
+      String parent,
+      String description,
+      List<Property<?>> properties,
+      Factory factory) {
+    this(name, parent, description, properties, factory, false);
   }
 }

@@ -3,6 +3,7 @@ package dev.pollux.qmp.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.qmp.protocol.ErrorClass;
 import dev.pollux.qmp.protocol.QmpCommands;
 import dev.pollux.qmp.protocol.QmpException;
 import dev.pollux.qmp.protocol.QmpSession;
@@ -110,7 +111,9 @@ public final class CommandRegistry implements QmpCommands {
             ? later.thenApply(value -> mapper.write(spec.reply(), value))
             : CompletableFuture.completedFuture(mapper.write(spec.reply(), reply));
       } catch (ConfigException e) {
-        throw new QmpException(e.getMessage());
+        throw e.isDeviceNotFound()
+            ? new QmpException(ErrorClass.DEVICE_NOT_FOUND, e.getMessage())
+            : new QmpException(e.getMessage());
       }
     }
   }

@@ -3,17 +3,26 @@ package dev.pollux.migration.colo.compare;
 import java.time.Duration;
 
 /**
- * How packets are compared; the first two are {@code compare_timeout} and {@code max_queue_size}.
+ * How packets are compared.
  *
- * @param timeout a packet that waits for longer calls for a checkpoint
- * @param longestQueue packets of one side of one conversation; more are dropped
+ * @param timeout {@code compare_timeout}: a packet that waits for longer calls for a checkpoint
+ * @param patience one of the primary's that waits for longer does; where the secondary seldom says
+ *     the same in time, it does at once
+ * @param longestQueue {@code max_queue_size}: packets of one side of one conversation; more are
+ *     dropped
  * @param mostBytes of all packets that wait; more are dropped
  * @param ipv6 IPv6 is compared, too, rather than let through
  * @param vlan tagged frames are compared, too, rather than let through
  */
 public record ComparisonSettings(
-    Duration timeout, int longestQueue, long mostBytes, boolean ipv6, boolean vlan) {
+    Duration timeout,
+    Duration patience,
+    int longestQueue,
+    long mostBytes,
+    boolean ipv6,
+    boolean vlan) {
   /** As {@code colo-compare} has them. */
   public static final ComparisonSettings DEFAULTS =
-      new ComparisonSettings(Duration.ofSeconds(3), 1024, 64 << 20, false, false);
+      new ComparisonSettings(
+          Duration.ofSeconds(3), Duration.ofMillis(20), 1024, 64 << 20, false, false);
 }

@@ -47,16 +47,4 @@ abstract sealed class Conversation permits TcpConversation, DatagramConversation
   boolean isEmpty() {
     return primary.isEmpty() && secondary.isEmpty();
   }
-
-  /** When the longest waiting packet came, or {@code now}. */
-  long oldest(long now) {
-    long oldest = now;
-    for (Held packet : primary) {
-      oldest = Math.min(oldest, packet.arrived);
-    }
-    for (Held packet : secondary) {
-      oldest = Math.min(oldest, packet.arrived);
-    }
-    return oldest;
-  }
 }

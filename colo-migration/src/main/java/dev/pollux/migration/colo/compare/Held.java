@@ -6,7 +6,9 @@ import java.nio.ByteBuffer;
 
 /** A packet that waits to be compared: a copy of its frame, and where its parts lie. */
 final class Held {
+  private static final int FIN = 1;
   private static final int SYN = 2;
+  private static final int RST = 4;
   private static final int ACK = 16;
 
   final Frame frame;
@@ -16,6 +18,9 @@ final class Held {
 
   /** Nanoseconds. */
   final long arrived;
+
+  /** It is held no more. */
+  boolean isGone;
 
   private final ByteBuffer data;
 
@@ -78,6 +83,14 @@ final class Held {
     return (flags & SYN) != 0;
   }
 
+  private boolean isFin() {
+    return (flags & FIN) != 0;
+  }
+
+  boolean isReset() {
+    return (flags & RST) != 0;
+  }
+
   boolean acknowledges() {
     return (flags & ACK) != 0;
   }
@@ -86,8 +99,12 @@ final class Held {
     return data.remaining();
   }
 
-  /** Bytes of payload. */
+  /** Bytes of payload; the end of the stream, where it is told, counts as one more. */
   int length() {
+    return bytesOfPayload() + (isFin() ? 1 : 0);
+  }
+
+  private int bytesOfPayload() {
     return end - payload;
   }
 
@@ -106,11 +123,16 @@ final class Held {
     return same(data.position(), end, other, other.data.position(), other.end);
   }
 
-  /** Whether the payloads are the same from a sequence number on, which both have. */
+  /**
+   * Whether the payloads are the same from a sequence number on, which both have; a stream that
+   * ends is not the same as one that goes on.
+   */
   boolean samePayload(int from, int count, Held other) {
     int here = payload + (from - start);
     int there = other.payload + (from - other.start);
-    return same(here, here + count, other, there, there + count);
+    int bytes = Math.min(count, end - here);
+    return bytes == Math.min(count, other.end - there)
+        && same(here, here + bytes, other, there, there + bytes);
   }
 
   private boolean same(int from, int to, Held other, int otherFrom, int otherTo) {

@@ -4,6 +4,8 @@ import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.Packet;
 import dev.pollux.migration.colo.compare.Conversation.Verdict;
 import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -17,6 +19,10 @@ import java.util.Map;
  * <p>What is no IP, and what the settings leave out, cannot be compared: the primary's goes at
  * once, the secondary's is dropped. At every bound packets are dropped, as networks may; nothing
  * that has not been found alike goes without a checkpoint.
+ *
+ * <p>Checkpoints have numbers. What the primary says after one was {@linkplain #taken taken} waits
+ * until the secondary has that state and {@linkplain #mark says so} in the stream of its packets:
+ * what it has said before belongs to an older state, and is compared with nothing newer.
  */
 public final class PacketComparator {
   /** Where packets go, and who makes checkpoints. */
@@ -34,6 +40,15 @@ public final class PacketComparator {
 
   private static final int MOST_CONVERSATIONS = 16384;
 
+  /** Below this part of packets that went because they were alike, none is waited for. */
+  private static final double SELDOM = 0.3;
+
+  /** Of the last checkpoint, among all, in the judgement of how often packets are alike. */
+  private static final double WEIGHT = 0.2;
+
+  /** Packets of all conversations that wait for a mark. */
+  private static final int MOST_LATER = 16384;
+
   private final ComparisonSettings settings;
   private final Output output;
   private final Packet packet = new Packet();
@@ -42,8 +57,39 @@ public final class PacketComparator {
   private final LinkedHashMap<ConnectionKey, Conversation> conversations =
       new LinkedHashMap<>(64, 0.75f, true);
 
+  /** What the primary has said since the last checkpoint was taken, until the mark comes. */
+  private final ArrayDeque<Held> later = new ArrayDeque<>();
+
+  /** All packets that are held, in the order in which they came, and some that are no more. */
+  private final ArrayDeque<Held> primaries = new ArrayDeque<>();
+
+  private final ArrayDeque<Held> secondaries = new ArrayDeque<>();
+
+  /** There is no secondary: all goes at once. */
+  private boolean alone;
+
+  /** The number of the last checkpoint that was taken, and of the secondary's last mark. */
+  private long taken;
+
+  private long marked;
+
+  /** The first packet that was not there when it was taken. */
+  private long boundary;
+
+  /** The secondary has the state that was taken last. */
+  private boolean isReceived = true;
+
   private long count;
   private long bytes;
+  private long alike;
+  private long byCheckpoint;
+  private long differences;
+
+  /** Of the packets that went since the last checkpoint; and what part that has been lately. */
+  private long recentlyAlike;
+
+  private long recentlyByCheckpoint;
+  private double agreement = 1;
   private long dropped;
 
   public PacketComparator(ComparisonSettings settings, Output output) {
@@ -51,19 +97,113 @@ public final class PacketComparator {
     this.output = output;
   }
 
+  // ---- the pair ----
+
+  /** There is no secondary, or none any more: what is held goes, and all that comes. */
+  public void goAlone() {
+    alone = true;
+    boundary = count;
+    releaseUpToBoundary();
+  }
+
+  /** A pair begins with the same state on both sides, which has number 0. */
+  public void begin() {
+    goAlone();
+    alone = false;
+    taken = 0;
+    marked = -1;
+    isReceived = true;
+  }
+
+  /** The state of the primary was taken: what its guest sends from now on comes after it. */
+  public void taken(long number) {
+    taken = number;
+    boundary = count;
+    isReceived = false;
+  }
+
+  /**
+   * The secondary has all of the state that was taken last: what the primary's guest had sent
+   * before goes, in the order in which it came.
+   */
+  public void received(long number) {
+    if (number == taken && !isReceived) {
+      isReceived = true;
+      releaseUpToBoundary();
+    }
+  }
+
+  /**
+   * A mark in the stream of the secondary's packets: what follows is of the state of this number.
+   */
+  public void mark(long number) {
+    if (alone || number != taken) {
+      return;
+    }
+    received(number);
+    marked = number;
+    while (!later.isEmpty()) {
+      Held next = later.remove();
+      boolean _ = packet.parse(next.frame.data()); // it was whole when it came
+      Conversation conversation = conversation(next.frame.data());
+      conversation.addPrimary(next);
+      compare(conversation);
+    }
+  }
+
+  /**
+   * Both sides are the same now, as with {@link #taken} and {@link #received} and {@link #mark} in
+   * one.
+   */
+  public void checkpoint() {
+    taken(taken + 1);
+    mark(taken);
+  }
+
+  private boolean isAwaitingMark() {
+    return marked != taken;
+  }
+
+  private void releaseUpToBoundary() {
+    List<Held> all = new ArrayList<>();
+    for (Conversation conversation : conversations.values()) {
+      all.addAll(conversation.primary);
+      conversation.secondary.forEach(this::forget);
+      conversation.primary.clear();
+      conversation.secondary.clear();
+      conversation.checkpoint();
+    }
+    while (!later.isEmpty() && later.element().number < boundary) {
+      all.add(later.remove());
+    }
+    all.sort(Comparator.comparingLong(held -> held.number));
+    byCheckpoint += all.size();
+    recentlyByCheckpoint += all.size();
+    judge();
+    all.forEach(this::release);
+  }
+
+  // ---- packets ----
+
   /**
    * The primary's guest has sent a frame.
    *
    * @param now nanoseconds
    */
   public void primary(Frame frame, long now) {
-    if (!isCompared(frame)) {
+    if (alone || !isCompared(frame)) {
       output.release(frame);
       return;
     }
+    if (isAwaitingMark()) {
+      if (hasRoom(later.size(), MOST_LATER, frame)) {
+        later.add(hold(frame, now, primaries));
+      }
+      return;
+    }
     Conversation conversation = conversation(frame.data());
-    if (hasRoom(conversation.primary.size(), frame)) {
-      conversation.addPrimary(hold(frame, now));
+    if (hasRoom(conversation.primary.size(), settings.longestQueue(), frame)) {
+      conversation.addPrimary(hold(frame, now, primaries));
     }
     compare(conversation);
   }
@@ -74,12 +214,12 @@ public final class PacketComparator {
    * @param now nanoseconds
    */
   public void secondary(Frame frame, long now) {
-    if (!isCompared(frame)) {
-      return;
+    if (alone || isAwaitingMark() && isReceived || !isCompared(frame)) {
+      return; // it is of a state that is no more
     }
     Conversation conversation = conversation(frame.data());
-    if (hasRoom(conversation.secondary.size(), frame)) {
-      conversation.addSecondary(hold(frame, now));
+    if (hasRoom(conversation.secondary.size(), settings.longestQueue(), frame)) {
+      conversation.addSecondary(hold(frame, now, secondaries));
     }
     compare(conversation);
   }
@@ -107,12 +247,12 @@ public final class PacketComparator {
     if (conversations.size() >= MOST_CONVERSATIONS) {
       forgetEldest();
     }
-    Conversation fresh = begin();
+    Conversation fresh = fresh();
     conversations.put(key, fresh);
     return fresh;
   }
 
-  private Conversation begin() {
+  private Conversation fresh() {
     if (packet.isFragment()) {
       return new DatagramConversation(Held::sameBody);
     }
@@ -136,24 +276,27 @@ public final class PacketComparator {
     conversations.remove(eldest.getKey());
   }
 
-  private boolean hasRoom(int queued, Frame frame) {
-    if (queued < settings.longestQueue() && bytes + frame.length() <= settings.mostBytes()) {
+  private boolean hasRoom(int queued, int most, Frame frame) {
+    if (queued < most && bytes + frame.length() <= settings.mostBytes()) {
       return true;
     }
     dropped++;
-    if (queued < settings.longestQueue()) {
+    if (queued < most) {
       output.wantCheckpoint(); // other conversations need not wait for this one's timeout
     }
     return false;
   }
 
-  private Held hold(Frame frame, long now) {
+  private Held hold(Frame frame, long now, ArrayDeque<Held> order) {
     Held held = new Held(frame, packet, count++, now);
     bytes += held.bytes();
+    boolean _ = isOlder(order, now, Duration.ZERO); // forgets those that are gone
+    order.add(held);
     return held;
   }
 
   private void forget(Held held) {
+    held.isGone = true;
     bytes -= held.bytes();
   }
 
@@ -162,8 +305,15 @@ public final class PacketComparator {
     output.release(held.frame);
   }
 
+  private void releaseAlike(Held held) {
+    alike++;
+    recentlyAlike++;
+    release(held);
+  }
+
   private void compare(Conversation conversation) {
-    if (conversation.compare(this::release, this::forget) == Verdict.DIFFERENT) {
+    if (conversation.compare(this::releaseAlike, this::forget) == Verdict.DIFFERENT) {
+      differences++;
       output.wantCheckpoint();
     }
   }
@@ -174,38 +324,63 @@ public final class PacketComparator {
    * @param now nanoseconds
    */
   public void expire(long now) {
-    long limit = settings.timeout().toNanos();
-    if (conversations.values().stream().anyMatch(c -> now - c.oldest(now) > limit)) {
+    Duration patience = isSeldomAlike() ? Duration.ZERO : settings.patience();
+    boolean isUnderWay = !isReceived && !primaries.isEmpty() && primaries.peek().number < boundary;
+    boolean old = isOlder(primaries, now, patience) && !isUnderWay;
+    if (old || isOlder(secondaries, now, settings.timeout())) {
       output.wantCheckpoint();
     }
   }
 
-  /**
-   * The secondary has become the same as the primary, or there is none to wait for any more: all
-   * that was held of the primary's leaves in the order in which it came.
-   */
-  public void checkpoint() {
-    List<Held> all = new ArrayList<>();
-    for (Conversation conversation : conversations.values()) {
-      all.addAll(conversation.primary);
-      conversation.secondary.forEach(this::forget);
-      conversation.primary.clear();
-      conversation.secondary.clear();
-      conversation.checkpoint();
+  /** Whether the first that is still held came longer ago. */
+  private static boolean isOlder(ArrayDeque<Held> order, long now, Duration time) {
+    while (!order.isEmpty() && order.peek().isGone) {
+      order.remove();
     }
-    all.sort(Comparator.comparingLong(held -> held.number));
-    all.forEach(this::release);
+    return !order.isEmpty() && now - order.peek().arrived > time.toNanos();
+  }
+
+  /** Whether most of what went lately went with checkpoints: then there is nothing to wait for. */
+  private boolean isSeldomAlike() {
+    return agreement < SELDOM;
+  }
+
+  /** Judges how often both sides say the same, by what went since the last checkpoint. */
+  private void judge() {
+    long all = recentlyAlike + recentlyByCheckpoint;
+    if (all > 0) {
+      agreement += (recentlyAlike / (double) all - agreement) * WEIGHT;
+    }
+    recentlyAlike = 0;
+    recentlyByCheckpoint = 0;
   }
 
   /** Packets that are held, of both sides. */
   public long held() {
-    return conversations.values().stream()
-        .mapToLong(c -> c.primary.size() + c.secondary.size())
-        .sum();
+    return later.size()
+        + conversations.values().stream()
+            .mapToLong(c -> c.primary.size() + c.secondary.size())
+            .sum();
   }
 
   /** Packets that were dropped at a bound. */
   public long dropped() {
     return dropped;
+  }
+
+  /**
+   * What has been done so far, in packets of the primary's.
+   *
+   * @param alike that went because the secondary had said the same
+   * @param byCheckpoint that went with a checkpoint, or because there was no secondary any more
+   * @param held that are held now, of both sides
+   * @param differences comparisons that called for a checkpoint
+   * @param dropped at a bound, of both sides
+   */
+  public record Statistics(
+      long alike, long byCheckpoint, long held, long differences, long dropped) {}
+
+  public Statistics statistics() {
+    return new Statistics(alike, byCheckpoint, held(), differences, dropped);
   }
 }

@@ -9,8 +9,8 @@ import java.util.Map;
 
 /**
  * Gives the secondary's TCP connections the primary's sequence numbers: each guest chooses its own
- * where a client connects, and the client knows the primary's only. Frames are changed in place.
- * IPv4. One thread.
+ * for a connection, and the other end knows the primary's only. Frames are changed in place. IPv4.
+ * One thread.
  *
  * <p>What comes from the primary is what the client has said to it. The first acknowledgement tells
  * the primary's number, and from then on the difference is taken from what the secondary says and
@@ -91,8 +91,8 @@ public final class SequenceRewriter {
         connection.chosen = false;
       }
       case SYN | ACK -> {
-        if (connection.state == State.SYN_SENT) {
-          connection.state = State.ESTABLISHED;
+        if (connection.state == State.SYN_SENT || connection.state == State.ESTABLISHED) {
+          accept(frame, connection);
         }
       }
       case ACK -> acknowledge(frame, key, connection);
@@ -108,10 +108,22 @@ public final class SequenceRewriter {
     }
   }
 
+  /** The other end accepts what the guest has begun, and has the primary's number for it. */
+  private void accept(Frame frame, Connection connection) {
+    int number = frame.data().getInt(packet.transport() + ACKNOWLEDGED);
+    if (connection.chosen) {
+      connection.offset -= number - 1;
+      connection.chosen = false;
+    }
+    connection.state = State.ESTABLISHED;
+    put(frame, ACKNOWLEDGED, number + connection.offset);
+  }
+
   private void acknowledge(Frame frame, ConnectionKey key, Connection connection) {
     int number = frame.data().getInt(packet.transport() + ACKNOWLEDGED);
     if (connection.state == State.SYN_RECEIVED) {
       connection.offset -= connection.chosen ? number - 1 : 0;
+      connection.chosen = false;
       connection.state = State.ESTABLISHED;
     }
     put(frame, ACKNOWLEDGED, number + connection.offset);
@@ -134,8 +146,10 @@ public final class SequenceRewriter {
     int number = data.getInt(packet.transport() + SEQUENCE);
     switch (flags & (SYN | ACK)) {
       case SYN -> {
-        if (connection.state == State.CLOSED) {
-          connection.state = State.SYN_SENT; // both guests' own number: clients take any
+        if (isClosed(connection.state)) {
+          connection.state = State.SYN_SENT;
+          connection.offset = number;
+          connection.chosen = true;
         }
       }
       case SYN | ACK -> {
@@ -145,7 +159,7 @@ public final class SequenceRewriter {
         }
       }
       default -> {
-        number -= connection.state == State.SYN_RECEIVED ? 0 : connection.offset;
+        number -= connection.chosen ? 0 : connection.offset;
         put(frame, SEQUENCE, number);
       }
     }
@@ -158,6 +172,14 @@ public final class SequenceRewriter {
             default -> connection.state;
           };
     }
+  }
+
+  /** Whether the guest may begin the same connection anew. */
+  private static boolean isClosed(State state) {
+    return switch (state) {
+      case CLOSED, SYN_SENT, LAST_ACK, CLOSING -> true;
+      case SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT, FIN_WAIT -> false;
+    };
   }
 
   private boolean isTcp(ByteBuffer data) {
@@ -201,10 +223,13 @@ public final class SequenceRewriter {
     }
   }
 
-  /** This guest goes on alone; connections that it has begun as the secondary stay translated. */
+  /**
+   * This guest goes on alone; connections that it has begun as the secondary stay translated. In
+   * those that are being begun, the other end's answer says whose number it knows.
+   */
   public void failover() {
     alone = true;
-    connections.values().removeIf(connection -> connection.offset == 0);
+    connections.values().removeIf(connection -> connection.offset == 0 && !connection.chosen);
   }
 
   /** Connections whose numbers are translated. */

@@ -6,9 +6,9 @@ import java.util.function.Consumer;
 
 /**
  * One direction of a TCP connection: two streams of bytes, which each side may cut into segments,
- * repeat and acknowledge as it likes. Bytes are compared by their sequence numbers, and one of the
- * primary's segments goes when all its bytes were found alike and the secondary, too, has taken
- * what it acknowledges. Segments without bytes say nothing that must be alike.
+ * repeat and acknowledge as it likes. Bytes are compared by their sequence numbers, the end of a
+ * stream among them. One of the primary's segments goes when all its bytes were found alike and the
+ * secondary has acknowledged what it acknowledges: no client forgets what only one side has.
  */
 final class TcpConversation extends Conversation {
   private static final Comparator<Held> BY_SEQUENCE =
@@ -26,8 +26,17 @@ final class TcpConversation extends Conversation {
       }
     }
 
-    boolean covers(int other) {
-      return known && other - number <= 0;
+    void set(Acknowledged other) {
+      known = other.known;
+      number = other.number;
+    }
+
+    void forget() {
+      known = false;
+    }
+
+    boolean covers(Held packet) {
+      return !packet.acknowledges() || known && packet.acknowledged - number <= 0;
     }
   }
 
@@ -42,6 +51,29 @@ final class TcpConversation extends Conversation {
   /** Numbers of two connections are among the packets: nothing can be said of them. */
   private boolean replaced;
 
+  /** How the secondary has last begun a connection itself, and whether that was shown already. */
+  private int begunAt;
+
+  private boolean begunIsKnown;
+  private boolean isBegun;
+
+  /** How the primary's beginning that was shown last began. */
+  private int shownAt;
+
+  private boolean shownIsKnown;
+
+  /** What the secondary has acknowledged with its answer to a client that begins a connection. */
+  private int answered;
+
+  private boolean answeredIsKnown;
+
+  private boolean resetBySecondary;
+
+  /** The number behind everything that the primary has said. */
+  private int said;
+
+  private boolean saidIsKnown;
+
   TcpConversation() {
     super(new PriorityQueue<>(BY_SEQUENCE), new PriorityQueue<>(BY_SEQUENCE));
   }
@@ -53,6 +85,16 @@ final class TcpConversation extends Conversation {
       replaced = !primary.isEmpty();
       compared = packet.start;
       comparedIsKnown = true;
+      saidIsKnown = false;
+      byPrimary.forget();
+      if (!hasBegun(packet)) {
+        resetBySecondary = false;
+        bySecondary.forget();
+      }
+    }
+    if (!saidIsKnown || packet.endSequence() - said > 0) {
+      said = packet.endSequence();
+      saidIsKnown = true;
     }
     byPrimary.note(packet);
     super.addPrimary(packet);
@@ -60,6 +102,19 @@ final class TcpConversation extends Conversation {
 
   @Override
   void addSecondary(Held packet) {
+    if (packet.isSyn()) {
+      resetBySecondary = false;
+      bySecondary.forget();
+      if (packet.acknowledges()) {
+        answered = packet.acknowledged;
+        answeredIsKnown = true;
+      } else if (!begunIsKnown || packet.start != begunAt) {
+        begunAt = packet.start;
+        begunIsKnown = true;
+        isBegun = true;
+      }
+    }
+    resetBySecondary |= packet.isReset();
     bySecondary.note(packet);
     super.addSecondary(packet);
   }
@@ -69,31 +124,54 @@ final class TcpConversation extends Conversation {
     if (replaced) {
       return Verdict.DIFFERENT;
     }
-    while (!primary.isEmpty() && !secondary.isEmpty()) {
-      if (isDone(primary.element())) {
-        release.accept(primary.remove());
-      } else if (isDone(secondary.element())) {
+    while (true) {
+      while (!secondary.isEmpty() && isDone(secondary.element())) {
         forget.accept(secondary.remove());
-      } else if (isBehindGap(primary.element()) || isBehindGap(secondary.element())) {
+      }
+      if (primary.isEmpty()) {
+        return Verdict.ALIKE;
+      }
+      Held ours = primary.element();
+      if (isDone(ours)) {
+        if (!isSaid(ours)) {
+          return Verdict.ALIKE; // the secondary will say it
+        }
+        show(ours);
+        release.accept(primary.remove());
+      } else if (secondary.isEmpty() || isBehindGap(ours) || isBehindGap(secondary.element())) {
         return Verdict.ALIKE; // what is missing comes again
-      } else if (!advance(primary.element(), secondary.element())) {
+      } else if (!advance(ours, secondary.element())) {
         return Verdict.DIFFERENT;
       }
     }
-    while (!secondary.isEmpty() && isCompared(secondary.element())) {
-      forget.accept(secondary.remove());
-    }
-    return Verdict.ALIKE;
   }
 
   /** It has no bytes, or none that were not compared. */
   private boolean isDone(Held packet) {
-    return packet.length() == 0 || isCompared(packet);
+    return packet.length() == 0 || comparedIsKnown && packet.endSequence() - compared <= 0;
   }
 
-  /** It has bytes, all of which were found alike. */
-  private boolean isCompared(Held packet) {
-    return packet.length() > 0 && comparedIsKnown && packet.endSequence() - compared <= 0;
+  /** Whether the secondary has said the same as one of the primary's segments without its bytes. */
+  private boolean isSaid(Held ours) {
+    if (ours.isReset()) {
+      return resetBySecondary;
+    }
+    return (!ours.isSyn() || hasBegun(ours)) && bySecondary.covers(ours);
+  }
+
+  /** Whether the secondary, too, has begun the connection that a segment begins. */
+  private boolean hasBegun(Held ours) {
+    return ours.acknowledges()
+        ? answeredIsKnown && answered == ours.acknowledged
+        : isBegun || shownIsKnown && shownAt == ours.start;
+  }
+
+  private void show(Held ours) {
+    if (ours.isSyn() && !ours.acknowledges()) {
+      shownAt = ours.start;
+      shownIsKnown = true;
+      isBegun = false;
+    }
   }
 
   private boolean isBehindGap(Held packet) {
@@ -110,25 +188,17 @@ final class TcpConversation extends Conversation {
     if (!ours.samePayload(from, count, theirs)) {
       return false;
     }
-    boolean isSame = ours.start == theirs.start && ours.length() == theirs.length();
-    boolean isWhole = from + count == ours.endSequence();
-    if (isWhole && !isSame && !isTaken(ours)) {
-      return false;
-    }
     compared = from + count;
     comparedIsKnown = true;
     return true;
   }
 
-  /** Whether both sides have taken what it acknowledges. */
-  private boolean isTaken(Held packet) {
-    return byPrimary.covers(packet.acknowledged) && bySecondary.covers(packet.acknowledged);
-  }
-
-  /** Both guests go on from the same state, at numbers that their next segments tell. */
+  /** Both guests go on from the same state, in which all was said that the primary has said. */
   @Override
   void checkpoint() {
-    comparedIsKnown = false;
+    compared = said;
+    comparedIsKnown = saidIsKnown;
     replaced = false;
+    bySecondary.set(byPrimary);
   }
 }

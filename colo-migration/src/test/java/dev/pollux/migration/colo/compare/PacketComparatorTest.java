@@ -44,6 +44,11 @@ class PacketComparatorTest {
         });
   }
 
+  private static ComparisonSettings settings(long bytes, boolean all) {
+    return new ComparisonSettings(
+        Duration.ofSeconds(3), Duration.ofMillis(20), 1024, bytes, all, all);
+  }
+
   private void primary(Frame... frames) {
     for (Frame frame : frames) {
       comparator.primary(frame, now);
@@ -76,8 +81,7 @@ class PacketComparatorTest {
 
   @Test
   void ipv6AndTagsAreComparedWhereThatIsWanted() {
-    comparator =
-        comparator(new ComparisonSettings(Duration.ofSeconds(3), 1024, 1 << 20, true, true));
+    comparator = comparator(settings(1 << 20, true));
     byte[] header = new byte[48];
     header[0] = 0x60;
     header[5] = 8;
@@ -149,18 +153,140 @@ class PacketComparatorTest {
   void segmentGoesWhenTheSecondaryHasSaidTheSame() {
     primary(tcp(1000, 5, ACK, "hello"));
     assertState(0, 0, 1);
-    secondary(Packets.otherHeader(tcp(1000, 4, ACK, "hello")));
+    secondary(Packets.otherHeader(tcp(1000, 6, ACK, "hello")));
+    assertState(1, 0, 0);
+  }
+
+  /** A client that is told that its bytes have come keeps them no more: both must have them. */
+  @Test
+  void acknowledgementGoesWhenTheSecondaryHasGivenItToo() {
+    primary(tcp(1000, 5, ACK, ""));
+    secondary(tcp(1000, 4, ACK, ""));
+    assertState(0, 0, 1);
+    secondary(tcp(1000, 7, ACK, ""));
+    assertState(1, 0, 0);
+    primary(tcp(1000, 6, ACK, ""));
+    primary(tcp(1000, 8, ACK, ""));
+    assertState(2, 0, 1);
+  }
+
+  @Test
+  void endOfAStreamIsComparedAsOneOfItsBytes() {
+    primary(tcp(1000, 5, FIN | ACK, "ab"));
+    secondary(tcp(1000, 5, ACK, "ab"));
+    assertState(0, 0, 1);
+    secondary(tcp(1002, 5, FIN | ACK, ""));
     assertState(1, 0, 0);
   }
 
   @Test
-  void emptySegmentsAreNotComparedButWait() {
-    for (int flags : new int[] {SYN | ACK, ACK, FIN | ACK, RST}) {
-      primary(tcp(1000, 5, flags, ""));
-    }
-    assertState(0, 0, 4);
-    secondary(tcp(99, 5, ACK, "x"));
-    assertEquals(4, released.size());
+  void streamThatEndsDiffersFromOneThatGoesOn() {
+    primary(tcp(1000, 5, FIN | ACK, ""));
+    secondary(tcp(1000, 5, ACK, "x"));
+    assertState(0, 1, 2);
+  }
+
+  @Test
+  void resetWaitsForTheSecondarys() {
+    primary(tcp(1000, 5, RST, ""));
+    secondary(tcp(1000, 5, ACK, ""));
+    assertState(0, 0, 1);
+    secondary(tcp(77, 5, RST, ""));
+    assertState(1, 0, 0);
+  }
+
+  @Test
+  void connectionsOfTheGuestAreBegunByBoth() {
+    primary(tcp(1000, 0, SYN, ""));
+    assertState(0, 0, 1);
+    secondary(tcp(77, 0, SYN, ""));
+    assertState(1, 0, 0);
+    primary(tcp(1000, 0, SYN, "")); // again
+    assertState(2, 0, 0);
+    primary(tcp(5000, 0, SYN, "")); // another, with the same ports
+    secondary(tcp(77, 0, SYN, ""));
+    assertState(2, 0, 1);
+    secondary(tcp(78, 0, SYN, ""));
+    assertState(3, 0, 0);
+  }
+
+  @Test
+  void answerOfTheFasterSecondaryIsRemembered() {
+    secondary(tcp(77, 5, SYN | ACK, ""));
+    primary(tcp(1000, 5, SYN | ACK, ""));
+    assertState(1, 0, 0);
+    secondary(tcp(1001, 9, ACK, "x"));
+    primary(tcp(1001, 9, ACK, "x"));
+    assertState(2, 0, 0);
+  }
+
+  // ---- checkpoints with numbers
+
+  @Test
+  void nothingSaidAfterTheStateWasTakenGoesWithIt() {
+    comparator.begin();
+    comparator.mark(0);
+    primary(udp(1, text("before")));
+    comparator.taken(1);
+    primary(udp(1, text("after")));
+    comparator.received(1);
+    assertState(1, 0, 1);
+    secondary(udp(1, text("after"))); // of the old state, which was to be replaced
+    assertState(1, 0, 1);
+    comparator.mark(1);
+    secondary(udp(1, text("after")));
+    assertState(2, 0, 0);
+  }
+
+  @Test
+  void whatTheOldStateSaysStillReleasesWhatWasSaidBefore() {
+    comparator.begin();
+    comparator.mark(0);
+    primary(udp(1, text("x")));
+    comparator.taken(1);
+    primary(udp(1, text("x")));
+    secondary(udp(1, text("x")), udp(1, text("x")));
+    assertState(1, 0, 2); // the later one, and the secondary's second
+    comparator.received(1);
+    assertState(1, 0, 1);
+    comparator.mark(1);
+    assertState(1, 0, 1);
+    comparator.taken(2);
+    comparator.mark(2); // can only come when the state has
+    assertState(2, 0, 0);
+  }
+
+  @Test
+  void lostMarkIsMadeGoodByTheNextCheckpoint() {
+    comparator.begin();
+    comparator.mark(0);
+    comparator.taken(1);
+    comparator.received(1);
+    primary(udp(1, text("x")));
+    secondary(udp(1, text("x")));
+    now = Duration.ofSeconds(4).toNanos();
+    comparator.expire(now);
+    assertState(0, 1, 1);
+    comparator.taken(2);
+    primary(udp(1, text("y")));
+    comparator.mark(1); // too late to mean anything
+    comparator.received(2);
+    assertState(1, 1, 1);
+    comparator.mark(2);
+    secondary(udp(1, text("y")));
+    assertState(2, 1, 0);
+  }
+
+  @Test
+  void withoutAPairAllGoesAtOnce() {
+    primary(udp(1, text("a")));
+    comparator.goAlone();
+    primary(udp(1, text("b")));
+    secondary(udp(1, text("c")));
+    assertState(2, 0, 0);
+    comparator.begin();
+    primary(udp(1, text("d")));
+    assertState(2, 0, 1);
   }
 
   @Test
@@ -196,12 +322,12 @@ class PacketComparatorTest {
 
   /** The primary tells the client that it has something which the secondary has not. */
   @Test
-  void acknowledgementThatTheSecondaryHasNotGivenIsADifference() {
+  void acknowledgementWithBytesWaitsToo() {
     primary(tcp(1000, 50, ACK, "abc"));
     secondary(tcp(1000, 40, ACK, "abcdef"));
-    assertState(0, 1, 2);
+    assertState(0, 0, 2);
     secondary(tcp(1006, 50, ACK, "ghi"));
-    assertState(1, 1, 2);
+    assertState(1, 0, 2);
   }
 
   @Test
@@ -226,11 +352,37 @@ class PacketComparatorTest {
   @Test
   void whatWaitsTooLongWantsACheckpoint() {
     primary(tcp(1000, 5, ACK, "hello"));
-    now = Duration.ofSeconds(3).toNanos();
+    now = Duration.ofMillis(20).toNanos();
     comparator.expire(now);
     assertState(0, 0, 1);
     comparator.expire(now + 1);
     assertState(0, 1, 1);
+    secondary(tcp(1000, 5, ACK, "hello"), tcp(1005, 5, ACK, "more"));
+    assertState(1, 1, 1);
+    comparator.expire(now + Duration.ofSeconds(3).toNanos());
+    assertState(1, 1, 1);
+    comparator.expire(now + Duration.ofSeconds(3).toNanos() + 1);
+    assertState(1, 2, 1);
+  }
+
+  /** Where the secondary seldom says the same, a checkpoint is the quickest way out. */
+  @Test
+  void nothingIsWaitedForWhereBothSidesSeldomAgree() {
+    for (int i = 0; i < 10; i++) {
+      primary(udp(1, text("a")));
+      comparator.checkpoint();
+    }
+    primary(udp(1, text("a")));
+    comparator.expire(now + 1);
+    assertState(10, 1, 1);
+    for (int i = 0; i < 20; i++) {
+      secondary(udp(1, text("a")));
+      primary(udp(1, text("a")));
+      comparator.checkpoint();
+    }
+    primary(udp(1, text("a")));
+    comparator.expire(now + 1);
+    assertEquals(1, wanted);
   }
 
   // ---- bounds
@@ -247,8 +399,7 @@ class PacketComparatorTest {
 
   @Test
   void memoryIsBounded() {
-    comparator =
-        comparator(new ComparisonSettings(Duration.ofSeconds(3), 1024, 10_000, false, false));
+    comparator = comparator(settings(10_000, false));
     for (int port = 1; port < 100; port++) {
       primary(udp(port, new byte[1000]));
     }

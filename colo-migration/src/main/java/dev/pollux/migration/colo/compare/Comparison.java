@@ -1,0 +1,237 @@
+package dev.pollux.migration.colo.compare;
+
+import dev.pollux.backend.chr.CharBackend;
+import dev.pollux.backend.net.Checkpoints;
+import dev.pollux.backend.net.Frame;
+import dev.pollux.backend.net.FrameStream;
+import dev.pollux.backend.net.filter.FrameReceiver;
+import dev.pollux.backend.net.filter.FrameSender;
+import dev.pollux.core.machine.IoThread;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * {@code colo-compare}: a {@link PacketComparator} between character devices, on an I/O thread,
+ * whose lock guards it. Without a pair it lets everything through.
+ */
+final class Comparison implements Checkpoints.Listener, PacketComparator.Output, AutoCloseable {
+  private static final String CHECKPOINT = "DO_CHECKPOINT";
+  private static final String PROXY_BEGINS = "COLO_USERSPACE_PROXY_INIT";
+  private static final String PROXY_IS_THERE = "COLO_COMPARE_GET_XEN_INIT";
+  private static final String PROXY_CHECKPOINT = "COLO_CHECKPOINT";
+
+  /**
+   * How it is wired.
+   *
+   * @param header frames go with virtio-net's header
+   * @param orders whoever makes checkpoints instead of this machine's own pair
+   */
+  record Wiring(
+      String id,
+      CharBackend primaryIn,
+      CharBackend secondaryIn,
+      CharBackend out,
+      Optional<CharBackend> orders,
+      boolean header,
+      IoThread thread,
+      Checkpoints checkpoints) {}
+
+  /**
+   * Milliseconds.
+   *
+   * @param cycle between two looks for packets that wait too long
+   * @param patience so long one of the primary's may wait
+   * @param interval at least between two checkpoints that are called for
+   */
+  record Times(long cycle, long patience, long interval) {
+    private static final long SHORTEST = 2;
+
+    /** How often to look. */
+    long look() {
+      return Math.clamp(patience / 4, SHORTEST, Math.max(SHORTEST, cycle));
+    }
+  }
+
+  private final Wiring wiring;
+  private final Times times;
+  private final IoThread thread;
+  private final PacketComparator comparator;
+  private final FrameSender out;
+  private final FrameReceiver primaryIn;
+  private final FrameReceiver secondaryIn;
+  private final Optional<FrameReceiver> orders;
+  private final Future<?> scan;
+
+  /** When the last checkpoint was taken, in nanoseconds, and whether another is wanted. */
+  private long lastTaken;
+
+  private boolean isWanted;
+
+  @SuppressWarnings("this-escape") // its callbacks come on the thread, after a first step
+  Comparison(
+      Wiring wiring, ComparisonSettings settings, Times times, ScheduledExecutorService timers) {
+    this.wiring = wiring;
+    this.times = times;
+    lastTaken = System.nanoTime();
+    thread = wiring.thread();
+    comparator = new PacketComparator(settings, this);
+    out = new FrameSender(wiring.out(), thread::post, settings.mostBytes());
+    orders =
+        wiring
+            .orders()
+            .map(
+                backend ->
+                    new FrameReceiver(name(), backend, false, this::takeOrder, thread::post));
+    if (orders.isEmpty()) {
+      comparator.goAlone();
+      if (wiring.checkpoints().side() == Checkpoints.Side.PRIMARY) {
+        comparator.begin();
+      }
+    }
+    primaryIn = receiver(wiring.primaryIn(), frame -> comparator.primary(frame, System.nanoTime()));
+    secondaryIn =
+        receiver(
+            wiring.secondaryIn(),
+            new FrameStream.Sink() {
+              @Override
+              public void frame(Frame frame) {
+                comparator.secondary(frame, System.nanoTime());
+              }
+
+              @Override
+              public void mark(long number) {
+                comparator.mark(number);
+              }
+            });
+    wiring.checkpoints().add(this);
+    scan =
+        timers.scheduleAtFixedRate(
+            () -> thread.post(this::look), times.look(), times.look(), TimeUnit.MILLISECONDS);
+  }
+
+  private String name() {
+    return "colo-compare " + wiring.id();
+  }
+
+  private FrameReceiver receiver(CharBackend from, FrameStream.Sink sink) {
+    return new FrameReceiver(name(), from, wiring.header(), sink, thread::post);
+  }
+
+  private void look() {
+    comparator.expire(System.nanoTime());
+    callIfTime();
+  }
+
+  // ---- what the comparator asks for ----
+
+  @Override
+  public void release(Frame frame) {
+    out.send(FrameStream.encode(frame, wiring.header()));
+  }
+
+  @Override
+  public void wantCheckpoint() {
+    if (orders.isPresent()) {
+      tell(CHECKPOINT);
+    } else {
+      isWanted = true;
+      callIfTime();
+    }
+  }
+
+  private void callIfTime() {
+    long passed = System.nanoTime() - lastTaken;
+    if (isWanted && passed >= TimeUnit.MILLISECONDS.toNanos(times.interval())) {
+      isWanted = false;
+      wiring.checkpoints().call();
+    }
+  }
+
+  // ---- who makes checkpoints ----
+
+  private void tell(String text) {
+    ByteBuffer message = ByteBuffer.allocate(Integer.BYTES + text.length());
+    message.putInt(text.length()).put(text.getBytes(StandardCharsets.US_ASCII));
+    byte[] bytes = message.array();
+    int _ = wiring.orders().orElseThrow().write(bytes, 0, bytes.length);
+  }
+
+  private void takeOrder(Frame frame) {
+    byte[] bytes = new byte[frame.length()];
+    frame.data().get(frame.data().position(), bytes);
+    switch (new String(bytes, StandardCharsets.US_ASCII).replace("\0", "")) {
+      case PROXY_BEGINS -> tell(PROXY_IS_THERE);
+      case PROXY_CHECKPOINT -> comparator.checkpoint();
+      default -> {} // of another version
+    }
+  }
+
+  private void withComparator(Runnable action) {
+    if (orders.isPresent()) {
+      return; // this machine's own pair is none of its business
+    }
+    thread.lock().lock();
+    try {
+      action.run();
+    } finally {
+      thread.lock().unlock();
+    }
+  }
+
+  @Override
+  public void began(Checkpoints.Side side) {
+    if (side == Checkpoints.Side.PRIMARY) {
+      withComparator(comparator::begin);
+    }
+  }
+
+  @Override
+  public void taken(long number) {
+    withComparator(
+        () -> {
+          lastTaken = System.nanoTime();
+          isWanted = false;
+          comparator.taken(number);
+        });
+  }
+
+  @Override
+  public void received(long number) {
+    withComparator(() -> comparator.received(number));
+  }
+
+  @Override
+  public void failedOver() {
+    withComparator(comparator::goAlone);
+  }
+
+  PacketComparator.Statistics statistics() {
+    thread.lock().lock();
+    try {
+      return comparator.statistics();
+    } finally {
+      thread.lock().unlock();
+    }
+  }
+
+  /** What is held goes, so that nothing of the guest is lost. */
+  @Override
+  public void close() {
+    scan.cancel(false);
+    wiring.checkpoints().remove(this);
+    thread.lock().lock();
+    try {
+      comparator.goAlone();
+    } finally {
+      thread.lock().unlock();
+    }
+    primaryIn.close();
+    secondaryIn.close();
+    orders.ifPresent(FrameReceiver::close);
+    out.close();
+  }
+}

@@ -1,0 +1,159 @@
+package dev.pollux.backend.net.filter;
+
+import dev.pollux.backend.net.Checkpoints;
+import dev.pollux.backend.net.Frame;
+import dev.pollux.backend.net.FrameStream;
+import dev.pollux.backend.net.NetLink;
+import java.util.ArrayDeque;
+import java.util.Optional;
+
+/**
+ * {@code filter-redirector}: frames of the link go to one character device, those that come from
+ * another go on from here.
+ *
+ * <p>On a secondary, what comes behind the mark of a checkpoint waits until the guest has that
+ * state; and a mark goes out where the guest has it, so that the primary knows what was said before
+ * and what after.
+ */
+public final class RedirectorFilter extends LinkFilter
+    implements Checkpoints.Listener, FrameStream.Sink {
+  /** Bytes that wait for a checkpoint at the most; more are dropped, as networks do. */
+  static final int MOST = 8 << 20;
+
+  private final Checkpoints checkpoints;
+  private final boolean header;
+
+  /** Set once, before frames can pass. */
+  private Optional<FrameSender> out = Optional.empty();
+
+  private Optional<FrameReceiver> in = Optional.empty();
+
+  // Guarded by this.
+  private final ArrayDeque<Frame> early = new ArrayDeque<>();
+  private int earlyBytes;
+
+  /** The state that the guest has. */
+  private long present;
+
+  /** The one for which frames come; -1 where nobody has said. */
+  private long marked = -1;
+
+  /**
+   * @param header frames go with virtio-net's header
+   */
+  @SuppressWarnings("this-escape") // listeners are told later
+  public RedirectorFilter(
+      String id,
+      NetLink link,
+      Direction direction,
+      boolean on,
+      boolean header,
+      Checkpoints checkpoints) {
+    super(id, link, direction, on);
+    this.header = header;
+    this.checkpoints = checkpoints;
+    checkpoints.add(this);
+  }
+
+  /** Connects it, before it is put on the link. */
+  public void connect(Optional<FrameSender> sender, Optional<FrameReceiver> receiver) {
+    out = sender;
+    in = receiver;
+  }
+
+  @Override
+  public boolean takesUnfinished() {
+    return header;
+  }
+
+  @Override
+  public boolean pass(Frame frame, Direction way) {
+    if (out.isEmpty() || !out.get().isConnected()) {
+      return true;
+    }
+    out.get().send(FrameStream.encode(frame, header));
+    return false;
+  }
+
+  // ---- what comes from the character device; the filters' thread ----
+
+  @Override
+  public void frame(Frame frame) {
+    if (!isOn()) {
+      return;
+    }
+    synchronized (this) {
+      boolean paired = marked >= 0 && checkpoints.side() == Checkpoints.Side.SECONDARY;
+      if (!paired || marked == present) {
+        send(frame); // with the lock held: what waits for a checkpoint comes before what follows
+      } else if (marked > present && earlyBytes + frame.length() <= MOST) {
+        early.add(frame.copy());
+        earlyBytes += frame.length();
+      }
+    }
+  }
+
+  private void send(Frame frame) {
+    if (direction() != Direction.RX) {
+      passOn(frame, Direction.TX);
+    }
+    if (direction() != Direction.TX) {
+      passOn(frame, Direction.RX);
+    }
+  }
+
+  @Override
+  public synchronized void mark(long number) {
+    marked = number;
+    early.clear(); // for a state that will never be there
+    earlyBytes = 0;
+  }
+
+  // ---- checkpoints ----
+
+  @Override
+  public void began(Checkpoints.Side side) {
+    if (side == Checkpoints.Side.SECONDARY) {
+      restored(0);
+    }
+  }
+
+  @Override
+  public void restored(long number) {
+    if (direction() != Direction.RX) {
+      link().forget(Direction.TX);
+      synchronized (this) {
+        present = number;
+        if (marked <= present) {
+          release();
+        }
+      }
+    }
+    if (direction() != Direction.TX) {
+      out.ifPresent(sender -> sender.send(FrameStream.mark(number, header)));
+    }
+  }
+
+  @Override
+  public void failedOver() {
+    synchronized (this) {
+      release();
+    }
+  }
+
+  private void release() {
+    for (Frame frame = early.poll(); frame != null; frame = early.poll()) {
+      send(frame);
+    }
+    earlyBytes = 0;
+  }
+
+  @Override
+  public void close() {
+    checkpoints.remove(this);
+    failedOver();
+    super.close();
+    out.ifPresent(FrameSender::close);
+    in.ifPresent(FrameReceiver::close);
+  }
+}
