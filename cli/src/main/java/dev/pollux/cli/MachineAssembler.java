@@ -1,7 +1,6 @@
 package dev.pollux.cli;
 
 import dev.pollux.backend.block.graph.BlockGraph;
-import dev.pollux.backend.block.graph.DriveSpec;
 import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
@@ -16,6 +15,7 @@ import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.board.Board;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.Devices;
+import dev.pollux.devices.board.MachineType;
 import dev.pollux.devices.boot.FirmwareFile;
 import dev.pollux.devices.boot.FirmwareSetup;
 import dev.pollux.devices.boot.KernelLoader;
@@ -38,6 +38,7 @@ import dev.pollux.qmp.server.MachineEvents;
 import dev.pollux.qmp.server.MigrationEvents;
 import dev.pollux.qmp.server.QmpServer;
 import java.io.IOException;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -187,14 +188,34 @@ final class MachineAssembler implements AutoCloseable {
     }
   }
 
-  /** A drive with {@code if=virtio} is a device too. */
+  /** A drive with {@code if=virtio} or {@code if=ide} is a device too. */
   private void addDisk(DiskConfig.Drive drive) {
-    if (drive.spec().bus() == DriveSpec.Interface.VIRTIO) {
-      String type = config.machine().type().hasPci() ? "virtio-blk-pci" : "virtio-blk-device";
-      devices.add(
-          DeviceOptions.of("-drive if=virtio", Map.of("driver", type, "drive", drive.name())),
-          false);
+    MachineType type = config.machine().type();
+    switch (drive.spec().bus()) {
+      case VIRTIO ->
+          add(drive, Map.of("driver", type.hasPci() ? "virtio-blk-pci" : "virtio-blk-device"));
+      case IDE -> {
+        int perBus = type.drivesPerBus();
+        if (perBus == 0 || drive.number() >= MachineType.IDE_DRIVES) {
+          throw new ConfigException(
+              "drive '%s': the machine has no such IDE cable; give if=virtio"
+                  .formatted(drive.name()));
+        }
+        add(
+            drive,
+            Map.of(
+                "driver", drive.spec().cdrom() ? "ide-cd" : "ide-hd",
+                "bus", "ide." + drive.number() / perBus,
+                "unit", "" + drive.number() % perBus));
+      }
+      default -> {}
     }
+  }
+
+  private void add(DiskConfig.Drive drive, Map<String, String> options) {
+    Map<String, String> all = new LinkedHashMap<>(options);
+    all.put("drive", drive.name());
+    devices.add(DeviceOptions.of("-drive " + drive.name(), all), false);
   }
 
   /** The memory that an object has made. */

@@ -273,6 +273,21 @@ public final class Interpreter implements ExecutionEngine {
     }
   }
 
+  /**
+   * Executes until code is 64-bit code, or somebody asks for the vCPU; attached, all state in the
+   * state block before and after.
+   */
+  public void runSegmented() {
+    enter();
+    try {
+      do {
+        executeSome();
+      } while (codeSize != 64 && !bare && !mustReturn());
+    } finally {
+      leave();
+    }
+  }
+
   /** Makes an instruction of 64-bit code ready for {@link #executeOne}. */
   public Prepared prepare(Insn insn) {
     return new Prepared(BlockBuilder.single(insn));

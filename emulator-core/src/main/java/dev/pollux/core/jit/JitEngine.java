@@ -228,7 +228,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
     if (block == null) {
       statistics.coldBlocks++;
-      interpreter.runBlock();
+      if (is64BitCode()) {
+        interpreter.runBlock();
+      } else {
+        interpreter.runSegmented();
+      }
       return NONE;
     }
     if (last != NONE && statistics.clears == clears && exits.isLink(last)) {
@@ -359,14 +363,17 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   // ---- when and under which key translations apply ----
 
   private boolean usable() {
-    return (state.efer() & EFER_LMA) != 0
-        && (state.segAttr(CpuLayout.CS) & ATTR_LONG) != 0
+    return is64BitCode()
         && (state.rflags() & RFLAGS_TF_RF) == 0
         && state.u32(CpuLayout.INTERRUPT_SHADOW) == 0
         && state.u32(CpuLayout.PENDING_DEBUG) == 0
         && innermostOrOutermost()
         && !vcpu.debugRegisters().anyEnabled()
         && mmu.tlbUsable();
+  }
+
+  private boolean is64BitCode() {
+    return (state.efer() & EFER_LMA) != 0 && (state.segAttr(CpuLayout.CS) & ATTR_LONG) != 0;
   }
 
   /** Privilege level 0 or 3. */

@@ -16,6 +16,7 @@ import dev.pollux.devices.pci.Mch;
 import dev.pollux.devices.pci.Piix3;
 import dev.pollux.devices.pci.Piix4Pm;
 import dev.pollux.devices.pci.SlotHotplug;
+import dev.pollux.devices.storage.ide.PiixIde;
 import dev.pollux.devices.timer.CmosRtc;
 import dev.pollux.devices.timer.Hpet;
 import dev.pollux.devices.timer.Pit8254;
@@ -44,6 +45,7 @@ final class BoardParts {
           Ich9Lpc.TYPE,
           Mch.TYPE,
           Piix3.TYPE,
+          PiixIde.TYPE,
           Piix4Pm.TYPE,
           SlotHotplug.TYPE,
           VirtioMmio.TYPE);

@@ -19,6 +19,7 @@ import dev.pollux.devices.model.SecretObject;
 import dev.pollux.devices.netfilter.FilterObjects;
 import dev.pollux.devices.pci.PciDevices;
 import dev.pollux.devices.storage.ThrottleGroupObject;
+import dev.pollux.devices.storage.ide.IdeDevices;
 import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
 import dev.pollux.devices.virtio.transport.VirtioTypes;
@@ -34,6 +35,7 @@ public final class Devices {
                   BoardParts.TYPES,
                   IsaDevices.TYPES,
                   PciDevices.TYPES,
+                  IdeDevices.TYPES,
                   VirtioTypes.of(VirtioDevices.TYPES))
               .flatMap(List::stream)
               .toList());

@@ -22,6 +22,7 @@ import dev.pollux.devices.pci.PciSetup;
 import dev.pollux.devices.pci.Piix3;
 import dev.pollux.devices.pci.Piix4Pm;
 import dev.pollux.devices.pci.SlotHotplug;
+import dev.pollux.devices.storage.ide.PiixIde;
 import dev.pollux.devices.timer.CmosRtc;
 import java.io.IOException;
 import java.util.List;
@@ -40,6 +41,7 @@ public final class PcBoard extends Board {
           "Standard PC (i440FX + PIIX, 1996)",
           true,
           true,
+          2,
           PcBoard::new);
 
   private static final Split SPLIT = new Split(0xe000_0000L, 0xc000_0000L);
@@ -73,6 +75,7 @@ public final class PcBoard extends Board {
                 (slot, pin) -> piix3.wire(PciNamespace.wire(slot, pin))));
     i440Fx = new I440Fx(shadowRam());
     addPciHost();
+    addIde();
     AcpiPm pm = devices.enter(AcpiPm.TYPE, isaBus(), new AcpiPm(machine(), isaBus().irq(9)));
     machine().io().map(AcpiPm.GPE_BASE, pm.gpePorts());
     machine().io().map(AcpiPm.APM_BASE, pm.apmPorts());
@@ -101,6 +104,14 @@ public final class PcBoard extends Board {
     pciBus.place(ISA_SLOT * 8);
     devices.provide(
         devices.enterPart(Piix3.TYPE, pciBus, devices.values(Piix3.TYPE), piix3), isaBus());
+  }
+
+  private void addIde() {
+    PiixIde ide = new PiixIde(machine(), isaBus());
+    pciBus.place(ISA_SLOT * 8 + 1);
+    DeviceNode node =
+        devices().enterPart(PiixIde.TYPE, pciBus, devices().values(PiixIde.TYPE), ide);
+    ide.buses().forEach(bus -> devices().provide(node, bus));
   }
 
   private <D extends PciDevice> D place(int devfn, DeviceType<PciBus> type, D device) {

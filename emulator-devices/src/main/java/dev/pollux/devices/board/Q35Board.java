@@ -46,6 +46,7 @@ public final class Q35Board extends Board {
           "Standard PC (Q35 + ICH9, 2009)",
           false,
           true,
+          0,
           Q35Board::new);
 
   private final Chipset chipset;

@@ -24,6 +24,8 @@ final class BootSector {
 
   private static final int LOAD_ADDRESS = 0x7c00;
   private static final int SECTOR = 512;
+  private static final int BLOCK = 2048;
+  private static final int CATALOG = 20;
   private static final int PACKET = 0x1e0;
   private static final int BUFFER = 0x8000;
 
@@ -49,6 +51,36 @@ final class BootSector {
     byte[] ascii = text.getBytes(StandardCharsets.US_ASCII);
     System.arraycopy(ascii, 0, disk, sector * sectorSize, ascii.length);
     return disk;
+  }
+
+  /**
+   * A disc with that boot sector (El Torito 1.0, without emulation).
+   *
+   * @param block where the text lies
+   */
+  static byte[] disc(String text, int block) {
+    byte[] disc = disk(text, block, BLOCK);
+    int boot = 24;
+    System.arraycopy(disc, 0, disc, boot * BLOCK, SECTOR);
+    ascii(disc, 16 * BLOCK, "\1CD001\1"); // primary volume descriptor
+    ascii(disc, 17 * BLOCK, "\0CD001\1EL TORITO SPECIFICATION");
+    little(disc, 17 * BLOCK + 0x47, CATALOG);
+    ascii(disc, 18 * BLOCK, "\377CD001\1"); // end of the descriptors
+    ascii(disc, CATALOG * BLOCK, "\1");
+    ascii(disc, CATALOG * BLOCK + 0x1c, "\252\125\125\252"); // checksum, key
+    ascii(disc, CATALOG * BLOCK + 0x20, "\210"); // can be booted
+    disc[CATALOG * BLOCK + 0x26] = 1; // a sector
+    little(disc, CATALOG * BLOCK + 0x28, boot);
+    return disc;
+  }
+
+  private static void ascii(byte[] disc, int at, String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
+    System.arraycopy(bytes, 0, disc, at, bytes.length);
+  }
+
+  private static void little(byte[] disc, int at, int value) {
+    ByteBuffer.wrap(disc).order(ByteOrder.LITTLE_ENDIAN).putInt(at, value);
   }
 
   /** Real mode, DL the drive. */
