@@ -2,6 +2,7 @@ package dev.pollux.cli;
 
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
+import dev.pollux.cli.script.ConsoleScript;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import java.util.ArrayList;
@@ -17,13 +18,18 @@ import java.util.Optional;
  * @param monitors human monitors
  * @param qmp monitors for programs
  * @param debugConsole the console at port 0xe9
+ * @param script what drives the first serial port
  */
 record ConsoleConfig(
     List<CharOptions> charDevices,
     List<CharTarget> serial,
     List<CharTarget> monitors,
     List<QmpTarget> qmp,
-    Optional<CharTarget> debugConsole) {
+    Optional<CharTarget> debugConsole,
+    Optional<ConsoleScript> script) {
+  /** The back end of the first serial port where there is a script. */
+  static final String SCRIPTED = "expect";
+
   /**
    * @param pretty replies are indented for people
    */
@@ -43,7 +49,14 @@ record ConsoleConfig(
     }
     List<String> serial = new ArrayList<>(consoles.serial);
     List<String> monitor = new ArrayList<>(consoles.monitor);
-    if (consoles.nographic && !options.devices.nodefaults) {
+    if (consoles.expect != null) {
+      if (!serial.isEmpty()) {
+        throw new ConfigException(
+            "-expect and -serial %s: the script has the first serial port; leave one of them out"
+                .formatted(serial.getFirst()));
+      }
+      serial.add("chardev:" + SCRIPTED);
+    } else if (consoles.nographic && !options.devices.nodefaults) {
       boolean defaultMonitor =
           monitor.isEmpty()
               && consoles.mon.isEmpty()
@@ -72,7 +85,8 @@ record ConsoleConfig(
         qmp,
         consoles.debugcon.isEmpty()
             ? Optional.empty()
-            : Optional.of(CharTarget.parse("-debugcon", consoles.debugcon.getLast(), "debugcon")));
+            : Optional.of(CharTarget.parse("-debugcon", consoles.debugcon.getLast(), "debugcon")),
+        Optional.ofNullable(consoles.expect).map(ConsoleScript::read));
   }
 
   private static boolean takesStdio(String target) {

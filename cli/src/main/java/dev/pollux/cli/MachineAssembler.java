@@ -6,6 +6,8 @@ import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
 import dev.pollux.backend.net.Networks;
+import dev.pollux.cli.script.ConsoleScript;
+import dev.pollux.cli.script.ScriptRunner;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.cpu.TraceLog;
@@ -37,6 +39,8 @@ import dev.pollux.qmp.server.JobEvents;
 import dev.pollux.qmp.server.MachineEvents;
 import dev.pollux.qmp.server.MigrationEvents;
 import dev.pollux.qmp.server.QmpServer;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -54,6 +58,8 @@ final class MachineAssembler implements AutoCloseable {
   private final LiveMigration migration;
   private final ObjectManager objects;
   private final DeviceManager devices;
+
+  private Optional<ScriptRunner> script = Optional.empty();
 
   /** Only where there is a monitor: to describe the commands takes its time. */
   private final Optional<QmpServer> qmp;
@@ -106,6 +112,7 @@ final class MachineAssembler implements AutoCloseable {
   private void build() throws IOException {
     config.devices().early().forEach(object -> objects.add(devices.services(), object));
     config.consoles().charDevices().forEach(charDevices::add);
+    config.consoles().script().ifPresent(this::addScript);
     if (config.incoming().isPresent()) {
       blocks.awaitMigration();
     }
@@ -229,6 +236,24 @@ final class MachineAssembler implements AutoCloseable {
     }
     object.use();
     return block;
+  }
+
+  @SuppressWarnings("StreamResourceLeak") // the process's own stream is not ours to close
+  private void addScript(ConsoleScript steps) {
+    ScriptRunner runner =
+        new ScriptRunner(
+            ConsoleConfig.SCRIPTED,
+            steps,
+            new FileOutputStream(FileDescriptor.out),
+            status -> machine.requestExit(ShutdownCause.HOST_UI, status));
+    charDevices.add(runner.console(), false);
+    runner.start();
+    script = Optional.of(runner);
+  }
+
+  /** Why the script of the console has failed; empty where it did not. */
+  Optional<String> scriptFailure() {
+    return script.flatMap(ScriptRunner::verdict);
   }
 
   private void addSerialPorts(Board board) {

@@ -47,6 +47,7 @@ final class PairCommand implements Callable<Integer> {
           Map.entry("-qmp", "the monitors are in the folder of --folder, one a side"),
           Map.entry("-qmp-pretty", "the monitors are in the folder of --folder, one a side"),
           Map.entry("-debugcon", "both sides would use it"),
+          Map.entry("-expect", "the guest's console goes where --console says"),
           Map.entry("-S", "a pair runs from the start"),
           Map.entry("-incoming", "the pair decides who waits for whom"),
           Map.entry("-pidfile", "there are two processes"),

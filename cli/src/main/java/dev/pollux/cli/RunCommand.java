@@ -52,7 +52,9 @@ final class RunCommand implements Callable<Integer> {
       Machine machine = assembler.machine();
       Runtime.getRuntime().addShutdownHook(new Thread(() -> endBySignal(machine, ended), "signal"));
       run(machine);
-      return machine.exitStatus();
+      Optional<String> failure = assembler.scriptFailure();
+      failure.ifPresent(why -> System.err.println("pollux: " + why));
+      return failure.isPresent() && machine.exitStatus() == 0 ? Main.FAILURE : machine.exitStatus();
     } finally {
       ended.countDown();
     }

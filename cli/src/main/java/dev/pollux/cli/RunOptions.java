@@ -151,6 +151,14 @@ final class RunOptions {
     final List<String> serial = new ArrayList<>();
 
     @Option(
+        names = {"-expect", "--expect"},
+        paramLabel = "<file>",
+        description =
+            "Run a script on the first serial port: wait for text, type, exit with a status; the"
+                + " port's output goes to standard output.")
+    Path expect;
+
+    @Option(
         names = "-chardev",
         paramLabel = "<backend>,id=<id>[,...]",
         description = "Make a character device; \"-chardev help\" lists the back ends.")

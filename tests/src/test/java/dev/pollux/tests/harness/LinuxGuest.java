@@ -49,13 +49,28 @@ public final class LinuxGuest implements AutoCloseable {
    * @param initrd as {@link GuestImages#writeInitrd} makes it
    */
   public static LinuxGuest start(Kernel kernel, Path initrd, String... options) {
-    List<String> arguments =
-        new ArrayList<>(List.of("run", "-m", "512", "-nographic", "-no-reboot"));
-    arguments.addAll(List.of("-kernel", image(kernel).kernel().toString()));
-    arguments.addAll(List.of("-initrd", initrd.toString()));
-    arguments.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
+    List<String> arguments = new ArrayList<>(List.of("run", "-nographic"));
+    arguments.addAll(machine(kernel, initrd));
     arguments.addAll(List.of(options));
     return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
+  }
+
+  /** The options of {@code run} that such a guest has, apart from those for its console. */
+  public static List<String> machine(Kernel kernel) {
+    return machine(kernel, image(kernel).initrd());
+  }
+
+  private static List<String> machine(Kernel kernel, Path initrd) {
+    return List.of(
+        "-m",
+        "512",
+        "-no-reboot",
+        "-kernel",
+        image(kernel).kernel().toString(),
+        "-initrd",
+        initrd.toString(),
+        "-append",
+        "console=ttyS0 quiet panic=-1");
   }
 
   /**
