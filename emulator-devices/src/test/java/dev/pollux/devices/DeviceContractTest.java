@@ -40,6 +40,9 @@ import org.junit.jupiter.api.Test;
  * compared byte by byte.
  */
 public abstract class DeviceContractTest {
+  /** A struct of what a subclass adds to the state of the class that declares it. */
+  private static final String SUBCLASS = "device";
+
   private static final long[] VALUES = {
     0,
     1,
@@ -258,6 +261,9 @@ public abstract class DeviceContractTest {
     Map<String, StateDescriptor<?>> declared = new HashMap<>();
     for (StateDescriptor.FieldInfo info : descriptor.describe()) {
       declared.put(plain(info.name()), info.struct());
+      if (info.name().equals(SUBCLASS)) {
+        info.struct().describe().forEach(own -> declared.put(plain(own.name()), own.struct()));
+      }
     }
     for (Class<?> type = target.getClass(); type != Object.class; type = type.getSuperclass()) {
       for (Field field : type.getDeclaredFields()) {

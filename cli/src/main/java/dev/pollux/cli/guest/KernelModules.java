@@ -27,7 +27,7 @@ public final class KernelModules {
   /** What is taken out of a package: drivers of virtual hardware, file systems, what they need. */
   static final Pattern WANTED =
       Pattern.compile(
-          "(?:usr/)?lib/modules/[^/]+/(?:modules\\.builtin|kernel/(?:arch|crypto|lib|mm|"
+          "(?:usr/)?lib/modules/[^/]+/(?:modules\\.builtin|kernel/(?:arch|block|crypto|lib|mm|"
               + "net/(?:core|packet|9p|802|llc)|"
               + "fs/(?:ext4|jbd2|fuse|isofs|9p|netfs|fscache|fat|nls|overlayfs|squashfs|[^/]+\\.ko.*)|"
               + "drivers/(?:virtio|block|cdrom|char|nvme|ata|firmware|input|net/[^/]+\\.ko.*|"
@@ -80,7 +80,12 @@ public final class KernelModules {
     Path file = files.get(name);
     if (file == null && !builtIn.contains(name)) {
       throw new ConfigException(
-          "guest: no module \"%s\"; %s".formatted(name, Suggestions.hint(name, files.keySet())));
+          "guest: the kernel has no module \"%s\"%s"
+              .formatted(
+                  name,
+                  Suggestions.nearest(name, files.keySet())
+                      .map(near -> "; did you mean \"" + near + "\"?")
+                      .orElse("")));
     }
     if (file == null || order.contains(file) || !open.add(name)) {
       return;

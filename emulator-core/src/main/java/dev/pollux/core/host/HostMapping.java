@@ -8,8 +8,9 @@ import java.io.IOException;
  *
  * @param address host address of the first byte
  * @param size bytes
+ * @param shared whether others may see it, children of the process or who has the file
  */
-public record HostMapping(long address, long size) implements AutoCloseable {
+public record HostMapping(long address, long size, boolean shared) implements AutoCloseable {
   private static final int ACCESS = Libc.PROT_READ | Libc.PROT_WRITE;
 
   /** Memory of this process. */
@@ -23,14 +24,14 @@ public record HostMapping(long address, long size) implements AutoCloseable {
    * @param shared children of the process share it
    */
   public static HostMapping anonymous(long size, boolean shared) throws IOException {
-    return map(size, sharing(shared) | Libc.MAP_ANONYMOUS, -1);
+    return map(size, shared, Libc.MAP_ANONYMOUS, -1);
   }
 
   /** Memory with a descriptor, which is closed again. */
   public static HostMapping memfd(long size, boolean shared) throws IOException {
     int fd = Libc.memfd("ram", size);
     try {
-      return map(size, sharing(shared), fd);
+      return map(size, shared, 0, fd);
     } finally {
       Libc.close(fd);
     }
@@ -46,16 +47,21 @@ public record HostMapping(long address, long size) implements AutoCloseable {
       if (file.length() < size) {
         file.truncate(size);
       }
-      return map(size, sharing(shared), file.descriptor());
+      return map(size, shared, 0, file.descriptor());
     }
   }
 
-  private static int sharing(boolean shared) {
-    return shared ? Libc.MAP_SHARED : Libc.MAP_PRIVATE;
+  private static HostMapping map(long size, boolean shared, int flags, int fd) throws IOException {
+    int all = flags | Libc.MAP_NORESERVE | (shared ? Libc.MAP_SHARED : Libc.MAP_PRIVATE);
+    return new HostMapping(Libc.map(size, ACCESS, all, fd), size, shared);
   }
 
-  private static HostMapping map(long size, int flags, int fd) throws IOException {
-    return new HostMapping(Libc.map(size, ACCESS, flags | Libc.MAP_NORESERVE, fd), size);
+  /**
+   * Gives whole pages back to the host; they read as zeros afterwards, or as the file that is
+   * mapped without being shared. Where the host cannot take them nothing changes.
+   */
+  public void discard(long offset, long length) {
+    Libc.advise(address + offset, length, shared ? Libc.MADV_REMOVE : Libc.MADV_DONTNEED);
   }
 
   @Override

@@ -44,6 +44,7 @@ public final class RamBlock implements AutoCloseable {
 
   private final String name;
   private final long size;
+  private final HostMapping memory;
   private final long hostAddress;
   private final boolean readOnly;
 
@@ -80,6 +81,7 @@ public final class RamBlock implements AutoCloseable {
     this.name = name;
     this.size = checked(name, memory.size());
     this.readOnly = readOnly;
+    this.memory = memory;
     this.hostAddress = memory.address();
     this.watch = Libc.mapAnonymous(watchBytes(), Libc.PROT_READ | Libc.PROT_WRITE);
     this.codeLines = Libc.mapAnonymous(pages() * 8, Libc.PROT_READ | Libc.PROT_WRITE);
@@ -391,6 +393,21 @@ public final class RamBlock implements AutoCloseable {
     }
   }
 
+  /**
+   * Gives the pages that lie wholly in a range back to the host: the guest does not mind what is in
+   * them, and finds zeros, until it writes again.
+   */
+  public void discard(long offset, long length) {
+    checkRange(offset, length);
+    long start = offset + PAGE_SIZE - 1 & -PAGE_SIZE;
+    long end = offset + length & -PAGE_SIZE;
+    if (start < end) {
+      beforeWrite(start, end - start);
+      memory.discard(start, end - start);
+      beforeWrite(start, end - start);
+    }
+  }
+
   /** Has the host give all memory now. Before the guest runs. */
   public void populate() {
     for (long offset = 0; offset < size; offset += PAGE_SIZE) {
@@ -401,7 +418,7 @@ public final class RamBlock implements AutoCloseable {
   /** Unmaps the memory; nothing may use the block afterwards. */
   @Override
   public void close() {
-    Libc.unmap(hostAddress, size);
+    memory.close();
     Libc.unmap(watch, watchBytes());
     Libc.unmap(codeLines, pages() * 8);
     Arrays.fill(watchers, null);

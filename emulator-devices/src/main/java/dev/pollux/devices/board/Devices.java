@@ -36,7 +36,8 @@ public final class Devices {
                   IsaDevices.TYPES,
                   PciDevices.TYPES,
                   IdeDevices.TYPES,
-                  VirtioTypes.of(VirtioDevices.TYPES))
+                  VirtioTypes.of(VirtioDevices.TYPES),
+                  VirtioDevices.INNER)
               .flatMap(List::stream)
               .toList());
 

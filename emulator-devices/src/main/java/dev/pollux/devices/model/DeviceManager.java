@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Makes devices by the names of their types, plugs them in and removes them. Everything with the
@@ -50,6 +51,11 @@ public final class DeviceManager {
 
   public void addListener(DeviceListener listener) {
     listeners.add(listener);
+  }
+
+  /** Tells users what happens to a device. For devices. */
+  public void tell(Consumer<DeviceListener> what) {
+    listeners.forEach(what);
   }
 
   // ---- for boards ----

@@ -7,6 +7,7 @@ import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.machine.Machine;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What devices and objects are made with: the machine and the registries of back ends. One per
@@ -24,6 +25,7 @@ public final class MachineServices {
   private final Networks networks;
 
   private IoThread ioThread;
+  private Balloon balloon;
 
   /** By stem, how many buses without a name of their own there have been. */
   private final Map<String, Integer> busNumbers = new HashMap<>();
@@ -69,6 +71,16 @@ public final class MachineServices {
       ioThread.setPollNanos(POLL_NANOS);
     }
     return ioThread;
+  }
+
+  /** What can take memory from the guest and give it back, if there is something. */
+  public Optional<Balloon> balloon() {
+    return Optional.ofNullable(balloon);
+  }
+
+  /** Says what that is; null when it goes. */
+  public void setBalloon(Balloon device) {
+    balloon = device;
   }
 
   /** A new name {@code stem.n}. */

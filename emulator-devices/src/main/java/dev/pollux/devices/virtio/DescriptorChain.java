@@ -188,6 +188,13 @@ public final class DescriptorChain {
         (piece, start, n) -> piece.block().beforeWrite(piece.offset() + start, n));
   }
 
+  /** Gives the pages that the writable bytes are in back to the host. */
+  public void discard() {
+    for (GuestMemory.Piece piece : writable) {
+      piece.block().discard(piece.offset(), piece.length());
+    }
+  }
+
   private static IoVector vector(GuestMemory.Piece[] pieces, long offset, long length) {
     if (length == 0) {
       return IoVector.EMPTY;

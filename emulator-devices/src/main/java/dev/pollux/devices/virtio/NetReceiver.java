@@ -60,6 +60,8 @@ final class NetReceiver {
         return false;
       }
       if (chain.writableBytes() < (count == 0 ? length : 1)) {
+        queue.keep(chain);
+        giveBack(count);
         throw new VirtioError("a receive buffer of %d bytes".formatted(chain.writableBytes()));
       }
       chains[count++] = chain;

@@ -217,7 +217,7 @@ public final class VirtioBlk extends VirtioDevice {
     for (Kept request : List.copyOf(kept)) {
       if (request.queue() == queue.index()) {
         kept.remove(request);
-        begin(queue, queue.reopen(request.position()));
+        handle(queue, queue.reopen(request.position()), chain -> begin(queue, chain));
       }
     }
     try {

@@ -143,7 +143,7 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
     do {
       DescriptorChain chain;
       while ((chain = queue.pop()) != null) {
-        handler.handle(chain);
+        handle(queue, chain, handler);
         if (--left == 0) {
           queue.kick();
           return;
@@ -151,6 +151,20 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
       }
       queue.wantNotifications(true);
     } while (queue.hasMore());
+  }
+
+  /**
+   * Has a request handled that was popped. One that breaks a rule is not in flight any more. I/O
+   * thread's lock held.
+   */
+  protected final void handle(Virtqueue queue, DescriptorChain chain, Handler handler)
+      throws VirtioError {
+    try {
+      handler.handle(chain);
+    } catch (VirtioError e) {
+      queue.keep(chain);
+      throw e;
+    }
   }
 
   /** Something in the configuration is other than before. Machine lock held. */
@@ -164,7 +178,7 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
   // ---- rules broken ----
 
   /** The driver broke a rule: nothing more is done until it resets the device. I/O lock held. */
-  final void fail(String message) {
+  protected final void fail(String message) {
     errors++;
     if (broken) {
       return;

@@ -1,11 +1,18 @@
 package dev.pollux.devices.virtio;
 
+import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.virtio.serial.SerialPort;
+import dev.pollux.devices.virtio.serial.VirtioSerial;
 import java.util.List;
 
 /** The declarations of all virtio devices. */
 public final class VirtioDevices {
   public static final List<VirtioType> TYPES =
-      List.of(VirtioBlk.TYPE, VirtioRng.TYPE, VirtioNet.TYPE);
+      List.of(
+          VirtioBalloon.TYPE, VirtioBlk.TYPE, VirtioNet.TYPE, VirtioRng.TYPE, VirtioSerial.TYPE);
+
+  /** What is plugged into some of them. */
+  public static final List<DeviceType<?>> INNER = List.of(SerialPort.CONSOLE, SerialPort.CHANNEL);
 
   private VirtioDevices() {}
 }

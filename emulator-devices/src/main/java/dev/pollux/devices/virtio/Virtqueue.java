@@ -186,6 +186,16 @@ public final class Virtqueue {
     return chain;
   }
 
+  /** Gives a request back that was kept, unanswered, and interrupts the driver if it wants that. */
+  public void giveBack(int position) {
+    try {
+      push(reopen(position), 0);
+      signal();
+    } catch (VirtioError e) {
+      device.fail(e.getMessage());
+    }
+  }
+
   /**
    * Gives a request back. The driver is told by {@link #signal}.
    *

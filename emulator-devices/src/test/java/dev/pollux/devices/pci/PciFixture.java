@@ -1,5 +1,7 @@
 package dev.pollux.devices.pci;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import dev.pollux.backend.block.BlockListener;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
@@ -17,6 +19,9 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /** A machine of RAM and a PCI bus, without vCPUs: its driver is the test. */
 public final class PciFixture implements PciHost, AutoCloseable {
@@ -48,6 +53,15 @@ public final class PciFixture implements PciHost, AutoCloseable {
       return node;
     } finally {
       machine.lock().unlock();
+    }
+  }
+
+  /** Waits for something that another thread brings about. */
+  public void await(BooleanSupplier condition, String what) {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+    while (!condition.getAsBoolean()) {
+      assertTrue(System.nanoTime() < end, () -> "waited in vain for " + what);
+      LockSupport.parkNanos(10_000);
     }
   }
 

@@ -1,7 +1,7 @@
 package dev.pollux.devices.virtio;
 
 /** Carries a device that no guest sees. */
-final class NoTransport implements VirtioTransport {
+public final class NoTransport implements VirtioTransport {
   @Override
   public void notifyQueue(int queue) {}
 

@@ -36,6 +36,7 @@ public final class CommandRegistry implements QmpCommands {
           MachineCommands.class,
           ChardevCommands.class,
           DeviceCommands.class,
+          BalloonCommands.class,
           NetworkCommands.class,
           PciCommands.class,
           BlockCommands.class,

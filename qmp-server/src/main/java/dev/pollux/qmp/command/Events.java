@@ -7,6 +7,7 @@ import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.migration.Colo;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationStatus;
+import dev.pollux.qmp.schema.Qmp;
 import java.util.Optional;
 
 /** The events. A new record in here is a new event. */
@@ -153,4 +154,12 @@ public sealed interface Events {
   record DeviceUnplugGuestError(
       @Api.Doc("its id") Optional<String> device, @Api.Doc("where it is") String path)
       implements Events {}
+
+  @Qmp.RateLimited(per = "id")
+  @Api.Doc("The guest has opened or closed a port of virtio-serial.")
+  record VserportChange(@Api.Doc("the port's id") String id, boolean open) implements Events {}
+
+  @Qmp.RateLimited
+  @Api.Doc("The guest has more or less memory than before.")
+  record BalloonChange(@Api.Doc("bytes that the guest has now") long actual) implements Events {}
 }

@@ -2,6 +2,7 @@ package dev.pollux.qmp.hmp;
 
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.devices.model.Balloon;
 import dev.pollux.devices.model.Bus;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.DeviceNode;
@@ -64,6 +65,24 @@ final class DeviceCommands {
         });
     command.declare("qom-get", "path property", "value of a property", DeviceCommands::get);
     command.declare("qom-set", "path property value", "change a property", DeviceCommands::set);
+    command.declare(
+        "balloon",
+        "target",
+        "ask the guest to have this much memory, in MiB",
+        (s, a) -> {
+          long mebibytes = a.expression();
+          if (mebibytes <= 0 || mebibytes > Long.MAX_VALUE >> 20) {
+            throw new HmpException("Parameter 'target' expects a size");
+          }
+          return out -> balloon(s.devices()).setTarget(mebibytes << 20);
+        });
+    info.declare(
+        "balloon",
+        "",
+        "how much memory the guest has",
+        (s, a) ->
+            out ->
+                out.append("balloon: actual=%d\n".formatted(balloon(s.devices()).actual() >> 20)));
     info.declare("qtree", "", "devices by their buses", (s, a) -> out -> tree(s.devices(), out));
     info.declare("pci", "", "PCI devices", (s, a) -> out -> pci(s.devices(), out));
     info.declare(
@@ -74,6 +93,13 @@ final class DeviceCommands {
           String path = a.word();
           return out -> objects(s.devices().tree().find(path.isEmpty() ? "/" : path), 0, out);
         });
+  }
+
+  private static Balloon balloon(DeviceManager devices) {
+    return devices
+        .services()
+        .balloon()
+        .orElseThrow(() -> new ConfigException("No balloon device has been activated"));
   }
 
   private static void addObject(DeviceManager devices, String text) {

@@ -6,7 +6,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * Tells clients of devices that go.
+ * Tells clients what happens to devices.
  *
  * @param emit takes the events
  */
@@ -19,5 +19,15 @@ public record DeviceEvents(Consumer<Events> emit) implements DeviceListener {
   @Override
   public void unplugRefused(Optional<String> id, String path) {
     emit.accept(new Events.DeviceUnplugGuestError(id, path));
+  }
+
+  @Override
+  public void portChanged(String id, boolean open) {
+    emit.accept(new Events.VserportChange(id, open));
+  }
+
+  @Override
+  public void balloonChanged(long actual) {
+    emit.accept(new Events.BalloonChange(actual));
   }
 }
