@@ -9,17 +9,16 @@ import dev.pollux.core.memory.RamBlock;
 final class CodePages {
   private static final int BUCKETS = 32;
 
-  /** Instructions of all blocks, each some 150 bytes of heap. */
-  private static final int MOST_INSTRUCTIONS = 1 << 19;
+  /** Heap of an instruction of a block, about. */
+  private static final long INSTRUCTION_BYTES = 180;
 
-  /** Pages, each some 200 bytes of heap. */
-  private static final int MOST_PAGES = 1 << 16;
+  /** Heap of a page, about. */
+  private static final long PAGE_BYTES = 220;
 
   /** The blocks made from one page. */
   static final class Page {
     private final long number;
     private final Block[] buckets = new Block[BUCKETS];
-    private int instructions;
 
     Page(long number) {
       this.number = number;
@@ -38,14 +37,13 @@ final class CodePages {
     }
 
     private void add(Block block) {
-      instructions += block.count;
       int bucket = bucket(block.hostAddress);
       block.sibling = buckets[bucket];
       buckets[bucket] = block;
     }
 
-    private void drop() {
-      instructions = 0;
+    /** Drops its blocks. */
+    void drop() {
       for (int i = 0; i < BUCKETS; i++) {
         for (Block block = buckets[i]; block != null; block = block.sibling) {
           block.drop();
@@ -55,13 +53,22 @@ final class CodePages {
     }
   }
 
+  private final long mostBytes;
+
   /** Open addressing by page number; pages are never removed. */
   private Page[] table = new Page[1024];
 
   private int count;
 
-  /** Of all blocks. */
-  private int instructions;
+  /** Of all blocks added, also of those dropped since: the jump cache may have them still. */
+  private long instructions;
+
+  /**
+   * @param mostBytes of heap, about
+   */
+  CodePages(long mostBytes) {
+    this.mostBytes = mostBytes;
+  }
 
   private static int slot(long number, int mask) {
     return (int) (number * 0x9e37_79b9_7f4a_7c15L >>> 40) & mask;
@@ -97,15 +104,14 @@ final class CodePages {
     instructions += block.count;
   }
 
-  /** Drops the blocks of one page. */
-  void drop(Page page) {
-    instructions -= page.instructions;
-    page.drop();
-  }
-
   /** True if nothing may be added before everything is {@linkplain #clear dropped}. */
   boolean full() {
-    return instructions >= MOST_INSTRUCTIONS || count >= MOST_PAGES;
+    return bytes() >= mostBytes;
+  }
+
+  /** Heap of all this, about. */
+  long bytes() {
+    return instructions * INSTRUCTION_BYTES + count * PAGE_BYTES;
   }
 
   private void insert(Page page) {

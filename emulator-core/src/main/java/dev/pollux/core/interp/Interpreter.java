@@ -1,5 +1,6 @@
 package dev.pollux.core.interp;
 
+import dev.pollux.core.cpu.CodeHeap;
 import dev.pollux.core.cpu.CodeWrites;
 import dev.pollux.core.cpu.CpuException;
 import dev.pollux.core.cpu.CpuLayout;
@@ -58,7 +59,7 @@ public final class Interpreter implements ExecutionEngine {
   long flagCarries;
 
   private final BlockBuilder builder;
-  private final CodePages codePages = new CodePages();
+  private final CodePages codePages;
 
   /** How often all blocks were dropped because there were too many. */
   private int codeEmptied;
@@ -120,15 +121,22 @@ public final class Interpreter implements ExecutionEngine {
   private long instructions;
 
   public Interpreter(Vcpu vcpu) {
-    this(vcpu, new BlockBuilder(vcpu.model().features()));
+    this(
+        vcpu,
+        new BlockBuilder(vcpu.model().features()),
+        CodeHeap.of(vcpu.model().topology().count()).decoded());
   }
 
-  Interpreter(Vcpu vcpu, BlockBuilder builder) {
+  /**
+   * @param mostBytes of heap for blocks
+   */
+  Interpreter(Vcpu vcpu, BlockBuilder builder, long mostBytes) {
     this.vcpu = vcpu;
     this.state = vcpu.cpuState();
     this.mmu = vcpu.mmu();
     this.s = state.address();
     this.builder = builder;
+    this.codePages = new CodePages(mostBytes);
     this.traced = vcpu.machine().traceLog().tracesBlocks();
     this.codeWrites = new CodeWrites(vcpu, this::dropPage, this::flushCode);
     vcpu.machine().codeWatch().add(codeListener);
@@ -634,13 +642,18 @@ public final class Interpreter implements ExecutionEngine {
   private void dropPage(long host) {
     CodePages.Page page = codePages.find(host);
     if (page != null) {
-      codePages.drop(page);
+      page.drop();
     }
   }
 
   /** How often all blocks were dropped because there were too many. vCPU thread. */
   int codeEmptied() {
     return codeEmptied;
+  }
+
+  /** Heap that blocks take, about. vCPU thread. */
+  long codeBytes() {
+    return codePages.bytes();
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.pollux.core.jit;
 
+import dev.pollux.core.cpu.CodeHeap;
 import dev.pollux.core.cpu.CodeWrites;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
@@ -52,11 +53,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Room that any one translation fits into; offsets in it have 16 bits. */
   private static final int LARGEST_BLOCK = 64 << 10;
 
-  /**
-   * Translations, each some 300 bytes of heap, beyond which all are dropped: small ones would fill
-   * the heap before the code memory.
-   */
-  private static final int MOST_BLOCKS = 1 << 18;
+  // Heap that is kept of a translation, about: of itself, of each way out of it, and of each
+  // instruction that the interpreter has executed of it.
+  private static final int BLOCK_BYTES = 200;
+  private static final int EXIT_BYTES = 40;
+  private static final int PREPARED_BYTES = 300;
 
   /** No way out of generated code. */
   private static final int NONE = -1;
@@ -108,6 +109,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Blocks that an error kept from being translated, by {@link #failureKey}. */
   private final Set<Long> failed = new HashSet<>();
+
+  /** Of heap for records. */
+  private final long mostRecordBytes;
+
+  /** What records of all translations take, also of those dropped since; about. */
+  private long recordBytes;
 
   private final GuestClock clock;
   private final JumpCache jumps;
@@ -169,13 +176,22 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
   public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory) throws IOException {
-    this(vcpu, interpreter, memory, BlockCompiler::new);
+    this(
+        vcpu,
+        interpreter,
+        memory,
+        CodeHeap.of(vcpu.model().topology().count()).translated(),
+        BlockCompiler::new);
   }
 
+  /**
+   * @param mostRecordBytes of heap for what is known of translations
+   */
   JitEngine(
       Vcpu vcpu,
       Interpreter interpreter,
       CodeMemory memory,
+      long mostRecordBytes,
       Function<Stubs, BlockCompiler> compiler)
       throws IOException {
     HostSupport.check(vcpu.model().features());
@@ -198,6 +214,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.append(flagFunctions.code());
     cache.keep();
     this.compiler = compiler.apply(stubs);
+    this.mostRecordBytes = mostRecordBytes;
     this.blocks = new BlockTable(cache);
     clearExits();
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
@@ -307,6 +324,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private int interpretAndResume(int exit) {
     JitBlock block = exits.block(exit);
     int i = exits.insn(exit);
+    if (!block.isPrepared(i)) {
+      recordBytes += PREPARED_BYTES;
+    }
     Interpreter.Prepared prepared =
         block.prepared(i, exits.guestOffset(exit), interpreter, decoder);
     Insn insn = prepared.insn();
@@ -326,6 +346,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         || state.rip() != rip + insn.nextOffset
         || mmu.flushes() != flushes
         || interpreter.mustReturn()
+        || recordsFull()
         || !usable()
         || currentKey() != (block.key & ~MODE | exits.modeAfter(exit))) {
       return NONE;
@@ -424,7 +445,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (mmu.flushes() != flushesSeen) {
       forgetMappings();
     }
-    firstTable(key); // may drop all blocks, so first
+    if (recordsFull()) {
+      clear("they take all of the heap that they may");
+    }
+    firstTable(key); // may drop all blocks, too, so first
     long host = mmu.codeHostIfMapped(rip);
     if (host == -1) {
       return null;
@@ -451,8 +475,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         : -1;
   }
 
+  /** True if a guest has made so many translations that all have to be dropped. */
+  private boolean recordsFull() {
+    return recordBytes >= mostRecordBytes;
+  }
+
   private JitBlock translate(long rip, int key, long host) {
-    if (!cache.fits(LARGEST_BLOCK) || exits.blocks() >= MOST_BLOCKS) {
+    if (!cache.fits(LARGEST_BLOCK)) {
       clear("no room is left");
     }
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
@@ -494,6 +523,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private void leaveToInterpreter(long rip, long host, int key, int count, RuntimeException error) {
     statistics.failures++;
     failed.add(failureKey(host, key));
+    recordBytes += BLOCK_BYTES;
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     int end = start + blockDecoder.insns()[count - 1].nextOffset;
     log.warn(
@@ -589,6 +619,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             firstLooked);
     exits.add(block, code, insns);
     blocks.add(block);
+    recordBytes += BLOCK_BYTES + block.looked.length + EXIT_BYTES * code.exits().size();
     statistics.translations++;
     translationLog.translated(block, code, insns, state.rip(), (int) (codeEnd - address));
     return block;
@@ -629,6 +660,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.clear();
     clearExits();
     failed.clear();
+    recordBytes = 0;
     keyCount = 0;
     jumps.clear();
   }
@@ -689,6 +721,16 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Blocks that an internal error has left to the interpreter so far. vCPU thread. */
   public long failedTranslations() {
     return statistics.failures;
+  }
+
+  /** How often all blocks were dropped. vCPU thread. */
+  long clears() {
+    return statistics.clears;
+  }
+
+  /** Heap that is kept of translations, about. vCPU thread. */
+  long recordBytes() {
+    return recordBytes;
   }
 
   /** Blocks translated so far. vCPU thread. */

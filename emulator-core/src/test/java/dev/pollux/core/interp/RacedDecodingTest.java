@@ -53,7 +53,7 @@ class RacedDecodingTest {
 
   private Interpreter make(Vcpu vcpu) {
     raced = new Raced(vcpu.model().features());
-    cpu = new Interpreter(vcpu, raced);
+    cpu = new Interpreter(vcpu, raced, 1 << 20);
     return cpu;
   }
 

@@ -55,6 +55,7 @@ class TranslationErrorTest {
               machine.vcpu(),
               new Interpreter(machine.vcpu()),
               new JitEngine.CodeMemory(1 << 20, false),
+              1 << 20,
               stubs -> {
                 broken[0] = new BrokenCompiler(stubs);
                 return broken[0];

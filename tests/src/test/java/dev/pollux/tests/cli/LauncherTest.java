@@ -8,8 +8,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The scripts that start Pollux from its source tree, where they can be tested without a build. */
 class LauncherTest {
@@ -55,6 +59,32 @@ class LauncherTest {
       assertEquals(1, process.await(PATIENCE));
       assertEquals(1, process.errors().lines().count(), process.errors());
       assertTrue(process.errors().contains("apt-get install openjdk-25-jdk"), process.errors());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "run | 1024",
+        "run -smp 4 | 1984",
+        "run --smp cpus=2,maxcpus=8 | 3264",
+        "run -smp sockets=2,cores=4,threads=2 | 5824",
+        "run -smp 4,sockets=2,cores=2 | 1984",
+        "run -m 64G | 1088",
+        "run -m size=2048,slots=2 | 1026",
+        "run -drive file=a -blockdev b -hda c | 1216",
+        "run -smp 255 -m 1T | 31744",
+        "run -smp 99999,cores=*,threads=0 -m much | 1024",
+        "run -m -smp | 1024",
+      })
+  void choosesTheHeapByTheMachine(String arguments, String mebibytes) {
+    List<String> command = new ArrayList<>(List.of(ROOT.resolve("tools/heap-size").toString()));
+    command.addAll(List.of(arguments.split(" ")));
+    try (PolluxProcess script = PolluxProcess.run(new ProcessBuilder(command))) {
+      assertEquals(0, script.await(PATIENCE), script.errors());
+      assertEquals("", script.errors());
+      assertEquals(mebibytes, script.output().strip());
     }
   }
 

@@ -38,6 +38,9 @@ final class HostilePeerCampaign {
   private static final int MOST_DESCRIPTORS = 12;
   private static final int MOST_THREADS = 12;
 
+  /** Where in a stream the first section is to be looked for. */
+  private static final int MOST_HEADER = 1 << 16;
+
   private static byte[] stream;
   private static int header;
 
@@ -181,7 +184,8 @@ final class HostilePeerCampaign {
     } finally {
       Files.delete(file);
     }
-    header = new String(stream, StandardCharsets.ISO_8859_1).indexOf("\3ram") - 5;
+    int looked = Math.min(stream.length, MOST_HEADER);
+    header = new String(stream, 0, looked, StandardCharsets.ISO_8859_1).indexOf("\3ram") - 5;
   }
 
   // ---- a source with a hostile destination ----

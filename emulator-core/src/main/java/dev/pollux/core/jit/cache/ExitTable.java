@@ -41,11 +41,6 @@ public final class ExitTable {
     return count;
   }
 
-  /** Blocks whose exits are here. */
-  public int blocks() {
-    return blocks.size();
-  }
-
   /** An exit that is in no block: RIP is set. */
   public void addToRip(int mode) {
     put(-1, mode << MODE_SHIFT, 0, 0);

@@ -116,6 +116,11 @@ public final class JitBlock {
     return ready;
   }
 
+  /** True if {@link #prepared} has made instruction {@code i} ready before. */
+  public boolean isPrepared(int i) {
+    return prepared != null && prepared[i] != null;
+  }
+
   /** False while the block is dropped. */
   public boolean valid() {
     return valid;

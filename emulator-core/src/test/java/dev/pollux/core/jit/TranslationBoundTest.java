@@ -1,0 +1,169 @@
+package dev.pollux.core.jit;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.asm.CodeMode;
+import dev.pollux.core.jit.asm.Cond;
+import dev.pollux.core.jit.asm.Gpr;
+import dev.pollux.core.jit.asm.Label;
+import dev.pollux.core.jit.asm.NullaryOp;
+import dev.pollux.core.jit.asm.OpSize;
+import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.emit.BlockCompiler;
+import dev.pollux.core.machine.BareMachine;
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A guest decides how many translations are made of its code, and a small one takes more heap than
+ * code memory. At the bound of that all of them are dropped, and it goes on.
+ */
+class TranslationBoundTest {
+  private static final int CODE = 0x10_0000;
+  private static final int DATA = 0x20_0000;
+  private static final long BOUND = 256 << 10;
+
+  /** What one block more may come to. */
+  private static final long LAST = 16 << 10;
+
+  private static final int LODSB = 0xac;
+
+  private BareMachine machine;
+  private JitEngine engine;
+
+  @BeforeEach
+  void open() throws IOException {
+    GeneratorHost.assumeGenerator();
+    machine = new BareMachine(4 << 20, new CpuModel("qemu64"), true);
+    machine.enterLongMode();
+    engine =
+        new JitEngine(
+            machine.vcpu(),
+            new Interpreter(machine.vcpu()),
+            JitEngine.CodeMemory.DEFAULT,
+            BOUND,
+            BlockCompiler::new);
+  }
+
+  @AfterEach
+  void close() {
+    if (engine != null) {
+      engine.close();
+      machine.close();
+    }
+  }
+
+  private void run(Consumer<X86Assembler> program) {
+    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
+    asm.org(CODE);
+    program.accept(asm);
+    asm.op(NullaryOp.HLT);
+    machine.load(CODE, asm.finish());
+    machine.state().setGpr(Gpr.RSI.number(), DATA);
+    machine.state().setRip(CODE);
+    assertEquals(Interpreter.Stop.HALT, engine.runBare());
+    assertTrue(engine.recordBytes() <= BOUND + LAST, "they take " + engine.recordBytes());
+  }
+
+  private static void times(X86Assembler asm, int count, Runnable body) {
+    Label again = new Label();
+    asm.mov(OpSize.DWORD, Gpr.RBX, count);
+    asm.bind(again);
+    body.run();
+    asm.sub(OpSize.DWORD, Gpr.RBX, 1);
+    asm.jcc(Cond.NE, again);
+  }
+
+  @Test
+  void blocksOfManyAddresses() {
+    int blocks = 4000;
+    run(
+        asm -> {
+          asm.mov(OpSize.DWORD, Gpr.RCX, 0);
+          times(
+              asm,
+              3,
+              () -> {
+                for (int i = 0; i < blocks; i++) {
+                  Label next = new Label();
+                  asm.add(OpSize.DWORD, Gpr.RCX, 1);
+                  asm.jmpNear(next);
+                  asm.bind(next);
+                }
+              });
+        });
+    assertEquals(3L * blocks, machine.state().gpr(Gpr.RCX.number()));
+    assertTrue(engine.clears() >= 6, "dropped " + engine.clears() + " times");
+  }
+
+  /** A dropped block is kept, as its code may come back. */
+  @Test
+  void blocksOfCodeThatIsWritten() {
+    run(
+        asm ->
+            times(
+                asm,
+                3000,
+                () -> {
+                  asm.db(0xff, 0x05, 0x01, 0, 0, 0); // inc dword [rip + 1]
+                  asm.mov(OpSize.DWORD, Gpr.RAX, 0);
+                }));
+    assertEquals(3000, machine.state().gpr(Gpr.RAX.number()));
+    assertTrue(engine.clears() >= 2, "dropped " + engine.clears() + " times");
+  }
+
+  /** Instructions of translations that the interpreter executes are kept ready for it. */
+  @Test
+  void instructionsForTheInterpreter() {
+    int blocks = 60;
+    int each = 40;
+    run(
+        asm ->
+            times(
+                asm,
+                3,
+                () -> {
+                  for (int i = 0; i < blocks; i++) {
+                    for (int n = 0; n < each; n++) {
+                      asm.db(LODSB);
+                    }
+                    Label next = new Label();
+                    asm.jmpNear(next);
+                    asm.bind(next);
+                  }
+                }));
+    assertEquals(DATA + 3L * blocks * each, machine.state().gpr(Gpr.RSI.number()));
+    assertTrue(engine.clears() >= 6, "dropped " + engine.clears() + " times");
+  }
+
+  /** A block's bytes are kept, and those around it up to where its jumps lead in the page. */
+  @Test
+  void blocksThatDependOnMuch() {
+    run(
+        asm ->
+            times(
+                asm,
+                3,
+                () -> {
+                  for (int page = 0; page < 4; page++) {
+                    Label far = new Label();
+                    for (int i = 0; i < 100; i++) {
+                      Label next = new Label();
+                      asm.jcc(Cond.B, far);
+                      asm.jmpNear(next);
+                      asm.bind(next);
+                    }
+                    asm.jmpNear(far);
+                    asm.db(new byte[2500]);
+                    asm.bind(far);
+                  }
+                }));
+    assertTrue(engine.clears() >= 6, "dropped " + engine.clears() + " times");
+  }
+}
