@@ -38,6 +38,7 @@ import dev.pollux.qmp.server.DeviceEvents;
 import dev.pollux.qmp.server.JobEvents;
 import dev.pollux.qmp.server.MachineEvents;
 import dev.pollux.qmp.server.MigrationEvents;
+import dev.pollux.qmp.server.NetworkEvents;
 import dev.pollux.qmp.server.QmpServer;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -88,6 +89,7 @@ final class MachineAssembler implements AutoCloseable {
     UUID uuid = config.uuid().orElse(new UUID(0, 0));
     migration = new LiveMigration(machine, config.machine().type().name(), uuid);
     NetworkCheckpoints.connect(migration.colo(), networks.checkpoints());
+    networks.addListener(new NetworkEvents(machine.loop()::post, this::emit));
     qmp = config.consoles().qmp().isEmpty() ? Optional.empty() : Optional.of(qmpServer(uuid));
     machine.lock().lock();
     try {

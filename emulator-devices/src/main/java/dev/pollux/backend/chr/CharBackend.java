@@ -22,6 +22,11 @@ public interface CharBackend extends AutoCloseable {
 
   boolean isAttached();
 
+  /** Who is at the other end, where somebody is. */
+  default PeerAddress peer() {
+    return new PeerAddress.Descriptor("");
+  }
+
   /** Whether it is a socket, whose peers come and go. */
   default boolean isSocket() {
     return false;
@@ -50,9 +55,9 @@ public interface CharBackend extends AutoCloseable {
   int write(byte[] from, int offset, int length);
 
   /**
-   * Takes a message for output without blocking. A socket takes it whole or not at all, so that
-   * none is divided between two connections; where another back end has too little room, the rest
-   * is lost.
+   * Takes a message for output without blocking. Sockets, pipes and files take it whole or not at
+   * all, so that none is divided between two connections; where another back end has too little
+   * room, the rest is lost.
    *
    * @param message not changed afterwards by anybody
    * @return whether it was taken

@@ -76,6 +76,12 @@ final class OutputQueue {
     return n;
   }
 
+  /** Takes all of the bytes or none. */
+  synchronized boolean writeWhole(byte[] message) {
+    boolean fits = message.length <= CAPACITY - count || sink == null || closed;
+    return fits && write(message, 0, message.length) == message.length;
+  }
+
   synchronized void whenWritable(Runnable action) {
     waiting.add(action);
     if (count < CAPACITY || sink == null) {

@@ -107,6 +107,14 @@ public final class SocketBackend extends QueuedBackend {
   private volatile boolean closed;
 
   SocketBackend(String id, CharSpec.Socket spec) {
+    this("chardev", id, spec);
+  }
+
+  /**
+   * @param user what it belongs to, for messages
+   * @throws ConfigException if the host refuses, with one line for the user
+   */
+  public SocketBackend(String user, String id, CharSpec.Socket spec) {
     super(id);
     this.spec = spec;
     loop =
@@ -130,9 +138,13 @@ public final class SocketBackend extends QueuedBackend {
     } catch (IOException e) {
       shutDown();
       throw new ConfigException(
-          "chardev %s: cannot %s %s: %s"
+          "%s %s: cannot %s %s: %s"
               .formatted(
-                  id, spec.server() ? "listen on" : "connect to", text(spec.target()), reason(e)),
+                  user,
+                  id,
+                  spec.server() ? "listen on" : "connect to",
+                  text(spec.target()),
+                  reason(e)),
           e);
     }
   }
@@ -496,6 +508,20 @@ public final class SocketBackend extends QueuedBackend {
         + server
         + " <-> "
         + plain(channel.remoteAddress());
+  }
+
+  @Override
+  public PeerAddress peer() {
+    if (spec.target() instanceof SocketTarget.Unix(String path)) {
+      return new PeerAddress.Unix(path);
+    }
+    Channel channel = connection;
+    return channel != null && channel.remoteAddress() instanceof InetSocketAddress remote
+        ? new PeerAddress.Inet(
+            remote.getAddress().getHostAddress(),
+            remote.getPort(),
+            remote.getAddress() instanceof Inet6Address)
+        : super.peer();
   }
 
   private static String plain(SocketAddress address) {

@@ -17,6 +17,12 @@ abstract class StreamBackend extends QueuedBackend {
     return output.write(from, offset, length);
   }
 
+  /** What is longer than the queue is never taken. */
+  @Override
+  public final boolean writeWhole(byte[] message) {
+    return output.writeWhole(message);
+  }
+
   @Override
   public final void whenWritable(Runnable action) {
     output.whenWritable(action);

@@ -1,6 +1,9 @@
 package dev.pollux.backend.net;
 
+import dev.pollux.backend.chr.PeerAddress;
 import dev.pollux.backend.net.user.UserNetwork;
+import dev.pollux.backend.net.wire.HubPort;
+import dev.pollux.backend.net.wire.WireTypes;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.config.Suggestions;
@@ -8,14 +11,16 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.function.BiFunction;
 import java.util.regex.Pattern;
 
 /** All networks of a machine: back ends by name, and the cards on them. Machine lock held. */
@@ -23,11 +28,38 @@ public final class Networks implements AutoCloseable {
   private static final Pattern ID = Pattern.compile("[A-Za-z][-A-Za-z0-9._]*");
 
   /** Types by the names {@code -netdev} has for them. */
-  private static final Map<String, BiFunction<String, DeviceOptions, NetBackend>> TYPES =
-      new TreeMap<>(Map.of("user", UserNetwork::of, "tap", TapBackend::of));
+  private static final Map<String, Factory> TYPES =
+      new TreeMap<>(
+          Map.of(
+              "bridge",
+              (id, o, all) -> WireTypes.bridge(id, o),
+              "dgram",
+              (id, o, all) -> WireTypes.dgram(id, o),
+              "hubport",
+              (id, o, all) -> WireTypes.hubport(id, o, all, all.hubs),
+              "socket",
+              (id, o, all) -> WireTypes.socket(id, o),
+              "stream",
+              WireTypes::stream,
+              "tap",
+              (id, o, all) -> TapBackend.of(id, o),
+              "user",
+              (id, o, all) -> UserNetwork.of(id, o)));
+
+  /** Makes a back end. */
+  @FunctionalInterface
+  private interface Factory {
+    NetBackend make(String id, DeviceOptions options, Networks all);
+  }
 
   private final Map<String, NetBackend> backends = new LinkedHashMap<>();
   private final List<NetworkClaim> cards = new ArrayList<>();
+  private final HubPort.Hubs hubs = new HubPort.Hubs();
+
+  /** Networks that are at a port of a hub. */
+  private final Set<NetBackend> atHubs = new HashSet<>();
+
+  private final List<NetworkListener> listeners = new CopyOnWriteArrayList<>();
   private final Checkpoints checkpoints = new Checkpoints();
   private ScheduledExecutorService filters;
   private int nextAddress = 0x56;
@@ -46,6 +78,37 @@ public final class Networks implements AutoCloseable {
             isolate(false);
           }
         });
+  }
+
+  /** Adds who hears of peers. */
+  public void addListener(NetworkListener listener) {
+    listeners.add(listener);
+  }
+
+  /** Tells all listeners. */
+  public NetworkListener listener() {
+    return new NetworkListener() {
+      @Override
+      public void connected(String netdev, PeerAddress peer) {
+        listeners.forEach(listener -> listener.connected(netdev, peer));
+      }
+
+      @Override
+      public void disconnected(String netdev) {
+        listeners.forEach(listener -> listener.disconnected(netdev));
+      }
+    };
+  }
+
+  /** Whether a card or a hub is connected to a back end. */
+  public boolean isTaken(String backend) {
+    return cards.stream().anyMatch(other -> other.backend().equals(backend))
+        || atHubs.stream().anyMatch(other -> other.id().equals(backend));
+  }
+
+  /** A hub is connected to a back end from now on. */
+  public void take(NetBackend backend) {
+    atHubs.add(backend);
   }
 
   /** Where filters hear of a pair's checkpoints. */
@@ -94,13 +157,13 @@ public final class Networks implements AutoCloseable {
     if (backends.containsKey(id)) {
       throw new ConfigException("Duplicate ID '%s' for netdev".formatted(id));
     }
-    BiFunction<String, DeviceOptions, NetBackend> factory = TYPES.get(type);
+    Factory factory = TYPES.get(type);
     if (factory == null) {
       throw options.error(
           "Parameter 'type' does not accept value '%s'; %s"
               .formatted(type, Suggestions.hint(type, TYPES.keySet())));
     }
-    NetBackend backend = factory.apply(id, options);
+    NetBackend backend = factory.make(id, options, this);
     backend.setRunning(running);
     backend.link().setIsolated(checkpoints.side() == Checkpoints.Side.SECONDARY);
     backends.put(id, backend);
@@ -129,6 +192,7 @@ public final class Networks implements AutoCloseable {
     }
     backend.tellDependants();
     backends.remove(id);
+    atHubs.remove(backend);
     backend.link().setUp(false);
     backend.close();
   }
@@ -185,7 +249,7 @@ public final class Networks implements AutoCloseable {
     NetLink link = new NetLink();
     if (!backend.isEmpty()) {
       link = find(backend).orElseThrow(() -> unknown(backend)).link();
-      if (cards.stream().anyMatch(other -> other.backend().equals(backend))) {
+      if (isTaken(backend)) {
         throw new ConfigException(
             "netdev '%s' has a card already; give each card a netdev of its own"
                 .formatted(backend));

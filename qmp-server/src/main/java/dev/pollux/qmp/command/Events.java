@@ -49,6 +49,32 @@ public sealed interface Events {
   @Api.Doc("COLO has ended on this side.")
   record ColoExit(ColoStatus.Mode mode, ColoStatus.ExitReason reason) implements Events {}
 
+  /** Kinds of ends of a stream. */
+  enum StreamAddressType {
+    INET,
+    UNIX,
+    FD
+  }
+
+  /** The other end of a stream. */
+  @Api.Union(values = StreamAddressType.class)
+  sealed interface StreamAddress {
+    record Inet(String host, @Api.Doc("a number") String port, boolean ipv4, boolean ipv6)
+        implements StreamAddress {}
+
+    record Unix(String path) implements StreamAddress {}
+
+    record Fd(@Api.Doc("a descriptor's number") String str) implements StreamAddress {}
+  }
+
+  @Api.Doc("A network of type stream has a peer.")
+  record NetdevStreamConnected(@Api.Doc("the network's name") String netdevId, StreamAddress addr)
+      implements Events {}
+
+  @Api.Doc("A network of type stream has lost its peer.")
+  record NetdevStreamDisconnected(@Api.Doc("the network's name") String netdevId)
+      implements Events {}
+
   /** What kind of request failed. */
   enum IoOperationType {
     READ,
