@@ -49,7 +49,7 @@ final class Segmenter {
     int sum = Checksum.of(buffer, start, length - start);
     // UDP sends a sum of zero as its other form: zero means that there is none.
     buffer.putShort(field, (short) (sum == 0 ? 0xffff : sum));
-    sink.frame(out.set(buffer));
+    sink.frame(out.set(buffer).verified());
     return true;
   }
 
@@ -76,7 +76,7 @@ final class Segmenter {
       buffer.clear().put(0, data, start, headers);
       buffer.put(headers, data, packet.payload() + sent, part).limit(headers + part);
       adapt(start, sent, part, number++, sent + part == payload);
-      sink.frame(out.set(buffer));
+      sink.frame(out.set(buffer).verified());
       sent += part;
     } while (sent < payload);
     return true;

@@ -5,6 +5,7 @@ import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.net.Networks;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.e1000.E1000;
 import dev.pollux.devices.isa.IsaDevices;
 import dev.pollux.devices.model.DeviceCatalog;
 import dev.pollux.devices.model.DeviceManager;
@@ -33,6 +34,7 @@ public final class Devices {
       new DeviceCatalog(
           Stream.<List<DeviceType<?>>>of(
                   BoardParts.TYPES,
+                  List.of(E1000.TYPE),
                   IsaDevices.TYPES,
                   PciDevices.TYPES,
                   IdeDevices.TYPES,

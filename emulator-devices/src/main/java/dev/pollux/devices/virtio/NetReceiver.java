@@ -84,6 +84,9 @@ final class NetReceiver {
 
   private void fill(Frame frame, int length, int count) {
     VnetHeader.write(frame, header.clear());
+    if (!control.offloads().checksum()) {
+      header.put(0, (byte) 0); // the driver knows no flags
+    }
     header.put(10, (byte) count).put(11, (byte) (count >> 8));
     chains[0].write(header.array(), 0, length);
     ByteBuffer data = frame.data();

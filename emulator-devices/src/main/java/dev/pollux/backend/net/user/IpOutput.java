@@ -142,6 +142,7 @@ final class IpOutput {
       data.putShort(start + field, (short) 0);
       int sum = ~Checksum.fold(Checksum.add(pseudo, data, start, length)) & 0xffff;
       data.putShort(start + field, (short) (sum == 0 ? 0xffff : sum));
+      frame.verified();
     }
     outbox.send(frame);
   }
