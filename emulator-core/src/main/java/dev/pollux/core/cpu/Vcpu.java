@@ -3,6 +3,7 @@ package dev.pollux.core.cpu;
 import dev.pollux.core.host.Backoff;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.machine.SpinWait;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
 import dev.pollux.core.state.BoundState;
@@ -23,6 +24,9 @@ import org.slf4j.LoggerFactory;
  * the loop here at the next block boundary.
  */
 public final class Vcpu implements Migratable, AutoCloseable {
+  /** How long a halted vCPU looks for an interrupt before its thread sleeps, at most. */
+  private static final long HALT_POLL_NANOS = 200_000;
+
   private static final Logger log = LoggerFactory.getLogger(Vcpu.class);
 
   private static final int MOST_PROTECTIONS = 16;
@@ -53,6 +57,8 @@ public final class Vcpu implements Migratable, AutoCloseable {
   private InterruptController interruptController;
   private volatile boolean terminated;
   private volatile boolean waiting;
+
+  private final SpinWait halted;
   private volatile int sipiVector;
 
   /**
@@ -105,6 +111,9 @@ public final class Vcpu implements Migratable, AutoCloseable {
     this.ports = new Ports(this, taskSwitch);
     this.delivery = new InterruptDelivery(this, segmentation, taskSwitch);
     this.engine = engineFactory.apply(this);
+    // One processor at least is left to those who end the wait.
+    boolean spins = index < Runtime.getRuntime().availableProcessors() - 1;
+    this.halted = new SpinWait(spins ? HALT_POLL_NANOS : 0);
     this.thread = Thread.ofPlatform().name("CPU " + index).daemon(true).unstarted(this::loop);
   }
 
@@ -494,7 +503,7 @@ public final class Vcpu implements Migratable, AutoCloseable {
         if (machine.rendezvous().closed()) {
           machine.rendezvous().awaitOpen();
         } else if (asleep()) {
-          waitForWork();
+          halted.await(this::hasWork, this::waitForWork);
         }
       }
     } catch (RuntimeException | Error e) {
@@ -592,6 +601,10 @@ public final class Vcpu implements Migratable, AutoCloseable {
     engine.flushTlb();
   }
 
+  private boolean hasWork() {
+    return state.exitRequested() || pauseRequested || terminated;
+  }
+
   /**
    * A halted vCPU: wakes for what would interrupt it. Nothing of the vCPU changes meanwhile, so it
    * counts as paused.
@@ -599,7 +612,7 @@ public final class Vcpu implements Migratable, AutoCloseable {
   private void waitForWork() {
     waiting = true;
     try {
-      while (!state.exitRequested() && !pauseRequested && !terminated) {
+      while (!hasWork()) {
         LockSupport.parkNanos(this, TimeUnit.SECONDS.toNanos(1));
       }
     } finally {

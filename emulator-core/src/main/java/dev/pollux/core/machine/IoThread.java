@@ -66,7 +66,7 @@ public final class IoThread implements AutoCloseable {
   private volatile boolean ended;
   private volatile boolean sleeping;
   private volatile Thread waiter;
-  private volatile long pollNanos;
+  private final SpinWait poll = new SpinWait(0);
 
   /**
    * @param name the thread's, for instance {@code IO iothread0}
@@ -85,13 +85,13 @@ public final class IoThread implements AutoCloseable {
     return thread.getName();
   }
 
-  /** How long the thread looks for more work before it sleeps, in nanoseconds. */
+  /** How long the thread looks for more work before it sleeps, at most, in nanoseconds. */
   public void setPollNanos(long nanos) {
-    pollNanos = nanos;
+    poll.setMostNanos(nanos);
   }
 
   public long pollNanos() {
-    return pollNanos;
+    return poll.mostNanos();
   }
 
   /** The lock that each step holds. */
@@ -234,7 +234,7 @@ public final class IoThread implements AutoCloseable {
   private void run() {
     while (!ended) {
       if (!step(true)) {
-        sleep();
+        poll.await(this::hasWork, this::sleep);
       }
     }
   }
@@ -287,15 +287,6 @@ public final class IoThread implements AutoCloseable {
   }
 
   private void sleep() {
-    long poll = pollNanos;
-    if (poll > 0) {
-      for (long end = System.nanoTime() + poll; System.nanoTime() < end; ) {
-        if (hasWork()) {
-          return;
-        }
-        Thread.onSpinWait();
-      }
-    }
     sleeping = true;
     // Whoever adds work now sees that this thread sleeps; what was added before is seen here.
     if (!hasWork() && !ended) {
