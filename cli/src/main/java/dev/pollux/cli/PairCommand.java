@@ -4,6 +4,7 @@ import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.PlannedFault;
 import dev.pollux.cli.pair.Supervisor;
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
 import java.io.Console;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -53,8 +55,6 @@ final class PairCommand implements Callable<Integer> {
           Map.entry("-pidfile", "there are two processes"),
           Map.entry("-D", "both sides would write it"),
           Map.entry("-profile", "both sides would write it"),
-          Map.entry("-netdev", "networks of a pair are not made yet"),
-          Map.entry("-nic", "networks of a pair are not made yet"),
           Map.entry("-drive", "disks of a pair are not made yet"),
           Map.entry("-blockdev", "disks of a pair are not made yet"),
           Map.entry("-hda", "disks of a pair are not made yet"),
@@ -64,7 +64,8 @@ final class PairCommand implements Callable<Integer> {
           Map.entry("-cdrom", "disks of a pair are not made yet"));
 
   /** What the pair gives each side in its own way. */
-  private static final Set<String> REPLACED = Set.of("-nographic", "-display", "-serial");
+  private static final Set<String> REPLACED =
+      Set.of("-nographic", "-display", "-serial", "-netdev", "-nic", "-net");
 
   @Spec private CommandSpec spec;
 
@@ -117,6 +118,10 @@ final class PairCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     RunConfig.of(options);
     List<String> words = machineOptions();
+    NetworkConfig networks = NetworkConfig.of(options.networks);
+    for (DeviceOptions card : networks.cards()) {
+      words.addAll(List.of("-device", describe(card)));
+    }
     List<PlannedFault> planned = new ArrayList<>();
     kills.forEach(text -> planned.add(PlannedFault.parseKill(text)));
     faults.forEach(text -> planned.add(PlannedFault.parse(text)));
@@ -128,7 +133,7 @@ final class PairCommand implements Callable<Integer> {
     Files.createDirectories(own);
     boolean terminal =
         Optional.ofNullable(System.console()).filter(Console::isTerminal).isPresent();
-    PairOptions pair = new PairOptions(words, own.toAbsolutePath(), delay, planned, json, where);
+    PairOptions pair = new PairOptions(words, networks.backends(), own.toAbsolutePath(), delay, planned, json, where);
     try (Supervisor supervisor = new Supervisor(pair, terminal)) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> close(supervisor), "end of pair"));
       return supervisor.run();
@@ -137,6 +142,14 @@ final class PairCommand implements Callable<Integer> {
         remove(own);
       }
     }
+  }
+
+  private static String describe(DeviceOptions device) {
+    return device.required("driver")
+        + device.keys().stream()
+            .filter(key -> !key.equals("driver"))
+            .map(key -> "," + key + "=" + device.string(key, "").replace(",", ",,"))
+            .collect(Collectors.joining());
   }
 
   private static void close(Supervisor supervisor) {
@@ -191,7 +204,7 @@ final class PairCommand implements Callable<Integer> {
       OptionSpec option = spec.findOption(word);
       int arguments = option == null ? 0 : option.arity().min();
       String why = REFUSED.get(word);
-      if (why != null && !(word.equals("-nic") && all.get(i + 1).equals("none"))) {
+      if (why != null) {
         throw new ConfigException("%s: not in a pair: %s".formatted(word, why));
       }
       if (!word.startsWith("--") && !REPLACED.contains(word)) {

@@ -1,5 +1,6 @@
 package dev.pollux.cli.pair;
 
+import dev.pollux.core.config.DeviceOptions;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -7,6 +8,7 @@ import java.util.List;
  * How a pair is run.
  *
  * @param machine options of {@code run} that both sides get
+ * @param networks back ends that outlive the sides
  * @param folder for sockets and logs; it exists
  * @param checkpointMillis longest time between two checkpoints
  * @param faults what goes wrong on purpose
@@ -15,6 +17,7 @@ import java.util.List;
  */
 public record PairOptions(
     List<String> machine,
+    List<DeviceOptions> networks,
     Path folder,
     int checkpointMillis,
     List<PlannedFault> faults,

@@ -24,13 +24,14 @@ record Side(String name, MachineProcess process, SocketChannel console, Thread l
   /**
    * Starts a side and waits until it can be talked to.
    *
+   * @param more options of its own
    * @param consoles hear what it prints
    * @param onEvent hears its monitor's events, on a thread of the connection's
    */
   static Side start(
       String name,
       PairOptions options,
-      boolean standby,
+      List<String> more,
       PairConsole consoles,
       Consumer<JsonNode> onEvent)
       throws IOException {
@@ -40,9 +41,7 @@ record Side(String name, MachineProcess process, SocketChannel console, Thread l
     words.addAll(List.of("-display", "none", "-monitor", "none"));
     words.addAll(List.of("-chardev", "socket,id=pair-console,server=on,wait=off,path=" + socket));
     words.addAll(List.of("-serial", "chardev:pair-console"));
-    if (standby) {
-      words.addAll(List.of("-incoming", "defer"));
-    }
+    words.addAll(more);
     MachineProcess process = MachineProcess.start(name, options.folder(), words, onEvent);
     try {
       SocketChannel console = SocketChannel.open(UnixDomainSocketAddress.of(socket));

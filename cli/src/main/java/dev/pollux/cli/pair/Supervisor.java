@@ -50,6 +50,7 @@ public final class Supervisor implements AutoCloseable {
   private final PairOptions options;
   private final PairReport report;
   private final PairConsole console;
+  private final List<PairNetwork> networks = new ArrayList<>();
   private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
   private final List<PlannedFault> faults;
 
@@ -85,6 +86,7 @@ public final class Supervisor implements AutoCloseable {
     report = new PairReport(System.out, System.err, options.json(), terminal && free);
     faults = new ArrayList<>(options.faults());
     faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
+    options.networks().forEach(net -> networks.add(new PairNetwork(net, options.folder())));
     console = new PairConsole(options.console(), key -> steps.add(() -> command(key)));
   }
 
@@ -101,10 +103,11 @@ public final class Supervisor implements AutoCloseable {
    */
   public int run() throws IOException {
     report.event("starting", "sockets and logs are in " + options.folder(), PairReport.details());
+    String name = nextName();
     startSecondary(0);
-    Side first = start(false);
+    Side first = start(name, List.of());
     primary = Optional.of(first);
-    console.follow(first.console());
+    follow(first);
     state = State.ALONE;
     long nextLook = System.nanoTime();
     beginPairing();
@@ -133,10 +136,19 @@ public final class Supervisor implements AutoCloseable {
 
   // ---- starting and pairing ----
 
-  private Side start(boolean standby) throws IOException {
-    String name;
-    synchronized (this) {
-      name = sideName(sidesStarted++);
+  private String nextName() {
+    return sideName(sidesStarted++);
+  }
+
+  /**
+   * Starts a side; any thread.
+   *
+   * @param more options of its own
+   */
+  private Side start(String name, List<String> more) throws IOException {
+    List<String> words = new ArrayList<>(more);
+    synchronized (networks) {
+      networks.forEach(network -> words.addAll(List.of("-netdev", network.expect(name))));
     }
     Side[] self = new Side[1];
     List<JsonNode> early = new ArrayList<>();
@@ -144,7 +156,7 @@ public final class Supervisor implements AutoCloseable {
         Side.start(
             name,
             options,
-            standby,
+            words,
             console,
             event -> {
               synchronized (early) {
@@ -179,17 +191,37 @@ public final class Supervisor implements AutoCloseable {
 
   /** A process for the other side, made beside the one that runs the guest. */
   private void startSecondary(long afterMillis) {
+    String name = nextName();
     Thread.ofVirtual()
         .start(
             () -> {
               try {
                 MachineProcess.pause(afterMillis);
-                Side side = start(true);
+                Side side = start(name, List.of("-incoming", "defer"));
                 steps.add(() -> arrived(side));
               } catch (IOException e) {
-                steps.add(() -> retry("the secondary does not start: " + e.getMessage()));
+                steps.add(() -> doesNotStart(name, e));
               }
             });
+  }
+
+  private void doesNotStart(String name, IOException e) {
+    forget(name);
+    retry("the secondary does not start: " + e.getMessage());
+  }
+
+  /** The world hears this side from now on. */
+  private void follow(Side side) {
+    console.follow(side.console());
+    synchronized (networks) {
+      networks.forEach(network -> network.follow(side.name()));
+    }
+  }
+
+  private void forget(String side) {
+    synchronized (networks) {
+      networks.forEach(network -> network.forget(side));
+    }
   }
 
   private void arrived(Side side) throws IOException {
@@ -219,9 +251,28 @@ public final class Supervisor implements AutoCloseable {
                 .put("downtime-limit", 1000);
         var _ = side.run("migrate-set-parameters", parameters);
       }
+      if (!networks.isEmpty()) {
+        from.switchOn("pause-before-switchover");
+      }
+      for (PairNetwork network : networks) {
+        network.prepare(from, to, pairs);
+      }
       String uri = "unix:" + options.folder().resolve("pair" + pairs++);
       var _ = to.run("migrate-incoming", object().put("uri", uri));
       var _ = from.run("migrate", object().put("uri", uri));
+    } catch (IOException e) {
+      loseSecondary("the pair was not made: " + e.getMessage());
+    }
+  }
+
+  /** The primary's guest stands still, and the secondary has its state in a moment. */
+  private void beginToCompare() throws IOException {
+    MachineProcess from = primary.orElseThrow().process();
+    try {
+      for (PairNetwork network : networks) {
+        network.begin(from);
+      }
+      var _ = from.run("migrate-continue", object().put("state", "pre-switchover"));
     } catch (IOException e) {
       loseSecondary("the pair was not made: " + e.getMessage());
     }
@@ -256,7 +307,9 @@ public final class Supervisor implements AutoCloseable {
     switch (event.path("event").asText()) {
       case "MIGRATION" -> {
         String status = data.path("status").asText();
-        if (state == State.PAIRING && ofPrimary && status.equals("colo")) {
+        if (state == State.PAIRING && ofPrimary && status.equals("pre-switchover")) {
+          beginToCompare();
+        } else if (state == State.PAIRING && ofPrimary && status.equals("colo")) {
           becomeProtected();
         } else if (state == State.PAIRING && ofPrimary && status.equals("failed")) {
           loseSecondary("the pair was not made");
@@ -370,7 +423,9 @@ public final class Supervisor implements AutoCloseable {
       lose(e.getMessage());
       return;
     }
-    console.follow(survivor.console());
+    forget(dead.name());
+    follow(survivor);
+    networks.forEach(network -> network.endOnSecondary(survivor.process()));
     state = State.ALONE;
     report.event(
         "failover",
@@ -391,17 +446,20 @@ public final class Supervisor implements AutoCloseable {
 
   private void loseSecondary(String why) throws IOException {
     secondary.ifPresent(Side::close);
+    secondary.ifPresent(side -> forget(side.name()));
     secondary = Optional.empty();
     boolean paired = state == State.PROTECTED;
     state = State.ALONE;
+    MachineProcess survivor = primary.orElseThrow().process();
     if (paired) {
       try {
-        var _ = primary.orElseThrow().process().run("x-colo-lost-heartbeat");
+        var _ = survivor.run("x-colo-lost-heartbeat");
       } catch (IOException e) {
         // COLO has ended by itself in between, and the guest runs; or the process is ending, which
         // is told next.
       }
     }
+    networks.forEach(network -> network.endOnPrimary(survivor));
     retry(why);
   }
 
@@ -529,5 +587,6 @@ public final class Supervisor implements AutoCloseable {
     console.close();
     primary.ifPresent(Side::close);
     secondary.ifPresent(Side::close);
+    networks.forEach(PairNetwork::close);
   }
 }

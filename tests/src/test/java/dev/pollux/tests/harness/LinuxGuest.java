@@ -60,7 +60,8 @@ public final class LinuxGuest implements AutoCloseable {
     return machine(kernel, image(kernel).initrd());
   }
 
-  private static List<String> machine(Kernel kernel, Path initrd) {
+  /** As above, with another first root file system. */
+  public static List<String> machine(Kernel kernel, Path initrd) {
     return List.of(
         "-m",
         "512",
