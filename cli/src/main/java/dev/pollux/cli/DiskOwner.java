@@ -5,6 +5,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import java.io.IOException;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,20 +20,24 @@ final class DiskOwner implements MachineListener {
   private final Machine machine;
   private final BlockGraph blocks;
 
-  private DiskOwner(Machine machine, BlockGraph blocks) {
+  /** Whether a migration ends in COLO, where either side has disks of its own. */
+  private final BooleanSupplier colo;
+
+  private DiskOwner(Machine machine, BlockGraph blocks, BooleanSupplier colo) {
     this.machine = machine;
     this.blocks = blocks;
+    this.colo = colo;
   }
 
   /** From now on the disks follow the machine. */
-  static void watch(Machine machine, BlockGraph blocks) {
-    DiskOwner owner = new DiskOwner(machine, blocks);
+  static void watch(Machine machine, BlockGraph blocks, BooleanSupplier colo) {
+    DiskOwner owner = new DiskOwner(machine, blocks, colo);
     machine.addListener(owner);
     machine.runState().onChange((_, to) -> owner.handOver(to));
   }
 
   private void handOver(RunState to) {
-    if (to == RunState.FINISH_MIGRATE) {
+    if (to == RunState.FINISH_MIGRATE && !colo.getAsBoolean()) {
       try {
         blocks.inactivate();
       } catch (IOException e) {

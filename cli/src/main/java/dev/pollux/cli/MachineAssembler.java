@@ -28,6 +28,8 @@ import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.UserObject;
 import dev.pollux.migration.LiveMigration;
+import dev.pollux.migration.MigrationCapability;
+import dev.pollux.migration.colo.BlockReplicas;
 import dev.pollux.migration.colo.NetworkCheckpoints;
 import dev.pollux.qmp.command.CommandRegistry;
 import dev.pollux.qmp.command.Emulator;
@@ -90,6 +92,7 @@ final class MachineAssembler implements AutoCloseable {
     migration = new LiveMigration(machine, config.machine().type().name(), uuid);
     NetworkCheckpoints.connect(migration.colo(), networks.checkpoints());
     networks.addListener(new NetworkEvents(machine.loop()::post, this::emit));
+    migration.colo().setDisks(new BlockReplicas(blocks.replication()));
     qmp = config.consoles().qmp().isEmpty() ? Optional.empty() : Optional.of(qmpServer(uuid));
     machine.lock().lock();
     try {
@@ -119,7 +122,8 @@ final class MachineAssembler implements AutoCloseable {
       blocks.awaitMigration();
     }
     config.disks().open(blocks);
-    DiskOwner.watch(machine, blocks);
+    DiskOwner.watch(
+        machine, blocks, () -> migration.capabilities().has(MigrationCapability.X_COLO));
     config.networks().backends().forEach(networks::add);
     networks.watch(machine);
     config.devices().late().forEach(object -> objects.add(devices.services(), object));

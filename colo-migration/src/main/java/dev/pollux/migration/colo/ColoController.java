@@ -87,6 +87,8 @@ public final class ColoController {
   private final CheckpointLog log = new CheckpointLog();
   private final List<CheckpointListener> listeners = new CopyOnWriteArrayList<>();
 
+  private volatile ReplicatedDisks disks = ReplicatedDisks.NONE;
+
   /** The present side, or the last one; null before the first. */
   private volatile ColoSide side;
 
@@ -109,6 +111,11 @@ public final class ColoController {
             });
   }
 
+  /** The disks that follow checkpoints; before the first. */
+  public void setDisks(ReplicatedDisks replicated) {
+    disks = replicated;
+  }
+
   /** Adds who hears of checkpoints, before the first. */
   public void addListener(CheckpointListener listener) {
     listeners.add(listener);
@@ -122,7 +129,8 @@ public final class ColoController {
         status,
         new ColoLink(connection.in(), connection.out(), connection.all()),
         log,
-        new Broadcast());
+        new Broadcast(),
+        disks);
   }
 
   /** Tells all listeners. */

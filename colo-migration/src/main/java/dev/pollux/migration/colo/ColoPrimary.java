@@ -89,7 +89,7 @@ final class ColoPrimary extends ColoSide {
     answers.ask(ColoMessage.CHECKPOINT_READY);
     reader.start();
     await(ColoMessage.CHECKPOINT_READY, ColoLink.SILENCE_MILLIS); // the guest stands still
-    boolean _ = onLoop(this::begin);
+    begin(onLoop(this::begin));
     while (true) {
       awaitCall();
       checkpoint();
@@ -117,19 +117,31 @@ final class ColoPrimary extends ColoSide {
     } finally {
       answers.end();
       trigger.interrupt();
+      wiring.disks().peerLost();
     }
   }
 
   /** Both sides have the same state; the guest goes on. Event loop. */
-  private boolean begin() {
+  private IOException begin() {
     if (failover() == Failover.NONE) {
+      try {
+        wiring.disks().start(ColoStatus.Mode.PRIMARY);
+      } catch (IOException e) {
+        return e;
+      }
       snapshot = new PageSnapshot(logs);
       trigger.arm();
       if (machine.runState().is(RunState.FINISH_MIGRATE)) { // not where it has powered itself off
         machine.goOn(source.state());
       }
     }
-    return true;
+    return null;
+  }
+
+  private static void begin(IOException failure) throws IOException {
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   private void checkLink() throws IOException {
@@ -271,6 +283,7 @@ final class ColoPrimary extends ColoSide {
     trigger.clear();
     wiring.listener().received();
     await(ColoMessage.VMSTATE_LOADED);
+    wiring.disks().loaded();
     wiring.listener().loaded();
   }
 
@@ -291,6 +304,7 @@ final class ColoPrimary extends ColoSide {
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
     countCheckpoint();
     trigger.taken();
+    wiring.disks().taken();
     wiring.listener().taken();
     if (before.isRunning()) {
       machine.start();

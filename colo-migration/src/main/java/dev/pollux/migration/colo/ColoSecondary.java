@@ -9,6 +9,7 @@ import dev.pollux.migration.stream.StreamException;
 import dev.pollux.migration.stream.StreamReader;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,8 +54,9 @@ final class ColoSecondary extends ColoSide {
 
   @Override
   void loop() throws IOException {
-    if (!onLoop(this::begin)) {
-      throw new IOException("a failover was asked for");
+    Optional<IOException> obstacle = onLoop(this::begin);
+    if (obstacle.isPresent()) {
+      throw obstacle.get();
     }
     link.send(ColoMessage.CHECKPOINT_READY);
     while (true) {
@@ -71,15 +73,20 @@ final class ColoSecondary extends ColoSide {
   }
 
   /** Both sides have the same state; the guest goes on here too. Event loop. */
-  private boolean begin() {
+  private Optional<IOException> begin() {
     if (failover() != Failover.NONE) {
-      return false;
+      return Optional.of(new IOException("a failover was asked for"));
+    }
+    try {
+      wiring.disks().start(ColoStatus.Mode.SECONDARY);
+    } catch (IOException e) {
+      return Optional.of(e);
     }
     target.cache().goLive();
     logs.forEach(DirtyLog::start);
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
     machine.goOn(target.state());
-    return true;
+    return Optional.empty();
   }
 
   @Override
@@ -156,7 +163,10 @@ final class ColoSecondary extends ColoSide {
     try {
       long start = onLoop(this::stopForLoad);
       wiring.log().carried(target.cache().apply(logs), 0);
-      boolean _ = onLoop(() -> enter(states, state));
+      Optional<IOException> failure = onLoop(() -> enter(states, state));
+      if (failure.isPresent()) {
+        throw failure.get();
+      }
       wiring.log().stopped(System.nanoTime() - start);
       wiring.log().completed();
     } catch (IOException | RuntimeException | Error e) {
@@ -209,7 +219,12 @@ final class ColoSecondary extends ColoSide {
   }
 
   /** Event loop. */
-  private boolean enter(DeviceSections.Loaded states, RunState state) {
+  private Optional<IOException> enter(DeviceSections.Loaded states, RunState state) {
+    try {
+      wiring.disks().checkpoint();
+    } catch (IOException e) {
+      return Optional.of(e);
+    }
     states.apply();
     machine.vcpus().forEach(vcpu -> vcpu.mmu().protectAll());
     countCheckpoint();
@@ -219,7 +234,7 @@ final class ColoSecondary extends ColoSide {
     } else {
       setAfterFailover(state);
     }
-    return true;
+    return Optional.empty();
   }
 
   @Override

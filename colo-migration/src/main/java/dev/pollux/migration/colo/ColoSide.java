@@ -49,7 +49,8 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       StatusHolder status,
       ColoLink link,
       CheckpointLog log,
-      CheckpointListener listener) {}
+      CheckpointListener listener,
+      ReplicatedDisks disks) {}
 
   final Wiring wiring;
   final Machine machine;
@@ -259,6 +260,7 @@ abstract sealed class ColoSide permits ColoPrimary, ColoSecondary {
       failover = Failover.COMPLETED;
     }
     wiring.status().change(MigrationStatus.COLO, MigrationStatus.COMPLETED);
+    wiring.disks().failOver();
     wiring.listener().failedOver();
     link.fail("a failover was asked for");
     failedOver.countDown();

@@ -1,10 +1,13 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.backend.block.replication.Replication;
+import dev.pollux.backend.block.replication.ReplicationNode;
 import dev.pollux.core.config.Api;
 import dev.pollux.migration.Colo;
 import dev.pollux.migration.ColoStatistics;
 import dev.pollux.migration.ColoStatus;
 import dev.pollux.qmp.protocol.QmpException;
+import java.io.IOException;
 import java.util.Optional;
 
 /** Commands for COLO. */
@@ -43,7 +46,7 @@ public sealed interface ColoCommands<R> extends QmpCommand<R> {
 
   @Api.Unstable
   @Api.Obsolete(since = Colo.DEPRECATED_SINCE, reason = Colo.DEPRECATED, instead = Colo.NOTHING)
-  @Api.Doc("Starts or stops the replication of disks; there are none to replicate yet.")
+  @Api.Doc("Starts or stops the replication of disks.")
   record XenSetReplication(
       boolean enable,
       @Api.Doc("side of this machine") boolean primary,
@@ -54,7 +57,16 @@ public sealed interface ColoCommands<R> extends QmpCommand<R> {
       if (enable && failover.isPresent()) {
         throw new QmpException("Parameter 'failover' is only for stopping replication");
       }
-      return null;
+      Replication replication = context.blocks().replication();
+      return io(
+          () -> {
+            if (enable) {
+              replication.start(
+                  primary ? ReplicationNode.Mode.PRIMARY : ReplicationNode.Mode.SECONDARY);
+            } else {
+              replication.stop(failover.orElse(false));
+            }
+          });
     }
   }
 
@@ -67,18 +79,36 @@ public sealed interface ColoCommands<R> extends QmpCommand<R> {
   record QueryXenReplicationStatus() implements ColoCommands<ReplicationStatus> {
     @Override
     public ReplicationStatus run(QmpContext context) {
-      return new ReplicationStatus(false, Optional.empty());
+      Optional<String> error = context.blocks().replication().error();
+      return new ReplicationStatus(error.isPresent(), error);
     }
   }
 
   @Api.Unstable
   @Api.Obsolete(since = Colo.DEPRECATED_SINCE, reason = Colo.DEPRECATED, instead = Colo.NOTHING)
-  @Api.Doc("Asks for a checkpoint.")
+  @Api.Doc("Asks for a checkpoint; without a pair only of the disks.")
   record XenColoDoCheckpoint() implements ColoCommands<Void> {
     @Override
-    public Void run(QmpContext context) {
-      context.migration().checkpoint();
+    public Void run(QmpContext context) throws QmpException {
+      if (context.migration().coloStatus().mode() != ColoStatus.Mode.NONE) {
+        context.migration().checkpoint();
+        return null;
+      }
+      return io(() -> context.blocks().replication().checkpoint());
+    }
+  }
+
+  /** Work on disks. */
+  interface Io {
+    void run() throws IOException;
+  }
+
+  private static Void io(Io work) throws QmpException {
+    try {
+      work.run();
       return null;
+    } catch (IOException e) {
+      throw new QmpException(e.getMessage());
     }
   }
 }

@@ -14,6 +14,7 @@ import dev.pollux.backend.block.node.QuorumNode;
 import dev.pollux.backend.block.node.RawNode;
 import dev.pollux.backend.block.node.ThrottleGroup;
 import dev.pollux.backend.block.node.ThrottleNode;
+import dev.pollux.backend.block.replication.ReplicationNode;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.config.Suggestions;
 import dev.pollux.core.host.Errno;
@@ -35,6 +36,11 @@ public final class BlockDrivers {
 
   private static final Map<String, QuorumNode.ReadPattern> READ_PATTERNS =
       Map.of("quorum", QuorumNode.ReadPattern.QUORUM, "fifo", QuorumNode.ReadPattern.FIFO);
+
+  private static final Map<String, ReplicationNode.Mode> REPLICATION_MODES =
+      Map.of(
+          "primary", ReplicationNode.Mode.PRIMARY,
+          "secondary", ReplicationNode.Mode.SECONDARY);
 
   /** The requests that a word means: kinds, and events of QEMU's that come with each of a kind. */
   private static final Map<String, Set<String>> FAULTY =
@@ -64,6 +70,7 @@ public final class BlockDrivers {
     DRIVERS.put("qcow2", BlockDrivers::qcow2);
     DRIVERS.put("throttle", BlockDrivers::throttle);
     DRIVERS.put("quorum", BlockDrivers::quorum);
+    DRIVERS.put("replication", BlockDrivers::replication);
     DRIVERS.put("blkdebug", BlockDrivers::faults);
     DRIVERS.put("nbd", BlockDrivers::nbd);
     DRIVERS.put("null-co", (common, options, _) -> nothing("null-co", common, options));
@@ -185,6 +192,26 @@ public final class BlockDrivers {
     }
     options.rejectUnknown("children");
     return new QuorumNode(common, children, threshold, pattern, rewrite, graph.listener());
+  }
+
+  private static BlockNode replication(NodeOptions common, BlockOptions options, BlockGraph graph)
+      throws IOException {
+    DeviceOptions own = options.own();
+    String word = own.string("mode").orElseThrow(() -> options.error("Missing the option mode"));
+    ReplicationNode.Mode mode = REPLICATION_MODES.get(word);
+    if (mode == null) {
+      throw options.error("The option mode's value should be primary or secondary");
+    }
+    String topId = own.string("top-id", "");
+    if (mode == ReplicationNode.Mode.PRIMARY && !topId.isEmpty()) {
+      throw options.error("The primary side does not support option top-id");
+    }
+    if (mode == ReplicationNode.Mode.SECONDARY && topId.isEmpty()) {
+      throw options.error("Missing the option top-id");
+    }
+    BlockNode file = graph.openFile(common, options);
+    options.rejectUnknown("file");
+    return new ReplicationNode(common, file, mode, topId);
   }
 
   private static BlockNode nbd(NodeOptions common, BlockOptions options, BlockGraph graph)

@@ -126,6 +126,13 @@ public final class BlockExports {
     graph.listener().exportDeleted(id);
   }
 
+  /** From now on clients may only read a node; those that are there are cut off. */
+  public void protect(BlockNode node) {
+    exports.replaceAll(
+        (_, export) ->
+            export.node().equals(node) && export.writable() ? export.readOnlyCopy() : export);
+  }
+
   /** Whether clients use an export. */
   public boolean isInUse(String id) {
     return !require(id).sessions().isEmpty();

@@ -15,6 +15,7 @@ import dev.pollux.backend.block.job.Jobs;
 import dev.pollux.backend.block.node.QuorumNode;
 import dev.pollux.backend.block.node.ThrottleGroup;
 import dev.pollux.backend.block.node.ThrottleLimits;
+import dev.pollux.backend.block.replication.Replication;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.host.ErrnoException;
@@ -72,6 +73,7 @@ public final class BlockGraph implements AutoCloseable {
   private final Map<String, Runnable> connections = new ConcurrentHashMap<>();
 
   private final BlockExports exports = new BlockExports(this);
+  private final Replication replication = new Replication(this);
   private final Jobs jobs;
 
   private boolean active = true;
@@ -536,7 +538,7 @@ public final class BlockGraph implements AutoCloseable {
   /** Puts a node in the place of another one, wherever that is used; no request is under way. */
   public void replace(BlockNode old, BlockNode with) {
     for (BlockNode parent : nodes()) {
-      if (standsOn(parent, old) && !isBelow(with, parent)) {
+      if (standsOn(parent, old) && !isBelow(parent, with)) {
         parent.replaceChild(old, with);
       }
     }
@@ -700,6 +702,11 @@ public final class BlockGraph implements AutoCloseable {
     if (failure != null) {
       throw failure;
     }
+  }
+
+  /** The disks of a pair. */
+  public Replication replication() {
+    return replication;
   }
 
   /** The nodes that other programs reach. */

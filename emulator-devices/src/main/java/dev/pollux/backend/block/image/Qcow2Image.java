@@ -876,7 +876,13 @@ public final class Qcow2Image extends BlockNode {
 
   /** Forgets everything the image holds itself, so that it shows what lies below. */
   public void makeEmpty() throws IOException {
-    changeClusters(0, length() + clusterSize - 1 >>> clusterBits, (_, _) -> 0, true);
+    long end = length() + clusterSize - 1 >>> clusterBits;
+    long perTable = mapping.tableEntries();
+    for (int table = 0; table * perTable < end; table++) {
+      if (mapping.hasTable(table)) {
+        changeClusters(table * perTable, Math.min(end, (table + 1) * perTable), (_, _) -> 0, true);
+      }
+    }
     flush(true);
   }
 

@@ -71,6 +71,11 @@ final class Qcow2Mapping {
     return offset == 0 ? 0 : tables.load(offset).entry(indexOf(cluster));
   }
 
+  /** Whether any of the clusters that an L1 entry stands for may have a place. */
+  boolean hasTable(int index) {
+    return index < l1.length && (l1[index] & OFFSET_MASK) != 0;
+  }
+
   private int indexOf(long cluster) {
     return (int) (cluster & (1L << l2Bits) - 1);
   }

@@ -5,6 +5,7 @@ import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.core.config.ConfigException;
 import java.io.IOException;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** Starts jobs on disks. Event loop, machine lock held. */
 public final class BlockJobs {
@@ -12,6 +13,11 @@ public final class BlockJobs {
   private static final int MOST_GRANULARITY = 64 << 20;
 
   private BlockJobs() {}
+
+  /** Bytes of a piece of a disk that is copied at once, as a power of two. */
+  public static int usualPieceBits(BlockNode node) {
+    return DirtyMap.usualBits(node.length());
+  }
 
   /**
    * How a mirror copies.
@@ -67,7 +73,8 @@ public final class BlockJobs {
             top ? source.backing() : null,
             true,
             how.writeBlocking,
-            pieceBits);
+            pieceBits,
+            () -> {});
     jobs.start(JobType.MIRROR, options, new MirrorWork(jobs, plan));
   }
 
@@ -178,7 +185,24 @@ public final class BlockJobs {
     takeBoth(jobs, top, base, JobType.COMMIT);
     MirrorWork.Plan plan =
         new MirrorWork.Plan(
-            top, base, SyncMode.TOP, base, true, false, DirtyMap.usualBits(top.length()));
+            top, base, SyncMode.TOP, base, true, false, DirtyMap.usualBits(top.length()), () -> {});
     jobs.start(JobType.COMMIT, options, new MirrorWork(jobs, plan));
+  }
+
+  /**
+   * Writes what an image in use and those below it hold into the lowest, which then takes its
+   * place. No user sees the job.
+   *
+   * @param copied told on the event loop when nobody needs the upper ones any more
+   * @param end is told how it went on the event loop: null, or what has failed
+   */
+  public static void merge(
+      Jobs jobs, BlockNode top, BlockNode base, Runnable copied, Consumer<String> end)
+      throws IOException {
+    takeBoth(jobs, top, base, JobType.COMMIT);
+    MirrorWork.Plan plan =
+        new MirrorWork.Plan(
+            top, base, SyncMode.TOP, base, true, false, DirtyMap.usualBits(top.length()), copied);
+    jobs.startInternal(JobType.COMMIT, "merge " + top.name(), new MirrorWork(jobs, plan), end);
   }
 }

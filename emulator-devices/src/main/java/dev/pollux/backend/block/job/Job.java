@@ -39,6 +39,7 @@ public final class Job {
   private final JobType type;
   private final JobOptions options;
   private final JobWork work;
+  private final JobListener listener;
 
   private volatile JobStatus status = JobStatus.CREATED;
   private volatile long done;
@@ -56,11 +57,12 @@ public final class Job {
   /** When what was copied so far has been paid for with time, by {@link System#nanoTime}. */
   private long paidUntil;
 
-  Job(Jobs jobs, JobType type, JobOptions options, JobWork work) {
+  Job(Jobs jobs, JobType type, JobOptions options, JobWork work, JobListener listener) {
     this.jobs = jobs;
     this.type = type;
     this.options = options;
     this.work = work;
+    this.listener = listener;
     this.speed = options.speed();
   }
 
@@ -130,7 +132,7 @@ public final class Job {
 
   private void become(JobStatus next) {
     status = next;
-    jobs.listener().statusChanged(this);
+    listener.statusChanged(this);
   }
 
   void check(JobVerb verb) {
@@ -245,7 +247,7 @@ public final class Job {
       if (options.autoFinalize()) {
         finish();
       } else {
-        jobs.listener().pending(this);
+        listener.pending(this);
       }
     } else {
       runWork();
@@ -267,7 +269,7 @@ public final class Job {
       return;
     }
     work.clean();
-    jobs.listener().completed(this);
+    listener.completed(this);
     conclude();
   }
 
@@ -278,9 +280,9 @@ public final class Job {
     become(JobStatus.ABORTING);
     work.clean();
     if (reason == null) {
-      jobs.listener().cancelled(this);
+      listener.cancelled(this);
     } else {
-      jobs.listener().completed(this);
+      listener.completed(this);
     }
     conclude();
   }
@@ -384,7 +386,7 @@ public final class Job {
           if (status == JobStatus.RUNNING || status == JobStatus.PAUSED) {
             boolean held = HELD.contains(status);
             become(JobStatus.READY);
-            jobs.listener().ready(this);
+            listener.ready(this);
             if (held) {
               become(JobStatus.STANDBY);
             }
@@ -406,7 +408,7 @@ public final class Job {
         (write ? options.onTargetError() : options.onSourceError()).action(write, errno);
     jobs.call(
         () -> {
-          jobs.listener().failed(this, write, action);
+          listener.failed(this, write, action);
           if (action == OnError.Action.STOP) {
             stopFor(errno);
           }

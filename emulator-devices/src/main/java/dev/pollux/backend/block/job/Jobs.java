@@ -15,6 +15,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
 /** The jobs of a block graph, by their ids. Event loop, machine lock held. */
@@ -42,10 +43,6 @@ public final class Jobs {
   /** Who is told; before the first job. */
   public void setListener(JobListener to) {
     listener = to;
-  }
-
-  JobListener listener() {
-    return listener;
   }
 
   Executor loop() {
@@ -78,10 +75,27 @@ public final class Jobs {
   }
 
   Job start(JobType type, JobOptions options, JobWork work) {
-    Job job = new Job(this, type, options, work);
+    Job job = new Job(this, type, options, work, listener);
     jobs.put(options.id(), job);
     job.start();
     return job;
+  }
+
+  /** Starts a job that no user sees, and that ends as soon as it is ready. */
+  void startInternal(JobType type, String name, JobWork work, Consumer<String> end) {
+    JobListener own =
+        new JobListener() {
+          @Override
+          public void ready(Job job) {
+            job.complete();
+          }
+
+          @Override
+          public void completed(Job job) {
+            end.accept(job.error().orElse(null));
+          }
+        };
+    new Job(this, type, JobOptions.of(name), work, own).start();
   }
 
   void forget(Job job) {

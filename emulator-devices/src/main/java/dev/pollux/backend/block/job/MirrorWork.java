@@ -19,8 +19,8 @@ final class MirrorWork implements JobWork, WriteObserver {
   private static final int IDLE_MILLIS = 100;
   private static final int RETRY_MILLIS = 100;
 
-  /** After so many vain attempts to come to an end writes wait. */
-  private static final int MOST_ATTEMPTS = 5;
+  /** After so many passes over the map without coming to an end writes wait. */
+  private static final int MOST_PASSES = 5;
 
   /**
    * What is copied.
@@ -29,6 +29,7 @@ final class MirrorWork implements JobWork, WriteObserver {
    * @param replace the copy takes the place of the original in the end, if a user wants that
    * @param writeBlocking writes wait for their copy
    * @param pieceBits bytes of a piece, as a power of two
+   * @param copied told when all is copied, before the copy takes the place
    */
   record Plan(
       BlockNode source,
@@ -37,7 +38,8 @@ final class MirrorWork implements JobWork, WriteObserver {
       BlockNode base,
       boolean replace,
       boolean writeBlocking,
-      int pieceBits) {}
+      int pieceBits,
+      Runnable copied) {}
 
   private final Jobs jobs;
   private final Plan plan;
@@ -51,7 +53,7 @@ final class MirrorWork implements JobWork, WriteObserver {
   private boolean begun;
   private boolean ready;
   private int cursor;
-  private int attempts;
+  private int passes;
   private long copied;
 
   /** The job's thread is told of new marks. Null before it runs. */
@@ -77,14 +79,16 @@ final class MirrorWork implements JobWork, WriteObserver {
     if (!begun) {
       begun = true;
       markAll();
-    } else if (++attempts > MOST_ATTEMPTS) {
-      blocking = true;
+    } else {
+      passDone();
     }
     try (Copying copying = new Copying(plan.source, plan.target)) {
       while (true) {
         running.pausePoint();
         running.progress(copied, copied + dirty.bytes());
         if (dirty.isEmpty()) {
+          cursor = 0;
+          passes = running.isToEnd() ? passes : 0;
           if (!ready || running.isToEnd()) {
             flush();
           }
@@ -130,6 +134,7 @@ final class MirrorWork implements JobWork, WriteObserver {
     int piece = dirty.next(cursor);
     if (piece < 0) {
       cursor = 0;
+      passDone();
       return;
     }
     long start = dirty.start(piece);
@@ -147,6 +152,13 @@ final class MirrorWork implements JobWork, WriteObserver {
     } catch (IOException e) {
       boolean _ = job.requestFailed(false, e);
       job.idle(RETRY_MILLIS);
+    }
+  }
+
+  private void passDone() {
+    if (++passes > MOST_PASSES && !blocking) {
+      log.debug("job {} cannot follow; writes wait for it from now on", job.id());
+      blocking = true;
     }
   }
 
@@ -225,6 +237,7 @@ final class MirrorWork implements JobWork, WriteObserver {
     if (!dirty.isEmpty()) {
       throw new IOException("the copy is not complete: a write could not be copied");
     }
+    plan.copied.run();
     if (plan.replace && done.isToReplace()) {
       jobs.graph().replace(plan.source, plan.target);
     }

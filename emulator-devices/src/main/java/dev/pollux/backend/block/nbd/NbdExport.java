@@ -30,6 +30,12 @@ public record NbdExport(
     return backend.root().orElseThrow();
   }
 
+  /** The same for clients that only read; those of this one are cut off. */
+  public NbdExport readOnlyCopy() {
+    close();
+    return new NbdExport(name, description, backend, false);
+  }
+
   boolean readOnly() {
     return !writable || node().readOnly();
   }
