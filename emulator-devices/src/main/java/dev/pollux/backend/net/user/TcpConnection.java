@@ -41,9 +41,18 @@ final class TcpConnection {
   private static final int UNLIMITED = 1 << 30;
 
   private static final long MIN_RTO = TimeUnit.MILLISECONDS.toNanos(200);
-  private static final long MAX_RTO = TimeUnit.SECONDS.toNanos(30);
+
+  /**
+   * Short, as the link does not congest: what is lost was too much for a queue of the guest, for
+   * instance that of connections it has not accepted.
+   */
+  private static final long MAX_RTO = TimeUnit.SECONDS.toNanos(3);
+
   private static final long SYN_RTO = TimeUnit.MILLISECONDS.toNanos(500);
-  private static final int MAX_RETRIES = 12;
+
+  /** Four minutes. */
+  private static final int MAX_RETRIES = 80;
+
   private static final long TIME_WAIT = TimeUnit.SECONDS.toNanos(4);
   private static final long KEEP_IDLE = TimeUnit.HOURS.toNanos(2);
   private static final long KEEP_INTERVAL = TimeUnit.SECONDS.toNanos(75);
@@ -278,7 +287,7 @@ final class TcpConnection {
       sendSyn(TcpSegment.SYN | TcpSegment.ACK, now);
     } else {
       acknowledgeAtOnce(); // RFC 5961, 4.2: a guest that has forgotten the connection answers with
-                           // RST
+      // RST
     }
   }
 
