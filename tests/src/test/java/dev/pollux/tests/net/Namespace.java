@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** A network namespace of the host with a name of its own; gone when it is closed. */
-final class Namespace implements AutoCloseable {
+public final class Namespace implements AutoCloseable {
   private static int number;
 
   private final String name;
@@ -21,7 +21,7 @@ final class Namespace implements AutoCloseable {
   }
 
   /** Makes one; a test on a host that gives none is skipped, with the reason. */
-  static synchronized Namespace create() throws IOException, InterruptedException {
+  public static synchronized Namespace create() throws IOException, InterruptedException {
     assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "/dev/net/tun is not for this user");
     String name = "pollux-%d-%d".formatted(ProcessHandle.current().pid(), number++);
     Result made = runOnHost(20, "ip", "netns", "add", name);
@@ -30,41 +30,42 @@ final class Namespace implements AutoCloseable {
   }
 
   /** Skips the test where the host does not have a program. */
-  static void needs(String program) throws IOException, InterruptedException {
+  public static void needs(String program) throws IOException, InterruptedException {
     Result found = runOnHost(10, "sh", "-c", "command -v " + program);
     assumeTrue(found.status() == 0, "the host has no " + program);
   }
 
   /** How a command ended. */
-  record Result(int status, String output) {}
+  public record Result(int status, String output) {}
 
-  String name() {
+  public String name() {
     return name;
   }
 
   /** Runs a command inside; output and errors together. */
-  Result run(int seconds, String... command) throws IOException, InterruptedException {
+  public Result run(int seconds, String... command) throws IOException, InterruptedException {
     List<String> inside = new ArrayList<>(List.of("ip", "netns", "exec", name));
     inside.addAll(List.of(command));
     return runOnHost(seconds, inside.toArray(String[]::new));
   }
 
   /** Starts a command inside. */
-  Process start(String... command) throws IOException {
+  public Process start(String... command) throws IOException {
     List<String> inside = new ArrayList<>(List.of("ip", "netns", "exec", name));
     inside.addAll(List.of(command));
     return new ProcessBuilder(inside).redirectErrorStream(true).start();
   }
 
   /** Runs shell lines inside, all of which have to succeed. */
-  void shell(String lines) throws IOException, InterruptedException {
+  public void shell(String lines) throws IOException, InterruptedException {
     Result result = run(20, "sh", "-ec", lines);
     if (result.status() != 0) {
       throw new IOException(lines + ": " + result.output());
     }
   }
 
-  static Result runOnHost(int seconds, String... command) throws IOException, InterruptedException {
+  public static Result runOnHost(int seconds, String... command)
+      throws IOException, InterruptedException {
     Path output = Files.createTempFile("pollux", ".out");
     try {
       Process process =

@@ -1,0 +1,79 @@
+package dev.pollux.tests.colo;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.pollux.tests.net.Namespace;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A pair's clients notice nothing when a side is killed: not one byte is other than expected. */
+@Timeout(300)
+class ColoNetworkTest {
+  private static final int BYTES = 3 << 20;
+  private static final int CLIENTS = 6;
+
+  @TempDir private Path folder;
+  private Path file;
+  private Namespace world;
+
+  @BeforeEach
+  void prepare() throws Exception {
+    Namespace.needs("curl");
+    byte[] bytes = new byte[BYTES];
+    new Random(1).nextBytes(bytes);
+    file = Files.write(folder.resolve("file"), bytes);
+  }
+
+  /** Both ways of a failover, with a new secondary between, and downloads all the time. */
+  @Test
+  void downloadsGoOnThroughFailovers() throws Exception {
+    try (Namespace namespace = Namespace.create();
+        NetworkedPair pair = new NetworkedPair(folder, namespace, Map.of("file", file), true)) {
+      world = namespace;
+      assertDownloads(() -> pair.pair());
+      assertDownloads(() -> {});
+      JsonNode compared = pair.comparison();
+      assertTrue(compared.path("alike").asInt() > 0, compared::toString);
+      assertDownloads(() -> pair.kill(false));
+      pair.pair();
+      assertDownloads(() -> pair.kill(true));
+      assertDownloads(() -> {});
+    }
+  }
+
+  @FunctionalInterface
+  private interface Fault {
+    void happen() throws Exception;
+  }
+
+  private void assertDownloads(Fault fault) throws Exception {
+    List<Process> clients = new ArrayList<>();
+    for (int i = 0; i < CLIENTS; i++) {
+      String url = "http://%s/file".formatted(NetworkedPair.ADDRESS);
+      String rate = Integer.toString(BYTES / 3 + i * 50_000);
+      String output = folder.resolve("got" + i).toString();
+      clients.add(world.start("curl", "-sS", "-m", "100", "--limit-rate", rate, "-o", output, url));
+    }
+    Thread.sleep(1000);
+    fault.happen();
+    for (int i = 0; i < CLIENTS; i++) {
+      Process client = clients.get(i);
+      assertTrue(client.waitFor(110, TimeUnit.SECONDS), "a client has not ended");
+      String said = new String(client.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertEquals(0, client.exitValue(), said);
+      assertEquals(-1, Files.mismatch(file, folder.resolve("got" + i)));
+    }
+  }
+}
