@@ -54,6 +54,11 @@ final class DiskEvents implements BlockListener {
   }
 
   @Override
+  public void trayMoved(BlockBackend backend, boolean open) {
+    machine.loop().post(() -> events.trayMoved(backend, open));
+  }
+
+  @Override
   public void exportDeleted(String id) {
     events.exportDeleted(id); // by a command, on the event loop
   }

@@ -132,6 +132,11 @@ public final class BlockBackend {
     return action;
   }
 
+  /** The device tells that it has opened or closed its tray. */
+  public void trayMoved(boolean open) {
+    listener.trayMoved(this, open);
+  }
+
   /** The error that stopped the machine last, 0 since it was started again. */
   public int ioStatus() {
     return ioStatus;

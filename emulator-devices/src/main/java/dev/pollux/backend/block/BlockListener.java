@@ -24,4 +24,7 @@ public interface BlockListener {
   /** An image turned out to be damaged. */
   default void imageCorrupted(
       String node, String device, String message, long offset, long size, boolean fatal) {}
+
+  /** The tray of a drive was opened or closed. */
+  default void trayMoved(BlockBackend backend, boolean open) {}
 }

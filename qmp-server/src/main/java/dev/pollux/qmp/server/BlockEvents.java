@@ -37,6 +37,13 @@ public final class BlockEvents implements BlockListener {
   }
 
   @Override
+  public void trayMoved(BlockBackend backend, boolean open) {
+    sink.accept(
+        new Events.DeviceTrayMoved(
+            backend.name(), backend.device().map(BlockDevice::qomPath).orElse(""), open));
+  }
+
+  @Override
   public void imageCorrupted(
       String node, String device, String message, long offset, long size, boolean fatal) {
     sink.accept(

@@ -1,0 +1,2 @@
+/** virtio-scsi: a controller of SCSI disks. */
+package dev.pollux.devices.virtio.scsi;
