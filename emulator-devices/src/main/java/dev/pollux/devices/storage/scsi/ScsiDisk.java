@@ -4,6 +4,7 @@ import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.BlockRequest;
+import dev.pollux.backend.block.HostBuffer;
 import dev.pollux.backend.block.IoVector;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.machine.Device;
@@ -16,8 +17,6 @@ import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.model.Property;
 import dev.pollux.devices.storage.DriveProperties;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -580,7 +579,7 @@ public final class ScsiDisk implements Device {
   /** A command that is one request. */
   private final class Transfer extends BlockRequest {
     private final ScsiRequest request;
-    private final Arena memory;
+    private final HostBuffer memory;
 
     Transfer(ScsiRequest request, Op op, long offset, IoVector data, int flags) {
       super(op, offset, data, flags);
@@ -596,14 +595,13 @@ public final class ScsiDisk implements Device {
 
     /** The same block again and again. */
     Transfer(ScsiRequest request, long offset, byte[] data, int bytes) {
-      Arena arena = Arena.ofShared();
-      MemorySegment segment = arena.allocate(bytes);
+      HostBuffer buffer = new HostBuffer(bytes);
       for (int at = 0; at < bytes; at += data.length) {
-        RawMemory.copyIn(data, 0, segment.address() + at, data.length);
+        RawMemory.copyIn(data, 0, buffer.address() + at, data.length);
       }
-      super(Op.WRITE, offset, IoVector.of(segment.address(), bytes), 0);
+      super(Op.WRITE, offset, buffer.vector(), 0);
       this.request = request;
-      this.memory = arena;
+      this.memory = buffer;
     }
 
     @Override
