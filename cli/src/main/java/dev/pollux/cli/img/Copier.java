@@ -12,7 +12,8 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /** Copies what an image shows into another one, on several threads, and leaves out zeros. */
 final class Copier {
-  private static final int CHUNK = 2 << 20;
+  /** What a processor keeps close by: it is read, looked at and written there. */
+  private static final int CHUNK = 256 << 10;
 
   private final BlockNode from;
   private final BlockNode to;
@@ -22,6 +23,9 @@ final class Copier {
 
   /** Zeros of at least this many bytes are left out. */
   private final long sparse;
+
+  /** Bytes that a thread copies at a time, whole clusters. */
+  private final int chunk;
 
   private final Progress progress;
   private final AtomicLong done = new AtomicLong();
@@ -57,6 +61,7 @@ final class Copier {
     this.sparse = sparse;
     this.keptDepth = keptDepth;
     this.progress = progress;
+    this.chunk = to instanceof Qcow2Image image ? Math.max(CHUNK, image.clusterSize()) : CHUNK;
     this.bytes = Math.min(from.length(), to.length());
   }
 
@@ -95,7 +100,7 @@ final class Copier {
         next += left;
         continue;
       }
-      int length = (int) Math.min(left, CHUNK - next % CHUNK);
+      int length = (int) Math.min(left, chunk - next % chunk);
       Piece piece = new Piece(next, length, extent.zero());
       next += length;
       return piece;
@@ -104,7 +109,7 @@ final class Copier {
   }
 
   private void work() {
-    try (HostBuffer buffer = new HostBuffer(CHUNK)) {
+    try (HostBuffer buffer = new HostBuffer(chunk)) {
       for (Piece piece = take(); piece != null; piece = take()) {
         if (piece.zero) {
           to.writeZeroes(piece.offset, piece.length, BlockNode.MAY_UNMAP);

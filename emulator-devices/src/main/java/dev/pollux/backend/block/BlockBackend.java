@@ -1,5 +1,6 @@
 package dev.pollux.backend.block;
 
+import dev.pollux.backend.block.node.ThrottleGroup;
 import dev.pollux.core.host.Errno;
 import dev.pollux.core.host.ErrnoException;
 import java.io.IOException;
@@ -30,6 +31,7 @@ public final class BlockBackend {
 
   private volatile BlockNode root;
   private volatile BlockDevice device;
+  private volatile ThrottleGroup limits;
   private volatile OnError onReadError = OnError.AUTO;
   private volatile OnError onWriteError = OnError.AUTO;
   private volatile boolean writeCache = true;
@@ -79,6 +81,16 @@ public final class BlockBackend {
   /** A device begins to use the backend; null when it has gone. */
   public void attach(BlockDevice user) {
     device = user;
+  }
+
+  /** The limits that its requests keep to; empty for none. */
+  public Optional<ThrottleGroup> limits() {
+    return Optional.ofNullable(limits);
+  }
+
+  /** From now on requests keep to a group's limits; null for none. */
+  public void setLimits(ThrottleGroup group) {
+    limits = group;
   }
 
   public BlockCounters counters() {
@@ -162,7 +174,7 @@ public final class BlockBackend {
    */
   public void submitOrRun(List<BlockRequest> requests) {
     BlockNode node = root;
-    boolean waits = node != null && node.waits();
+    boolean waits = limits != null || node != null && node.waits();
     int lastLong = requests.size() - 1;
     while (lastLong >= 0 && !isLong(requests.get(lastLong))) {
       lastLong--;
@@ -267,6 +279,10 @@ public final class BlockBackend {
     }
     if (request.offset < 0 || request.length < 0 || request.offset > length() - request.length) {
       throw new ErrnoException(Errno.EIO, "beyond the end of the disk");
+    }
+    ThrottleGroup group = limits;
+    if (group != null && request.op != BlockRequest.Op.FLUSH) {
+      group.await(request.op.isWrite(), request.length);
     }
     int flags = writeCache ? request.flags : request.flags | BlockNode.FUA;
     switch (request.op) {

@@ -36,7 +36,7 @@ public interface BlockDevice {
    */
   default void ejectRequested(boolean force) {}
 
-  /** A medium was put in, or taken out. */
+  /** A medium was put in, or taken out; the tray moves, of which the backend is told. */
   default void mediumChanged(boolean present) {}
 
   /** The machine goes on after an error stopped it: requests that were kept are tried again. */

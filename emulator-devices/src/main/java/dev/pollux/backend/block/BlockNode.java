@@ -29,6 +29,7 @@ public abstract class BlockNode implements AutoCloseable {
   private static final int ZERO_CHUNK = 1 << 20;
 
   private volatile NodeOptions options;
+  private volatile long highestWrite;
   private volatile List<WriteObserver> observers = List.of();
 
   protected BlockNode(NodeOptions options) {
@@ -215,6 +216,7 @@ public abstract class BlockNode implements AutoCloseable {
     }
     if (from.bytes() > 0) {
       observed(offset, from.bytes(), () -> doWrite(offset, from));
+      noteWrite(offset + from.bytes());
     }
     if ((flags & FUA) != 0) {
       flush();
@@ -232,10 +234,24 @@ public abstract class BlockNode implements AutoCloseable {
     if (length > 0) {
       boolean unmap = (flags & MAY_UNMAP) != 0 && options.unmap();
       observed(offset, length, () -> doWriteZeroes(offset, length, unmap));
+      noteWrite(offset + length);
     }
     if ((flags & FUA) != 0) {
       flush();
     }
+  }
+
+  private void noteWrite(long end) {
+    if (end > highestWrite) {
+      synchronized (this) {
+        highestWrite = Math.max(highestWrite, end);
+      }
+    }
+  }
+
+  /** End of the write that reached farthest, in bytes. */
+  public final long highestWrite() {
+    return highestWrite;
   }
 
   /** Tells that the contents of a range do not matter any more. */

@@ -1,17 +1,22 @@
 package dev.pollux.qmp.command;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.block.graph.BlockOptions;
+import dev.pollux.backend.block.node.ThrottleLimits;
 import dev.pollux.core.config.Api;
+import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.qmp.protocol.ErrorClass;
 import dev.pollux.qmp.protocol.QmpException;
 import dev.pollux.qmp.schema.Qmp;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -203,6 +208,78 @@ public sealed interface BlockCommands<R> extends QmpCommand<R> {
       }
       context.blocks().setRoot(backend, node);
       return null;
+    }
+  }
+
+  @Api.Doc("Opens nodes anew with other options; what is left out becomes what it is by default.")
+  record BlockdevReopen(
+      @Api.Doc("for each node what blockdev-add takes; children by name") List<JsonNode> options)
+      implements BlockCommands<Void> {
+    @Override
+    public Void run(QmpContext context) throws QmpException {
+      List<BlockOptions> changes = new ArrayList<>();
+      for (JsonNode each : options) {
+        if (!(each instanceof ObjectNode object)) {
+          throw new QmpException("Invalid parameter type for 'options', expected: object");
+        }
+        changes.add(BlockOptions.of("blockdev-reopen", FlatJson.of(object)));
+      }
+      return io(() -> context.blocks().reopen(changes));
+    }
+  }
+
+  @Api.Name("block_set_io_throttle")
+  @Api.Doc("Limits what a disk does in a second, in bytes and requests; 0 is no limit.")
+  record BlockSetIoThrottle(
+      Optional<String> device,
+      @Api.Doc("the device's id") Optional<String> id,
+      long bps,
+      @Api.Name("bps_rd") long bpsRead,
+      @Api.Name("bps_wr") long bpsWrite,
+      long iops,
+      @Api.Name("iops_rd") long iopsRead,
+      @Api.Name("iops_wr") long iopsWrite,
+      @Api.Name("bps_max") Optional<Long> bpsMost,
+      @Api.Name("bps_rd_max") Optional<Long> bpsReadMost,
+      @Api.Name("bps_wr_max") Optional<Long> bpsWriteMost,
+      @Api.Name("iops_max") Optional<Long> iopsMost,
+      @Api.Name("iops_rd_max") Optional<Long> iopsReadMost,
+      @Api.Name("iops_wr_max") Optional<Long> iopsWriteMost,
+      @Api.Name("bps_max_length") Optional<Long> bpsLength,
+      @Api.Name("bps_rd_max_length") Optional<Long> bpsReadLength,
+      @Api.Name("bps_wr_max_length") Optional<Long> bpsWriteLength,
+      @Api.Name("iops_max_length") Optional<Long> iopsLength,
+      @Api.Name("iops_rd_max_length") Optional<Long> iopsReadLength,
+      @Api.Name("iops_wr_max_length") Optional<Long> iopsWriteLength,
+      @Api.Name("iops_size") @Api.Doc("a longer request counts as several") Optional<Long> iopsSize,
+      @Api.Doc("disks that share the limits; the device's own by default") Optional<String> group)
+      implements BlockCommands<Void> {
+    @Override
+    public Void run(QmpContext context) throws QmpException {
+      BlockBackend backend = backend(context.blocks(), device, id);
+      Map<String, String> values = new LinkedHashMap<>();
+      put(values, "bps-total", bps, bpsMost, bpsLength);
+      put(values, "bps-read", bpsRead, bpsReadMost, bpsReadLength);
+      put(values, "bps-write", bpsWrite, bpsWriteMost, bpsWriteLength);
+      put(values, "iops-total", iops, iopsMost, iopsLength);
+      put(values, "iops-read", iopsRead, iopsReadMost, iopsReadLength);
+      put(values, "iops-write", iopsWrite, iopsWriteMost, iopsWriteLength);
+      iopsSize.ifPresent(size -> values.put("iops-size", Long.toString(size)));
+      ThrottleLimits limits =
+          ThrottleLimits.of(DeviceOptions.of("block_set_io_throttle", values), "");
+      context.blocks().setLimits(backend, group.orElse(device.or(() -> id).orElseThrow()), limits);
+      return null;
+    }
+
+    private static void put(
+        Map<String, String> values,
+        String name,
+        long average,
+        Optional<Long> most,
+        Optional<Long> seconds) {
+      values.put(name, Long.toString(average));
+      most.ifPresent(value -> values.put(name + "-max", Long.toString(value)));
+      seconds.ifPresent(value -> values.put(name + "-max-length", Long.toString(value)));
     }
   }
 

@@ -5,11 +5,14 @@ import dev.pollux.backend.block.BlockCounters;
 import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.BlockRequest.Op;
+import dev.pollux.backend.block.node.ThrottleGroup;
+import dev.pollux.backend.block.node.ThrottleLimits;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.host.Errno;
 import dev.pollux.qmp.protocol.QmpException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** Questions about disks. */
@@ -43,12 +46,17 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
       @Api.Name("iops") long iops,
       @Api.Name("iops_rd") long iopsRead,
       @Api.Name("iops_wr") long iopsWrite,
+      @Api.Doc("disks that share the limits") Optional<String> group,
       ImageFacts.ImageInfo image,
       BlockdevCacheInfo cache,
       @Api.Name("write_threshold") long writeThreshold,
       @Api.Doc("whether anything stands on it") boolean active) {
 
-    static BlockDeviceInfo of(BlockNode node, boolean writeback, boolean flat) throws QmpException {
+    static BlockDeviceInfo of(
+        BlockNode node, boolean writeback, boolean flat, Optional<ThrottleGroup> group)
+        throws QmpException {
+      Map<String, Long> limits =
+          group.map(ThrottleGroup::limits).orElse(ThrottleLimits.NONE).asMap();
       return new BlockDeviceInfo(
           node.fileName(),
           Optional.of(node.name()),
@@ -58,12 +66,13 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
           depth(node),
           false,
           BlockdevDetectZeroesOptions.valueOf(node.options().detectZeroes().name()),
-          0,
-          0,
-          0,
-          0,
-          0,
-          0,
+          limits.get("bps-total"),
+          limits.get("bps-read"),
+          limits.get("bps-write"),
+          limits.get("iops-total"),
+          limits.get("iops-read"),
+          limits.get("iops-write"),
+          group.map(ThrottleGroup::id),
           ImageFacts.of(node, !flat),
           new BlockdevCacheInfo(
               writeback, node.options().cache().direct(), node.options().cache().noFlush()),
@@ -127,7 +136,8 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
           device.map(BlockDevice::locked).orElse(false),
           root.isEmpty()
               ? Optional.empty()
-              : Optional.of(BlockDeviceInfo.of(root.get(), backend.writeCache(), false)),
+              : Optional.of(
+                  BlockDeviceInfo.of(root.get(), backend.writeCache(), false, backend.limits())),
           device.filter(BlockDevice::removable).map(BlockDevice::trayOpen),
           device.isPresent() || !removable
               ? Optional.of(BlockDeviceIoStatus.of(backend.ioStatus()))
@@ -143,7 +153,7 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
     public List<BlockDeviceInfo> run(QmpContext context) throws QmpException {
       List<BlockDeviceInfo> list = new ArrayList<>();
       for (BlockNode node : context.blocks().nodes()) {
-        list.add(BlockDeviceInfo.of(node, true, flat.orElse(false)));
+        list.add(BlockDeviceInfo.of(node, true, flat.orElse(false), Optional.empty()));
       }
       return list;
     }
@@ -178,34 +188,36 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
       @Api.Name("account_invalid") boolean accountInvalid,
       @Api.Name("account_failed") boolean accountFailed) {
 
-    private static final BlockDeviceStats NONE =
-        new BlockDeviceStats(
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            Optional.empty(),
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            false,
-            false);
+    /** Of a node only this is counted. */
+    static BlockDeviceStats of(BlockNode node) {
+      return new BlockDeviceStats(
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          node.highestWrite(),
+          0,
+          0,
+          0,
+          Optional.empty(),
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          false,
+          false);
+    }
 
     static BlockDeviceStats of(BlockCounters c) {
       return new BlockDeviceStats(
@@ -247,11 +259,11 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
       @Api.Doc("of the file below") Optional<BlockNodeStats> parent,
       @Api.Doc("of the image below") Optional<BlockNodeStats> backing) {}
 
-  /** The nodes below a disk; they are not counted one by one. */
+  /** A node below a disk. */
   record BlockNodeStats(Optional<String> nodeName, BlockDeviceStats stats) {
     static Optional<BlockNodeStats> of(BlockNode node) {
       return Optional.ofNullable(node)
-          .map(n -> new BlockNodeStats(Optional.of(n.name()), BlockDeviceStats.NONE));
+          .map(n -> new BlockNodeStats(Optional.of(n.name()), BlockDeviceStats.of(n)));
     }
   }
 
@@ -285,7 +297,7 @@ public sealed interface BlockQueries<R> extends QmpCommand<R> {
           Optional.empty(),
           Optional.empty(),
           Optional.of(node.name()),
-          BlockDeviceStats.NONE,
+          BlockDeviceStats.of(node),
           BlockNodeStats.of(node.child("file")),
           BlockNodeStats.of(node.backing()));
     }

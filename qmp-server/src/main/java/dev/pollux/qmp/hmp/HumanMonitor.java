@@ -108,6 +108,7 @@ public final class HumanMonitor {
         (s, a) -> out -> s.migration().lostHeartbeat());
     DeviceCommands.declare(HumanMonitor::command, HumanMonitor::info);
     NetworkCommands.declare(HumanMonitor::command, HumanMonitor::info);
+    DiskCommands.declare(HumanMonitor::info);
     MigrationCommands.declare(HumanMonitor::command, HumanMonitor::info);
 
     info("chardev", "", "character devices", (s, a) -> out -> infoCharDevices(s, out));

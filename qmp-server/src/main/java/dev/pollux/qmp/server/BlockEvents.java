@@ -40,7 +40,9 @@ public final class BlockEvents implements BlockListener {
   public void trayMoved(BlockBackend backend, boolean open) {
     sink.accept(
         new Events.DeviceTrayMoved(
-            backend.name(), backend.device().map(BlockDevice::qomPath).orElse(""), open));
+            backend.name(),
+            backend.device().map(d -> d.id().isEmpty() ? d.qomPath() : d.id()).orElse(""),
+            open));
   }
 
   @Override

@@ -3,6 +3,8 @@ package dev.pollux.qmp.server;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.backend.block.BlockBackend;
+import dev.pollux.backend.block.BlockDevice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,6 +61,93 @@ class BlockCommandsTest {
     ask("{'execute':'blockdev-del','arguments':{'node-name':'r'}}");
     assertEquals(
         "{\"return\":{}}", ask("{'execute':'blockdev-del','arguments':{'node-name':'n'}}"));
+  }
+
+  @Test
+  void nodesAreOpenedAnewWithOtherOptions() throws IOException {
+    Path disk = Files.write(folder.resolve("disk.raw"), new byte[1 << 20]);
+    ask(
+        "{'execute':'blockdev-add','arguments':{'driver':'file','node-name':'f','filename':'%s'}}"
+            .formatted(disk));
+    String reopen =
+        "{'execute':'blockdev-reopen','arguments':{'options':[{'driver':'file','node-name':'f',"
+            + "'filename':'%s'%s}]}}";
+    assertEquals("{\"return\":{}}", ask(reopen.formatted(disk, ",'read-only':true")));
+    String nodes = "{'execute':'query-named-block-nodes'}";
+    assertTrue(ask(nodes).contains("\"ro\":true"));
+    assertTrue(
+        ask(reopen.formatted(disk, ",'locking':'off'"))
+            .contains("Cannot change the option 'locking'"));
+    assertTrue(ask(reopen.formatted("/other", "")).contains("Cannot change the option 'filename'"));
+    assertTrue(ask(nodes).contains("\"ro\":true"));
+    assertEquals("{\"return\":{}}", ask(reopen.formatted(disk, ",'detect-zeroes':'on'")));
+    String now = ask(nodes);
+    assertTrue(now.contains("\"ro\":false") && now.contains("\"detect_zeroes\":\"on\""), now);
+  }
+
+  @Test
+  void limitsOfADiskAreSetAndShown() throws IOException {
+    monitor.blocks().addBackend("d0", null);
+    String limit =
+        "{'execute':'block_set_io_throttle','arguments':{'device':'d0','bps':%d,'bps_rd':0,"
+            + "'bps_wr':0,'iops':0,'iops_rd':%d,'iops_wr':0,'group':'slow'}}";
+    assertEquals("{\"return\":{}}", ask(limit.formatted(1000, 5)));
+    assertEquals("slow", monitor.blocks().backend("d0").orElseThrow().limits().orElseThrow().id());
+    assertTrue(ask(limit.formatted(-1, 0)).contains("error"));
+    assertEquals("{\"return\":{}}", ask(limit.formatted(0, 0)));
+    assertTrue(monitor.blocks().backend("d0").orElseThrow().limits().isEmpty());
+  }
+
+  @Test
+  void aTrayThatMovesIsTold() {
+    BlockBackend backend = monitor.blocks().addBackend("cd", null);
+    backend.attach(new Drive(backend));
+    monitor.type("{'execute':'blockdev-open-tray','arguments':{'id':'drive0'}}");
+    String event = monitor.read().toString();
+    assertTrue(event.contains("DEVICE_TRAY_MOVED") && event.contains("\"tray-open\":true"), event);
+    assertEquals("{\"return\":{}}", monitor.read().toString());
+    assertEquals(
+        "{\"return\":{}}", ask("{'execute':'blockdev-open-tray','arguments':{'id':'drive0'}}"));
+    assertTrue(
+        ask("{'execute':'blockdev-close-tray','arguments':{'id':'drive0'}}")
+            .contains("\"tray-open\":false"));
+    assertEquals("{\"return\":{}}", monitor.read().toString());
+  }
+
+  /** A drive whose tray does as it is told. */
+  private static final class Drive implements BlockDevice {
+    private final BlockBackend backend;
+    private boolean open;
+
+    Drive(BlockBackend backend) {
+      this.backend = backend;
+    }
+
+    @Override
+    public String id() {
+      return "drive0";
+    }
+
+    @Override
+    public String qomPath() {
+      return "/machine/peripheral/drive0";
+    }
+
+    @Override
+    public boolean removable() {
+      return true;
+    }
+
+    @Override
+    public boolean trayOpen() {
+      return open;
+    }
+
+    @Override
+    public void mediumChanged(boolean present) {
+      open = !present;
+      backend.trayMoved(open);
+    }
   }
 
   @Test

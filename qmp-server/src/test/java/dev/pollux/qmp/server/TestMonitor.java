@@ -3,7 +3,6 @@ package dev.pollux.qmp.server;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.pollux.backend.block.BlockListener;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.MemoryBackend;
@@ -16,6 +15,7 @@ import dev.pollux.qmp.schema.CompatPolicy;
 import dev.pollux.qmp.schema.SchemaChecker;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
+import java.util.Objects;
 import java.util.UUID;
 
 /**
@@ -31,6 +31,7 @@ final class TestMonitor implements AutoCloseable {
 
   final Machine machine = new Machine("tested", new Machine.EndPolicy(false, true));
   final CharDevices charDevices = new CharDevices(machine.loop()::post, () -> {});
+  private final BlockGraph blocks;
   final CommandRegistry commands;
   final QmpServer server;
   final MemoryBackend backend = new MemoryBackend("mon0");
@@ -44,11 +45,12 @@ final class TestMonitor implements AutoCloseable {
   }
 
   TestMonitor(CompatPolicy policy, boolean pretty) {
+    blocks = new BlockGraph(new BlockEvents(event -> Objects.requireNonNull(server()).emit(event)));
     commands =
         new CommandRegistry(
             new Emulator(
                 machine,
-                Devices.manager(machine, charDevices, new BlockGraph(new BlockListener() {})),
+                Devices.manager(machine, charDevices, blocks),
                 new LiveMigration(machine, "pc", new UUID(0, 0)),
                 new UUID(0, 0),
                 "test"),
@@ -58,6 +60,15 @@ final class TestMonitor implements AutoCloseable {
     machine.addListener(new MachineEvents(server::emit));
     server.add(backend, pretty);
     loop = Thread.ofPlatform().name("loop").daemon(true).start(machine.loop()::run);
+  }
+
+  private QmpServer server() {
+    return server;
+  }
+
+  /** The disks. */
+  BlockGraph blocks() {
+    return blocks;
   }
 
   /** A monitor whose client has negotiated. */

@@ -35,6 +35,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,6 +45,19 @@ import org.slf4j.LoggerFactory;
  * thread only.
  */
 public final class BlockGraph implements AutoCloseable {
+  /** What {@code blockdev-reopen} can change, or knows to be as it was. */
+  private static final Set<String> REOPENED =
+      Set.of(
+          "driver",
+          "node-name",
+          "read-only",
+          "auto-read-only",
+          "discard",
+          "detect-zeroes",
+          "cache.writeback",
+          "cache.direct",
+          "cache.no-flush");
+
   private static final Logger log = LoggerFactory.getLogger(BlockGraph.class);
   private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,30}");
   private static final int DEEPEST_CHAIN = 200;
@@ -159,6 +173,11 @@ public final class BlockGraph implements AutoCloseable {
     } else {
       checkNewName(name);
     }
+    return common(options, name);
+  }
+
+  private static NodeOptions common(BlockOptions options, String name) {
+    DeviceOptions own = options.own();
     boolean readOnly = own.bool("read-only", false);
     return new NodeOptions(
         name,
@@ -444,6 +463,95 @@ public final class BlockGraph implements AutoCloseable {
       throw new ConfigException("Throttle group '" + id + "' does not exist");
     }
     return group;
+  }
+
+  /**
+   * Has a backend keep to limits, together with the others of its group.
+   *
+   * @param group made if there is none of this name
+   * @param limits none to leave the group
+   */
+  public void setLimits(BlockBackend backend, String group, ThrottleLimits limits) {
+    if (limits.buckets().isEmpty()) {
+      backend.setLimits(null);
+      return;
+    }
+    ThrottleGroup used =
+        Stream.concat(
+                Stream.ofNullable(throttleGroups.get(group)),
+                backends().stream().flatMap(b -> b.limits().stream()))
+            .filter(each -> each.id().equals(group))
+            .findFirst()
+            .orElseGet(() -> new ThrottleGroup(group));
+    used.setLimits(limits);
+    backend.setLimits(used);
+  }
+
+  // ---- opening anew ----
+
+  /**
+   * Opens nodes anew with other options ({@code blockdev-reopen}): what all nodes have in common,
+   * and what lies below an image. What is not said becomes what it is by default.
+   */
+  public void reopen(List<BlockOptions> changes) throws IOException {
+    for (BlockOptions change : changes) {
+      checkReopen(change);
+    }
+    drained(
+        () -> {
+          for (BlockOptions change : changes) {
+            reopen(change);
+          }
+        });
+  }
+
+  private BlockNode toReopen(BlockOptions change) {
+    String name = change.own().string("node-name", "");
+    if (name.isEmpty()) {
+      throw change.error("node-name not specified");
+    }
+    return node(name)
+        .orElseThrow(() -> change.error("Failed to find node with node-name='" + name + "'"));
+  }
+
+  private void checkReopen(BlockOptions change) {
+    BlockNode node = toReopen(change);
+    if (!change.own().string("driver", "").equals(node.driver())) {
+      throw change.error("Cannot change the option 'driver'");
+    }
+    if (node.backing() != null && change.child("backing").isEmpty()) {
+      throw change.error("backing is missing for '%s'".formatted(node.name()));
+    }
+    for (String key : change.all().keySet()) {
+      BlockNode child = node.child(key);
+      boolean same = child != null && change.all().get(key).equals(child.name());
+      boolean path = key.equals("filename") && change.all().get(key).equals(node.fileName());
+      boolean below = key.equals("backing") && node instanceof Qcow2Image;
+      if (!REOPENED.contains(key) && !same && !path && !below) {
+        throw change.error("Cannot change the option '%s'".formatted(key));
+      }
+    }
+    CacheMode now = node.options().cache();
+    CacheMode then = common(change, node.name()).cache();
+    if (now.direct() != then.direct()) {
+      throw change.error("Cannot change the option 'cache.direct'");
+    }
+  }
+
+  private void reopen(BlockOptions change) throws IOException {
+    BlockNode node = toReopen(change);
+    NodeOptions to = common(change, node.name());
+    if (!node.readOnly()) {
+      node.flush();
+    }
+    if (node instanceof Qcow2Image image && change.child("backing").isPresent()) {
+      BlockNode old = image.backing();
+      image.setBacking(openChild(change.child("backing").get()));
+      if (old != null) {
+        release(old);
+      }
+    }
+    node.reopen(to);
   }
 
   // ---- using and releasing ----

@@ -58,7 +58,7 @@ public final class ThrottleGroup {
   }
 
   /** Waits until a request may go. */
-  void await(boolean write, long bytes) {
+  public void await(boolean write, long bytes) {
     for (long wait = enter(write, bytes); wait > 0; wait = enter(write, bytes)) {
       LockSupport.parkNanos(this, Math.min(wait, MOST_PARK));
     }

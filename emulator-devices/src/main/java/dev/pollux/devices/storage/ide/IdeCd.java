@@ -146,15 +146,22 @@ public final class IdeCd extends IdeDrive {
     public void ejectRequested(boolean force) {
       ejectAsked = true;
       if (force) {
-        trayOpen = true;
+        moveTray(true);
         locked = false;
       }
     }
 
     @Override
     public void mediumChanged(boolean present) {
-      trayOpen = !present;
+      moveTray(!present);
       changed = present;
+    }
+  }
+
+  private void moveTray(boolean open) {
+    if (trayOpen != open) {
+      trayOpen = open;
+      backend.trayMoved(open);
     }
   }
 
@@ -419,7 +426,7 @@ public final class IdeCd extends IdeDrive {
       return;
     }
     if (load) {
-      trayOpen = !start;
+      moveTray(!start);
     }
     end();
   }
