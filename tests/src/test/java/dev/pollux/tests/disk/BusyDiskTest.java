@@ -1,0 +1,222 @@
+package dev.pollux.tests.disk;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.qmp.client.QmpClient;
+import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.LinuxGuest;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A guest uses its disks all the time while it moves, or while it is one of a pair. */
+@Timeout(600)
+class BusyDiskTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
+  private static final int CHECKPOINTS = 20;
+
+  /** Writes blocks past the guest's cache, three at a time, and looks at what was written. */
+  private static final String WRITE =
+      "dd if=/dev/urandom of=/tmp/f bs=64k count=1 2> /tmp/said; "
+          + "work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do n=$((i % 100 * 3 + $1)); "
+          + "dd if=/tmp/f of=/dev/vda bs=64k seek=$n oflag=direct 2> /tmp/said || bad=$((bad+1)); "
+          + "dd if=/dev/vda of=/tmp/g$1 bs=64k skip=$n count=1 iflag=direct 2> /tmp/said; "
+          + "cmp /tmp/f /tmp/g$1 || bad=$((bad+1)); i=$((i+1)); done; echo i=$i bad=$bad; }; "
+          + "for w in 0 1 2; do work $w & done; echo started";
+
+  /** Reads a disk past the guest's cache, writes to another one, and takes random numbers. */
+  private static final String READ =
+      "h=$(sha256sum < /dev/vda); "
+          + "work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do "
+          + "dd if=/dev/vda of=/tmp/g bs=256k iflag=direct 2> /tmp/said || bad=$((bad+1)); "
+          + "[ \"$(sha256sum < /tmp/g)\" = \"$h\" ] || bad=$((bad+1)); i=$((i+1)); done; "
+          + "echo i=$i bad=$bad; }; "
+          + "noise() { while [ ! -e /tmp/stop ]; do "
+          + "dd if=/dev/zero of=/dev/vdb bs=64k count=64 oflag=direct 2> /tmp/said; "
+          + "dd if=/dev/hwrng of=/dev/null bs=64 count=4 2> /tmp/said; done; }; "
+          + "work & noise & echo started";
+
+  private static final Pattern RESULT = Pattern.compile("i=(\\d+) bad=(\\d+)");
+
+  @TempDir private Path folder;
+
+  @Test
+  void requestsUnderWayAreDoneBeforeAMachineMoves() throws Exception {
+    HostTools.assumeInstalled();
+    Path disk = folder.resolve("disk.qcow2");
+    HostTools.run("qemu-img", "create", "-q", "-f", "qcow2", disk.toString(), "32M");
+    List<String> options = List.of("-drive", "if=none,id=d0,format=qcow2,file=" + disk);
+    try (LinuxGuest here = start("here", options)) {
+      here.awaitShell();
+      assertTrue(here.run(WRITE).endsWith("started"));
+      try (LinuxGuest there = start("there", Stream.concat(options.stream(), incoming()).toList());
+          QmpClient source = connect("here");
+          QmpClient target = connect("there")) {
+        for (QmpClient each : List.of(source, target)) {
+          capabilities(each, "late-block-activate");
+        }
+        migrate(source, target);
+        await(source, "query-migrate", "completed");
+        await(target, "query-status", "running");
+        here.close();
+        assertResults(there.run("sleep 1; touch /tmp/stop; wait"), 3);
+        JsonNode _ = target.execute("quit");
+        assertEquals(0, there.process().await(PATIENCE), there.process().errors());
+      }
+    }
+    HostTools.run("qemu-img", "check", "-f", "qcow2", disk.toString());
+  }
+
+  @Test
+  void pairGoesOnWithRequestsUnderWayAtEachCheckpoint() throws Exception {
+    byte[] contents = new byte[4 << 20];
+    new Random(11).nextBytes(contents);
+    for (String side : List.of("here", "there")) {
+      Files.write(folder.resolve(side + ".raw"), contents);
+    }
+    try (LinuxGuest here = start("here", pairOptions("here").toList())) {
+      here.awaitShell();
+      assertTrue(here.run(READ).endsWith("started"));
+      try (LinuxGuest there =
+              start("there", Stream.concat(pairOptions("there"), incoming()).toList());
+          QmpClient source = connect("here");
+          QmpClient target = connect("there")) {
+        for (QmpClient each : List.of(source, target)) {
+          capabilities(each, "x-colo", "return-path");
+        }
+        ObjectNode parameters = JSON.createObjectNode().put("x-checkpoint-delay", 100);
+        JsonNode _ = source.execute("migrate-set-parameters", parameters);
+        migrate(source, target);
+        await(source, "query-migrate", "colo");
+        awaitCheckpoints(target);
+        here.process().process().destroyForcibly();
+        JsonNode _ = target.execute("x-colo-lost-heartbeat");
+        await(target, "query-status", "running");
+        there.type("\n");
+        assertResults(there.run("sleep 1; touch /tmp/stop; wait"), 1);
+        assertEquals("", there.run("dmesg | grep -E 'BUG|Oops|I/O error|lockup'"));
+      }
+    }
+  }
+
+  private LinuxGuest start(String name, List<String> options) throws IOException {
+    Path initrd = folder.resolve("initrd-cloud.cpio");
+    if (!Files.exists(initrd)) {
+      initrd = LinuxGuest.initrd(folder, Kernel.CLOUD, "virtio_pci", "virtio_blk", "virtio_rng");
+    }
+    Stream<String> common =
+        Stream.of(
+            "-m",
+            "256",
+            "-device",
+            "virtio-blk-pci,drive=d0",
+            "-qmp",
+            socket(name) + ",server=on,wait=off");
+    return LinuxGuest.start(
+        Kernel.CLOUD, initrd, Stream.concat(options.stream(), common).toArray(String[]::new));
+  }
+
+  private Stream<String> pairOptions(String side) {
+    return Stream.of(
+        "-drive",
+        "if=none,id=d0,format=raw,file=" + folder.resolve(side + ".raw"),
+        "-blockdev",
+        "driver=null-co,node-name=n0,size=16777216",
+        "-device",
+        "virtio-blk-pci,drive=n0,addr=8",
+        "-device",
+        "virtio-rng-pci,addr=9");
+  }
+
+  private static Stream<String> incoming() {
+    return Stream.of("-incoming", "defer");
+  }
+
+  private String socket(String name) {
+    return "unix:" + folder.resolve(name + ".qmp");
+  }
+
+  private QmpClient connect(String name) throws Exception {
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    while (true) {
+      try {
+        return QmpClient.connect(socket(name), _ -> {});
+      } catch (IOException e) {
+        if (System.nanoTime() > end) {
+          throw e;
+        }
+        TimeUnit.MILLISECONDS.sleep(50);
+      }
+    }
+  }
+
+  private static void capabilities(QmpClient client, String... names)
+      throws IOException, CommandFailed {
+    ObjectNode arguments = JSON.createObjectNode();
+    for (String name : names) {
+      arguments.withArray("capabilities").addObject().put("capability", name).put("state", true);
+    }
+    JsonNode _ = client.execute("migrate-set-capabilities", arguments);
+  }
+
+  private void migrate(QmpClient source, QmpClient target) throws IOException, CommandFailed {
+    String uri = "unix:" + folder.resolve("stream");
+    ObjectNode parameters =
+        JSON.createObjectNode().put("max-bandwidth", 0).put("downtime-limit", 2000);
+    JsonNode _ = source.execute("migrate-set-parameters", parameters);
+    JsonNode _ = target.execute("migrate-incoming", JSON.createObjectNode().put("uri", uri));
+    JsonNode _ = source.execute("migrate", JSON.createObjectNode().put("uri", uri));
+  }
+
+  private static void await(QmpClient client, String command, String status) throws Exception {
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    while (true) {
+      JsonNode reply = client.execute(command);
+      String now = reply.path("status").asText();
+      if (now.equals(status)) {
+        return;
+      }
+      if (System.nanoTime() > end || now.equals("failed")) {
+        fail(command + " tells " + reply);
+      }
+      TimeUnit.MILLISECONDS.sleep(20);
+    }
+  }
+
+  private static void awaitCheckpoints(QmpClient secondary) throws Exception {
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    long loaded = 0;
+    while (loaded < CHECKPOINTS) {
+      assertTrue(System.nanoTime() < end, "only " + loaded + " checkpoints");
+      TimeUnit.MILLISECONDS.sleep(50);
+      loaded = secondary.execute("x-pollux-query-colo-statistics").path("checkpoints").asLong();
+    }
+  }
+
+  /** So many loops have each gone round, and found nothing wrong. */
+  private static void assertResults(String printed, int loops) {
+    Matcher result = RESULT.matcher(printed);
+    for (int i = 0; i < loops; i++) {
+      assertTrue(result.find(), printed);
+      assertTrue(Long.parseLong(result.group(1)) > 0, printed);
+      assertEquals("0", result.group(2), printed);
+    }
+  }
+}
