@@ -354,6 +354,7 @@ final class IncomingMigration {
   private boolean enter(RunState state) {
     Machine machine = context.machine();
     entered = true;
+    context.listener().arrived();
     machine.goOn(autostart.getAsBoolean() ? state : RunState.PAUSED);
     return status.change(ACTIVE, COMPLETED);
   }

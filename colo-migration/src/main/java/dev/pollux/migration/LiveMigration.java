@@ -62,6 +62,11 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     }
 
     @Override
+    public void arrived() {
+      listeners.forEach(MigrationListener::arrived);
+    }
+
+    @Override
     public void coloExited(ColoStatus.Mode mode, ColoStatus.ExitReason reason) {
       listeners.forEach(l -> l.coloExited(mode, reason));
     }

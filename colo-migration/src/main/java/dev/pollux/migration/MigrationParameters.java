@@ -1,5 +1,6 @@
 package dev.pollux.migration;
 
+import dev.pollux.backend.net.Announcement;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.StrOrNull;
@@ -146,6 +147,15 @@ public record MigrationParameters(
           Optional.of(ZeroPageDetection.MULTIFD),
           Optional.of(false),
           Optional.of(List.of()));
+
+  /** How a guest that has arrived is announced. */
+  public Announcement announcement() {
+    return new Announcement(
+        announceInitial.orElseThrow(),
+        announceMax.orElseThrow(),
+        announceRounds.orElseThrow(),
+        announceStep.orElseThrow());
+  }
 
   /**
    * These parameters with some changed.

@@ -11,7 +11,7 @@ public final class NetworkClaim {
   private final String name;
   private final String backend;
   private final byte[] address;
-  private NetEnd card;
+  private NetCard card;
   private Supplier<String> description = () -> "";
 
   NetworkClaim(Networks networks, NetLink link, String name, String backend, byte[] address) {
@@ -46,13 +46,13 @@ public final class NetworkClaim {
    *
    * @param shown what {@code info network} says of the card
    */
-  public void connect(NetEnd end, Supplier<String> shown) {
+  public void connect(NetCard end, Supplier<String> shown) {
     card = end;
     description = shown;
     link.attachCard(end);
   }
 
-  public NetEnd card() {
+  public NetCard card() {
     return card;
   }
 

@@ -62,6 +62,7 @@ public final class Networks implements AutoCloseable {
   private final List<NetworkListener> listeners = new CopyOnWriteArrayList<>();
   private final Checkpoints checkpoints = new Checkpoints();
   private ScheduledExecutorService filters;
+  private Announcer announcer;
   private int nextAddress = 0x56;
   private boolean running;
 
@@ -292,8 +293,14 @@ public final class Networks implements AutoCloseable {
     return List.copyOf(cards);
   }
 
+  /** Announces the guest's place; once a machine is followed. */
+  public Announcer announcer() {
+    return announcer;
+  }
+
   /** Follows a machine's CPUs from now on. */
   public void watch(Machine machine) {
+    announcer = new Announcer(machine, this);
     machine.addListener(
         new MachineListener() {
           @Override

@@ -2,7 +2,7 @@ package dev.pollux.devices.e1000;
 
 import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.MacAddress;
-import dev.pollux.backend.net.NetEnd;
+import dev.pollux.backend.net.NetCard;
 import dev.pollux.backend.net.NetLink;
 import dev.pollux.backend.net.NetworkClaim;
 import dev.pollux.backend.net.Offloads;
@@ -34,7 +34,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * counters are worked on with the I/O thread's lock, so who writes their registers holds both; a
  * ring's tail alone is written with the machine lock, and the I/O thread told.
  */
-public final class E1000 implements PciDevice, BusDevice, NetEnd, IoThread.Work {
+public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work {
   private static final Property<String> NETDEV =
       Property.text("netdev", "link<netdev>", "back end that it is connected to");
   private static final Property<String> ADDRESS =
@@ -139,7 +139,7 @@ public final class E1000 implements PciDevice, BusDevice, NetEnd, IoThread.Work 
     E1000 card =
         new E1000(
             context.machine(), context.services().ioThread(), network, context.get(MITIGATION));
-    network.connect(card, () -> "model=e1000,macaddr=" + MacAddress.text(network.address()));
+    network.connect(card, () -> "model=e1000,macaddr=" + MacAddress.text(card.currentAddress()));
     return card;
   }
 
@@ -354,6 +354,11 @@ public final class E1000 implements PciDevice, BusDevice, NetEnd, IoThread.Work 
   @Override
   public Offloads offloads() {
     return Offloads.NONE;
+  }
+
+  @Override
+  public byte[] currentAddress() {
+    return registers.firstAddress();
   }
 
   @Override

@@ -140,6 +140,20 @@ final class Registers {
     values[offset / 4] = value;
   }
 
+  /** The address in the first entry of the filter, which drivers keep as the card's. */
+  byte[] firstAddress() {
+    int low = get(RA);
+    int high = get(RA + 4);
+    return new byte[] {
+      (byte) low,
+      (byte) (low >> 8),
+      (byte) (low >> 16),
+      (byte) (low >> 24),
+      (byte) high,
+      (byte) (high >> 8)
+    };
+  }
+
   /** What software writes, as far as it can. */
   void write(int offset, int value) {
     int mask = WRITABLE[offset / 4];

@@ -13,7 +13,7 @@ import java.util.Arrays;
  */
 final class NetControl {
   static final StateDescriptor<NetControl> STATE =
-      StateDescriptor.of(NetControl.class, "virtio-net-control", 1)
+      StateDescriptor.of(NetControl.class, "virtio-net-control", 2)
           .bytes("address", 6, c -> c.address)
           .u16("modes", 0x3f, c -> c.modes, (c, v) -> c.modes = v)
           .u8("unicast", NetControl.TABLE, c -> c.unicast, (c, v) -> c.unicast = v)
@@ -23,6 +23,8 @@ final class NetControl {
           .bytes("table", 2 * 6 * NetControl.TABLE, c -> c.table)
           .u64Array("vlans", 64, c -> c.vlans)
           .u64("offloads", c -> c.guestOffloads, (c, v) -> c.guestOffloads = v)
+          .since(2)
+          .bool("announcing", c -> c.announcing, (c, v) -> c.announcing = v)
           .afterLoad(NetControl::deriveOffloads);
 
   /** Addresses of each kind that are remembered; with more, all of the kind are received. */
@@ -31,6 +33,7 @@ final class NetControl {
   private static final int RECEIVE_MODE = 0;
   private static final int ADDRESSES = 1;
   private static final int VLANS = 2;
+  private static final int ANNOUNCEMENT = 3;
   private static final int OFFLOADS = 5;
 
   private static final int PROMISCUOUS = 0;
@@ -50,6 +53,9 @@ final class NetControl {
   private boolean multicastOverflow;
   private long guestOffloads;
 
+  /** The guest was asked to announce itself, and has not yet. */
+  private volatile boolean announcing;
+
   @HostOnly("derived from the offloads")
   private volatile Offloads offloads = Offloads.NONE;
 
@@ -67,6 +73,7 @@ final class NetControl {
     multicastOverflow = false;
     Arrays.fill(table, (byte) 0);
     Arrays.fill(vlans, -1);
+    announcing = false;
     offloads(0);
   }
 
@@ -78,6 +85,14 @@ final class NetControl {
     for (int i = 0; i < bytes.length && offset + i < 6; i++) {
       address[offset + i] = bytes[i];
     }
+  }
+
+  boolean isAnnouncing() {
+    return announcing;
+  }
+
+  void setAnnouncing(boolean asked) {
+    announcing = asked;
   }
 
   Offloads offloads() {
@@ -108,6 +123,7 @@ final class NetControl {
       case RECEIVE_MODE -> mode(head[1], chain);
       case ADDRESSES -> head[1] == 0 ? table(chain) : head[1] == 1 && setAddress(chain);
       case VLANS -> vlan(head[1], chain);
+      case ANNOUNCEMENT -> acknowledge(head[1]);
       case OFFLOADS -> setOffloads(chain, card);
       default -> false;
     };
@@ -120,6 +136,13 @@ final class NetControl {
     }
     modes = on[0] != 0 ? modes | 1 << mode : modes & ~(1 << mode);
     return true;
+  }
+
+  /** The guest has announced itself (5.1.6.5.4). */
+  private boolean acknowledge(int command) {
+    boolean asked = announcing && command == 0;
+    announcing &= !asked;
+    return asked;
   }
 
   private boolean setAddress(DescriptorChain chain) {

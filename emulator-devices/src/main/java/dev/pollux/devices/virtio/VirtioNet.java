@@ -2,7 +2,7 @@ package dev.pollux.devices.virtio;
 
 import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.MacAddress;
-import dev.pollux.backend.net.NetEnd;
+import dev.pollux.backend.net.NetCard;
 import dev.pollux.backend.net.NetLink;
 import dev.pollux.backend.net.NetworkClaim;
 import dev.pollux.backend.net.Offloads;
@@ -23,7 +23,7 @@ import java.util.Optional;
  * receiving on whichever thread brings frames, if it gets the lock at once, and otherwise when the
  * I/O thread asks for them.
  */
-public final class VirtioNet extends VirtioDevice implements NetEnd {
+public final class VirtioNet extends VirtioDevice implements NetCard {
   private static final Kind KIND = new Kind(1, "virtio-net");
   private static final int QUEUE_SIZE = 256;
   private static final int CONTROL_SIZE = 64;
@@ -41,9 +41,11 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
   static final long STATUS = 1 << 16;
   static final long CONTROL_QUEUE = 1 << 17;
   private static final long CONTROL_VLAN = 1 << 19;
+  static final long GUEST_ANNOUNCE = 1 << 21;
   static final long CONTROL_MAC = 1 << 23;
 
   private static final int LINK_UP = 1;
+  private static final int ANNOUNCE = 2;
 
   private static final Property<String> NETDEV =
       Property.text("netdev", "link<netdev>", "back end that it is connected to");
@@ -79,6 +81,7 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
     feature("ctrl_rx", 18, "lets the guest choose what it receives");
     feature("ctrl_vlan", 19, "lets the guest choose VLANs");
     feature("ctrl_rx_extra", 20, "the same with more choices");
+    feature("guest_announce", 21, "asks the guest to say where it is, after a migration");
     feature("ctrl_mac_addr", 23, "lets the guest set its hardware address");
   }
 
@@ -147,7 +150,8 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
       features |= context.get(each.getKey()) ? each.getValue() : 0;
     }
     if ((features & CONTROL_QUEUE) == 0) {
-      features &= ~(1L << 18 | 1L << 19 | 1L << 20 | CONTROL_MAC | CONTROL_OFFLOADS);
+      features &=
+          ~(1L << 18 | 1L << 19 | 1L << 20 | GUEST_ANNOUNCE | CONTROL_MAC | CONTROL_OFFLOADS);
     }
     NetworkClaim network = context.network(NETDEV, address);
     VirtioNet card =
@@ -196,7 +200,7 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
     byte[] bytes = new byte[12];
     System.arraycopy(control.address(), 0, bytes, 0, 6);
     boolean up = !has(STATUS) || link.isUp();
-    bytes[6] = (byte) (up ? LINK_UP : 0);
+    bytes[6] = (byte) ((up ? LINK_UP : 0) | (control.isAnnouncing() ? ANNOUNCE : 0));
     bytes[8] = 1; // one pair of queues
     bytes[10] = (byte) mtu;
     bytes[11] = (byte) (mtu >> 8);
@@ -284,6 +288,22 @@ public final class VirtioNet extends VirtioDevice implements NetEnd {
   @Override
   public void linkChanged(boolean up) {
     configChanged();
+  }
+
+  @Override
+  public byte[] currentAddress() {
+    return control.address().clone();
+  }
+
+  /**
+   * The guest answers a change of its configuration, and says over the control queue that it has.
+   */
+  @Override
+  public void announce() {
+    if (has(GUEST_ANNOUNCE) && has(STATUS) && isRunning()) {
+      control.setAnnouncing(true);
+      configChanged();
+    }
   }
 
   @Override

@@ -2,10 +2,13 @@ package dev.pollux.qmp.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.backend.net.Announcement;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.qmp.schema.Qmp;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Commands on networks. */
 public sealed interface NetworkCommands<R> extends QmpCommand<R> {
@@ -64,6 +67,36 @@ public sealed interface NetworkCommands<R> extends QmpCommand<R> {
     @Override
     public Void run(QmpContext context) {
       context.devices().services().networks().setLink(name, up);
+      return null;
+    }
+  }
+
+  @Api.Name("announce-self")
+  @Api.Doc("Has networks told where the guest is, as after a migration.")
+  record AnnounceSelf(
+      @Api.Unsigned
+          @Api.Range(min = 0, max = 100_000)
+          @Api.Doc("ms from the first announcement to the second")
+          long initial,
+      @Api.Unsigned @Api.Range(min = 0, max = 100_000) @Api.Doc("most ms between two") long max,
+      @Api.Unsigned @Api.Range(min = 0, max = 1000) @Api.Doc("how many") long rounds,
+      @Api.Unsigned @Api.Range(min = 1, max = 10_000) @Api.Doc("ms by which they move apart")
+          long step,
+      @Api.Doc("names of the cards that take part; all by default")
+          Optional<List<String>> interfaces,
+      @Api.Doc("of the series, which replaces one with the same name") Optional<String> id)
+      implements NetworkCommands<Void> {
+    @Override
+    public Void run(QmpContext context) {
+      context
+          .devices()
+          .services()
+          .networks()
+          .announcer()
+          .begin(
+              id.orElse(""),
+              new Announcement(initial, max, rounds, step),
+              card -> interfaces.isEmpty() || interfaces.get().contains(card.name()));
       return null;
     }
   }

@@ -7,6 +7,7 @@ import dev.pollux.backend.net.NetworkClaim;
 import dev.pollux.backend.net.Networks;
 import dev.pollux.qmp.command.OptionText;
 import java.util.List;
+import java.util.Objects;
 
 /** Commands on networks. */
 final class NetworkCommands {
@@ -40,6 +41,22 @@ final class NetworkCommands {
             throw new HmpException("set_link: \"%s\" is neither on nor off".formatted(state));
           }
           return out -> networks(s).setLink(name, state.equals("on"));
+        });
+    command.declare(
+        "announce_self",
+        "[interfaces] [id]",
+        "have networks told where the guest is",
+        (s, a) -> {
+          String names = Objects.requireNonNullElse(a.word(), "");
+          String id = Objects.requireNonNullElse(a.word(), "");
+          List<String> cards = names.isEmpty() ? List.of() : List.of(names.split(",", -1));
+          return _ ->
+              networks(s)
+                  .announcer()
+                  .begin(
+                      id,
+                      s.migration().parameters().announcement(),
+                      card -> cards.isEmpty() || cards.contains(card.name()));
         });
     command.declare(
         "hostfwd_add",
