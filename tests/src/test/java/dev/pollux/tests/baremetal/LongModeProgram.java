@@ -16,6 +16,7 @@ import dev.pollux.core.jit.asm.MemOp;
 import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.RmOp;
 import dev.pollux.core.jit.asm.Seg;
+import dev.pollux.core.jit.asm.StringOp;
 
 /**
  * A program in 64-bit mode with its own tables: all memory below 4 GiB mapped one to one, the page
@@ -45,7 +46,7 @@ abstract class LongModeProgram extends Program {
   /** The root with {@link #fiveLevels}. */
   static final int PML5 = 0x40_7000;
 
-  private static final int IDT = 0x40_8000;
+  static final int IDT = 0x40_8000;
   private static final int TSS_BASE = 0x40_9000;
   static final int GDT = 0x40_a000;
   private static final int VARIABLES = 0x40_b000;
@@ -56,6 +57,11 @@ abstract class LongModeProgram extends Program {
   static final int IST1_TOP = 0x48_8000;
   static final int USER_STACK_TOP = 0x49_0000;
   static final int RSP0_TOP = 0x49_8000;
+
+  /** Where other processors start. */
+  static final int TRAMPOLINE = 0x8000;
+
+  private static final int TRAMPOLINE_GDTR = 0x8f00;
 
   /** The page that tests remap, and its entry in the page table; the next page follows it. */
   static final int PAGE = 0x60_0000;
@@ -205,6 +211,10 @@ abstract class LongModeProgram extends Program {
     for (int open : new int[] {3, 4, 0x80}) {
       asm.mov(BYTE, Mem.absolute(IDT + 16 * open + 5), 0xee);
     }
+    loadInterruptTable();
+  }
+
+  private void loadInterruptTable() {
     Label pseudo = new Label();
     Label after = new Label();
     asm.op(MemOp.LIDT, Mem.of(pseudo));
@@ -300,6 +310,66 @@ abstract class LongModeProgram extends Program {
     asm.mov(Seg.SS, Gpr.RAX);
     asm.mov(QWORD, Gpr.RSP, Mem.absolute(SAVED_RSP));
     asm.jmp(Mem.absolute(RESUME));
+  }
+
+  // ---- other processors
+
+  /**
+   * Puts code at {@link #TRAMPOLINE} that leads another processor from real mode straight into
+   * 64-bit mode, to {@code processor}.
+   */
+  final void copyTrampoline(Label processor) {
+    Label code = new Label("trampoline");
+    Label end = new Label();
+    Label after = new Label();
+    asm.jmp(after);
+    asm.bind(code);
+    asm.bits(CodeMode.BITS16);
+    asm.op(NullaryOp.CLI);
+    asm.mov(WORD, Gpr.RAX, 0);
+    asm.mov(Seg.DS, Gpr.RAX);
+    asm.op(MemOp.LGDT, Mem.absolute(TRAMPOLINE_GDTR));
+    asm.mov(DWORD, Gpr.RAX, 0x6b0);
+    asm.mov(ControlReg.CR4, Gpr.RAX);
+    asm.mov(DWORD, Gpr.RAX, PML4);
+    asm.mov(ControlReg.CR3, Gpr.RAX);
+    asm.mov(DWORD, Gpr.RCX, 0xc000_0080L);
+    asm.mov(DWORD, Gpr.RAX, 0x901);
+    asm.mov(DWORD, Gpr.RDX, 0);
+    asm.op(NullaryOp.WRMSR);
+    asm.mov(DWORD, Gpr.RAX, 0x8001_0033L);
+    asm.mov(ControlReg.CR0, Gpr.RAX);
+    asm.jmpFar(DWORD, CODE64, processor);
+    asm.bind(end);
+    asm.bits(CodeMode.BITS64);
+    asm.bind(after);
+    asm.mov(QWORD, Gpr.RSI, code);
+    asm.mov(DWORD, Gpr.RDI, TRAMPOLINE);
+    asm.mov(DWORD, Gpr.RCX, asm.address(end) - asm.address(code));
+    asm.op(NullaryOp.CLD);
+    asm.rep(StringOp.MOVS, BYTE);
+    asm.mov(WORD, Mem.absolute(TRAMPOLINE_GDTR), 0x7f);
+    asm.mov(DWORD, Mem.absolute(TRAMPOLINE_GDTR + 2), GDT);
+  }
+
+  /**
+   * What another processor does first: R15 becomes its APIC id.
+   *
+   * @param stacks one page for each, growing down from here and each page above
+   */
+  final void enterProcessor(int stacks) {
+    asm.mov(DWORD, Gpr.RAX, DATA);
+    for (Seg segment : new Seg[] {Seg.DS, Seg.ES, Seg.SS}) {
+      asm.mov(segment, Gpr.RAX);
+    }
+    asm.mov(DWORD, Gpr.RAX, 1);
+    asm.op(NullaryOp.CPUID);
+    asm.shr(DWORD, Gpr.RBX, 24);
+    asm.mov(DWORD, Gpr.R15, Gpr.RBX);
+    asm.mov(DWORD, Gpr.RSP, Gpr.R15);
+    asm.shl(DWORD, Gpr.RSP, 12);
+    asm.add(DWORD, Gpr.RSP, stacks);
+    loadInterruptTable();
   }
 
   // ---- for tests

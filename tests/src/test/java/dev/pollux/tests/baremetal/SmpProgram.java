@@ -6,17 +6,13 @@ import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static dev.pollux.core.jit.asm.OpSize.WORD;
 
 import dev.pollux.core.jit.asm.BitOp;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
-import dev.pollux.core.jit.asm.ControlReg;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.MemOp;
 import dev.pollux.core.jit.asm.NullaryOp;
-import dev.pollux.core.jit.asm.Seg;
 import dev.pollux.core.jit.asm.ShiftOp;
-import dev.pollux.core.jit.asm.StringOp;
 
 /**
  * Four processors: INIT and SIPI, locked instructions, memory order (Intel SDM vol. 3, 9.2), code
@@ -28,13 +24,9 @@ import dev.pollux.core.jit.asm.StringOp;
  */
 final class SmpProgram extends LongModeProgram {
   private static final int CPUS = 4;
-  private static final int PML4 = 0x40_0000;
-  private static final int IDT = 0x40_8000;
   private static final int APIC = 0xfee0_0000;
   private static final int APIC_BASE_MSR = 0x1b;
   private static final int ICR_MSR = 0x830;
-  private static final int TRAMPOLINE = 0x8000;
-  private static final int TRAMPOLINE_GDTR = 0x8f00;
 
   /** Memory that starts as zeros; variables that are contended for have lines of their own. */
   private static final int DATA_AREA = 0x50_0000;
@@ -181,25 +173,7 @@ final class SmpProgram extends LongModeProgram {
 
   private void routines() {
     asm.bind(processor);
-    asm.mov(DWORD, Gpr.RAX, DATA);
-    for (Seg segment : new Seg[] {Seg.DS, Seg.ES, Seg.SS}) {
-      asm.mov(segment, Gpr.RAX);
-    }
-    asm.mov(DWORD, Gpr.RAX, 1);
-    asm.op(NullaryOp.CPUID);
-    asm.shr(DWORD, Gpr.RBX, 24);
-    asm.mov(DWORD, Gpr.R15, Gpr.RBX);
-    asm.mov(DWORD, Gpr.RSP, Gpr.R15);
-    asm.shl(DWORD, Gpr.RSP, 12);
-    asm.add(DWORD, Gpr.RSP, STACKS);
-    Label idtr = new Label();
-    Label after = new Label();
-    asm.op(MemOp.LIDT, Mem.of(idtr));
-    asm.jmp(after);
-    asm.bind(idtr);
-    asm.dw(0xfff);
-    asm.dq(IDT);
-    asm.bind(after);
+    enterProcessor(STACKS);
     enableApic();
     asm.lock();
     asm.inc(DWORD, at(STARTED));
@@ -264,7 +238,7 @@ final class SmpProgram extends LongModeProgram {
 
   private void startProcessors() {
     print("start\n");
-    copyTrampoline();
+    copyTrampoline(processor);
     enableApic();
     sendIpi(0xc_4500); // INIT to all others
     // Two start-up IPIs, as firmware sends them; the second finds the processors running.
@@ -291,41 +265,6 @@ final class SmpProgram extends LongModeProgram {
     asm.mov(DWORD, Gpr.RBX, APIC);
     asm.mov(DWORD, Mem.of(Gpr.RBX, 0x310), destination << 24);
     asm.mov(DWORD, Mem.of(Gpr.RBX, 0x300), command);
-  }
-
-  /** From real mode straight into 64-bit mode. */
-  private void copyTrampoline() {
-    Label code = new Label("trampoline");
-    Label end = new Label();
-    Label after = new Label();
-    asm.jmp(after);
-    asm.bind(code);
-    asm.bits(CodeMode.BITS16);
-    asm.op(NullaryOp.CLI);
-    asm.mov(WORD, Gpr.RAX, 0);
-    asm.mov(Seg.DS, Gpr.RAX);
-    asm.op(MemOp.LGDT, at(TRAMPOLINE_GDTR));
-    asm.mov(DWORD, Gpr.RAX, 0x6b0);
-    asm.mov(ControlReg.CR4, Gpr.RAX);
-    asm.mov(DWORD, Gpr.RAX, PML4);
-    asm.mov(ControlReg.CR3, Gpr.RAX);
-    asm.mov(DWORD, Gpr.RCX, 0xc000_0080L);
-    asm.mov(DWORD, Gpr.RAX, 0x901);
-    asm.mov(DWORD, Gpr.RDX, 0);
-    asm.op(NullaryOp.WRMSR);
-    asm.mov(DWORD, Gpr.RAX, 0x8001_0033L);
-    asm.mov(ControlReg.CR0, Gpr.RAX);
-    asm.jmpFar(DWORD, CODE64, processor);
-    asm.bind(end);
-    asm.bits(CodeMode.BITS64);
-    asm.bind(after);
-    asm.mov(QWORD, Gpr.RSI, code);
-    asm.mov(DWORD, Gpr.RDI, TRAMPOLINE);
-    asm.mov(DWORD, Gpr.RCX, asm.address(end) - asm.address(code));
-    asm.op(NullaryOp.CLD);
-    asm.rep(StringOp.MOVS, BYTE);
-    asm.mov(WORD, at(TRAMPOLINE_GDTR), 0x7f);
-    asm.mov(DWORD, at(TRAMPOLINE_GDTR + 2), GDT);
   }
 
   // ---- locked instructions ----
