@@ -33,7 +33,7 @@ class ColoErrorTest {
     kernel = Files.write(folder.resolve("guest"), CountingGuest.image(64, 16));
   }
 
-  private enum Step {
+  enum Step {
     TAKEN,
     RECEIVED,
     LOADED
