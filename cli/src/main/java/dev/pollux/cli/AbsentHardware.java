@@ -21,9 +21,6 @@ final class AbsentHardware {
       description = "A back end for sound; only none so far.")
   List<String> audiodev = List.of();
 
-  @Option(names = "-vga", paramLabel = "none", description = "Graphics card; only none so far.")
-  String vga;
-
   @Option(names = "-parallel", paramLabel = "none", description = "Parallel port; none so far.")
   List<String> parallel = List.of();
 
@@ -39,7 +36,6 @@ final class AbsentHardware {
       options.required("id");
       checkDriver("-audiodev", options.required("driver"));
     }
-    checkNone("-vga", vga);
     parallel.forEach(port -> checkNone("-parallel", port));
   }
 

@@ -1,18 +1,16 @@
 package dev.pollux.cli;
 
-import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.host.FirmwareFolders;
 import dev.pollux.devices.boot.BootOptions;
 import dev.pollux.devices.boot.FirmwareFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.stream.Stream;
 
 /**
  * The firmware that a machine begins with, and what it is told about booting.
@@ -24,15 +22,6 @@ record FirmwareConfig(Path file, BootOptions boot) {
   private static final String DRIVES = "abcdnop";
   private static final int LONGEST_WAIT = 0xffff;
 
-  /** Where distributions put firmware for virtual machines. */
-  private static final List<Path> FOLDERS =
-      List.of(
-          Path.of("/usr/share/seabios"),
-          Path.of("/usr/share/qemu"),
-          Path.of("/usr/share/qemu-kvm"),
-          Path.of("/usr/lib/ipxe/qemu"),
-          Path.of("/usr/lib/ipxe"));
-
   /**
    * What the options ask for; empty where the machine does without firmware.
    *
@@ -42,7 +31,7 @@ record FirmwareConfig(Path file, BootOptions boot) {
     BootOptions boot = boot(options, noGraphics);
     if (options.bios != null) {
       Path file =
-          find(options.bios)
+          FirmwareFolders.find(options.bios)
               .orElseThrow(
                   () ->
                       new ConfigException(
@@ -51,21 +40,9 @@ record FirmwareConfig(Path file, BootOptions boot) {
                               + " host; \"pollux guest firmware\" fetches SeaBIOS"));
       return Optional.of(new FirmwareConfig(file, boot));
     }
-    return usual ? find(USUAL).map(file -> new FirmwareConfig(file, boot)) : Optional.empty();
-  }
-
-  /** A file by its path, or by its name where firmware lies. */
-  static Optional<Path> find(String name) {
-    Path path = Path.of(name);
-    if (Files.exists(path)) {
-      return Optional.of(path);
-    }
-    return path.getNameCount() != 1 || path.isAbsolute()
-        ? Optional.empty()
-        : Stream.concat(Stream.of(GuestImages.userCache().resolve("firmware")), FOLDERS.stream())
-            .map(folder -> folder.resolve(name))
-            .filter(Files::isReadable)
-            .findFirst();
+    return usual
+        ? FirmwareFolders.find(USUAL).map(file -> new FirmwareConfig(file, boot))
+        : Optional.empty();
   }
 
   private static BootOptions boot(RunOptions.Boot options, boolean noGraphics) {
@@ -108,7 +85,7 @@ record FirmwareConfig(Path file, BootOptions boot) {
       String file = rom.required("romfile");
       rom.number("bootindex", -1, -1, Integer.MAX_VALUE);
       rom.rejectUnknown();
-      Path path = find(file).orElse(Path.of(file));
+      Path path = FirmwareFolders.find(file).orElse(Path.of(file));
       roms.put(
           path.getFileName().toString(),
           FirmwareFile.readOptionRom("-option-rom", path.toString()));

@@ -8,12 +8,14 @@ import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuTopology;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.boot.KernelFiles;
+import dev.pollux.devices.display.VgaCard;
 import dev.pollux.devices.timer.RtcBase;
 import dev.pollux.migration.MigrationAddress;
 import dev.pollux.migration.MigrationCapability;
 import dev.pollux.migration.MigrationService;
 import dev.pollux.migration.MigrationSettings;
 import dev.pollux.migration.MigrationUri;
+import dev.pollux.qmp.command.OptionText;
 import dev.pollux.qmp.schema.CompatPolicy;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -38,6 +40,7 @@ import java.util.stream.Stream;
  * @param ramSize bytes, a multiple of 4,096
  * @param boot kernel to start without firmware; empty where nothing is to be started so
  * @param firmware what the machine begins with otherwise
+ * @param vga whether it has the graphics card that nobody has asked for as a device
  * @param consoles character devices and who uses them
  * @param disks backends and nodes
  * @param networks back ends of networks, and cards that options for both ask for
@@ -57,6 +60,7 @@ record RunConfig(
     RtcBase rtc,
     Optional<KernelFiles> boot,
     Optional<FirmwareConfig> firmware,
+    boolean vga,
     ConsoleConfig consoles,
     DiskConfig disks,
     NetworkConfig networks,
@@ -102,6 +106,7 @@ record RunConfig(
         rtc(options.machine.rtc),
         kernel,
         firmware,
+        vga(options, machine, firmware.isPresent()),
         ConsoleConfig.of(options),
         DiskConfig.of(options.disks),
         NetworkConfig.of(options.networks),
@@ -242,6 +247,28 @@ record RunConfig(
           "base=%s is no time; give utc, localtime, or a date like 2026-06-16T16:01:21"
               .formatted(text));
     }
+  }
+
+  /** A card is there if it is asked for, or usual and not among the devices already. */
+  private static boolean vga(RunOptions options, MachineOption machine, boolean hasFirmware) {
+    String asked = options.devices.vga;
+    if (asked == null) {
+      return hasFirmware
+          && !options.devices.nodefaults
+          && options.devices.device.stream().noneMatch(RunConfig::isVga);
+    }
+    if (asked.equals("std") && machine.type().hasPci() || asked.equals("none")) {
+      return asked.equals("std");
+    }
+    throw new ConfigException(
+        "-vga %s: the machine has no such card yet; give %s"
+            .formatted(asked, machine.type().hasPci() ? "std or none" : "none"));
+  }
+
+  private static boolean isVga(String device) {
+    return OptionText.parse("-device", device, "driver")
+        .string("driver", "")
+        .equals(VgaCard.TYPE.name());
   }
 
   /** The machine's firmware; without a kernel there has to be some, if the guest is to run now. */

@@ -219,6 +219,12 @@ final class RunOptions {
         description = "Change the default of a device's property.")
     final List<String> global = new ArrayList<>();
 
+    @Option(
+        names = "-vga",
+        paramLabel = "std|none",
+        description = "Graphics card: standard VGA, which a machine has that begins with firmware.")
+    String vga;
+
     @Option(names = "-nodefaults", description = "Leave out the devices that nobody asked for.")
     boolean nodefaults;
 

@@ -1,6 +1,7 @@
 package dev.pollux.cli.guest;
 
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.host.FirmwareFolders;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -70,15 +71,9 @@ public final class GuestImages {
     return new GuestImages(userCache(), line -> {});
   }
 
-  /**
-   * The current user's folder: {@code $XDG_CACHE_HOME/pollux/guest}, by default below {@code
-   * ~/.cache}.
-   */
+  /** The current user's folder. */
   public static Path userCache() {
-    String xdg = System.getenv("XDG_CACHE_HOME");
-    String home = System.getenv().getOrDefault("HOME", System.getProperty("user.home"));
-    Path base = xdg != null && xdg.startsWith("/") ? Path.of(xdg) : Path.of(home, ".cache");
-    return base.resolve("pollux/guest");
+    return FirmwareFolders.userCache();
   }
 
   /** The guest, if it has been fetched before. */

@@ -1,5 +1,6 @@
 package dev.pollux.core.interp;
 
+import dev.pollux.core.cpu.ControlRegisters;
 import dev.pollux.core.cpu.CpuException;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
@@ -16,7 +17,11 @@ final class SegmentAccess {
 
   static long linear(Interpreter cpu, int segment, long offset, int size, boolean write) {
     CpuState state = cpu.state();
-    if (!allows(state.segAttr(segment), state.segLimit(segment), offset, size, write)) {
+    int attr = state.segAttr(segment);
+    if (write && (attr & TYPE_CODE) != 0 && (state.cr0() & ControlRegisters.CR0_PE) == 0) {
+      attr = attr & ~(TYPE_CODE | TYPE_EXPAND_DOWN) | TYPE_WRITABLE; // real mode knows no types
+    }
+    if (!allows(attr, state.segLimit(segment), offset, size, write)) {
       throw cpu.fault(segment == CpuLayout.SS ? CpuException.SS : CpuException.GP, 0);
     }
     return state.segBase(segment) + offset & 0xffff_ffffL;

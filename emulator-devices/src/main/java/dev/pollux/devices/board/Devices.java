@@ -5,6 +5,7 @@ import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.net.Networks;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.display.DisplayDevices;
 import dev.pollux.devices.e1000.E1000;
 import dev.pollux.devices.isa.IsaDevices;
 import dev.pollux.devices.model.DeviceCatalog;
@@ -38,6 +39,7 @@ public final class Devices {
                   IsaDevices.TYPES,
                   PciDevices.TYPES,
                   IdeDevices.TYPES,
+                  DisplayDevices.TYPES,
                   VirtioTypes.of(VirtioDevices.TYPES),
                   VirtioDevices.INNER)
               .flatMap(List::stream)

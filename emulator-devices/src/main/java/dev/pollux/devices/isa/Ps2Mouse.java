@@ -51,6 +51,11 @@ public final class Ps2Mouse extends Ps2Device {
     reset();
   }
 
+  /** The buttons that are down: bit 0 left, 1 right, 2 middle. */
+  public int buttons() {
+    return buttons;
+  }
+
   @Override
   void reset() {
     clearQueue();

@@ -17,7 +17,9 @@ public final class PciBar {
     MEMORY(0),
     PREFETCHABLE(8),
     MEMORY64(4),
-    PREFETCHABLE64(12);
+    PREFETCHABLE64(12),
+    /** The expansion ROM (PCI 3.0, 6.2.5.2), index {@link #ROM_INDEX}. */
+    ROM(0);
 
     private final int bits;
 
@@ -55,6 +57,12 @@ public final class PciBar {
 
   /** Physical addresses have fewer bits. */
   private static final long HIGHEST = 1L << 52;
+
+  /** The index of an expansion ROM. */
+  static final int ROM_INDEX = 6;
+
+  private static final int ROM_REGISTER = 0x30;
+  private static final int ROM_ENABLE = 1;
 
   static final long UNMAPPED = -1;
 
@@ -115,12 +123,15 @@ public final class PciBar {
   }
 
   int register() {
-    return PciConfig.BAR0 + index * 4;
+    return kind == Kind.ROM ? ROM_REGISTER : PciConfig.BAR0 + index * 4;
   }
 
   void declare(PciConfig config) {
     config.init(register(), 4, kind.bits());
     config.allow(register(), 4, -size & (kind.isIo() ? 0xffff_fffcL : 0xffff_fff0L));
+    if (kind == Kind.ROM) {
+      config.allow(register(), 4, ROM_ENABLE);
+    }
     if (kind.is64()) {
       config.allow(register() + 4, 4, -size >>> 32);
     }
@@ -130,6 +141,9 @@ public final class PciBar {
   private long wanted(PciConfig config) {
     int enable = kind.isIo() ? PciConfig.COMMAND_IO : PciConfig.COMMAND_MEMORY;
     if ((config.get(PciConfig.COMMAND, 2) & enable) == 0) {
+      return UNMAPPED;
+    }
+    if (kind == Kind.ROM && (config.get(register(), 4) & ROM_ENABLE) == 0) {
       return UNMAPPED;
     }
     long at = config.get(register(), 4) & 0xffff_ffffL & -size;

@@ -23,9 +23,15 @@ public final class PciBus extends Bus {
   static final Property<Long> ROM_BAR =
       Property.unsigned("rombar", 32, 1, 0, 1, "whether there is a ROM BAR, where there is a ROM");
 
+  static final Property<String> ROM_FILE =
+      Property.text("romfile", "option ROM for firmware to run, by path or by name");
+
   public static final BusKind<PciBus> KIND =
       new BusKind<>(
-          "PCI", PciBus.class, "pci-device", List.of(ADDRESS, MULTIFUNCTION, ACPI_INDEX, ROM_BAR));
+          "PCI",
+          PciBus.class,
+          "pci-device",
+          List.of(ADDRESS, MULTIFUNCTION, ACPI_INDEX, ROM_BAR, ROM_FILE));
 
   private static final int SLOTS = 32;
 
@@ -150,11 +156,23 @@ public final class PciBus extends Bus {
     if (node.values().get(MULTIFUNCTION)) {
       function.config().setMultifunction();
     }
+    addRom(node, function);
     function.attach(this, devfn);
     node.expose(LiveProperty.constant("addr", "int32", () -> (long) devfn));
     node.expose(
         LiveProperty.constant(
             "legacy-addr", "str", () -> "%02x.%x".formatted(devfn >> 3, devfn & 7)));
+  }
+
+  private static void addRom(DeviceNode node, PciFunction function) {
+    String file = node.values().get(ROM_FILE);
+    if (node.values().get(ROM_BAR) != 0) {
+      if (!file.isEmpty()) {
+        function.addRom(OptionRom.load(file));
+      } else if (!function.usualRom().isEmpty()) {
+        OptionRom.loadIfThere(function.usualRom()).ifPresent(function::addRom);
+      }
+    }
   }
 
   @Override

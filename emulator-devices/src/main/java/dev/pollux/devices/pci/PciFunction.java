@@ -4,6 +4,7 @@ import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.irq.MsiMessage;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import java.util.ArrayList;
@@ -38,6 +39,9 @@ public final class PciFunction {
 
   @HostOnly("fixed by the device")
   private final List<PciBar> bars = new ArrayList<>();
+
+  @HostOnly("fixed by the device")
+  private String usualRom = "";
 
   @HostOnly("wiring")
   private Msi msi;
@@ -92,6 +96,21 @@ public final class PciFunction {
     bars.add(bar);
     bars.sort(Comparator.comparingInt(PciBar::index));
     return bar;
+  }
+
+  /** Says which option ROM it has where the user names no other. */
+  public void setUsualRom(String file) {
+    usualRom = file;
+  }
+
+  /** The option ROM that it has by itself; empty for none. */
+  String usualRom() {
+    return usualRom;
+  }
+
+  /** Adds an expansion ROM. */
+  void addRom(RamBlock rom) {
+    addBar(PciBar.ROM_INDEX, PciBar.Kind.ROM, new Region.RamRegion(rom, 0, rom.size()));
   }
 
   /**
@@ -276,7 +295,7 @@ public final class PciFunction {
   /** What software writes to the configuration space. */
   public void write(int offset, int size, int value) {
     config.write(offset, size, value);
-    if (offset < PciConfig.BAR0 + 24 && offset + size > PciConfig.COMMAND) {
+    if (offset < PciConfig.CAPABILITIES && offset + size > PciConfig.COMMAND) {
       updateMappings();
     }
     if (msix != null) {

@@ -90,6 +90,9 @@ public final class PciSetup {
   private void collect(PciBus bus, List<Need> io, List<Need> memory) {
     for (PciFunction function : bus.functions()) {
       for (PciBar bar : function.bars()) {
+        if (bar.kind() == PciBar.Kind.ROM) {
+          continue; // nobody runs it
+        }
         (bar.kind().isIo() ? io : memory)
             .add(new Need(bar.size(), bar.size(), at -> assign(function, bar, at)));
       }

@@ -38,6 +38,7 @@ public final class CommandRegistry implements QmpCommands {
           DeviceCommands.class,
           BalloonCommands.class,
           NetworkCommands.class,
+          DisplayCommands.class,
           PciCommands.class,
           BlockCommands.class,
           BlockQueries.class,

@@ -96,6 +96,7 @@ final class BootSector {
     asm.mov(Seg.SS, Gpr.RAX);
     asm.mov(OpSize.WORD, Gpr.RSP, LOAD_ADDRESS);
     asm.op(NullaryOp.STI);
+    asm.db(0x2e, 0xa2, 0, BUFFER >> 8); // MOV CS:[BUFFER], AL: code segments are written, too
     asm.mov(OpSize.WORD, Gpr.RSI, LOAD_ADDRESS + PACKET);
     asm.mov(OpSize.WORD, Gpr.RAX, 0x4200);
     asm.int_(0x13);

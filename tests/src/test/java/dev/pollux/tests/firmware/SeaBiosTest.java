@@ -6,11 +6,13 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,6 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** SeaBIOS finds its way about the machines and boots from their disks. */
 class SeaBiosTest {
   private static final Path BIOS = Path.of("/usr/share/seabios/bios-256k.bin");
+  private static final Path VGA_BIOS = Path.of("/usr/share/seabios/vgabios-stdvga.bin");
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final String TEXT = "read by the BIOS";
 
@@ -78,6 +81,58 @@ class SeaBiosTest {
   void bootsFromADisc() throws IOException {
     Path disc = Files.write(folder.resolve("disc.iso"), BootSector.disc(TEXT, 9));
     assertEquals(TEXT, run("-boot", "d", "-cdrom", disc.toString()));
+  }
+
+  /** Types on the keyboard what the menu asks for, and looks at the screen through the monitor. */
+  @Test
+  void menuIsSeenAndTakesKeys() throws IOException {
+    assumeTrue(Files.isReadable(VGA_BIOS), "no " + VGA_BIOS);
+    Path picture = folder.resolve("screen.ppm");
+    try (PolluxProcess vm =
+        PolluxProcess.start(
+            "run",
+            "-m",
+            "32",
+            "-monitor",
+            "stdio",
+            "-serial",
+            "file:" + folder.resolve("serial"),
+            "-device",
+            "isa-debug-exit",
+            "-debugcon",
+            "null",
+            "-boot",
+            "menu=on,splash-time=60000",
+            "-chardev",
+            "file,id=log,path=" + folder.resolve("bios.log"),
+            "-device",
+            "isa-debugcon,iobase=0x402,chardev=log",
+            "-hda",
+            disk(512).toString())) {
+      vm.expect("(qemu)", PATIENCE);
+      waitFor(folder.resolve("bios.log"), "ESC for boot menu");
+      vm.type("screendump %s\n".formatted(picture));
+      vm.type("sendkey esc\n");
+      waitFor(folder.resolve("bios.log"), "Select boot device");
+      vm.type("sendkey 1\n");
+      assertEquals(BootSector.EXIT_STATUS, vm.await(PATIENCE), vm.errors());
+    }
+    assertEquals(TEXT, Files.readString(folder.resolve("serial")));
+    byte[] ppm = Files.readAllBytes(picture);
+    assertTrue(new String(ppm, 0, 15, StandardCharsets.US_ASCII).startsWith("P6\n720 400\n255\n"));
+    int lit = 0;
+    for (int i = 15; i < ppm.length; i++) {
+      lit += ppm[i] != 0 ? 1 : 0;
+    }
+    assertTrue(lit > 1000, "pixels of letters: " + lit);
+  }
+
+  private static void waitFor(Path log, String text) {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (!readable(log).contains(text)) {
+      assertTrue(System.nanoTime() < deadline, () -> "no \"" + text + "\" in " + readable(log));
+      LockSupport.parkNanos(20_000_000);
+    }
   }
 
   @Test

@@ -145,7 +145,7 @@ public final class IdeDisk extends IdeDrive {
 
   private void diagnose() {
     setSignature();
-    device = 0;
+    select = 0;
     error = 1;
     succeed();
   }
@@ -164,11 +164,11 @@ public final class IdeDisk extends IdeDrive {
           | lbaMid << 8
           | lbaLow;
     }
-    if ((device & LBA) != 0) {
-      return (device & 0xfL) << 24 | lbaHigh << 16 | lbaMid << 8 | lbaLow;
+    if ((select & LBA) != 0) {
+      return (select & 0xfL) << 24 | lbaHigh << 16 | lbaMid << 8 | lbaLow;
     }
     int cylinder = lbaHigh << 8 | lbaMid;
-    return lbaLow == 0 ? -1 : ((long) cylinder * HEADS + (device & 0xf)) * SECTORS + lbaLow - 1;
+    return lbaLow == 0 ? -1 : ((long) cylinder * HEADS + (select & 0xf)) * SECTORS + lbaLow - 1;
   }
 
   /** Whether the sectors of the registers are on the disk; if not the command fails. */
@@ -223,7 +223,7 @@ public final class IdeDisk extends IdeDrive {
       oldMid = (int) (last >> 32) & 0xff;
       oldHigh = (int) (last >> 40) & 0xff;
     } else {
-      device = device & 0xf0 | (int) (last >> 24) & 0xf;
+      select = select & 0xf0 | (int) (last >> 24) & 0xf;
     }
     succeed();
   }

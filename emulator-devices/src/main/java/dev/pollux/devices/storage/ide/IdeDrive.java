@@ -71,7 +71,7 @@ abstract class IdeDrive implements Device {
         .u8("lba-low", d -> d.lbaLow, (d, v) -> d.lbaLow = v)
         .u8("lba-mid", d -> d.lbaMid, (d, v) -> d.lbaMid = v)
         .u8("lba-high", d -> d.lbaHigh, (d, v) -> d.lbaHigh = v)
-        .u8("device", d -> d.device, (d, v) -> d.device = v)
+        .u8("select", d -> d.select, (d, v) -> d.select = v)
         .u8("status", d -> d.status, (d, v) -> d.status = v)
         .u8("error", d -> d.error, (d, v) -> d.error = v)
         .u8("old-feature", d -> d.oldFeature, (d, v) -> d.oldFeature = v)
@@ -99,7 +99,7 @@ abstract class IdeDrive implements Device {
   int lbaLow;
   int lbaMid;
   int lbaHigh;
-  int device;
+  int select;
   int status;
   int error;
   int oldFeature;
@@ -221,7 +221,7 @@ abstract class IdeDrive implements Device {
     giveUp();
     error = 1; // passed its test
     status = READY | SEEK_COMPLETE;
-    device = 0;
+    select = 0;
     feature = 0;
     oldFeature = 0;
     oldCount = 0;
@@ -289,7 +289,7 @@ abstract class IdeDrive implements Device {
         oldHigh = lbaHigh;
         lbaHigh = value;
       }
-      default -> device = value;
+      default -> select = value;
     }
   }
 
@@ -305,14 +305,14 @@ abstract class IdeDrive implements Device {
       case 3 -> old ? oldLow : lbaLow;
       case 4 -> old ? oldMid : lbaMid;
       case 5 -> old ? oldHigh : lbaHigh;
-      case 6 -> device | 0xa0;
+      case 6 -> select | 0xa0;
       default -> status;
     };
   }
 
   /** Whether the cable's device register selects it. */
   final boolean isSelected() {
-    return (device & SLAVE) != 0 == (unit == 1);
+    return (select & SLAVE) != 0 == (unit == 1);
   }
 
   /** Writes the command register. */

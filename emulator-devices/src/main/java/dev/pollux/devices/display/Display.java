@@ -1,0 +1,12 @@
+package dev.pollux.devices.display;
+
+import java.util.Optional;
+
+/** A device with a screen. Everything with the machine lock held. */
+public interface Display {
+  /** Its picture. */
+  Screen screen();
+
+  /** The characters that it shows; empty in graphics modes. */
+  Optional<TextScreen> text();
+}

@@ -1,0 +1,2 @@
+/** Graphics cards, and what they show. */
+package dev.pollux.devices.display;
