@@ -1,6 +1,7 @@
 package dev.pollux.migration;
 
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.machine.Device;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.migration.colo.CheckpointCause;
@@ -150,6 +151,14 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     }
     if (state == RunState.POSTMIGRATE) {
       throw new ConfigException("Can't migrate the vm that was paused due to previous migration");
+    }
+    for (Device device : context.machine().devices()) {
+      device
+          .migrationObstacle()
+          .ifPresent(
+              obstacle -> {
+                throw new ConfigException(obstacle);
+              });
     }
     outgoing = new OutgoingMigration(context, to, colo);
     outgoing.start();

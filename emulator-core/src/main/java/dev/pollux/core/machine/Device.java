@@ -1,6 +1,7 @@
 package dev.pollux.core.machine;
 
 import dev.pollux.core.state.Migratable;
+import java.util.Optional;
 
 /**
  * A device of a machine. Everything here is called with the machine lock held. A device declares
@@ -19,6 +20,11 @@ public interface Device extends Migratable {
    * stopped.
    */
   default void quiesce() {}
+
+  /** Why the machine cannot go to another process just now; empty where it can. */
+  default Optional<String> migrationObstacle() {
+    return Optional.empty();
+  }
 
   /** Releases host resources; the machine is gone afterwards. */
   default void close() {}

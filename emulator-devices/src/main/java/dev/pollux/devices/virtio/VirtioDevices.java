@@ -2,6 +2,7 @@ package dev.pollux.devices.virtio;
 
 import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.storage.scsi.ScsiDisk;
+import dev.pollux.devices.virtio.fs.VirtioFs;
 import dev.pollux.devices.virtio.scsi.VirtioScsi;
 import dev.pollux.devices.virtio.serial.SerialPort;
 import dev.pollux.devices.virtio.serial.VirtioSerial;
@@ -13,6 +14,7 @@ public final class VirtioDevices {
       List.of(
           VirtioBalloon.TYPE,
           VirtioBlk.TYPE,
+          VirtioFs.TYPE,
           VirtioNet.TYPE,
           VirtioRng.TYPE,
           VirtioScsi.TYPE,

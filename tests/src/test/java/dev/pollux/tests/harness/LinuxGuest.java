@@ -55,6 +55,19 @@ public final class LinuxGuest implements AutoCloseable {
     return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
   }
 
+  /**
+   * As above, with another command line of the kernel.
+   *
+   * @param append for instance {@code console=hvc0}
+   */
+  public static LinuxGuest startWith(String append, Kernel kernel, Path initrd, String... options) {
+    List<String> arguments = new ArrayList<>(List.of("run", "-nographic"));
+    arguments.addAll(machine(kernel, initrd));
+    arguments.set(arguments.indexOf("-append") + 1, append);
+    arguments.addAll(List.of(options));
+    return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
+  }
+
   /** The options of {@code run} that such a guest has, apart from those for its console. */
   public static List<String> machine(Kernel kernel) {
     return machine(kernel, image(kernel).initrd());

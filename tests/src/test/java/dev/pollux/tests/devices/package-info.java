@@ -1,0 +1,2 @@
+/** Devices with the drivers of Debian's kernels. */
+package dev.pollux.tests.devices;
