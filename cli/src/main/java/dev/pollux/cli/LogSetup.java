@@ -12,7 +12,8 @@ import org.slf4j.Logger;
 /**
  * Sends what the emulator has to say to standard error, one line per message, in the form of the
  * command's own errors. The environment variable {@code POLLUX_LOG} sets the level (error, warn,
- * info, debug, trace); default is warn. Found by logback as a service: faster than a file to parse.
+ * info, debug, trace); default is warn. What comes in floods is {@linkplain LogLimit limited}.
+ * Found by logback as a service: faster than a file to parse.
  */
 public final class LogSetup extends ContextAwareBase implements Configurator {
   @Override
@@ -26,6 +27,8 @@ public final class LogSetup extends ContextAwareBase implements Configurator {
     appender.setName("stderr");
     appender.setTarget("System.err");
     appender.setEncoder(encoder);
+    appender.addFilter(
+        new LogLimit(System::nanoTime, line -> System.err.println("pollux: " + line)));
     appender.start();
     ch.qos.logback.classic.Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
     root.setLevel(Level.toLevel(System.getenv("POLLUX_LOG"), Level.WARN));
