@@ -144,8 +144,8 @@ class LinuxVirtioTest {
   }
 
   private void usePort(LinuxGuest guest) throws IOException, InterruptedException {
-    assertEquals("org.example.log", guest.run("cat /sys/class/virtio-ports/vport*p1/name"));
-    assertEquals("", guest.run("seq 1 3000 > /dev/vport*p1"));
+    assertEquals("org.example.log", guest.run("cat /sys/class/virtio-ports/vport0p1/name"));
+    assertEquals("", guest.run("seq 1 3000 > /dev/vport0p1"));
     JsonNode open = event("VSERPORT_CHANGE");
     assertEquals("port", open.path("data").path("id").asText());
     String log = Files.readString(folder.resolve("log"));

@@ -41,12 +41,12 @@ public final class ScsiBus extends Bus {
   }
 
   /** All disks. */
-  public List<ScsiDisk> disks() {
+  List<ScsiDisk> disks() {
     return devices().stream().map(node -> (ScsiDisk) node.device()).toList();
   }
 
   /** The disk at an address. */
-  public Optional<ScsiDisk> disk(int target, int unit) {
+  private Optional<ScsiDisk> disk(int target, int unit) {
     return disks().stream().filter(d -> d.target() == target && d.unit() == unit).findFirst();
   }
 

@@ -102,7 +102,9 @@ final class FuseServer implements AutoCloseable {
   private final boolean readOnly;
   private final Map<Long, Handle> handles = new HashMap<>();
   private long nextHandle = 1;
-  private boolean mounted;
+
+  /** Read by any thread. */
+  private volatile boolean mounted;
 
   FuseServer(Path folder, boolean readOnly) throws IOException {
     this.folder = folder;

@@ -28,6 +28,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * A SCSI host (5.6): a control queue for task management, one for events, and queues of commands.
@@ -132,8 +133,9 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
   private final int mostSectors;
   private final int perUnit;
 
+  /** What is plugged in; changed with both locks. */
   @HostOnly("wiring")
-  private ScsiBus bus;
+  private volatile List<ScsiDisk> disks = List.of();
 
   /** What the driver says of the sizes of its buffers. Machine lock and the I/O thread's. */
   private int senseSize = SENSE_BYTES;
@@ -182,15 +184,8 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
             (int) size,
             (int) (long) context.get(MOST_SECTORS),
             (int) (long) context.get(PER_UNIT));
-    ScsiBus bus = new ScsiBus(context.busName("scsi", 0), controller, context.devices(), hotplug);
-    controller.carry(bus);
-    context.addBus(bus);
+    context.addBus(new ScsiBus(context.busName("scsi", 0), controller, context.devices(), hotplug));
     return controller;
-  }
-
-  /** Says where the disks are. While the device is made. */
-  void carry(ScsiBus carried) {
-    bus = carried;
   }
 
   // ---- configuration ----
@@ -264,10 +259,8 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
             Arrays.copyOfRange(header, REQUEST_HEADER, header.length), Math.max(16, cdbSize));
     ScsiAddress address = ScsiAddress.read(ByteBuffer.wrap(header));
     Command command = new Command(queue, chain, cdb);
-    Optional<ScsiDisk> disk =
-        address.valid() ? bus.disk(address.target(), address.unit()) : Optional.empty();
-    List<ScsiDisk> units =
-        bus.disks().stream().filter(d -> d.target() == address.target()).toList();
+    List<ScsiDisk> units = disks.stream().filter(d -> d.target() == address.target()).toList();
+    Optional<ScsiDisk> disk = units.stream().filter(d -> d.unit() == address.unit()).findFirst();
     if (!address.valid() || units.isEmpty()) {
       command.end(BAD_TARGET, ScsiRequest.GOOD, ScsiSense.NONE, 0);
     } else if (ScsiUnits.isForTarget(cdb)) {
@@ -394,11 +387,9 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
     boolean wholeTarget = function == TARGET_RESET;
     Predicate<ScsiDisk> meant =
         disk -> disk.target() == address.target() && (wholeTarget || disk.unit() == address.unit());
-    List<ScsiDisk> disks =
-        address.valid() ? bus.disks().stream().filter(meant).toList() : List.of();
-    if (disks.isEmpty()) {
-      boolean targetThere =
-          bus.disks().stream().anyMatch(disk -> disk.target() == address.target());
+    List<ScsiDisk> named = address.valid() ? disks.stream().filter(meant).toList() : List.of();
+    if (named.isEmpty()) {
+      boolean targetThere = disks.stream().anyMatch(disk -> disk.target() == address.target());
       respond(queue, chain, (byte) (targetThere ? INCORRECT_UNIT : BAD_TARGET));
     } else if (function == QUERY_TASK || function == QUERY_TASK_SET) {
       // "Succeeded" says that there is such a task; none stays for long.
@@ -413,7 +404,7 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
               meant,
               () -> {
                 if (resets) {
-                  disks.forEach(disk -> disk.setAttention(ScsiSense.RESET));
+                  named.forEach(disk -> disk.setAttention(ScsiSense.RESET));
                 }
                 respond(queue, chain, (byte) OK);
               }));
@@ -423,7 +414,7 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
 
   private void checkWaiting() {
     for (Waiting function : List.copyOf(waiting)) {
-      boolean idle = bus.disks().stream().filter(function.which()).allMatch(ScsiDisk::isIdle);
+      boolean idle = disks.stream().filter(function.which()).allMatch(ScsiDisk::isIdle);
       if (idle && waiting.remove(function)) {
         function.end().run();
       }
@@ -487,6 +478,7 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
   public void added(ScsiDisk disk) {
     setUp(
         () -> {
+          disks = Stream.concat(disks.stream(), Stream.of(disk)).toList();
           if (isRunning() && has(HOTPLUG)) {
             tell(EVENT_TRANSPORT, ScsiAddress.of(disk), RESCAN);
           }
@@ -497,12 +489,14 @@ public final class VirtioScsi extends VirtioDevice implements ScsiController {
   public void removing(ScsiDisk disk) {
     setUp(
         () -> {
+          disks = disks.stream().filter(other -> !other.equals(disk)).toList();
           if (isRunning() && has(HOTPLUG)) {
             tell(EVENT_TRANSPORT, ScsiAddress.of(disk), REMOVED);
           }
         });
-    // Its commands end here; new ones find it gone, as the lock is held until it is.
+    // New commands find it gone; those under way end here.
     io().awaitIdle(new UnitWork(disk));
+    setUp(this::checkWaiting);
   }
 
   /** Commands of one disk. */

@@ -3,7 +3,6 @@ package dev.pollux.devices.virtio.scsi;
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.machine.Device;
 import dev.pollux.devices.DeviceContractTest;
-import dev.pollux.devices.storage.scsi.ScsiBus;
 import dev.pollux.devices.virtio.NoTransport;
 import dev.pollux.devices.virtio.VirtioFeature;
 import dev.pollux.devices.virtio.VirtioSetup;
@@ -22,7 +21,6 @@ class VirtioScsiContractTest extends DeviceContractTest {
             8,
             100,
             10);
-    controller.carry(new ScsiBus("scsi.0", controller, null, true));
     controller.connect(new NoTransport());
     return controller;
   }

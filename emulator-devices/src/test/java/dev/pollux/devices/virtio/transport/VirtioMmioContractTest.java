@@ -1,0 +1,39 @@
+package dev.pollux.devices.virtio.transport;
+
+import dev.pollux.core.bus.Region;
+import dev.pollux.core.machine.Device;
+import dev.pollux.devices.DeviceContractTest;
+import dev.pollux.devices.virtio.VirtioDevice;
+import dev.pollux.devices.virtio.VirtioFeature;
+import dev.pollux.devices.virtio.VirtioSetup;
+import dev.pollux.devices.virtio.Virtqueue;
+import java.util.List;
+
+/** The contract of devices for the registers of a device on MMIO. */
+class VirtioMmioContractTest extends DeviceContractTest {
+  /** A device that does nothing. */
+  static final class Idle extends VirtioDevice {
+    Idle(VirtioSetup setup) {
+      super(new Kind(4, "idle"), setup, 8, 16);
+    }
+
+    @Override
+    protected void process(Virtqueue queue) {}
+  }
+
+  @Override
+  protected Device makeDevice() {
+    VirtioMmio transport = new VirtioMmio(0, 0xd000_0000L, level -> {});
+    transport
+        .bus()
+        .connect(
+            new Idle(
+                new VirtioSetup(machine, machine.addIoThread("IO test"), VirtioFeature.VERSION_1)));
+    return transport;
+  }
+
+  @Override
+  protected List<Region> regions(Device device) {
+    return List.of(new Region.DeviceRegion("mmio", VirtioMmio.SIZE, 4, (VirtioMmio) device));
+  }
+}
