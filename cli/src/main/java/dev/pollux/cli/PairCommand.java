@@ -1,5 +1,6 @@
 package dev.pollux.cli;
 
+import dev.pollux.cli.pair.PairDisk;
 import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.PlannedFault;
 import dev.pollux.cli.pair.Supervisor;
@@ -7,9 +8,11 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import java.io.Console;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -55,17 +58,23 @@ final class PairCommand implements Callable<Integer> {
           Map.entry("-pidfile", "there are two processes"),
           Map.entry("-D", "both sides would write it"),
           Map.entry("-profile", "both sides would write it"),
-          Map.entry("-drive", "disks of a pair are not made yet"),
-          Map.entry("-blockdev", "disks of a pair are not made yet"),
-          Map.entry("-hda", "disks of a pair are not made yet"),
-          Map.entry("-hdb", "disks of a pair are not made yet"),
-          Map.entry("-hdc", "disks of a pair are not made yet"),
-          Map.entry("-hdd", "disks of a pair are not made yet"),
-          Map.entry("-cdrom", "disks of a pair are not made yet"));
+          Map.entry("-blockdev", "write -drive file=FILE,if=virtio"),
+          Map.entry("-hda", "write -drive file=FILE,if=virtio"),
+          Map.entry("-hdb", "write -drive file=FILE,if=virtio"),
+          Map.entry("-hdc", "write -drive file=FILE,if=virtio"),
+          Map.entry("-hdd", "write -drive file=FILE,if=virtio"),
+          Map.entry("-cdrom", "write -drive file=FILE,if=virtio"));
+
+  /** Keys of {@code -drive} that its node takes. */
+  private static final List<String> NODE_KEYS = List.of("cache", "discard", "detect-zeroes");
+
+  /** Values of {@code if=}, and whether a device is made for it. */
+  private static final Map<String, Optional<Boolean>> INTERFACES =
+      Map.of("virtio", Optional.of(true), "none", Optional.of(false), "ide", Optional.empty());
 
   /** What the pair gives each side in its own way. */
   private static final Set<String> REPLACED =
-      Set.of("-nographic", "-display", "-serial", "-netdev", "-nic", "-net");
+      Set.of("-nographic", "-display", "-serial", "-netdev", "-nic", "-net", "-drive");
 
   @Spec private CommandSpec spec;
 
@@ -133,7 +142,9 @@ final class PairCommand implements Callable<Integer> {
     Files.createDirectories(own);
     boolean terminal =
         Optional.ofNullable(System.console()).filter(Console::isTerminal).isPresent();
-    PairOptions pair = new PairOptions(words, networks.backends(), own.toAbsolutePath(), delay, planned, json, where);
+    PairOptions pair =
+        new PairOptions(
+            words, networks.backends(), disks(), own.toAbsolutePath(), delay, planned, json, where);
     try (Supervisor supervisor = new Supervisor(pair, terminal)) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> close(supervisor), "end of pair"));
       return supervisor.run();
@@ -141,6 +152,49 @@ final class PairCommand implements Callable<Integer> {
       if (folder == null) {
         remove(own);
       }
+    }
+  }
+
+  private List<PairDisk.Spec> disks() throws IOException {
+    List<PairDisk.Spec> disks = new ArrayList<>();
+    String type =
+        RunConfig.of(options).machine().type().hasPci() ? "virtio-blk-pci" : "virtio-blk-device";
+    for (String text : options.disks.drive) {
+      DeviceOptions drive = DeviceOptions.parse("-drive", text, "file");
+      String id = drive.string("id", "disk" + disks.size());
+      boolean virtio =
+          drive
+              .choice("if", Optional.<Boolean>empty(), INTERFACES)
+              .orElseThrow(() -> noDisk(drive));
+      Path file = Path.of(drive.required("file"));
+      String format = drive.string("format", "");
+      if (format.isEmpty()) {
+        format = isQcow2(file) ? "qcow2" : "raw";
+      }
+      String serial = drive.string("serial").map(s -> ",serial=" + s).orElse("");
+      disks.add(
+          new PairDisk.Spec(
+              id,
+              file.toAbsolutePath(),
+              format,
+              NODE_KEYS.stream()
+                  .filter(drive::has)
+                  .map(key -> ",%s=%s".formatted(key, drive.string(key, "")))
+                  .collect(Collectors.joining()),
+              virtio ? "%s,drive=%s%s".formatted(type, id, serial) : ""));
+      drive.string("index");
+      drive.rejectUnknown();
+    }
+    return disks;
+  }
+
+  private static ConfigException noDisk(DeviceOptions drive) {
+    return drive.error("the disks of a pair are if=virtio, or if=none and of a device");
+  }
+
+  private static boolean isQcow2(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      return Arrays.equals(in.readNBytes(4), new byte[] {'Q', 'F', 'I', (byte) 0xfb});
     }
   }
 
@@ -152,7 +206,9 @@ final class PairCommand implements Callable<Integer> {
             .collect(Collectors.joining());
   }
 
+  /** Part of the JVM's shutdown; nothing is left to do where the pair has ended by itself. */
   private static void close(Supervisor supervisor) {
+    supervisor.end();
     try {
       supervisor.close();
     } catch (IOException e) {

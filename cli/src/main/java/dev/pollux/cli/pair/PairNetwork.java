@@ -1,5 +1,6 @@
 package dev.pollux.cli.pair;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.backend.net.Frame;
@@ -109,23 +110,25 @@ final class PairNetwork implements AutoCloseable {
     add(primary, "filter-mirror", "mirror", "tx", "outdev", "mirror");
     add(primary, "filter-redirector", "released", "rx", "indev", "released");
     add(primary, "filter-redirector", "guest", "rx", "outdev", "guest");
-    run(primary, "object-add", object().put("qom-type", "iothread").put("id", name("thread")));
-    run(
-        primary,
-        "object-add",
-        object()
-            .put("qom-type", "colo-compare")
-            .put("id", name("compare"))
-            .put("primary_in", name("guest-end"))
-            .put("secondary_in", name("secondary"))
-            .put("outdev", name("released-end"))
-            .put("iothread", name("thread")));
+    var _ =
+        run(primary, "object-add", object().put("qom-type", "iothread").put("id", name("thread")));
+    var _ =
+        run(
+            primary,
+            "object-add",
+            object()
+                .put("qom-type", "colo-compare")
+                .put("id", name("compare"))
+                .put("primary_in", name("guest-end"))
+                .put("secondary_in", name("secondary"))
+                .put("outdev", name("released-end"))
+                .put("iothread", name("thread")));
   }
 
   /** Has the primary mirror and compare; its guest stands still. */
   void begin(MachineProcess primary) throws IOException {
-    status(primary, "mirror", true);
-    status(primary, "guest", true);
+    var _ = status(primary, "mirror", true);
+    var _ = status(primary, "guest", true);
   }
 
   /** The primary goes on alone: what was held back leaves. */
@@ -154,14 +157,15 @@ final class PairNetwork implements AutoCloseable {
     }
   }
 
-  private interface Attempt {
-    void run() throws IOException;
+  /** A command that may fail. */
+  interface Attempt {
+    Object run() throws IOException;
   }
 
   /** What was not made yet, or has gone already, need not be taken away. */
-  private static void attempt(Attempt attempt) {
+  static void attempt(Attempt attempt) {
     try {
-      attempt.run();
+      var _ = attempt.run();
     } catch (IOException e) {
       // Said where the pair is made again, should it matter.
     }
@@ -175,9 +179,9 @@ final class PairNetwork implements AutoCloseable {
     return JSON.objectNode();
   }
 
-  private static void run(MachineProcess side, String command, ObjectNode arguments)
+  private static JsonNode run(MachineProcess side, String command, ObjectNode arguments)
       throws IOException {
-    var _ = side.run(command, arguments);
+    return side.run(command, arguments);
   }
 
   private void server(MachineProcess side, String part, int number) throws IOException {
@@ -200,7 +204,7 @@ final class PairNetwork implements AutoCloseable {
     if (server) {
       data.put("wait", false);
     }
-    run(side, "chardev-add", arguments);
+    var _ = run(side, "chardev-add", arguments);
   }
 
   /** Adds a filter; those of a primary begin switched off, before a rewriter that is there. */
@@ -218,20 +222,20 @@ final class PairNetwork implements AutoCloseable {
     if (!type.equals("filter-rewriter") && hasRewriter(side)) {
       arguments.put("insert", "before").put("position", "id=" + name("rewriter"));
     }
-    run(side, "object-add", arguments);
+    var _ = run(side, "object-add", arguments);
   }
 
   private boolean hasRewriter(MachineProcess side) {
     try {
-      run(side, "qom-list", object().put("path", "/objects/" + name("rewriter")));
+      var _ = run(side, "qom-list", object().put("path", "/objects/" + name("rewriter")));
       return true;
     } catch (IOException e) {
       return false;
     }
   }
 
-  private void status(MachineProcess side, String part, boolean on) throws IOException {
-    run(
+  private JsonNode status(MachineProcess side, String part, boolean on) throws IOException {
+    return run(
         side,
         "qom-set",
         object()

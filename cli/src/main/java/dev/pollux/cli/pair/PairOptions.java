@@ -9,6 +9,7 @@ import java.util.List;
  *
  * @param machine options of {@code run} that both sides get
  * @param networks back ends that outlive the sides
+ * @param disks each with an image a side
  * @param folder for sockets and logs; it exists
  * @param checkpointMillis longest time between two checkpoints
  * @param faults what goes wrong on purpose
@@ -18,6 +19,7 @@ import java.util.List;
 public record PairOptions(
     List<String> machine,
     List<DeviceOptions> networks,
+    List<PairDisk.Spec> disks,
     Path folder,
     int checkpointMillis,
     List<PlannedFault> faults,

@@ -7,10 +7,13 @@ import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -28,6 +31,8 @@ public final class Supervisor implements AutoCloseable {
   /** Where the pair is. */
   private enum State {
     STARTING,
+    /** The secondary gets a copy of the disks. */
+    SYNCING,
     PAIRING,
     PROTECTED,
     /** The guest runs, and nobody would take over. */
@@ -51,6 +56,11 @@ public final class Supervisor implements AutoCloseable {
   private final PairReport report;
   private final PairConsole console;
   private final List<PairNetwork> networks = new ArrayList<>();
+  private final List<PairDisk> disks = new ArrayList<>();
+
+  /** Disks whose copy does not follow yet. */
+  private final Set<PairDisk> copying = new HashSet<>();
+
   private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
   private final List<PlannedFault> faults;
 
@@ -60,6 +70,8 @@ public final class Supervisor implements AutoCloseable {
   private final long began = System.nanoTime();
 
   private State state = State.STARTING;
+  private boolean closed;
+  private final CountDownLatch ended = new CountDownLatch(1);
   private Optional<Side> primary = Optional.empty();
   private Optional<Side> secondary = Optional.empty();
   private Optional<Integer> exitStatus = Optional.empty();
@@ -87,12 +99,20 @@ public final class Supervisor implements AutoCloseable {
     faults = new ArrayList<>(options.faults());
     faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
     options.networks().forEach(net -> networks.add(new PairNetwork(net, options.folder())));
+    for (PairDisk.Spec disk : options.disks()) {
+      disks.add(new PairDisk(disk, options.folder()));
+    }
     console = new PairConsole(options.console(), key -> steps.add(() -> command(key)));
   }
 
-  /** Has the pair end, as if the user had typed so. Any thread. */
+  /** Has the pair end, as if the user had typed so, and waits for that. Any other thread. */
   public void end() {
     steps.add(this::finish);
+    try {
+      var _ = ended.await(2 * FAREWELL_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /**
@@ -104,10 +124,23 @@ public final class Supervisor implements AutoCloseable {
   public int run() throws IOException {
     report.event("starting", "sockets and logs are in " + options.folder(), PairReport.details());
     String name = nextName();
-    startSecondary(0);
-    Side first = start(name, List.of());
+    if (disks.isEmpty()) {
+      startSecondary(0); // beside the first
+    }
+    List<String> words = new ArrayList<>();
+    for (PairDisk disk : disks) {
+      String found = disk.recover();
+      if (!found.isEmpty()) {
+        report.event("recovered", found, PairReport.details());
+      }
+      words.addAll(disk.first(name));
+    }
+    Side first = start(name, words);
     primary = Optional.of(first);
     follow(first);
+    if (!disks.isEmpty()) {
+      startSecondary(0);
+    }
     state = State.ALONE;
     long nextLook = System.nanoTime();
     beginPairing();
@@ -192,12 +225,19 @@ public final class Supervisor implements AutoCloseable {
   /** A process for the other side, made beside the one that runs the guest. */
   private void startSecondary(long afterMillis) {
     String name = nextName();
+    Optional<Side> from = primary;
     Thread.ofVirtual()
         .start(
             () -> {
               try {
                 MachineProcess.pause(afterMillis);
-                Side side = start(name, List.of("-incoming", "defer"));
+                List<String> words = new ArrayList<>(List.of("-incoming", "defer"));
+                synchronized (disks) {
+                  for (PairDisk disk : disks) {
+                    words.addAll(disk.copy(name, from.orElseThrow().process()));
+                  }
+                }
+                Side side = start(name, words);
                 steps.add(() -> arrived(side));
               } catch (IOException e) {
                 steps.add(() -> doesNotStart(name, e));
@@ -205,7 +245,7 @@ public final class Supervisor implements AutoCloseable {
             });
   }
 
-  private void doesNotStart(String name, IOException e) {
+  private void doesNotStart(String name, IOException e) throws IOException {
     forget(name);
     retry("the secondary does not start: " + e.getMessage());
   }
@@ -218,9 +258,14 @@ public final class Supervisor implements AutoCloseable {
     }
   }
 
-  private void forget(String side) {
+  private void forget(String side) throws IOException {
     synchronized (networks) {
       networks.forEach(network -> network.forget(side));
+    }
+    synchronized (disks) {
+      for (PairDisk disk : disks) {
+        disk.forget(side);
+      }
     }
   }
 
@@ -237,10 +282,57 @@ public final class Supervisor implements AutoCloseable {
     if (state != State.ALONE || primary.isEmpty() || secondary.isEmpty()) {
       return;
     }
+    pairingSince = System.nanoTime();
+    if (disks.isEmpty()) {
+      pair();
+      return;
+    }
+    state = State.SYNCING;
+    MachineProcess to = secondary.get().process();
+    copying.clear();
+    copying.addAll(disks);
+    try {
+      PairDisk.serve(to, options.folder(), pairs);
+      for (PairDisk disk : disks) {
+        disk.beginCopy(primary.get().process(), to, pairs);
+      }
+    } catch (IOException e) {
+      loseSecondary("the disks cannot be copied: " + e.getMessage());
+    }
+  }
+
+  /** A copy follows its original, or has failed. */
+  private void copied(String job, String error) throws IOException {
+    if (state != State.SYNCING) {
+      return;
+    }
+    if (!error.isEmpty()) {
+      loseSecondary("the disks cannot be copied: " + error);
+      return;
+    }
+    copying.removeIf(disk -> disk.hasJob(job));
+    if (copying.isEmpty()) {
+      MachineProcess from = primary.orElseThrow().process();
+      try {
+        var _ = from.run("stop");
+        for (PairDisk disk : disks) {
+          disk.endCopy(from);
+        }
+        var _ = from.run("cont");
+      } catch (IOException e) {
+        PairNetwork.attempt(() -> from.run("cont"));
+        loseSecondary("the disks cannot be copied: " + e.getMessage());
+        return;
+      }
+      pair();
+    }
+  }
+
+  private void pair() throws IOException {
     state = State.PAIRING;
     pairingSince = System.nanoTime();
-    MachineProcess from = primary.get().process();
-    MachineProcess to = secondary.get().process();
+    MachineProcess from = primary.orElseThrow().process();
+    MachineProcess to = secondary.orElseThrow().process();
     try {
       for (MachineProcess side : List.of(from, to)) {
         side.switchOn("return-path", "x-colo", "events");
@@ -313,6 +405,25 @@ public final class Supervisor implements AutoCloseable {
           becomeProtected();
         } else if (state == State.PAIRING && ofPrimary && status.equals("failed")) {
           loseSecondary("the pair was not made");
+        }
+      }
+      case "BLOCK_JOB_READY" -> {
+        if (ofPrimary) {
+          copied(data.path("device").asText(), "");
+        }
+      }
+      case "BLOCK_JOB_COMPLETED" -> {
+        if (ofPrimary && data.has("error")) {
+          copied(data.path("device").asText(), data.path("error").asText());
+        }
+      }
+      case "QUORUM_REPORT_BAD" -> {
+        String node = data.path("node-name").asText();
+        if (ofPrimary
+            && (state == State.PAIRING || state == State.PROTECTED)
+            && !data.path("type").asText().equals("read")
+            && disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
+          loseSecondary("the secondary's disk does not take writes");
         }
       }
       case "COLO_EXIT" -> {
@@ -417,7 +528,11 @@ public final class Supervisor implements AutoCloseable {
     dead.close();
     secondary = Optional.empty();
     primary = Optional.of(survivor);
+    for (PairDisk disk : disks) {
+      disk.newest(survivor.name()); // before it writes
+    }
     try {
+      PairNetwork.attempt(() -> survivor.process().run("nbd-server-stop"));
       var _ = survivor.process().run("x-colo-lost-heartbeat");
     } catch (IOException e) {
       lose(e.getMessage());
@@ -445,9 +560,11 @@ public final class Supervisor implements AutoCloseable {
   }
 
   private void loseSecondary(String why) throws IOException {
-    secondary.ifPresent(Side::close);
-    secondary.ifPresent(side -> forget(side.name()));
-    secondary = Optional.empty();
+    if (secondary.isPresent()) {
+      secondary.get().close();
+      forget(secondary.get().name());
+      secondary = Optional.empty();
+    }
     boolean paired = state == State.PROTECTED;
     state = State.ALONE;
     MachineProcess survivor = primary.orElseThrow().process();
@@ -460,6 +577,7 @@ public final class Supervisor implements AutoCloseable {
       }
     }
     networks.forEach(network -> network.endOnPrimary(survivor));
+    disks.forEach(disk -> disk.endOnPrimary(survivor));
     retry(why);
   }
 
@@ -581,12 +699,22 @@ public final class Supervisor implements AutoCloseable {
     return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - nanos);
   }
 
-  /** Kills what still runs. */
+  /** Kills what still runs; again without effect. */
   @Override
-  public void close() throws IOException {
+  public synchronized void close() throws IOException {
+    if (closed) {
+      return;
+    }
+    closed = true;
     console.close();
     primary.ifPresent(Side::close);
     secondary.ifPresent(Side::close);
     networks.forEach(PairNetwork::close);
+    if (primary.isPresent() && exitStatus.isPresent()) {
+      for (PairDisk disk : disks) {
+        disk.finish(primary.get().name());
+      }
+    }
+    ended.countDown();
   }
 }

@@ -32,7 +32,7 @@ public final class MachineProcess implements AutoCloseable {
       Executors.newSingleThreadExecutor(
           Thread.ofPlatform().name("parent of machines").daemon(true).factory());
 
-  private static final long START_SECONDS = 30;
+  private static final long START_SECONDS = 60;
   private static final long COMMAND_SECONDS = 10;
 
   private final String name;
@@ -54,7 +54,7 @@ public final class MachineProcess implements AutoCloseable {
    *
    * @param options those of {@code run}, apart from the ones for the monitor
    * @param onEvent hears the monitor's events, on a thread of the connection's
-   * @throws IOException if it ends, or has no monitor after 30 s; the message has what it said
+   * @throws IOException if it ends, or has no monitor after 60 s; the message has what it said
    */
   public static MachineProcess start(
       String name, Path folder, List<String> options, Consumer<JsonNode> onEvent)

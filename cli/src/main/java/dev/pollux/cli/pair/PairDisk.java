@@ -1,0 +1,302 @@
+package dev.pollux.cli.pair;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.img.ImgTools;
+import dev.pollux.cli.process.MachineProcess;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A disk of a pair. Each side has an image of its own: the first one that of the user, each further
+ * one a copy that is made while the guest runs. The graph of nodes is the one that managers build:
+ * see the page about pairs.
+ *
+ * <p>The deciding thread.
+ */
+public final class PairDisk {
+  /**
+   * What the user has said of it.
+   *
+   * @param id the drive's name
+   * @param format {@code raw} or {@code qcow2}
+   * @param options more of its node, each behind a comma
+   * @param device the device that is made for it; empty where the user makes one
+   */
+  public record Spec(String id, Path file, String format, String options, String device) {}
+
+  private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
+  private static final long END_OF_JOB_SECONDS = 10;
+
+  private final Spec spec;
+  private final Path folder;
+  private final Map<String, Path> images = new LinkedHashMap<>();
+  private int copies;
+  private long size = -1;
+
+  /** Of the pair that is being made: a node that could not be taken away is not in the way. */
+  private int number;
+
+  PairDisk(Spec spec, Path folder) {
+    this.spec = spec;
+    this.folder = folder;
+  }
+
+  private String name(String part) {
+    return spec.id() + "-" + part;
+  }
+
+  private static ObjectNode object() {
+    return JSON.objectNode();
+  }
+
+  // ---- images ----
+
+  /** Names the newest image while that is not the user's. */
+  private Path pointer() {
+    return beside("");
+  }
+
+  private Path beside(String suffix) {
+    return spec.file().resolveSibling(spec.file().getFileName() + ".pair" + suffix);
+  }
+
+  /**
+   * Puts the newest image into the user's place, where an earlier pair has left that undone.
+   *
+   * @return what is to be told, empty for nothing
+   */
+  String recover() throws IOException {
+    if (!Files.exists(pointer())) {
+      return "";
+    }
+    Path newest = spec.file().resolveSibling(Files.readString(pointer()).strip());
+    if (!Files.exists(newest)) {
+      throw new IOException(
+          "%s: the newest state is in %s, which is gone; remove %s to go on from the older one"
+              .formatted(spec.file(), newest, pointer()));
+    }
+    Files.move(newest, spec.file(), StandardCopyOption.REPLACE_EXISTING);
+    Files.delete(pointer());
+    return "%s: an earlier pair has left its newest state in %s; that is used"
+        .formatted(spec.file(), newest.getFileName());
+  }
+
+  /** This side's image is the one that counts from now on, also if this process dies. */
+  void newest(String side) throws IOException {
+    Path image = images.get(side);
+    Path fresh = beside(".new");
+    Files.writeString(fresh, image.getFileName() + "\n");
+    Files.move(fresh, pointer(), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /**
+   * The pair has ended, and all processes: the newest image takes the user's place.
+   *
+   * @param side whose it is
+   */
+  void finish(String side) throws IOException {
+    Path newest = images.get(side);
+    if (newest != null && !newest.equals(spec.file())) {
+      Files.move(newest, spec.file(), StandardCopyOption.REPLACE_EXISTING);
+    }
+    Files.deleteIfExists(pointer());
+    for (Path image : images.values()) {
+      if (!image.equals(spec.file())) {
+        Files.deleteIfExists(image);
+      }
+    }
+  }
+
+  /** A side is gone for good; its image is of no use, unless it is the user's. */
+  void forget(String side) throws IOException {
+    Path image = images.remove(side);
+    if (image != null && !image.equals(spec.file())) {
+      Files.deleteIfExists(image);
+    }
+    for (String overlay : List.of("active", "hidden")) {
+      Files.deleteIfExists(overlay(side, overlay));
+    }
+  }
+
+  private Path overlay(String side, String which) {
+    return folder.resolve("%s.%s.%s".formatted(spec.id(), side, which));
+  }
+
+  // ---- options of the sides ----
+
+  private String own(Path image) {
+    return "if=none,node-name=%s,file=%s,format=%s%s"
+        .formatted(
+            name("disk"), image.toString().replace(",", ",,"), spec.format(), spec.options());
+  }
+
+  private List<String> words(String own, String child, String... more) {
+    List<String> words = new ArrayList<>(List.of("-drive", own));
+    words.addAll(List.of(more));
+    words.add("-drive");
+    words.add(
+        "if=none,id=%s,node-name=%s,driver=quorum,read-pattern=fifo,vote-threshold=1,children.0=%s"
+            .formatted(spec.id(), name("quorum"), child));
+    if (!spec.device().isEmpty()) {
+      words.addAll(List.of("-device", spec.device()));
+    }
+    return words;
+  }
+
+  /** The options of the side that has the user's image. */
+  List<String> first(String side) {
+    images.put(side, spec.file());
+    return words(own(spec.file()), name("disk"));
+  }
+
+  /**
+   * Makes images for a side that is to become a copy.
+   *
+   * @return its options
+   */
+  List<String> copy(String side, MachineProcess primary) throws IOException {
+    if (size < 0) {
+      size = sizeOf(primary);
+    }
+    Path image = beside(String.valueOf(++copies));
+    images.put(side, image);
+    create(spec.format(), image);
+    create("qcow2", overlay(side, "active"));
+    create("qcow2", overlay(side, "hidden"));
+    String replication =
+        ("if=none,node-name=%s,driver=replication,mode=secondary,top-id=%s,file.driver=qcow2,"
+                + "file.file.filename=%s,file.backing.driver=qcow2,"
+                + "file.backing.file.filename=%s,file.backing.backing=%s")
+            .formatted(
+                name("replication"),
+                spec.id(),
+                overlay(side, "active"),
+                overlay(side, "hidden"),
+                name("disk"));
+    return words(own(image), name("replication"), "-drive", replication);
+  }
+
+  private void create(String format, Path image) throws IOException {
+    Files.deleteIfExists(image);
+    int status =
+        ImgTools.run(List.of("create", "-q", "-f", format, image.toString(), String.valueOf(size)));
+    if (status != 0) {
+      throw new IOException(image + ": the image cannot be made");
+    }
+  }
+
+  private long sizeOf(MachineProcess primary) throws IOException {
+    JsonNode nodes = primary.run("query-named-block-nodes", object().put("flat", true));
+    for (JsonNode node : nodes) {
+      if (node.path("node-name").asText().equals(name("disk"))) {
+        return node.at("/image/virtual-size").asLong();
+      }
+    }
+    throw new IOException("%s: the disk is not there".formatted(spec.id()));
+  }
+
+  // ---- copying ----
+
+  private String target() {
+    return name("copy") + number;
+  }
+
+  private String job() {
+    return name("resync") + number;
+  }
+
+  boolean hasJob(String id) {
+    return job().equals(id);
+  }
+
+  boolean hasTarget(String node) {
+    return target().equals(node);
+  }
+
+  /** Begins to copy the disk; {@code BLOCK_JOB_READY} says when the copy follows the original. */
+  void beginCopy(MachineProcess primary, MachineProcess secondary, int pair) throws IOException {
+    number = pair;
+    var _ =
+        secondary.run("nbd-server-add", object().put("device", name("disk")).put("writable", true));
+    ObjectNode node =
+        object()
+            .put("driver", "nbd")
+            .put("node-name", target())
+            .put("export", name("disk"))
+            .put("detect-zeroes", "on");
+    node.putObject("server").put("type", "unix").put("path", server(pair).toString());
+    var _ = primary.run("blockdev-add", node);
+    var _ =
+        primary.run(
+            "blockdev-mirror",
+            object()
+                .put("job-id", job())
+                .put("device", spec.id())
+                .put("target", target())
+                .put("sync", "full")
+                .put("auto-dismiss", false));
+  }
+
+  /** The NBD server of a pair's secondary, for all its disks. */
+  private Path server(int pair) {
+    return folder.resolve("disks" + pair);
+  }
+
+  /** Has the secondary offer its disks. */
+  static void serve(MachineProcess secondary, Path folder, int pair) throws IOException {
+    ObjectNode arguments = object();
+    arguments
+        .putObject("addr")
+        .put("type", "unix")
+        .putObject("data")
+        .put("path", folder.resolve("disks" + pair).toString());
+    var _ = secondary.run("nbd-server-start", arguments);
+  }
+
+  /** Has the copy get every write from now on. The guest stands still. */
+  void endCopy(MachineProcess primary) throws IOException {
+    var _ = primary.run("block-job-cancel", object().put("device", job()));
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(END_OF_JOB_SECONDS);
+    while (!statusOfJob(primary).equals("concluded")) {
+      if (System.nanoTime() > end) {
+        throw new IOException("%s: the copy does not end".formatted(spec.id()));
+      }
+      MachineProcess.pause(5);
+    }
+    var _ = primary.run("block-job-dismiss", object().put("id", job()));
+    var _ =
+        primary.run(
+            "x-blockdev-change", object().put("parent", name("quorum")).put("node", target()));
+  }
+
+  private String statusOfJob(MachineProcess primary) throws IOException {
+    for (JsonNode job : primary.run("query-jobs")) {
+      if (job.path("id").asText().equals(job())) {
+        return job.path("status").asText();
+      }
+    }
+    return "concluded";
+  }
+
+  /** The primary goes on alone. */
+  void endOnPrimary(MachineProcess primary) {
+    PairNetwork.attempt(
+        () ->
+            primary.run(
+                "x-blockdev-change",
+                object().put("parent", name("quorum")).put("child", "children.1")));
+    PairNetwork.attempt(
+        () -> primary.run("block-job-cancel", object().put("device", job()).put("force", true)));
+    PairNetwork.attempt(() -> primary.run("block-job-dismiss", object().put("id", job())));
+    PairNetwork.attempt(() -> primary.run("blockdev-del", object().put("node-name", target())));
+  }
+}
