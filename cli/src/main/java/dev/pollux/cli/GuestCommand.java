@@ -29,7 +29,7 @@ import picocli.CommandLine.Spec;
     description = "Fetch a guest to try Pollux with, and show how to run it.",
     optionListHeading = "%nOptions:%n",
     commandListHeading = "%nGuests:%n",
-    subcommands = GuestCommand.Linux.class)
+    subcommands = {GuestCommand.Linux.class, GuestCommand.Firmware.class})
 final class GuestCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
@@ -39,6 +39,30 @@ final class GuestCommand implements Callable<Integer> {
   public Integer call() {
     spec.commandLine().usage(System.out);
     return 0;
+  }
+
+  /** {@code pollux guest firmware}. */
+  @Command(
+      name = "firmware",
+      description =
+          "Fetch SeaBIOS and the BIOS of its VGA, without root, for machines to boot with.",
+      optionListHeading = "%nOptions:%n")
+  static final class Firmware implements Callable<Integer> {
+    @Mixin HelpOption help;
+
+    @Option(
+        names = {"-refresh", "--refresh"},
+        description = "Fetch again what is in the cache already.")
+    private boolean refresh;
+
+    @Override
+    public Integer call() throws IOException {
+      GuestImages images =
+          new GuestImages(GuestImages.userCache(), line -> System.err.println("pollux: " + line));
+      System.out.printf("firmware: %s%n", images.firmware(refresh));
+      System.out.println("run: ./pollux run -m 1G -nographic -drive file=DISK,if=virtio");
+      return 0;
+    }
   }
 
   /** {@code pollux guest linux}. */

@@ -24,7 +24,7 @@ import picocli.CommandLine.Mixin;
 @Command(
     name = "run",
     synopsisHeading = "",
-    customSynopsis = "Usage: pollux run [OPTION]...",
+    customSynopsis = "Usage: pollux run [OPTION]... [IMAGE]",
     description = "Runs a virtual machine. The options are QEMU's.",
     sortOptions = false,
     separator = " ")

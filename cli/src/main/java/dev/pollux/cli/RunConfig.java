@@ -87,6 +87,7 @@ record RunConfig(
   /** Reads the options; the first that makes no sense is an error. */
   static RunConfig of(RunOptions options) {
     options.absent.check();
+    ImageDefaults.apply(options);
     MachineOption machine = MachineOption.parse(options.machine.machine);
     AccelConfig accel = AccelConfig.choose(options.machine.accel, machine.accelerators());
     CpuTopology topology = SmpOption.parse(options.machine.smp);

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /**
  * What the user typed after {@code pollux run}, in QEMU's spelling, not yet interpreted. An option
@@ -267,6 +268,14 @@ final class RunOptions {
         paramLabel = "driver=<driver>,node-name=<name>[,...]",
         description = "Make a node of the block graph; takes JSON, too.")
     final List<String> blockdev = new ArrayList<>();
+
+    @Parameters(
+        arity = "0..1",
+        paramLabel = "<image>",
+        description =
+            "A disk to boot from. With no other option it is a virtio disk of a machine with 1G of"
+                + " memory, whose serial console is the terminal.")
+    final List<String> image = new ArrayList<>();
 
     @Option(names = "-hda", paramLabel = "<file>", description = "The first IDE disk.")
     String hda;

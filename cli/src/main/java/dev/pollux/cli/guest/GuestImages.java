@@ -51,6 +51,7 @@ public final class GuestImages {
    */
   public record Image(Path kernel, Path initrd, String version) {}
 
+  private static final List<String> FIRMWARE = List.of("bios-256k.bin", "vgabios-stdvga.bin");
   private static final Pattern VMLINUZ = Pattern.compile("boot/vmlinuz-.*");
   private static final Pattern BUSYBOX = Pattern.compile("(usr/)?bin/busybox");
 
@@ -123,6 +124,40 @@ public final class GuestImages {
   /** As below, without modules. */
   public void writeInitrd(Path file, Map<String, Path> added) throws IOException {
     writeInitrd(file, added, List.of());
+  }
+
+  /**
+   * SeaBIOS and the BIOS of the standard VGA, fetched now if they are not in the cache.
+   *
+   * @param refresh fetch again even if they are there
+   * @return their folder, where machines look for them
+   * @throws ConfigException when the host has no apt, or fetching fails
+   */
+  public Path firmware(boolean refresh) throws IOException {
+    Path folder = Files.createDirectories(cache.resolve("firmware"));
+    boolean complete = FIRMWARE.stream().map(folder::resolve).allMatch(Files::isReadable);
+    if (complete && !refresh) {
+      return folder;
+    }
+    if (!DebianPackages.available()) {
+      throw new ConfigException(
+          "guest: this host has no apt-get to fetch SeaBIOS with; put its bios-256k.bin and"
+              + " vgabios-stdvga.bin into "
+              + folder);
+    }
+    Path work = Files.createTempDirectory(cache, "fetch");
+    try {
+      DebianPackages.Fetched fetched =
+          new DebianPackages(cache.resolve("apt"), progress).fetch("seabios", "seabios", work);
+      for (String file : FIRMWARE) {
+        Pattern path = Pattern.compile("usr/share/seabios/" + Pattern.quote(file));
+        DebianPackages.extract(fetched.file(), path, work.resolve(file));
+        move(work.resolve(file), folder.resolve(file));
+      }
+    } finally {
+      deleteFolder(work);
+    }
+    return folder;
   }
 
   /**
