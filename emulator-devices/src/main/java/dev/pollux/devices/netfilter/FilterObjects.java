@@ -11,6 +11,7 @@ import dev.pollux.backend.net.filter.LinkFilter;
 import dev.pollux.backend.net.filter.MirrorFilter;
 import dev.pollux.backend.net.filter.RedirectorFilter;
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.devices.model.LiveProperty;
 import dev.pollux.devices.model.MachineServices;
 import dev.pollux.devices.model.ObjectType;
 import dev.pollux.devices.model.Property;
@@ -145,7 +146,7 @@ public final class FilterObjects {
         place.link(),
         place.direction(),
         place.on(),
-        new FrameSender(out, services.networks().filters()),
+        sender(out, node, services),
         node.get(HEADER),
         services.networks().checkpoints());
   }
@@ -174,7 +175,7 @@ public final class FilterObjects {
             node.get(HEADER),
             services.networks().checkpoints());
     filter.connect(
-        target.map(backend -> new FrameSender(backend, services.networks().filters())),
+        target.map(backend -> sender(backend, node, services)),
         source.map(
             backend ->
                 new FrameReceiver(
@@ -184,6 +185,18 @@ public final class FilterObjects {
                     filter,
                     services.networks().filters())));
     return filter;
+  }
+
+  private static FrameSender sender(CharBackend to, UserObject node, MachineServices services) {
+    FrameSender sender = new FrameSender(to, services.networks().filters());
+    node.expose(
+        new LiveProperty(
+            "x-pollux-dropped",
+            "uint64",
+            "frames that outdev was too slow for",
+            sender::dropped,
+            null));
+    return sender;
   }
 
   /**

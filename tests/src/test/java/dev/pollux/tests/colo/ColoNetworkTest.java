@@ -19,10 +19,12 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A pair's clients notice nothing when a side is killed: not one byte is other than expected. */
-@Timeout(300)
+@Timeout(value = 1, unit = TimeUnit.HOURS)
 class ColoNetworkTest {
   private static final int BYTES = 3 << 20;
   private static final int CLIENTS = 6;
+  private static final int FAULTS = Integer.getInteger("colo.network.faults", 2);
+  private static final int SEED = Integer.getInteger("colo.network.seed", 1);
 
   @TempDir private Path folder;
   private Path file;
@@ -36,19 +38,28 @@ class ColoNetworkTest {
     file = Files.write(folder.resolve("file"), bytes);
   }
 
-  /** Both ways of a failover, with a new secondary between, and downloads all the time. */
+  /**
+   * Faults of either side, with a new secondary after each, and downloads all the time. {@code
+   * -Dcolo.network.faults=} is how many.
+   */
   @Test
   void downloadsGoOnThroughFailovers() throws Exception {
+    Random random = new Random(SEED);
     try (Namespace namespace = Namespace.create();
         NetworkedPair pair = new NetworkedPair(folder, namespace, Map.of("file", file), true)) {
       world = namespace;
-      assertDownloads(() -> pair.pair());
-      assertDownloads(() -> {});
-      JsonNode compared = pair.comparison();
-      assertTrue(compared.path("alike").asInt() > 0, compared::toString);
-      assertDownloads(() -> pair.kill(false));
-      pair.pair();
-      assertDownloads(() -> pair.kill(true));
+      assertDownloads(pair::pair);
+      for (int i = 0; i < FAULTS; i++) {
+        assertDownloads(() -> {});
+        JsonNode compared = pair.comparison();
+        assertTrue(compared.path("alike").asInt() > 0, compared::toString);
+        boolean primary = i < 2 ? i == 1 : random.nextBoolean();
+        String signal = i < 2 || random.nextBoolean() ? "KILL" : "STOP";
+        assertDownloads(() -> pair.fail(primary, signal));
+        if (i + 1 < FAULTS) {
+          pair.pair();
+        }
+      }
       assertDownloads(() -> {});
     }
   }

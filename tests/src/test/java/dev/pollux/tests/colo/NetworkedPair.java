@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.net.Namespace;
@@ -158,17 +159,64 @@ final class NetworkedPair implements AutoCloseable {
     return primary.run("qom-get", "{'path':'/objects/comp0','property':'x-pollux-statistics'}");
   }
 
-  /** Kills one side; the other goes on alone. */
-  void kill(boolean ofPrimary) throws IOException, CommandFailed {
+  /**
+   * Kills one side; the other goes on alone, and can become the primary of the next pair.
+   *
+   * @param signal {@code KILL}, or {@code STOP} for a side that hangs until it is killed
+   */
+  void fail(boolean ofPrimary, String signal) throws IOException, CommandFailed {
     ColoMachine dead = ofPrimary ? primary : secondary;
     ColoMachine survivor = ofPrimary ? secondary : primary;
-    dead.kill();
+    dead.signal(signal);
     survivor.run("x-colo-lost-heartbeat");
+    dead.kill();
     dead.close();
+    secondary = null;
     if (ofPrimary) {
       primary = survivor;
+      survivor.awaitThat("the failover", () -> !isColo(survivor));
+      rewire();
     }
-    secondary = null;
+  }
+
+  private static boolean isColo(ColoMachine machine) {
+    try {
+      return machine.migrationStatus().equals("colo");
+    } catch (IOException | CommandFailed e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** A secondary that goes on alone gets what a primary has, in front of its rewriter. */
+  private void rewire() throws IOException, CommandFailed {
+    for (String id : List.of("f1", "f2")) {
+      primary.run("object-del", "{'id':'%s'}".formatted(id));
+    }
+    for (String id : List.of("red0", "red1")) {
+      primary.run("chardev-remove", "{'id':'%s'}".formatted(id));
+    }
+    for (String each : primaryWiring()) {
+      DeviceOptions options = DeviceOptions.parse("-object", each, "kind");
+      Map<String, String> values = new HashMap<>();
+      options.keys().forEach(key -> values.put(key, options.required(key)));
+      String kind = values.remove("kind");
+      if (kind.equals("socket")) {
+        primary.run(
+            "chardev-add",
+            "{'id':'%s','backend':{'type':'socket','data':{'server':%b,'wait':false,'addr':{'type':'unix','data':{'path':'%s'}}}}}"
+                .formatted(values.get("id"), values.containsKey("server"), values.get("path")));
+        continue;
+      }
+      StringBuilder object = new StringBuilder("{'qom-type':'%s'".formatted(kind));
+      values.forEach((key, value) -> object.append(",'%s':'%s'".formatted(key, value)));
+      if (values.containsKey("netdev")) {
+        object.append(",'insert':'before','position':'id=rew0'");
+      }
+      if (headers && !kind.equals("iothread")) {
+        object.append(",'vnet_hdr_support':true");
+      }
+      primary.run("object-add", object.append('}').toString());
+    }
   }
 
   @Override
