@@ -9,6 +9,7 @@ import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.block.graph.BlockOptions;
 import dev.pollux.backend.block.node.ThrottleLimits;
 import dev.pollux.core.config.Api;
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.qmp.protocol.ErrorClass;
 import dev.pollux.qmp.protocol.QmpException;
@@ -19,19 +20,45 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /** Commands on disks. */
 public sealed interface BlockCommands<R> extends QmpCommand<R> {
   @Api.Doc("Makes a node of the block graph; which members there are depends on the driver.")
   record BlockdevAdd(String driver, Optional<String> nodeName, @Qmp.Rest ObjectNode options)
-      implements BlockCommands<Void> {
+      implements BlockCommands<CompletableFuture<Void>> {
     @Override
-    public Void run(QmpContext context) throws QmpException {
+    public CompletableFuture<Void> run(QmpContext context) throws QmpException {
       Map<String, String> values = new LinkedHashMap<>();
       values.put("driver", driver);
       nodeName.ifPresent(name -> values.put("node-name", name));
       values.putAll(FlatJson.of(options));
-      return io(() -> context.blocks().add(BlockOptions.of("blockdev-add", values)));
+      BlockOptions all = BlockOptions.of("blockdev-add", values);
+      BlockGraph blocks = context.blocks();
+      if (!BlockGraph.waitsForOthers(all)) {
+        return CompletableFuture.completedFuture(io(() -> blocks.add(all)));
+      }
+      BlockGraph.Opening opening = blocks.prepare(all);
+      return Background.run("blockdev-add", () -> open(blocks, opening))
+          .thenAcceptAsync(node -> add(blocks, node), context.machine().loop()::post);
+    }
+
+    private static BlockNode open(BlockGraph blocks, BlockGraph.Opening opening)
+        throws QmpException {
+      try {
+        return blocks.open(opening);
+      } catch (IOException | ConfigException e) {
+        throw new QmpException(e.getMessage());
+      }
+    }
+
+    private static void add(BlockGraph blocks, BlockNode node) {
+      try {
+        blocks.add(node);
+      } catch (ConfigException e) {
+        throw new CompletionException(new QmpException(e.getMessage()));
+      }
     }
   }
 

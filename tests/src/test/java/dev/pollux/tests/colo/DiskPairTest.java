@@ -2,6 +2,7 @@ package dev.pollux.tests.colo;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -183,6 +184,15 @@ class DiskPairTest {
 
   private void resync(ColoMachine primary, int port, Path from, Path to) throws IOException {
     int mark = primary.mark();
+    assertThrows(
+        AssertionError.class, // an export that there is none of
+        () ->
+            run(
+                primary,
+                "blockdev-add",
+                ("{'driver':'nbd','node-name':'nbd0','export':'nope',"
+                        + "'server':{'type':'inet','host':'127.0.0.1','port':'%d'}}")
+                    .formatted(port)));
     run(
         primary,
         "blockdev-add",

@@ -142,10 +142,7 @@ public final class BlockGraph implements AutoCloseable {
         throw options.error("more than " + DEEPEST_CHAIN + " images stand on each other");
       }
       BlockNode node = driver.open(common, options, this);
-      nodes.put(common.name(), node);
-      if (node instanceof Connected connected) {
-        connections.put(common.name(), connected::cut);
-      }
+      enter(node);
       return node;
     } catch (IOException | RuntimeException e) {
       nodes().stream().filter(node -> !before.contains(node)).forEach(this::release);
@@ -163,6 +160,52 @@ public final class BlockGraph implements AutoCloseable {
     BlockNode node = open(options);
     owned.add(node);
     return node;
+  }
+
+  /**
+   * A node that is being made, for drivers that wait for others ({@link #waitsForOthers}).
+   *
+   * @param common what every node can be told
+   */
+  public record Opening(NodeOptions common, BlockOptions options) {}
+
+  /** Whether to open the node may take long, and needs nothing of the graph. */
+  public static boolean waitsForOthers(BlockOptions options) {
+    return options.own().string("driver", "").equals("nbd");
+  }
+
+  /** The first step of {@link #add} for a node that {@linkplain #waitsForOthers waits}. */
+  public Opening prepare(BlockOptions options) {
+    if (!options.has("node-name")) {
+      throw options.error("'node-name' must be specified for the root node");
+    }
+    return new Opening(common(options), options);
+  }
+
+  /** The second step: opens the node. Any thread, without the machine lock. */
+  public BlockNode open(Opening opening) throws IOException {
+    BlockOptions options = opening.options;
+    return BlockDrivers.find(options, options.own().required("driver"))
+        .open(opening.common, options, this);
+  }
+
+  /** The last step: the monitor owns the node. */
+  public void add(BlockNode node) {
+    try {
+      checkNewName(node.name());
+    } catch (ConfigException e) {
+      close(node); // another one was faster
+      throw e;
+    }
+    enter(node);
+    owned.add(node);
+  }
+
+  private void enter(BlockNode node) {
+    nodes.put(node.name(), node);
+    if (node instanceof Connected connected) {
+      connections.put(node.name(), connected::cut);
+    }
   }
 
   private NodeOptions common(BlockOptions options) {
