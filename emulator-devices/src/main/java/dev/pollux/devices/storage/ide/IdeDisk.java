@@ -85,7 +85,7 @@ public final class IdeDisk extends IdeDrive {
   }
 
   private int cylinders() {
-    return (int) Math.clamp(sectors() / (HEADS * SECTORS), 2, MOST_CYLINDERS);
+    return Math.clamp(sectors() / (HEADS * SECTORS), 2, MOST_CYLINDERS);
   }
 
   @Override
