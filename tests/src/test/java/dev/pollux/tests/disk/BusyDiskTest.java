@@ -75,7 +75,7 @@ class BusyDiskTest {
         migrate(source, target);
         await(source, "query-migrate", "completed");
         await(target, "query-status", "running");
-        here.close();
+        here.process().process().destroyForcibly();
         assertResults(there.run("sleep 1; touch /tmp/stop; wait"), 3);
         JsonNode _ = target.execute("quit");
         assertEquals(0, there.process().await(PATIENCE), there.process().errors());
