@@ -215,14 +215,15 @@ public final class TapBackend extends NetBackend {
   }
 
   private boolean receive(int index) throws IOException {
-    ByteBuffer buffer = buffers[index].clear();
-    if (device.read(buffer) == 0) {
-      return false;
-    }
-    buffer.flip();
-    if (buffer.remaining() < Frame.MIN_LENGTH + (device.hasHeader() ? TapDevice.HEADER : 0)) {
-      return receive(index);
-    }
+    ByteBuffer buffer = buffers[index];
+    int shortest = Frame.MIN_LENGTH + (device.hasHeader() ? TapDevice.HEADER : 0);
+    do {
+      buffer.clear();
+      if (device.read(buffer) == 0) {
+        return false;
+      }
+      buffer.flip();
+    } while (buffer.remaining() < shortest);
     if (device.hasHeader()) {
       VnetHeader.read(buffer, batch[index].set(buffer));
       buffer.position(TapDevice.HEADER);
