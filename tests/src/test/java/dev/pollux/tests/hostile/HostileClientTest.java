@@ -99,6 +99,22 @@ class HostileClientTest {
     }
   }
 
+  /** What the machine's descriptors are, and the names of its threads. */
+  private String open() throws IOException {
+    StringBuilder all = new StringBuilder();
+    Path process = Path.of("/proc/" + vm.process().pid());
+    try (Stream<Path> descriptors = Files.list(process.resolve("fd"));
+        Stream<Path> tasks = Files.list(process.resolve("task"))) {
+      for (Path descriptor : descriptors.toList()) {
+        all.append(Files.readSymbolicLink(descriptor)).append(' ');
+      }
+      for (Path task : tasks.toList()) {
+        all.append(Files.readString(task.resolve("comm")).strip()).append(", ");
+      }
+    }
+    return all.toString();
+  }
+
   @Test
   @Timeout(240)
   void shortly() throws Exception {
@@ -140,7 +156,11 @@ class HostileClientTest {
       long patience = System.nanoTime() + PATIENCE.toNanos();
       // Threads of the JVM's own, compilers for instance, may have come meanwhile.
       while (count("fd") > files + 2 || count("task") > threads + 8) {
-        assertTrue(System.nanoTime() < patience, outcome + ": descriptors or threads are left");
+        assertTrue(
+            System.nanoTime() < patience,
+            "%s: %d descriptors of %d, %d threads of %d are left:\n%s\n%s"
+                .formatted(
+                    outcome, count("fd"), files, count("task"), threads, open(), vm.errors()));
         Thread.sleep(50);
       }
       String errors = vm.errors();
