@@ -594,6 +594,7 @@ public class BlockCompiler {
       case MOVS, STOS -> strings.emit(insn);
       case CLD, STD -> system.direction(insn.op == Op.STD);
       case RDTSC, RDTSCP -> system.readClock(insn, context.supervisor());
+      case RDPKRU -> system.readKeyRights();
       case MOV_CR -> system.readControl(insn);
       case MOV_SREG -> {
         if (insn.kind0 == Insn.SEG) {

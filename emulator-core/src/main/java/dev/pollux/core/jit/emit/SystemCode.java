@@ -34,6 +34,7 @@ import dev.pollux.core.mmu.TlbLayout;
 final class SystemCode {
   private static final int CR4_TSD = 1 << 2;
   private static final int CR4_FSGSBASE = 1 << 16;
+  private static final int CR4_PKE = 1 << 22;
   private static final int EFER_SCE = 1;
 
   /** Flags that change what translations depend on. */
@@ -134,6 +135,18 @@ final class SystemCode {
     if (insn.op == Op.RDTSCP) {
       asm.mov(DWORD, Gpr.RCX, state(CpuLayout.TSC_AUX));
     }
+  }
+
+  /** RDPKRU: the rights of user pages' protection keys. */
+  void readKeyRights() {
+    compiler.clobberFlags();
+    Label slow = compiler.slowExit();
+    asm.test(DWORD, state(CpuLayout.CR4), CR4_PKE);
+    asm.jcc(Cond.E, slow);
+    asm.test(DWORD, Gpr.RCX, Gpr.RCX);
+    asm.jcc(Cond.NE, slow);
+    asm.mov(DWORD, Gpr.RAX, state(CpuLayout.PKRU));
+    asm.xor(DWORD, Gpr.RDX, Gpr.RDX);
   }
 
   /** MOV from a control register. */

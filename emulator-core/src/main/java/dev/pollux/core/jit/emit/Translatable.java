@@ -45,7 +45,6 @@ final class Translatable {
           Op.MWAIT,
           Op.XGETBV,
           Op.XSETBV,
-          Op.RDPKRU,
           Op.WRPKRU,
           Op.CLZERO,
           Op.RDPMC,
@@ -162,6 +161,7 @@ final class Translatable {
           Op.RDGSBASE,
           Op.WRFSBASE,
           Op.WRGSBASE,
+          Op.RDPKRU,
           Op.MOVS,
           Op.STOS);
 
