@@ -13,7 +13,7 @@ public final class CpuState implements AutoCloseable {
   private final long base;
 
   public CpuState() throws IOException {
-    base = Libc.mapAnonymous(CpuLayout.SIZE, Libc.PROT_READ | Libc.PROT_WRITE);
+    base = Libc.mapHuge(CpuLayout.SIZE, Libc.PROT_READ | Libc.PROT_WRITE);
   }
 
   /** Host address of the block. */

@@ -30,7 +30,7 @@ public final class ExecutableMemory implements AutoCloseable {
    */
   public static ExecutableMemory allocate(long length) throws IOException {
     try {
-      long address = Libc.mapAnonymous(length, READ_WRITE | Libc.PROT_EXEC);
+      long address = Libc.mapHuge(length, READ_WRITE | Libc.PROT_EXEC);
       return new ExecutableMemory(address, address, length);
     } catch (IOException refused) {
       try {

@@ -17,7 +17,7 @@ public final class BlockIndex implements AutoCloseable {
   private final long base;
 
   public BlockIndex() throws IOException {
-    base = Libc.mapAnonymous(BYTES, Libc.PROT_READ | Libc.PROT_WRITE);
+    base = Libc.mapHuge(BYTES, Libc.PROT_READ | Libc.PROT_WRITE);
   }
 
   /** Host address of the table. */
