@@ -81,7 +81,7 @@ public final class JitLayout {
 
   /**
    * Two Bloom filters of pages that entries belong to, by address bits 12 and up: first of those
-   * that are not global, then of global ones.
+   * that are not global, or not in the upper half of the addresses, then of the others.
    */
   public static final int JUMP_PAGES = JUMP_LOCAL + JUMP_LOCALS * 4;
 

@@ -96,18 +96,31 @@ final class FilledEntries {
 
   /** Notes that a large page is in the TLB. */
   void addLarge(long linear, int pageBits) {
-    note(RefillLayout.LARGE_2M, RefillLayout.LARGE_BITS, linear >>> 21);
+    noteLarge(RefillLayout.LARGE_2M, linear, 21);
     if (pageBits > 22) {
-      note(RefillLayout.LARGE_1G, RefillLayout.LARGE_BITS, linear >>> 30);
+      noteLarge(RefillLayout.LARGE_1G, linear, 30);
     } else if (pageBits == 22) {
-      note(RefillLayout.LARGE_2M, RefillLayout.LARGE_BITS, linear >>> 21 ^ 1);
+      noteLarge(RefillLayout.LARGE_2M, linear ^ 1 << 21, 21);
     }
+  }
+
+  private void noteLarge(int filter, long linear, int shift) {
+    note(filter + half(linear), RefillLayout.LARGE_BITS, linear >>> shift);
+  }
+
+  private boolean mayHoldLarge(int filter, long linear, int shift) {
+    return mayHold(filter + half(linear), RefillLayout.LARGE_BITS, linear >>> shift);
+  }
+
+  /** Where in a filter of large pages the half is that an address belongs to. */
+  private static int half(long linear) {
+    return linear < 0 ? RefillLayout.LARGE_BYTES / 2 : 0;
   }
 
   /** True if an address may lie in a large page that is in the TLB. */
   boolean mayBeLarge(long linear) {
-    return mayHold(RefillLayout.LARGE_2M, RefillLayout.LARGE_BITS, linear >>> 21)
-        || mayHold(RefillLayout.LARGE_1G, RefillLayout.LARGE_BITS, linear >>> 30);
+    return mayHoldLarge(RefillLayout.LARGE_2M, linear, 21)
+        || mayHoldLarge(RefillLayout.LARGE_1G, linear, 30);
   }
 
   /** Notes that a page of host memory has a write tag. */

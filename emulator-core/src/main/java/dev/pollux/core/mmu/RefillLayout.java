@@ -25,20 +25,26 @@ public final class RefillLayout {
   /** A byte for each entry of all modes, 1: its page is global. */
   public static final int GLOBAL = FILLED_COUNT + 8;
 
-  /** Bits of the Bloom filters of large pages in the TLB. */
+  /** Bits of one half of a Bloom filter of large pages in the TLB. */
   public static final int LARGE_BITS = 4096;
+
+  /**
+   * Bytes of such a filter: first of the lower half of the addresses, then of the upper, so that a
+   * page of a process is not sought among those of a kernel, which maps all memory that way.
+   */
+  public static final int LARGE_BYTES = 2 * LARGE_BITS / 8;
 
   /** By address bits 21 and up. */
   public static final int LARGE_2M = GLOBAL + TlbLayout.MODES * TlbLayout.ENTRIES;
 
   /** By address bits 30 and up. */
-  public static final int LARGE_1G = LARGE_2M + LARGE_BITS / 8;
+  public static final int LARGE_1G = LARGE_2M + LARGE_BYTES;
 
   /** Bits of {@link #WRITABLE}. */
   public static final int WRITABLE_BITS = 65536;
 
   /** Bloom filter of pages of host memory that have write tags, by address bits 12 and up. */
-  public static final int WRITABLE = LARGE_1G + LARGE_BITS / 8;
+  public static final int WRITABLE = LARGE_1G + LARGE_BYTES;
 
   /**
    * u32: how many levels of page tables generated code may walk, 4 or 5, where paging is what most

@@ -1,5 +1,6 @@
 package dev.pollux.core.jit;
 
+import static dev.pollux.core.jit.asm.OpSize.BYTE;
 import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.Timeout;
 class SharedTranslationTest {
   private static final int RAM = 8 << 20;
   private static final long PAGE = 4096;
+  private static final int CR4_PGE = 1 << 7;
 
   /** Last bytes of a page, so that code goes on in the next one. */
   private static final int CODE = 0x20_0fc0;
@@ -175,6 +177,54 @@ class SharedTranslationTest {
       run(PLACES[place]);
       assertEquals(expected, register(Gpr.RAX));
     }
+  }
+
+  /**
+   * Pages of either half of the addresses, global or not, are mapped elsewhere: code and data are
+   * those that are there now, whether the page was flushed or, if it is not global, CR3 written.
+   */
+  @Test
+  void remappedPagesOfEitherHalf() {
+    final long upper = 0xffff_ff80_0000_0000L;
+    final int data = 0x1000;
+    program(CODE, asm -> returnValueAndData(asm, 1, data));
+    program(CODE + (2 << 20), asm -> returnValueAndData(asm, 2, data));
+    long tables = m.state().u64(CpuLayout.CR3);
+    m.machine().memory().write(tables + 511 * 8, 8, tables + 0x1000 | 7);
+    m.state().setU64(CpuLayout.CR4, m.state().cr4() | CR4_PGE);
+    m.vcpu().mmu().updateMode();
+    boolean wasGlobal = true;
+    for (int round = 0; round < 64; round++) {
+      boolean global = (round & 8) != 0;
+      long half = (round & 2) != 0 ? upper : 0;
+      int expected = 1 + (round & 1);
+      long entry = tables + 0x2000 + 2 * PAGE + (CODE >> 21) * 8L; // of PLACES[2], in both halves
+      int target = (CODE >> 21) + expected - 1;
+      m.ram().write(target * (2L << 20) + data, new byte[] {(byte) expected}, 0, 1);
+      m.machine().memory().write(entry, 8, (long) target << 21 | (global ? 0x1e7 : 0xe7));
+      if (wasGlobal || round % 3 == 0) {
+        m.vcpu().mmu().flushPage(PLACES[2] + CODE);
+        m.vcpu().mmu().flushPage(upper + PLACES[2] + CODE);
+      } else {
+        m.vcpu().mmu().flushNonGlobal();
+      }
+      wasGlobal = global;
+      for (int n = 0; n < 2; n++) {
+        run(half + PLACES[2]);
+        assertEquals(expected, register(Gpr.RAX), "code in round " + round);
+        assertEquals(expected, register(Gpr.RBX), "data in round " + round);
+      }
+    }
+  }
+
+  /** Also reads the byte at an offset of its own 2 MiB. */
+  private static void returnValueAndData(X86Assembler asm, int value, int data) {
+    Label here = new Label();
+    asm.lea(QWORD, Gpr.RBX, Mem.of(here));
+    asm.bind(here);
+    asm.and(QWORD, Gpr.RBX, -(2 << 20));
+    asm.movzx(DWORD, Gpr.RBX, BYTE, Mem.of(Gpr.RBX, data));
+    returnValue(asm, value);
   }
 
   private static void returnValue(X86Assembler asm, int value) {

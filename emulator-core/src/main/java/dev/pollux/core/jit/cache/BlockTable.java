@@ -11,7 +11,8 @@ import java.util.Map;
  * guest writes there. Used by the vCPU's thread only.
  */
 public final class BlockTable {
-  private static final int BUCKETS = 1 << 14;
+  private static final int BUCKET_BITS = 17;
+  private static final int BUCKETS = 1 << BUCKET_BITS;
   private static final int PAGE_BITS = 12;
 
   private final CodeCache cache;
@@ -28,7 +29,7 @@ public final class BlockTable {
   }
 
   private static int bucket(long hostCode) {
-    return (int) (hostCode * 0x9e37_79b9_7f4a_7c15L >>> 50);
+    return (int) (hostCode * 0x9e37_79b9_7f4a_7c15L >>> Long.SIZE - BUCKET_BITS);
   }
 
   /**

@@ -31,7 +31,8 @@ public final class JumpCache {
    * Leads jumps to {@code rip} under a key to {@code code}.
    *
    * @param inGlobalPage the guest's page is a global one, so that the entry survives {@link
-   *     #forgetLocal}
+   *     #forgetLocal}; this counts in the upper half of the addresses only, so that a page of a
+   *     process is never sought among a kernel's many
    */
   public void put(int table, long rip, long code, boolean inGlobalPage) {
     int entry = JitLayout.jumpTable(table) + JitLayout.jumpEntry(rip);
@@ -41,9 +42,10 @@ public final class JumpCache {
     RawMemory.putLong(state + entry, rip);
     RawMemory.putLong(state + entry + 8, code);
     RawMemory.putByte(state + JitLayout.JUMP_TABLES_USED + table, (byte) 1);
-    long word = filterWord(rip, inGlobalPage);
+    boolean global = inGlobalPage && rip < 0;
+    long word = filterWord(rip, global);
     RawMemory.putLong(word, RawMemory.getLong(word) | 1L << (rip >>> PAGE_BITS));
-    if (!inGlobalPage) {
+    if (!global) {
       remember(entry);
     }
   }
@@ -67,7 +69,7 @@ public final class JumpCache {
 
   /** Forgets what lies in the page of {@code linear}. */
   public void forgetPage(long linear) {
-    if (mayHold(linear, true)) {
+    if (linear < 0 && mayHold(linear, true)) {
       clear();
     } else if (mayHold(linear, false)) {
       forgetLocal();

@@ -201,6 +201,9 @@ final class LookUps {
   private void enterJump(int jumps, int table) {
     Label listed = new Label();
     asm.mov(QWORD, S1, state(CpuLayout.RIP));
+    asm.mov(QWORD, S2, S1);
+    asm.shr(QWORD, S2, Long.SIZE - 1);
+    asm.and(DWORD, Gpr.RCX, S2);
     asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
     asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
     asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));

@@ -317,7 +317,7 @@ final class PageWalk {
     asm.mov(DWORD, Mem.of(STATE, Gpr.RAX, 4, RefillLayout.FILLED), Gpr.RCX);
   }
 
-  /** As {@code FilledEntries.addLarge}. Destroys RAX. */
+  /** As {@code FilledEntries.addLarge}. Destroys RAX and RCX. */
   private void noteLarge() {
     Label small = new Label();
     asm.test(DWORD, Gpr.RBX, Gpr.RBX);
@@ -333,6 +333,10 @@ final class PageWalk {
     asm.mov(QWORD, Gpr.RAX, S1);
     asm.shr(QWORD, Gpr.RAX, shift);
     asm.and(DWORD, Gpr.RAX, RefillLayout.LARGE_BITS - 1);
+    asm.mov(QWORD, Gpr.RCX, S1);
+    asm.shr(QWORD, Gpr.RCX, Long.SIZE - 1);
+    asm.shl(DWORD, Gpr.RCX, Integer.numberOfTrailingZeros(RefillLayout.LARGE_BITS));
+    asm.or(DWORD, Gpr.RAX, Gpr.RCX);
     asm.bit(BitOp.BTS, DWORD, state(filter), Gpr.RAX);
   }
 }
