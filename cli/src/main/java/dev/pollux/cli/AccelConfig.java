@@ -21,8 +21,13 @@ import java.util.stream.Stream;
  * @param accelerator works on this host
  * @param code how a vCPU's generated code is kept
  * @param oneThread all vCPUs on one thread are asked for
+ * @param translations those of earlier runs
  */
-record AccelConfig(Accelerator accelerator, JitEngine.CodeMemory code, boolean oneThread) {
+record AccelConfig(
+    Accelerator accelerator,
+    JitEngine.CodeMemory code,
+    boolean oneThread,
+    KeptTranslations translations) {
   private static final long MIB = 1 << 20;
   private static final long MOST_CODE = 1024 * MIB;
 
@@ -90,6 +95,7 @@ record AccelConfig(Accelerator accelerator, JitEngine.CodeMemory code, boolean o
     Accelerator accelerator = named(options);
     boolean oneThread = options.choice("thread", false, Map.of("multi", false, "single", true));
     JitEngine.CodeMemory code = JitEngine.CodeMemory.DEFAULT;
+    boolean cache = false;
     if (accelerator == Accelerator.JIT || options.required("accel").equals(Accelerator.BEST)) {
       long bytes = options.size("tb-size", 0, 'M');
       if (bytes != 0 && bytes < MIB || bytes > MOST_CODE) {
@@ -99,9 +105,10 @@ record AccelConfig(Accelerator accelerator, JitEngine.CodeMemory code, boolean o
       code =
           new JitEngine.CodeMemory(
               bytes == 0 ? code.bytes() : bytes, options.bool("split-wx", false));
+      cache = options.bool("cache", true);
     }
     options.rejectUnknown();
-    return new AccelConfig(accelerator, code, oneThread);
+    return new AccelConfig(accelerator, code, oneThread, new KeptTranslations(cache));
   }
 
   /** What a guest's CPU can have. */
@@ -120,7 +127,7 @@ record AccelConfig(Accelerator accelerator, JitEngine.CodeMemory code, boolean o
       return interpreter;
     }
     try {
-      return new JitEngine(vcpu, interpreter, code);
+      return new JitEngine(vcpu, interpreter, code, translations.of(vcpu.model().features()));
     } catch (IOException e) {
       throw new ConfigException("-accel jit: " + e.getMessage() + "; use -accel interp", e);
     }

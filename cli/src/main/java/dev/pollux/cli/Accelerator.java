@@ -70,6 +70,7 @@ enum Accelerator {
     lines.add(
         "%-20s %s".formatted("thread=multi|single", "a thread per CPU; single: one CPU only"));
     lines.add("%-20s %s".formatted("tb-size=<MiB>", "jit: each CPU's room for code, 1 to 1024"));
+    lines.add("%-20s %s".formatted("cache=on|off", "jit: keep translations for later runs"));
     lines.add("%-20s %s".formatted("split-wx=on|off", "jit: map code twice, to write and to run"));
     return lines;
   }

@@ -25,10 +25,7 @@ public final class FirmwareFolders {
    * {@code ~/.cache}.
    */
   public static Path userCache() {
-    String xdg = System.getenv("XDG_CACHE_HOME");
-    String home = System.getenv().getOrDefault("HOME", System.getProperty("user.home"));
-    Path base = xdg != null && xdg.startsWith("/") ? Path.of(xdg) : Path.of(home, ".cache");
-    return base.resolve("pollux/guest");
+    return UserCache.folder("guest");
   }
 
   /** Where firmware goes that was fetched for this user. */

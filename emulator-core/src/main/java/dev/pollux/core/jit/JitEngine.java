@@ -26,6 +26,9 @@ import dev.pollux.core.jit.emit.BlockDecoder;
 import dev.pollux.core.jit.emit.FlagFunctions;
 import dev.pollux.core.jit.emit.FlagRecipe;
 import dev.pollux.core.jit.emit.Stubs;
+import dev.pollux.core.jit.store.StoreReader;
+import dev.pollux.core.jit.store.StoredBlock;
+import dev.pollux.core.jit.store.TranslationStore;
 import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
@@ -121,6 +124,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private final ExitTable exits = new ExitTable();
 
+  /** Translations of earlier runs, and what finds them; null for none. */
+  private final TranslationStore store;
+
+  private StoreReader stored = StoreReader.NONE;
+
+  /** By what the block that is being translated is found there. */
+  private int storeHash;
+
   /** Execution keys without the mode that have jump tables, by number of their group. */
   private final int[] keys = new int[JitLayout.JUMP_GROUPS];
 
@@ -176,11 +187,21 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
   public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory) throws IOException {
+    this(vcpu, interpreter, memory, null);
+  }
+
+  /**
+   * @param store translations of earlier runs, which are used and added to; or null
+   * @throws IOException if the host cannot execute generated code, or not for this model of CPU
+   */
+  public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory, TranslationStore store)
+      throws IOException {
     this(
         vcpu,
         interpreter,
         memory,
         CodeHeap.of(vcpu.model().topology().count()).translated(),
+        store,
         BlockCompiler::new);
   }
 
@@ -192,6 +213,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       Interpreter interpreter,
       CodeMemory memory,
       long mostRecordBytes,
+      TranslationStore store,
       Function<Stubs, BlockCompiler> compiler)
       throws IOException {
     HostSupport.check(vcpu.model().features());
@@ -222,6 +244,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.codeWrites =
         new CodeWrites(vcpu, this::dropPage, () -> clear("many of its pages were written"));
     vcpu.machine().codeWatch().add(this);
+    // What is logged of a translation needs its instructions.
+    this.store = translationLog.isOn() ? null : store;
+    if (this.store != null) {
+      this.stored = store.reader();
+      for (int known : store.keys()) {
+        firstTable(known);
+      }
+    }
   }
 
   @Override
@@ -493,6 +523,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (dropped != null) {
       return revive(dropped);
     }
+    if (store != null) {
+      storeHash = StoreReader.hash(key, host);
+      JitBlock kept = takeStored(key, start, host);
+      if (kept != null) {
+        return kept;
+      }
+    }
     BlockCompiler.Context context = context(start, key, 0);
     int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
     if (count == 0) {
@@ -582,6 +619,54 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         && (beyond <= 0 || RawMemory.equal(page, RamBlock.PAGE_SIZE, secondPage, beyond));
   }
 
+  /** A block of a translation from the store of the code at an offset of {@link #page}, or null. */
+  private JitBlock takeStored(int key, int start, long host) {
+    try {
+      StoredBlock found = stored.find(storeHash, key, firstTable(key), start, page);
+      return found == null ? null : install(found, key, host);
+    } catch (InternalError e) { // the mapped file has shrunk, or its disk fails
+      log.warn("translations of earlier runs cannot be read any more: {}", e.getMessage());
+      stored = StoreReader.NONE;
+      return null;
+    }
+  }
+
+  /** Makes a block of a translation from the store; null if the guest's bytes changed just now. */
+  private JitBlock install(StoredBlock found, int key, long host) {
+    byte[] looked = found.looked();
+    firstLooked = found.firstLooked();
+    afterLooked = firstLooked + looked.length;
+    if (!markLooked(host, 0)) {
+      return null;
+    }
+    long address = cache.append(found.codeAt(), found.codeLength());
+    int codeOffset = (int) (address - stubs.address());
+    for (int i = 0; i < found.stubJumps(); i++) {
+      cache.patch32(address + found.stubJumpAt(i), found.stubJump(i) - codeOffset);
+    }
+    JitBlock block =
+        new JitBlock(
+            key,
+            host,
+            0,
+            found.guestLength(),
+            found.count(),
+            address,
+            found.entryAt(),
+            found.units(),
+            stubs.dropped(firstTable(key) + (key & MODE)),
+            looked,
+            firstLooked);
+    for (int i = 0; i < found.exits(); i++) {
+      cache.patch32(address + found.numberAt(i), exits.next());
+      found.readExit(i, exits, block);
+    }
+    blocks.add(block);
+    recordBytes += BLOCK_BYTES + looked.length + EXIT_BYTES * found.exits();
+    statistics.storedBlocks++;
+    return block;
+  }
+
   /** Makes a block of the first {@code count} instructions of {@link #blockDecoder}. */
   private JitBlock compile(BlockCompiler.Context context, int key, long host, int count) {
     int start = context.start();
@@ -600,7 +685,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (!markLooked(host, context.secondPage())) {
       return null;
     }
-    int exit = exits.next();
+    int firstExit = exits.next();
+    int exit = firstExit;
     for (BlockCode.Exit way : code.exits()) {
       compiler.assembler().code().patch(way.numberAt(), 4, exit++);
     }
@@ -613,13 +699,26 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             insns[count - 1].nextOffset,
             count,
             address,
-            code,
+            code.entryAt(),
+            (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0),
             stubs.dropped(context.table() + context.mmuMode()),
             Arrays.copyOfRange(page, firstLooked, afterLooked),
             firstLooked);
     exits.add(block, code, insns);
     blocks.add(block);
     recordBytes += BLOCK_BYTES + block.looked.length + EXIT_BYTES * code.exits().size();
+    if (store != null && block.secondPage == 0) {
+      store.add(
+          storeHash,
+          block,
+          code,
+          context.table(),
+          compiler.assembler().code().array(),
+          compiler.assembler().position(),
+          (int) (address - stubs.address()),
+          exits,
+          firstExit);
+    }
     statistics.translations++;
     translationLog.translated(block, code, insns, state.rip(), (int) (codeEnd - address));
     return block;
@@ -738,6 +837,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return statistics.translations;
   }
 
+  /** Blocks taken from translations of earlier runs so far. vCPU thread. */
+  public long storedTranslations() {
+    return statistics.storedBlocks;
+  }
+
   /**
    * For people: blocks, cache, ways out of generated code and what was left to the interpreter,
    * most often first. Any thread; a momentary view.
@@ -754,6 +858,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   @Override
   public void close() {
     translationLog.closed(this::describe);
+    if (store != null) {
+      store.release(Arrays.copyOf(keys, keyCount));
+    }
     vcpu.machine().codeWatch().remove(this);
     interpreter.close();
     cache.close();

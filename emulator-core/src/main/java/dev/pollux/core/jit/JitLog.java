@@ -57,6 +57,14 @@ final class JitLog {
     }
   }
 
+  /** True if anything is shown of translations. */
+  boolean isOn() {
+    return log.has(TraceLog.Item.JIT)
+        || log.has(TraceLog.Item.IN_ASM)
+        || log.has(TraceLog.Item.OP)
+        || log.has(TraceLog.Item.OUT_ASM);
+  }
+
   /** Generated code was dropped. */
   void dropped(String what) {
     if (log.has(TraceLog.Item.JIT)) {

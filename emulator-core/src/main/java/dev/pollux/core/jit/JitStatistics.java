@@ -20,6 +20,9 @@ final class JitStatistics {
 
   long translations;
 
+  /** Blocks of earlier runs, which needed no translation. */
+  long storedBlocks;
+
   /** Blocks left to the interpreter because an error kept them from being translated. */
   long failures;
 
@@ -72,8 +75,14 @@ final class JitStatistics {
     long untranslatedSum = sum(op -> untranslated[op.ordinal()]);
     long exits = Math.max(1, links + jumps + slowSum + untranslatedSum);
     out.append(
-        "translations %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
-            .formatted(translations, droppedBlocks, revivedBlocks, clears, forgottenMappings));
+        "translations %d, from earlier runs %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
+            .formatted(
+                translations,
+                storedBlocks,
+                droppedBlocks,
+                revivedBlocks,
+                clears,
+                forgottenMappings));
     if (failures != 0) {
       out.append("left to the interpreter because of internal errors: %d%n".formatted(failures));
     }

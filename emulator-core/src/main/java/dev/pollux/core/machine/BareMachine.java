@@ -9,6 +9,7 @@ import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.JitEngine;
+import dev.pollux.core.jit.store.TranslationStore;
 import dev.pollux.core.memory.RamBlock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -67,6 +68,16 @@ public final class BareMachine implements AutoCloseable {
    * @param log of what is executed
    */
   public BareMachine(long ramBytes, CpuModel model, boolean translated, TraceLog log) {
+    this(ramBytes, model, translated, log, null);
+  }
+
+  /** A machine that translates, and uses and keeps translations in a store. */
+  public BareMachine(long ramBytes, CpuModel model, TranslationStore store) {
+    this(ramBytes, model, true, TraceLog.OFF, store);
+  }
+
+  private BareMachine(
+      long ramBytes, CpuModel model, boolean translated, TraceLog log, TranslationStore store) {
     try {
       machine = new Machine("bare", new Machine.EndPolicy(true, false));
       machine.setTraceLog(log);
@@ -74,7 +85,7 @@ public final class BareMachine implements AutoCloseable {
       machine.addRamBlock(ram);
       machine.memory().map(0, new Region.RamRegion(ram, 0, ramBytes));
       state = new CpuState();
-      Engines engines = new Engines(translated);
+      Engines engines = new Engines(translated, store);
       vcpu = new Vcpu(machine, 0, model, state, engines::make);
       machine.add(vcpu);
       cpu = engines.interpreter;
@@ -88,11 +99,13 @@ public final class BareMachine implements AutoCloseable {
 
   private static final class Engines {
     private final boolean translated;
+    private final TranslationStore store;
     private Interpreter interpreter;
     private JitEngine jit;
 
-    private Engines(boolean translated) {
+    private Engines(boolean translated, TranslationStore store) {
       this.translated = translated;
+      this.store = store;
     }
 
     private ExecutionEngine make(Vcpu vcpu) {
@@ -101,7 +114,7 @@ public final class BareMachine implements AutoCloseable {
         return interpreter;
       }
       try {
-        jit = new JitEngine(vcpu, interpreter);
+        jit = new JitEngine(vcpu, interpreter, JitEngine.CodeMemory.DEFAULT, store);
         return jit;
       } catch (IOException e) {
         throw new UncheckedIOException(e);

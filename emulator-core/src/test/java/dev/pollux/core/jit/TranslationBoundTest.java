@@ -48,6 +48,7 @@ class TranslationBoundTest {
             new Interpreter(machine.vcpu()),
             JitEngine.CodeMemory.DEFAULT,
             BOUND,
+            null,
             BlockCompiler::new);
   }
 

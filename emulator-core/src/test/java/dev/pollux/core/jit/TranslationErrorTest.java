@@ -56,6 +56,7 @@ class TranslationErrorTest {
               new Interpreter(machine.vcpu()),
               new JitEngine.CodeMemory(1 << 20, false),
               1 << 20,
+              null,
               stubs -> {
                 broken[0] = new BrokenCompiler(stubs);
                 return broken[0];

@@ -11,9 +11,11 @@ import dev.pollux.core.host.Libc;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.HostSupport;
+import dev.pollux.core.jit.store.TranslationStore;
 import dev.pollux.core.machine.BareMachine;
 import dev.pollux.core.memory.RamBlock;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Set;
 
 /**
@@ -48,6 +50,9 @@ final class GuestExecutor implements AutoCloseable {
   /** Places for {@link #save}. */
   static final int SNAPSHOTS = 4;
 
+  /** Folder of translations that are kept, or null. */
+  private static final String STORE = System.getProperty("silicon.store");
+
   private final BareMachine machine;
   private final CpuState state;
   private final long memoryShift;
@@ -62,7 +67,10 @@ final class GuestExecutor implements AutoCloseable {
    * @param translated by the code generator, all 64-bit code being translated at once
    */
   GuestExecutor(boolean translated) throws IOException {
-    machine = new BareMachine(RAM_BYTES, model(), translated);
+    machine =
+        translated && STORE != null
+            ? new BareMachine(RAM_BYTES, model(), TranslationStore.open(Path.of(STORE), 1))
+            : new BareMachine(RAM_BYTES, model(), translated);
     state = machine.state();
     memoryShift = machine.ram().hostAddress();
     snapshots =
@@ -74,6 +82,11 @@ final class GuestExecutor implements AutoCloseable {
     state.setU64(CpuLayout.XCR0, ALL_COMPONENTS);
     // A task state too short for an I/O permission bitmap: no ports.
     state.setSeg(CpuLayout.TR, 0x40, 0, 0x50, BUSY_TSS);
+  }
+
+  /** Blocks that needed no translation because an earlier run had kept theirs. */
+  long storedTranslations() {
+    return machine.jit().storedTranslations();
   }
 
   /** Puts {@code start} into the machine, code of {@code bits} bits to be executed next. */

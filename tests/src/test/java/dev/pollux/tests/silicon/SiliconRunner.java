@@ -48,6 +48,9 @@ final class SiliconRunner {
   /** The engines do as Intel's processors do where makers differ in what faults first. */
   private final boolean faultsAsModelled = HostCpu.get().vendor().equals(CpuModel.INTEL);
 
+  /** Ends the note of how many translations came from earlier runs. */
+  static final String STORED = " translations of earlier runs";
+
   SiliconRunner(String pattern) throws IOException {
     host = new HostExecutor();
     if (!host.executes32BitCode()) {
@@ -113,6 +116,11 @@ final class SiliconRunner {
         number++;
       }
       progress.finish();
+      if (System.getProperty("silicon.store") != null) {
+        long stored = runner.generated.storedTranslations();
+        System.out.println(NOTE + stored + STORED);
+        runner.generated.close();
+      }
     }
   }
 

@@ -36,6 +36,10 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class SiliconTest {
   private static final long INSTRUCTIONS = Long.getLong("silicon.instructions", 5_000_000);
+
+  /** Of the test of kept translations. */
+  private static final long STORED_INSTRUCTIONS = Long.getLong("silicon.stored", 300_000);
+
   private static final long SECONDS = Long.getLong("silicon.seconds", 300);
   private static final String OPS = System.getProperty("silicon.ops", ".*");
   private static final int MOST_REPORTS = Integer.getInteger("silicon.reports", 20);
@@ -89,6 +93,34 @@ class SiliconTest {
           progress.instructions(), progress.currentCase() + 1, progress.faults());
       printCoverage(progress);
     }
+    failWithReports();
+  }
+
+  /** The same cases twice: the second run executes what the first one has translated. */
+  @Test
+  void keptTranslationsEndAlike() throws IOException, InterruptedException {
+    List<String> store = List.of("-Dsilicon.store=" + directory.resolve("store"));
+    long stored = 0;
+    for (int run = 0; run < 2; run++) {
+      notes.clear();
+      Path file = directory.resolve("progress" + run);
+      try (Progress progress = new Progress(file)) {
+        long instructions = Math.min(INSTRUCTIONS, STORED_INSTRUCTIONS);
+        child(
+            progress,
+            store,
+            Long.toString(SEED + 1),
+            "0",
+            Long.toString(instructions),
+            Long.toString(SECONDS),
+            file.toString(),
+            Integer.toString(MOST_REPORTS),
+            OPS);
+      }
+      stored = Long.parseLong(notes.getLast().replaceAll("\\D", ""));
+    }
+    System.out.println("silicon: " + stored + SiliconRunner.STORED);
+    assertTrue(stored > 1000, "the second run translated anew: " + stored);
     failWithReports();
   }
 

@@ -52,6 +52,14 @@ public final class CodeCache implements AutoCloseable {
     return address;
   }
 
+  /** Appends {@code length} bytes from host memory; returns where they are. */
+  public long append(long from, int length) {
+    long at = used;
+    RawMemory.copy(from, memory.writable() + at, length);
+    used = (at + length + ALIGNMENT - 1) & -ALIGNMENT;
+    return memory.executable() + at;
+  }
+
   /** What has been appended so far survives {@link #clear}. */
   public void keep() {
     kept = used;

@@ -1,7 +1,9 @@
 package dev.pollux.core.jit.cache;
 
 import dev.pollux.core.decode.Insn;
+import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.emit.BlockCode;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -78,6 +80,29 @@ public final class ExitTable {
         case BlockCode.Start start -> put(number, mode, 0, 0);
       }
     }
+  }
+
+  /** Says in 8 bytes what an exit means in its block. */
+  public void write(int exit, ByteBuffer out) {
+    int at = exit * FIELDS;
+    out.putInt(fields[at + CODE]);
+    out.putShort((short) fields[at + BITS]).putShort((short) fields[at + GUEST]);
+  }
+
+  /**
+   * The next exit of the block added last, or of a new one.
+   *
+   * @param written host address of what {@link #write} has written
+   */
+  public void read(JitBlock block, long written) {
+    if (blocks.isEmpty() || blocks.getLast() != block) {
+      blocks.add(block);
+    }
+    put(
+        blocks.size() - 1,
+        RawMemory.getShort(written + 4) & 0xffff,
+        RawMemory.getInt(written),
+        RawMemory.getShort(written + 6));
   }
 
   private void put(int block, int bits, int code, int guest) {

@@ -78,7 +78,8 @@ public final class JitBlock {
       int length,
       int count,
       long start,
-      BlockCode code,
+      int entryAt,
+      int units,
       long dropped,
       byte[] looked,
       int firstLooked) {
@@ -88,8 +89,8 @@ public final class JitBlock {
     this.length = length;
     this.count = count;
     this.start = start;
-    this.entry = start + code.entryAt();
-    this.units = (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0);
+    this.entry = start + entryAt;
+    this.units = units;
     this.dropped = dropped;
     this.looked = looked;
     this.firstLooked = firstLooked;

@@ -20,6 +20,7 @@ public final class BlockCode {
   private final int entryAt;
   private final int bodyAt;
   private final int[] ends;
+  private final int[] stubJumps;
   private final boolean simd;
   private final boolean x87;
 
@@ -31,6 +32,7 @@ public final class BlockCode {
       int entryAt,
       int bodyAt,
       int[] ends,
+      int[] stubJumps,
       boolean simd,
       boolean x87) {
     this.exits = List.copyOf(exits);
@@ -40,6 +42,7 @@ public final class BlockCode {
     this.entryAt = entryAt;
     this.bodyAt = bodyAt;
     this.ends = ends;
+    this.stubJumps = stubJumps;
     this.simd = simd;
     this.x87 = x87;
   }
@@ -86,6 +89,14 @@ public final class BlockCode {
   /** Offset of the first guest instruction's code, behind what prepares for the block. */
   public int bodyAt() {
     return bodyAt;
+  }
+
+  /**
+   * Offsets of 32-bit displacements that lead out of the code, to stubs: all that depends on where
+   * the code is.
+   */
+  public int[] stubJumps() {
+    return stubJumps;
   }
 
   /** The code expects vector registers to be loaded when it is entered in the middle. */

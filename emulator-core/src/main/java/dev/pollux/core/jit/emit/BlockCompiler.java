@@ -158,6 +158,11 @@ public class BlockCompiler {
   private final List<Label> labels = new ArrayList<>();
   private final List<BlockCode.Exit> exits = new ArrayList<>();
 
+  /** Offsets of the displacements that lead to stubs, and how many. */
+  private int[] stubJumps = new int[64];
+
+  private int stubJumpCount;
+
   private Context context;
   private Insn[] insns;
   private int[] offsets;
@@ -252,6 +257,7 @@ public class BlockCompiler {
     refills.clear();
     labelsUsed = 0;
     exits.clear();
+    stubJumpCount = 0;
 
     interpreted = new boolean[count];
     boolean simd = false;
@@ -265,7 +271,7 @@ public class BlockCompiler {
       }
     }
     plan = new FlagsPlan(insns, offsets, count, interpreted, successors);
-    codeOffset = (int) (address - stubs.base());
+    codeOffset = (int) (address - stubs.address());
     asm.org(address);
 
     flags = Flags.MEMORY;
@@ -324,7 +330,17 @@ public class BlockCompiler {
       exits.add(new BlockCode.Interpret(exit(), slow.mode(), slow.insn()));
     }
     asm.checkResolved();
-    return new BlockCode(exits, resume, modes, interpreted, entryAt, bodyAt, ends, simd, x87);
+    return new BlockCode(
+        exits,
+        resume,
+        modes,
+        interpreted,
+        entryAt,
+        bodyAt,
+        ends,
+        Arrays.copyOf(stubJumps, stubJumpCount),
+        simd,
+        x87);
   }
 
   /**
@@ -1579,6 +1595,10 @@ public class BlockCompiler {
 
   /** Emits the last field of a jump or call to a stub. */
   private void displacementTo(int stub) {
+    if (stubJumpCount == stubJumps.length) {
+      stubJumps = Arrays.copyOf(stubJumps, 2 * stubJumpCount);
+    }
+    stubJumps[stubJumpCount++] = asm.position();
     asm.code().reserve(4);
     asm.code().put32(stub - (codeOffset + asm.position() + 4));
   }

@@ -85,7 +85,8 @@ public final class Stubs {
     return asm.code();
   }
 
-  long base() {
+  /** Host address of the first. */
+  public long address() {
     return base;
   }
 
