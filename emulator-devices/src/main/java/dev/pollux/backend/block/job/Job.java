@@ -42,6 +42,10 @@ public final class Job {
   private final JobListener listener;
 
   private volatile JobStatus status = JobStatus.CREATED;
+
+  /** It ends as soon as its work is done; event loop. */
+  private boolean finalizing;
+
   private volatile long done;
   private volatile long total;
   private volatile long speed;
@@ -241,31 +245,47 @@ public final class Job {
       abort(null);
     } else if (failure != null) {
       abort(failure.getMessage() == null ? failure.toString() : failure.getMessage());
+    } else if (options.autoFinalize() || finalizing) {
+      finish();
     } else if (jobs.drained(work::isDone)) {
       become(JobStatus.WAITING);
       become(JobStatus.PENDING);
-      if (options.autoFinalize()) {
-        finish();
-      } else {
-        listener.pending(this);
-      }
+      listener.pending(this);
     } else {
       runWork();
     }
   }
 
+  /**
+   * Ends the job if nothing is left to do while nobody writes; otherwise, and where somebody has
+   * written since it was pending, the work goes on before that.
+   */
   private void finish() {
+    finalizing = true;
+    boolean done;
     try {
-      jobs.drained(
-          () -> {
-            work.commit(this);
-            return true;
-          });
+      done =
+          jobs.drained(
+              () -> {
+                if (!work.isDone()) {
+                  return false;
+                }
+                if (status != JobStatus.PENDING) {
+                  become(JobStatus.WAITING);
+                  become(JobStatus.PENDING);
+                }
+                work.commit(this);
+                return true;
+              });
     } catch (IllegalStateException e) {
       abort(e.getCause().getMessage());
       return;
     } catch (ConfigException e) {
       abort(e.getMessage());
+      return;
+    }
+    if (!done) {
+      runWork();
       return;
     }
     work.clean();

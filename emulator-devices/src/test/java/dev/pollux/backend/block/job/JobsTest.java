@@ -292,6 +292,24 @@ class JobsTest {
     assertArrayEquals(guest.model, all(b), "seed " + SEED);
   }
 
+  /** The guest writes on while the job waits for the user's word. */
+  @Test
+  void aMirrorGoesOnBeforeItIsFinal() throws Exception {
+    BlockNode a = addRaw("a");
+    BlockNode b = addRaw("b");
+    Guest guest = guestOn(a);
+    mirror(new JobOptions("m", 0, OnError.REPORT, OnError.REPORT, false, true), "a", "b", false);
+    await("READY");
+    tell(jobs -> jobs.complete("m"));
+    await("pending");
+    Thread.sleep(50);
+    tell(jobs -> jobs.finalizeJob("m"));
+    await("null");
+    assertEquals(b, onLoop(() -> graph.backend("disk").orElseThrow().root().orElseThrow()));
+    guest.stop();
+    assertArrayEquals(guest.model, all(b), "seed " + SEED);
+  }
+
   @Test
   void aStoppedGuestsMirrorEqualsTheDisk() throws Exception {
     BlockNode a = addRaw("a");
