@@ -3,6 +3,8 @@ package dev.pollux.cli;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.Suggestions;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -12,6 +14,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -82,7 +85,33 @@ public final class Main implements Callable<Integer> {
         .setUsageHelpLongOptionsMaxWidth(40)
         .setParameterExceptionHandler((e, _) -> fail(describe(e)))
         .setExecutionExceptionHandler((e, _, _) -> fail(e))
-        .execute(args);
+        .execute(lastOfEach(line, args));
+  }
+
+  /**
+   * The words without what a later one overrides: as in QEMU, of an option that is given again the
+   * last one counts. To picocli, a second one begins the whole group of options anew.
+   */
+  private static String[] lastOfEach(CommandLine line, String... args) {
+    CommandLine command = args.length == 0 ? null : line.getSubcommands().get(args[0]);
+    if (command == null) {
+      return args;
+    }
+    IdentityHashMap<OptionSpec, List<String>> single = new IdentityHashMap<>();
+    List<List<String>> parts = new ArrayList<>();
+    for (int at = 0, end; at < args.length; at = end) {
+      OptionSpec option = at == 0 ? null : command.getCommandSpec().findOption(args[at]);
+      end = Math.min(args.length, at + 1 + (option == null ? 0 : option.arity().min()));
+      List<String> part = new ArrayList<>(List.of(args).subList(at, end));
+      parts.add(part);
+      if (option != null && !option.isMultiValue()) {
+        List<String> earlier = single.put(option, part);
+        if (earlier != null) {
+          earlier.clear();
+        }
+      }
+    }
+    return parts.stream().flatMap(List::stream).toArray(String[]::new);
   }
 
   /** The command that is named, or all: to learn the options of each would delay every start. */

@@ -56,6 +56,27 @@ class RunTest {
     }
   }
 
+  @Test
+  void theLastOfAnOptionCountsAndTheOthersStay() {
+    try (PolluxProcess vm =
+        run(
+            new TinyKernel().out(DEBUG_EXIT, 0x10).halt(),
+            "-append",
+            "a",
+            "-append",
+            "b",
+            "-nographic",
+            "-name",
+            "x",
+            "-device",
+            "isa-debug-exit",
+            "-name",
+            "y")) {
+      assertEquals(0x10 * 2 + 1, vm.await(PATIENCE), vm.errors());
+      assertEquals("", vm.errors());
+    }
+  }
+
   /** What is written to the test device's memory is read back and becomes the exit status. */
   @Test
   void testDeviceIsWhereSuitesLookForIt() {
