@@ -1,5 +1,9 @@
 package dev.pollux.cli;
 
+import dev.pollux.backend.block.NodeOptions;
+import dev.pollux.backend.block.graph.ImageFormats;
+import dev.pollux.backend.block.node.FileNode;
+import dev.pollux.backend.block.node.Locking;
 import dev.pollux.cli.pair.PairDisk;
 import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.PlannedFault;
@@ -8,11 +12,9 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import java.io.Console;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -125,7 +127,7 @@ final class PairCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    RunConfig.of(options);
+    RunConfig config = RunConfig.of(options);
     List<String> words = machineOptions();
     NetworkConfig networks = NetworkConfig.of(options.networks);
     for (DeviceOptions card : networks.cards()) {
@@ -144,7 +146,14 @@ final class PairCommand implements Callable<Integer> {
         Optional.ofNullable(System.console()).filter(Console::isTerminal).isPresent();
     PairOptions pair =
         new PairOptions(
-            words, networks.backends(), disks(), own.toAbsolutePath(), delay, planned, json, where);
+            words,
+            networks.backends(),
+            disks(config),
+            own.toAbsolutePath(),
+            delay,
+            planned,
+            json,
+            where);
     try (Supervisor supervisor = new Supervisor(pair, terminal)) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> close(supervisor), "end of pair"));
       return supervisor.run();
@@ -155,10 +164,9 @@ final class PairCommand implements Callable<Integer> {
     }
   }
 
-  private List<PairDisk.Spec> disks() throws IOException {
+  private List<PairDisk.Spec> disks(RunConfig config) throws IOException {
     List<PairDisk.Spec> disks = new ArrayList<>();
-    String type =
-        RunConfig.of(options).machine().type().hasPci() ? "virtio-blk-pci" : "virtio-blk-device";
+    String type = config.machine().type().hasPci() ? "virtio-blk-pci" : "virtio-blk-device";
     for (String text : options.disks.drive) {
       DeviceOptions drive = DeviceOptions.parse("-drive", text, "file");
       String id = drive.string("id", "disk" + disks.size());
@@ -169,7 +177,7 @@ final class PairCommand implements Callable<Integer> {
       Path file = Path.of(drive.required("file"));
       String format = drive.string("format", "");
       if (format.isEmpty()) {
-        format = isQcow2(file) ? "qcow2" : "raw";
+        format = probe(file);
       }
       String serial = drive.string("serial").map(s -> ",serial=" + s).orElse("");
       disks.add(
@@ -192,9 +200,10 @@ final class PairCommand implements Callable<Integer> {
     return drive.error("the disks of a pair are if=virtio, or if=none and of a device");
   }
 
-  private static boolean isQcow2(Path file) throws IOException {
-    try (InputStream in = Files.newInputStream(file)) {
-      return Arrays.equals(in.readNBytes(4), new byte[] {'Q', 'F', 'I', (byte) 0xfb});
+  private static String probe(Path file) throws IOException {
+    NodeOptions reading = NodeOptions.of("probed").withReadOnly(true);
+    try (FileNode node = FileNode.open(reading, file.toString(), Locking.OFF)) {
+      return ImageFormats.probe(node);
     }
   }
 

@@ -289,14 +289,14 @@ public final class PairDisk {
 
   /** The primary goes on alone. */
   void endOnPrimary(MachineProcess primary) {
-    PairNetwork.attempt(
+    MachineProcess.attempt(
         () ->
             primary.run(
                 "x-blockdev-change",
                 object().put("parent", name("quorum")).put("child", "children.1")));
-    PairNetwork.attempt(
+    MachineProcess.attempt(
         () -> primary.run("block-job-cancel", object().put("device", job()).put("force", true)));
-    PairNetwork.attempt(() -> primary.run("block-job-dismiss", object().put("id", job())));
-    PairNetwork.attempt(() -> primary.run("blockdev-del", object().put("node-name", target())));
+    MachineProcess.attempt(() -> primary.run("block-job-dismiss", object().put("id", job())));
+    MachineProcess.attempt(() -> primary.run("blockdev-del", object().put("node-name", target())));
   }
 }

@@ -133,14 +133,15 @@ final class PairNetwork implements AutoCloseable {
 
   /** The primary goes on alone: what was held back leaves. */
   void endOnPrimary(MachineProcess primary) {
-    attempt(() -> status(primary, "mirror", false));
-    attempt(() -> status(primary, "guest", false));
+    MachineProcess.attempt(() -> status(primary, "mirror", false));
+    MachineProcess.attempt(() -> status(primary, "guest", false));
     for (String object : List.of("mirror", "guest", "compare", "released", "thread")) {
-      attempt(() -> run(primary, "object-del", object().put("id", name(object))));
+      MachineProcess.attempt(() -> run(primary, "object-del", object().put("id", name(object))));
     }
     for (String device :
         List.of("guest-end", "released-end", "guest", "released", "secondary", "mirror")) {
-      attempt(() -> run(primary, "chardev-remove", object().put("id", name(device))));
+      MachineProcess.attempt(
+          () -> run(primary, "chardev-remove", object().put("id", name(device))));
     }
   }
 
@@ -150,24 +151,11 @@ final class PairNetwork implements AutoCloseable {
    */
   void endOnSecondary(MachineProcess survivor) {
     for (String object : List.of("in", "out")) {
-      attempt(() -> run(survivor, "object-del", object().put("id", name(object))));
+      MachineProcess.attempt(() -> run(survivor, "object-del", object().put("id", name(object))));
     }
     for (String device : List.of("mirrored", "said")) {
-      attempt(() -> run(survivor, "chardev-remove", object().put("id", name(device))));
-    }
-  }
-
-  /** A command that may fail. */
-  interface Attempt {
-    Object run() throws IOException;
-  }
-
-  /** What was not made yet, or has gone already, need not be taken away. */
-  static void attempt(Attempt attempt) {
-    try {
-      var _ = attempt.run();
-    } catch (IOException e) {
-      // Said where the pair is made again, should it matter.
+      MachineProcess.attempt(
+          () -> run(survivor, "chardev-remove", object().put("id", name(device))));
     }
   }
 

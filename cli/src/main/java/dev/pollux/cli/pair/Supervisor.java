@@ -320,7 +320,7 @@ public final class Supervisor implements AutoCloseable {
         }
         var _ = from.run("cont");
       } catch (IOException e) {
-        PairNetwork.attempt(() -> from.run("cont"));
+        MachineProcess.attempt(() -> from.run("cont"));
         loseSecondary("the disks cannot be copied: " + e.getMessage());
         return;
       }
@@ -532,7 +532,7 @@ public final class Supervisor implements AutoCloseable {
       disk.newest(survivor.name()); // before it writes
     }
     try {
-      PairNetwork.attempt(() -> survivor.process().run("nbd-server-stop"));
+      MachineProcess.attempt(() -> survivor.process().run("nbd-server-stop"));
       var _ = survivor.process().run("x-colo-lost-heartbeat");
     } catch (IOException e) {
       lose(e.getMessage());

@@ -162,6 +162,20 @@ public final class MachineProcess implements AutoCloseable {
     return run(command, JSON.objectNode());
   }
 
+  /** A command that may fail. */
+  public interface Attempt {
+    Object run() throws IOException;
+  }
+
+  /** Runs what need not succeed: takes away what may not be there, for instance. */
+  public static void attempt(Attempt attempt) {
+    try {
+      var _ = attempt.run();
+    } catch (IOException e) {
+      // Said where something stands on it, should it matter.
+    }
+  }
+
   /** Sends a command; the future gets the whole reply. */
   public CompletableFuture<JsonNode> send(String command, ObjectNode arguments) throws IOException {
     return monitor.send("execute", command, arguments);

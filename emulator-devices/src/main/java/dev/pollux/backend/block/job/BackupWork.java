@@ -51,21 +51,17 @@ final class BackupWork implements JobWork {
         job.pausePoint();
         int now = piece;
         long bytes = left.end(piece) - left.start(piece);
-        try {
-          source.access(
-              _ ->
-                  target.access(
-                      _ -> {
-                        boolean _ = guard.copy(copying, now);
-                      }));
-        } catch (Copying.TargetException e) {
-          if (!job.requestFailed(true, e.reason())) {
-            continue;
-          }
-        } catch (IOException e) {
-          if (!job.requestFailed(false, e)) {
-            continue;
-          }
+        boolean over =
+            job.request(
+                () ->
+                    source.access(
+                        _ ->
+                            target.access(
+                                _ -> {
+                                  boolean _ = guard.copy(copying, now);
+                                })));
+        if (!over) {
+          continue;
         }
         copied += bytes;
         piece = left.next(piece + 1);

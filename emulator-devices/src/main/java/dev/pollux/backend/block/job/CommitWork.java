@@ -33,37 +33,21 @@ final class CommitWork implements JobWork {
   public void run(Job job) throws IOException {
     long end = Math.min(top.length(), base.length());
     try (Copying copying = new Copying(top, base)) {
-      for (long at = 0; at < end; ) {
-        job.pausePoint();
-        long from = at;
-        long[] bytes = {0};
-        boolean[] copied = {false};
-        try {
-          source.access(
-              _ -> {
-                Allocation next = Allocation.above(top, base, from, end - from);
-                bytes[0] = next.length();
-                if (next.held()) {
-                  bytes[0] = Math.min(next.length(), Copying.MOST_DATA);
-                  bytes[0] = copying.copy(from, bytes[0], 1);
-                  copied[0] = true;
-                }
-              });
-        } catch (Copying.TargetException e) {
-          if (!job.requestFailed(true, e.reason())) {
-            continue;
-          }
-        } catch (IOException e) {
-          if (!job.requestFailed(false, e)) {
-            continue;
-          }
-        }
-        at += bytes[0];
-        job.progress(at, end);
-        if (copied[0]) {
-          job.throttle(bytes[0]);
-        }
-      }
+      Sweep.run(
+          job,
+          end,
+          (sweep, from, length) ->
+              source.access(
+                  _ -> {
+                    Allocation next = Allocation.above(top, base, from, length);
+                    sweep.setBytes(next.length());
+                    if (next.held()) {
+                      long most = Math.min(next.length(), Copying.MOST_DATA);
+                      sweep.setBytes(most);
+                      sweep.setBytes(copying.copy(from, most, 1));
+                      sweep.setCopied(true);
+                    }
+                  }));
       target.access(BlockNode::flush);
     }
   }

@@ -414,6 +414,28 @@ public final class Job {
         });
   }
 
+  /** A part of the work that may fail. */
+  interface Request {
+    void run() throws IOException;
+  }
+
+  /**
+   * Does a part of the work.
+   *
+   * @return false if it has failed and is to be done again; true also where it is to be left out
+   * @throws IOException the failure, where the job ends with it
+   */
+  boolean request(Request request) throws IOException {
+    try {
+      request.run();
+      return true;
+    } catch (Copying.TargetException e) {
+      return requestFailed(true, e.reason());
+    } catch (IOException e) {
+      return requestFailed(false, e);
+    }
+  }
+
   /**
    * A request has failed. Returns where it may be tried again, or was of no importance; then {@link
    * #pausePoint} holds the job where it is to stop.

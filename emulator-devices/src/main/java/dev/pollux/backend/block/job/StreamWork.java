@@ -47,49 +47,30 @@ final class StreamWork implements JobWork, WriteObserver {
   public void run(Job job) throws IOException {
     long end = top.length();
     try (Copying copying = new Copying(top, top)) {
-      for (long at = 0; at < end; ) {
-        job.pausePoint();
-        long from = at;
-        long[] bytes = {0};
-        boolean[] copied = {false};
-        try {
-          backend.access(_ -> copied[0] = piece(copying, from, end - from, bytes));
-        } catch (Copying.TargetException e) {
-          if (!job.requestFailed(true, e.reason())) {
-            continue;
-          }
-        } catch (IOException e) {
-          if (!job.requestFailed(false, e)) {
-            continue;
-          }
-        }
-        at += bytes[0];
-        job.progress(at, end);
-        if (copied[0]) {
-          job.throttle(bytes[0]);
-        }
-      }
+      Sweep.run(
+          job,
+          end,
+          (sweep, from, length) -> backend.access(_ -> piece(copying, sweep, from, length)));
       backend.access(BlockNode::flush);
     }
   }
 
-  /** Deals with what a range begins with; whether it was copied. */
-  private boolean piece(Copying copying, long from, long length, long... bytes) throws IOException {
+  private void piece(Copying copying, Sweep sweep, long from, long length) throws IOException {
     long locked = Math.min(length, Copying.MOST_DATA - (from & Copying.MOST_DATA - 1));
-    bytes[0] = locked; // where that fails and is left out
+    sweep.setBytes(locked); // where that fails and is left out
     lock.lock(from, locked);
     try {
       Allocation own = Allocation.above(top, top.backing(), from, locked);
-      bytes[0] = own.length();
+      sweep.setBytes(own.length());
       if (own.held()) {
-        return false;
+        return;
       }
       Allocation below = Allocation.above(top.backing(), base, from, own.length());
-      bytes[0] = below.length();
+      sweep.setBytes(below.length());
       if (below.held()) {
-        bytes[0] = copying.copy(from, below.length(), 1);
+        sweep.setBytes(copying.copy(from, below.length(), 1));
+        sweep.setCopied(true);
       }
-      return below.held();
     } finally {
       lock.unlock(from, locked);
     }
