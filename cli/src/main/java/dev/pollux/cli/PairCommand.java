@@ -105,6 +105,13 @@ final class PairCommand implements Callable<Integer> {
   private int delay;
 
   @Option(
+      names = "--silence",
+      paramLabel = "<ms>",
+      defaultValue = "1000",
+      description = "A side from which nothing comes for so long counts as dead. Default: 1000.")
+  private int silence;
+
+  @Option(
       names = "--console",
       paramLabel = "stdio|unix:<path>|none",
       description =
@@ -139,6 +146,9 @@ final class PairCommand implements Callable<Integer> {
     if (delay < 1 || delay > 60_000) {
       throw new ConfigException("--delay %d: 1 to 60000 ms are possible".formatted(delay));
     }
+    if (silence < 200 || silence > 60_000) {
+      throw new ConfigException("--silence %d: 200 to 60000 ms are possible".formatted(silence));
+    }
     PairOptions.Console where = console();
     Path own = folder == null ? Files.createTempDirectory("pollux-pair") : folder;
     Files.createDirectories(own);
@@ -151,6 +161,7 @@ final class PairCommand implements Callable<Integer> {
             disks(config),
             own.toAbsolutePath(),
             delay,
+            silence,
             planned,
             json,
             where);

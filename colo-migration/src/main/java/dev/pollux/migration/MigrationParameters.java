@@ -80,7 +80,12 @@ public record MigrationParameters(
     Optional<MigMode> mode,
     @Api.Doc("where zero pages are looked for") Optional<ZeroPageDetection> zeroPageDetection,
     @Api.Doc("past the host's page cache") Optional<Boolean> directIo,
-    @Api.Doc("program that cpr-exec starts") Optional<List<String>> cprExecCommand) {
+    @Api.Doc("program that cpr-exec starts") Optional<List<String>> cprExecCommand,
+    @Api.Unsigned
+        @Api.Unstable
+        @Api.Range(min = 200, max = 60_000)
+        @Api.Doc("ms of silence after which the other side of a pair counts as dead")
+        Optional<Long> xPolluxSilence) {
   /** How multifd makes memory smaller. */
   public enum MultiFDCompression {
     NONE,
@@ -146,7 +151,8 @@ public record MigrationParameters(
           Optional.of(MigMode.NORMAL),
           Optional.of(ZeroPageDetection.MULTIFD),
           Optional.of(false),
-          Optional.of(List.of()));
+          Optional.of(List.of()),
+          Optional.of(3000L));
 
   /** How a guest that has arrived is announced. */
   public Announcement announcement() {

@@ -12,6 +12,7 @@ import java.util.List;
  * @param disks each with an image a side
  * @param folder for sockets and logs; it exists
  * @param checkpointMillis longest time between two checkpoints
+ * @param silenceMillis a side from which nothing comes for so long counts as dead
  * @param faults what goes wrong on purpose
  * @param json events are JSON lines on standard output
  * @param console where the guest's first serial port goes
@@ -22,6 +23,7 @@ public record PairOptions(
     List<PairDisk.Spec> disks,
     Path folder,
     int checkpointMillis,
+    int silenceMillis,
     List<PlannedFault> faults,
     boolean json,
     Console console) {

@@ -17,7 +17,8 @@ import java.util.function.Consumer;
  * @param name {@code a}, {@code b}, and so on: which of the two is the primary changes
  * @param listener ends when all that the side has printed was passed on
  */
-record Side(String name, MachineProcess process, SocketChannel console, Thread listener)
+record Side(
+    String name, MachineProcess process, Pulse pulse, SocketChannel console, Thread listener)
     implements AutoCloseable {
   private static final long LAST_WORDS_MILLIS = 1000;
 
@@ -45,7 +46,7 @@ record Side(String name, MachineProcess process, SocketChannel console, Thread l
     MachineProcess process = MachineProcess.start(name, options.folder(), words, onEvent);
     try {
       SocketChannel console = SocketChannel.open(UnixDomainSocketAddress.of(socket));
-      return new Side(name, process, console, consoles.listenTo(console));
+      return new Side(name, process, new Pulse(process), console, consoles.listenTo(console));
     } catch (IOException e) {
       process.close();
       throw new IOException("%s: no console: %s".formatted(name, e.getMessage()), e);

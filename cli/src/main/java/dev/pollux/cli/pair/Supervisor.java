@@ -339,6 +339,7 @@ public final class Supervisor implements AutoCloseable {
         ObjectNode parameters =
             object()
                 .put("x-checkpoint-delay", options.checkpointMillis())
+                .put("x-pollux-silence", options.silenceMillis())
                 .put("max-bandwidth", 10_000_000_000L)
                 .put("downtime-limit", 1000);
         var _ = side.run("migrate-set-parameters", parameters);
@@ -472,7 +473,7 @@ public final class Supervisor implements AutoCloseable {
     if (primarySays) {
       loseSecondary("the primary has lost its secondary");
     } else if (secondarySays) {
-      if (!ask(primary.orElseThrow(), "query-status").isEmpty()) {
+      if (answers(primary.orElseThrow())) {
         loseSecondary("the connection between the sides is gone");
       } else {
         takeOver("the primary does not answer");
@@ -480,12 +481,22 @@ public final class Supervisor implements AutoCloseable {
     }
   }
 
+  /** Whether a side's monitor answers; it may have been silent for some time already. */
+  private static boolean answers(Side side) {
+    long left = ANSWER_MILLIS - side.pulse().silentMillis();
+    return left > 0 && !ask(side, "query-status", left).isEmpty();
+  }
+
   /** What a side answers within half a second; nothing otherwise. */
   private static JsonNode ask(Side side, String command) {
+    return ask(side, command, ANSWER_MILLIS);
+  }
+
+  private static JsonNode ask(Side side, String command, long millis) {
     try {
       return side.process()
           .send(command, object())
-          .get(ANSWER_MILLIS, TimeUnit.MILLISECONDS)
+          .get(millis, TimeUnit.MILLISECONDS)
           .path("return");
     } catch (IOException | ExecutionException | TimeoutException e) {
       return object();

@@ -127,7 +127,11 @@ public final class ColoController {
         context,
         ending,
         status,
-        new ColoLink(connection.in(), connection.out(), connection.all()),
+        new ColoLink(
+            connection.in(),
+            connection.out(),
+            connection.all(),
+            context.parameters().get().xPolluxSilence().orElseThrow()),
         log,
         new Broadcast(),
         disks);

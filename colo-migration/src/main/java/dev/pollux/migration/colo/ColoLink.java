@@ -15,15 +15,15 @@ import java.util.stream.Stream;
 /**
  * The connection of a pair while COLO runs, and the watch over the peer at its other end: a thread
  * sends heartbeats where nothing else is sent, another cuts the connection when nothing has come
- * for {@link #SILENCE_MILLIS}, or when the peer has taken nothing for so long of what is being
- * sent. One thread of a side reads all the time, so a peer whose process dies is noticed at once.
+ * for the time that {@code x-pollux-silence} says, or when the peer has taken nothing for so long
+ * of what is being sent. One thread of a side reads all the time, so a peer whose process dies is
+ * noticed at once.
  */
 final class ColoLink implements AutoCloseable {
-  /** A peer that neither says nor takes anything for so long is frozen, or its link is stalled. */
-  static final long SILENCE_MILLIS = 3000;
-
-  private static final long LIMIT_NANOS = TimeUnit.MILLISECONDS.toNanos(SILENCE_MILLIS);
+  /** Longest time between two heartbeats; they are more frequent where silence is shorter. */
   private static final long HEARTBEAT_MILLIS = 200;
+
+  private static final int HEARTBEATS_OF_SILENCE = 8;
 
   /** What follows a message. */
   @FunctionalInterface
@@ -34,6 +34,8 @@ final class ColoLink implements AutoCloseable {
   private final StreamReader in;
   private final StreamWriter out;
   private final Connections connections;
+  private final long silenceMillis;
+  private final long heartbeatMillis;
   private final ReentrantLock outLock = new ReentrantLock();
 
   /** Why the connection is of no use any more; null while it is. */
@@ -47,11 +49,15 @@ final class ColoLink implements AutoCloseable {
 
   /**
    * @param connections all of the pair
+   * @param silenceMillis a peer that neither says nor takes anything for so long is frozen, or its
+   *     link is stalled
    */
-  ColoLink(StreamReader in, StreamWriter out, Connections connections) {
+  ColoLink(StreamReader in, StreamWriter out, Connections connections, long silenceMillis) {
     this.in = in;
     this.out = out;
     this.connections = connections;
+    this.silenceMillis = silenceMillis;
+    this.heartbeatMillis = Math.min(HEARTBEAT_MILLIS, silenceMillis / HEARTBEATS_OF_SILENCE);
     Thread.ofPlatform().name("COLO heartbeat").daemon(true).start(this::beat);
     Thread.ofPlatform().name("COLO watch").daemon(true).start(this::watch);
   }
@@ -111,7 +117,7 @@ final class ColoLink implements AutoCloseable {
       if (Thread.currentThread() == reader) {
         ColoMessage _ = receive();
       } else {
-        for (long left = HEARTBEAT_MILLIS; left > 0 && failure == null; left -= 10) {
+        for (long left = heartbeatMillis; left > 0 && failure == null; left -= 10) {
           Thread.sleep(10);
         }
       }
@@ -216,27 +222,29 @@ final class ColoLink implements AutoCloseable {
    * itself, so that nobody in it can have heard anything, does not count.
    */
   private void watch() {
+    final long limit = TimeUnit.MILLISECONDS.toNanos(silenceMillis);
+    final long most = 2 * TimeUnit.MILLISECONDS.toNanos(heartbeatMillis);
     long looked = System.nanoTime();
     long quiet = 0;
     long stalled = 0;
     while (pause()) {
       long now = System.nanoTime();
       long elapsed = now - looked;
-      long counted = Math.min(elapsed, 2 * TimeUnit.MILLISECONDS.toNanos(HEARTBEAT_MILLIS));
+      long counted = Math.min(elapsed, most);
       looked = now;
       quiet = connections.quietNanos() < elapsed ? 0 : quiet + counted;
       stalled = connections.stalledNanos() < elapsed ? 0 : stalled + counted;
-      if (quiet > LIMIT_NANOS) {
-        fail("nothing has come from the other side for %d ms".formatted(SILENCE_MILLIS));
-      } else if (stalled > LIMIT_NANOS) {
-        fail("the other side has taken nothing for %d ms".formatted(SILENCE_MILLIS));
+      if (quiet > limit) {
+        fail("nothing has come from the other side for %d ms".formatted(silenceMillis));
+      } else if (stalled > limit) {
+        fail("the other side has taken nothing for %d ms".formatted(silenceMillis));
       }
     }
   }
 
   /** Waits a little; whether the connection is still of use. */
   private boolean pause() {
-    LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(HEARTBEAT_MILLIS));
+    LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(heartbeatMillis));
     return !closed && failure == null;
   }
 

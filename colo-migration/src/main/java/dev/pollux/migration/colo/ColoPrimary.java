@@ -29,6 +29,9 @@ final class ColoPrimary extends ColoSide {
   /** An answer that takes longer does not come. */
   private static final long PATIENCE_MILLIS = 10_000;
 
+  /** The same for the first one, until which the guest stands still. */
+  private static final long READY_MILLIS = 3000;
+
   private static final long LOOK_MILLIS = 20;
 
   private static final long SHORTEST_FLOW_MILLIS = 50;
@@ -88,7 +91,7 @@ final class ColoPrimary extends ColoSide {
   void loop() throws IOException {
     answers.ask(ColoMessage.CHECKPOINT_READY);
     reader.start();
-    await(ColoMessage.CHECKPOINT_READY, ColoLink.SILENCE_MILLIS); // the guest stands still
+    await(ColoMessage.CHECKPOINT_READY, READY_MILLIS);
     begin(onLoop(this::begin));
     while (true) {
       awaitCall();

@@ -31,6 +31,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** What one side of a pair makes of what the other side says, or does not. */
 @Timeout(30)
 class ColoLinkTest {
+  private static final long SILENCE = 1000;
+
   @TempDir private Path folder;
   private final Connections connections = new Connections();
   private SocketChannel peer;
@@ -44,7 +46,8 @@ class ColoLinkTest {
       MigrationChannel channel =
           OutgoingTransport.connect(new MigrationAddress.Unix(at.toString()), connections);
       peer = server.accept();
-      link = new ColoLink(new StreamReader(channel), new StreamWriter(channel), connections);
+      link =
+          new ColoLink(new StreamReader(channel), new StreamWriter(channel), connections, SILENCE);
     }
   }
 
@@ -103,7 +106,7 @@ class ColoLinkTest {
     Thread talk = keepTalking();
     byte[] much = new byte[8 << 20]; // more than the host keeps on its way
     assertThrows(IOException.class, () -> link.send(ColoMessage.PAGES, out -> out.bytes(much)));
-    assertEquals("the other side has taken nothing for 3000 ms", link.failure());
+    assertEquals("the other side has taken nothing for 1000 ms", link.failure());
     talk.interrupt();
   }
 
@@ -136,7 +139,7 @@ class ColoLinkTest {
   @Test
   void whoSaysNothingIsDead() {
     assertThrows(IOException.class, () -> link.receive());
-    assertEquals("nothing has come from the other side for 3000 ms", link.failure());
+    assertEquals("nothing has come from the other side for 1000 ms", link.failure());
   }
 
   @Test
