@@ -68,11 +68,12 @@ public final class DeviceSections {
   /** The machine is complete: nothing is added to it any more. */
   public DeviceSections(Machine machine) {
     this.machine = machine;
-    entries.add(new StateRegistry.Entry("timer", 0, new BoundState<>(CLOCK, machine.clocks())));
+    entries.add(
+        new StateRegistry.Entry("timer", 0, new BoundState<>(CLOCK, machine.clocks()), false));
     entries.addAll(machine.states().entries());
     entries.add(
         new StateRegistry.Entry(
-            "globalstate", 0, new BoundState<>(GlobalState.STATE, globalState)));
+            "globalstate", 0, new BoundState<>(GlobalState.STATE, globalState), false));
   }
 
   /** Numbers of sections; the one of memory is left out. */
@@ -169,7 +170,10 @@ public final class DeviceSections {
 
     /** Puts everything in place. Machine lock held, vCPUs parked, {@link #check} passed. */
     public void apply() {
-      entries.forEach(entry -> parsed.get(entry).apply());
+      entries.stream().filter(entry -> !entry.last()).forEach(entry -> parsed.get(entry).apply());
+      entries.stream()
+          .filter(StateRegistry.Entry::last)
+          .forEach(entry -> parsed.get(entry).apply());
     }
   }
 

@@ -146,7 +146,8 @@ class SectionsTest {
 
   private static final String OTHER_RUN_STATE = "another run state is as good as damage here";
 
-  private static byte[] save(Machine machine) throws IOException {
+  /** The stream of a machine. */
+  static byte[] save(Machine machine) throws IOException {
     Collector collector = new Collector(new byte[0]);
     StreamWriter out = new StreamWriter(collector);
     SectionWriter sections = new SectionWriter(out);
@@ -187,7 +188,7 @@ class SectionsTest {
   }
 
   /** Loads a stream as a destination does; returns the commands in it. */
-  private static List<String> load(Machine machine, byte[] stream) throws IOException {
+  static List<String> load(Machine machine, byte[] stream) throws IOException {
     List<String> commands = new ArrayList<>();
     RamLoader ram =
         new RamLoader(

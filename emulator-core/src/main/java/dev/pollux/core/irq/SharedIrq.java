@@ -1,6 +1,9 @@
 package dev.pollux.core.irq;
 
-/** Several wires that drive one: it is up while any of them is. Machine lock held. */
+/**
+ * Several wires that drive one: it is up while any of them is, and set only where that changes.
+ * Machine lock held.
+ */
 public final class SharedIrq {
   private final IrqLine to;
   private int up;
@@ -16,11 +19,15 @@ public final class SharedIrq {
 
       @Override
       public void set(boolean newLevel) {
-        if (level != newLevel) {
-          level = newLevel;
-          up += newLevel ? 1 : -1;
+        if (level == newLevel) {
+          return;
         }
-        to.set(up > 0);
+        level = newLevel;
+        boolean wasUp = up > 0;
+        up += newLevel ? 1 : -1;
+        if (wasUp != up > 0) {
+          to.set(newLevel);
+        }
       }
     };
   }

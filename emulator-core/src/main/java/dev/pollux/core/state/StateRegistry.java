@@ -5,14 +5,15 @@ import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 
-/** Every piece of saved state of a machine, in the order in which it is saved and loaded. */
+/** Every piece of saved state of a machine, in the order in which it is saved. */
 public final class StateRegistry {
   /**
    * @param id the section's name in a stream, for instance {@code i8254} or {@code
    *     0000:00:02.0/virtio-net}
    * @param instance tells several sections of one id apart
+   * @param last whether it is put in place after all others
    */
-  public record Entry(String id, int instance, BoundState<?> state) {}
+  public record Entry(String id, int instance, BoundState<?> state, boolean last) {}
 
   /** Whose state an entry is; by identity. */
   private final IdentityHashMap<Migratable, Entry> owners = new IdentityHashMap<>();
@@ -25,7 +26,7 @@ public final class StateRegistry {
     while (find(id, instance) != null) {
       instance++;
     }
-    Entry entry = new Entry(id, instance, part.state());
+    Entry entry = new Entry(id, instance, part.state(), part.isLoadedLast());
     entries.add(entry);
     owners.put(part, entry);
   }

@@ -1,8 +1,11 @@
 package dev.pollux.core.irq;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class SharedIrqTest {
@@ -24,5 +27,21 @@ class SharedIrqTest {
     assertFalse(level);
     b.raise();
     assertTrue(level);
+  }
+
+  @Test
+  void isSetOnlyWhereItChanges() {
+    List<Boolean> set = new ArrayList<>();
+    SharedIrq shared = new SharedIrq(set::add);
+    IrqLine a = shared.newInput();
+    IrqLine b = shared.newInput();
+    b.lower();
+    a.raise();
+    b.raise();
+    a.raise();
+    a.lower();
+    b.lower();
+    a.lower();
+    assertEquals(List.of(true, false), set);
   }
 }

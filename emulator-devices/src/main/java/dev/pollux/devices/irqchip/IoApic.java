@@ -197,6 +197,11 @@ public final class IoApic implements Device, BusDevice {
   }
 
   @Override
+  public boolean isLoadedLast() {
+    return true;
+  }
+
+  @Override
   public BoundState<?> state() {
     return new BoundState<>(STATE, this);
   }

@@ -910,6 +910,11 @@ public final class LocalApic implements Device, InterruptController {
   }
 
   @Override
+  public boolean isLoadedLast() {
+    return true;
+  }
+
+  @Override
   public BoundState<?> state() {
     return new BoundState<>(STATE, this);
   }

@@ -122,6 +122,11 @@ public final class Pic8259 implements Device {
   }
 
   @Override
+  public boolean isLoadedLast() {
+    return true;
+  }
+
+  @Override
   public BoundState<?> state() {
     return new BoundState<>(STATE, this);
   }
