@@ -78,17 +78,18 @@ record FirmwareConfig(Path file, BootOptions boot) {
     return letters;
   }
 
-  private static Map<String, byte[]> optionRoms(List<String> texts) {
-    Map<String, byte[]> roms = new LinkedHashMap<>();
+  private static Map<String, BootOptions.Rom> optionRoms(List<String> texts) {
+    Map<String, BootOptions.Rom> roms = new LinkedHashMap<>();
     for (String text : texts) {
       DeviceOptions rom = DeviceOptions.parse("-option-rom", text, "romfile");
       String file = rom.required("romfile");
-      rom.number("bootindex", -1, -1, Integer.MAX_VALUE);
+      long bootIndex = rom.number("bootindex", -1, -1, Integer.MAX_VALUE);
       rom.rejectUnknown();
       Path path = FirmwareFolders.find(file).orElse(Path.of(file));
       roms.put(
           path.getFileName().toString(),
-          FirmwareFile.readOptionRom("-option-rom", path.toString()));
+          new BootOptions.Rom(
+              FirmwareFile.readOptionRom("-option-rom", path.toString()), bootIndex));
     }
     return roms;
   }

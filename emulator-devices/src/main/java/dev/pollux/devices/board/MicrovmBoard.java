@@ -70,9 +70,10 @@ public final class MicrovmBoard extends Board {
     transport.map(machine().memory());
     transports.add(transport);
     DeviceManager devices = devices();
-    devices.provide(
-        devices.enterPart(VirtioMmio.TYPE, systemBus(), devices.values(VirtioMmio.TYPE), transport),
-        transport.bus());
+    DeviceNode node =
+        devices.enterPart(VirtioMmio.TYPE, systemBus(), devices.values(VirtioMmio.TYPE), transport);
+    node.setFirmwareName("virtio-mmio@%016x".formatted(address(number)));
+    devices.provide(node, transport.bus());
   }
 
   @Override

@@ -96,10 +96,11 @@ public final class PcBoard extends Board {
     machine().io().map(ConfigPorts.ADDRESS_PORT, ports.addressPort());
     machine().io().map(ConfigPorts.DATA_PORT, ports.dataPort());
     DeviceManager devices = devices();
-    devices.provide(
+    DeviceNode host =
         devices.enterPart(
-            ConfigPorts.I440FX, systemBus(), devices.values(ConfigPorts.I440FX), ports),
-        pciBus);
+            ConfigPorts.I440FX, systemBus(), devices.values(ConfigPorts.I440FX), ports);
+    host.setFirmwareName(ConfigPorts.FIRMWARE_NAME);
+    devices.provide(host, pciBus);
     place(0, I440Fx.TYPE, i440Fx);
     pciBus.place(ISA_SLOT * 8);
     devices.provide(

@@ -70,9 +70,10 @@ public final class Q35Board extends Board {
     ConfigPorts ports = new ConfigPorts(pciBus);
     machine().io().map(ConfigPorts.ADDRESS_PORT, ports.addressPort());
     machine().io().map(ConfigPorts.DATA_PORT, ports.dataPort());
-    devices.provide(
-        devices.enterPart(ConfigPorts.Q35, systemBus(), devices.values(ConfigPorts.Q35), ports),
-        pciBus);
+    DeviceNode host =
+        devices.enterPart(ConfigPorts.Q35, systemBus(), devices.values(ConfigPorts.Q35), ports);
+    host.setFirmwareName(ConfigPorts.FIRMWARE_NAME);
+    devices.provide(host, pciBus);
     mch = new Mch(pciBus, machine().memory(), shadowRam());
     pciBus.place(0);
     devices.enter(Mch.TYPE, pciBus, mch);

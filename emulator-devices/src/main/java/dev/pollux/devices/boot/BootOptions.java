@@ -24,7 +24,14 @@ public record BootOptions(
     int rebootTimeout,
     boolean strict,
     boolean serialConsole,
-    Map<String, byte[]> optionRoms) {
+    Map<String, Rom> optionRoms) {
+  /**
+   * An option ROM for firmware to run.
+   *
+   * @param bootIndex its place among what is booted from; -1 for none
+   */
+  public record Rom(byte[] content, long bootIndex) {}
+
   /** The first disk, then a floppy, then a disc. */
   public static final String USUAL_ORDER = "cad";
 

@@ -9,6 +9,9 @@ import dev.pollux.devices.board.Board;
 import dev.pollux.devices.board.FwCfg;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Gives the firmware of a board what it asks for: files of the firmware configuration device, the
@@ -57,7 +60,13 @@ public final class FirmwareSetup implements MachineListener {
             time -> fwCfg.putFile("etc/boot-menu-wait", little(2).putShort((short) time).array()));
     fwCfg.putFile("etc/boot-fail-wait", little(4).putInt(options.rebootTimeout()).array());
     fwCfg.putFile("etc/system-states", sleepStates());
-    options.optionRoms().forEach((name, rom) -> fwCfg.putFile("genroms/" + name, rom));
+    options.optionRoms().forEach(this::addRom);
+  }
+
+  private void addRom(String name, BootOptions.Rom rom) {
+    String file = "genroms/" + name;
+    board.fwCfg().putFile(file, rom.content());
+    board.devices().services().bootDevices().add(rom.bootIndex(), "/rom@" + file);
   }
 
   private static ByteBuffer little(int bytes) {
@@ -83,12 +92,28 @@ public final class FirmwareSetup implements MachineListener {
     fwCfg.putFile(LinkedTables.TABLES_FILE, tables.tables());
     fwCfg.putFile(LinkedTables.RSDP_FILE, tables.rsdp());
     fwCfg.putFile(LinkedTables.SCRIPT_FILE, tables.script());
+    fwCfg.putFile("bootorder", bootOrder());
     int codes = 0;
     for (int i = Math.min(order.length(), 3) - 1; i >= 0; i--) {
       codes = codes << 4 | code(order.charAt(i));
     }
     board.setCmos(CMOS_BOOT_ORDER, codes & 0xff);
     board.setCmos(CMOS_BOOT_ORDER_THIRD, codes >> 4 & 0xf0 | NO_FLOPPY_CHECK);
+  }
+
+  /**
+   * Paths of devices, a line each, with a zero byte at the end; a last line {@code HALT} where
+   * nothing else is to be tried.
+   */
+  private byte[] bootOrder() {
+    List<String> lines = new ArrayList<>(board.devices().services().bootDevices().paths());
+    if (lines.isEmpty()) {
+      return new byte[0];
+    }
+    if (options.strict()) {
+      lines.add("HALT");
+    }
+    return (String.join("\n", lines) + "\0").getBytes(StandardCharsets.US_ASCII);
   }
 
   /** The number by which CMOS memory knows a kind of drive. */

@@ -16,6 +16,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.model.BootDevices;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
@@ -48,7 +49,7 @@ public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work
           .alias("e1000-82540em")
           .category(DeviceCategory.NETWORK)
           .description("Intel Gigabit Ethernet")
-          .properties(NETDEV, ADDRESS, MITIGATION);
+          .properties(NETDEV, ADDRESS, MITIGATION, BootDevices.INDEX);
 
   private static final int DEVICE_ID = 0x100e;
   private static final long MEMORY_BYTES = 0x2_0000;
@@ -135,6 +136,7 @@ public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work
                     context.error(
                         "mac=%s is no address; they look like 52:54:00:12:34:56"
                             .formatted(context.get(ADDRESS))));
+    BootDevices.add(context, BootDevices.NETWORK_CARD);
     NetworkClaim network = context.network(NETDEV, address);
     E1000 card =
         new E1000(

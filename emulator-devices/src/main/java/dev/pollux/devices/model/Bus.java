@@ -79,6 +79,14 @@ public abstract class Bus {
     throw new IllegalStateException(name + " cannot unplug");
   }
 
+  /**
+   * How firmware calls the place of a device on this bus, for instance {@code ethernet@3} (IEEE
+   * 1275); empty where the bus adds nothing to a path.
+   */
+  public Optional<String> firmwareName(DeviceNode node) {
+    return node.firmwareName();
+  }
+
   /** What {@code info qtree} shows of a device beside its properties, a line each. */
   public List<String> describe(DeviceNode node) {
     return List.of();

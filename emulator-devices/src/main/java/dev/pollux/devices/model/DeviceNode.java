@@ -23,6 +23,7 @@ public final class DeviceNode extends TreeNode {
 
   private Device device;
   private byte[] acpi = {};
+  private Optional<String> firmwareName = Optional.empty();
   private boolean unplugRequested;
 
   DeviceNode(
@@ -112,6 +113,15 @@ public final class DeviceNode extends TreeNode {
   /** Terms for the scope of its bus in the DSDT, none for a device that is found otherwise. */
   public byte[] acpi() {
     return acpi;
+  }
+
+  /** Says how firmware calls a part of a board that is at a fixed place. */
+  public void setFirmwareName(String name) {
+    firmwareName = Optional.of(name);
+  }
+
+  Optional<String> firmwareName() {
+    return firmwareName;
   }
 
   void addBus(Bus own) {

@@ -23,6 +23,7 @@ public final class MachineServices {
   private final ObjectManager objects;
 
   private final Networks networks;
+  private final BootDevices bootDevices = new BootDevices();
 
   private IoThread ioThread;
   private Balloon balloon;
@@ -62,6 +63,11 @@ public final class MachineServices {
 
   public ObjectManager objects() {
     return objects;
+  }
+
+  /** What firmware may boot from. */
+  public BootDevices bootDevices() {
+    return bootDevices;
   }
 
   /** The thread for queues of devices that name none of their own. Machine lock held. */

@@ -25,6 +25,10 @@ public final class ConfigPorts implements Device {
       DeviceType.part(SystemBus.KIND, "q35-pcihost").category(DeviceCategory.BRIDGE);
 
   public static final int ADDRESS_PORT = 0xcf8;
+
+  /** How firmware calls what is behind the ports. */
+  public static final String FIRMWARE_NAME = "pci@i0cf8";
+
   public static final int DATA_PORT = 0xcfc;
 
   private static final StateDescriptor<ConfigPorts> STATE =

@@ -297,6 +297,11 @@ public final class PciBus extends Bus {
   }
 
   @Override
+  public Optional<String> firmwareName(DeviceNode node) {
+    return Optional.of(PciNames.firmwareName(((PciDevice) node.device()).pci()));
+  }
+
+  @Override
   public List<String> describe(DeviceNode node) {
     return List.of(PciNames.line(((PciDevice) node.device()).pci(), number()));
   }

@@ -26,6 +26,16 @@ public final class PciNames {
           Map.entry(0x0c03, "USB controller"),
           Map.entry(0x0c05, "SMBus"));
 
+  /** Class and subclass to the names that firmware has for them (IEEE 1275, PCI binding). */
+  private static final Map<Integer, String> FIRMWARE_NAMES =
+      Map.ofEntries(
+          Map.entry(0x0100, "scsi"),
+          Map.entry(0x0101, "ide"),
+          Map.entry(0x0200, "ethernet"),
+          Map.entry(0x0300, "display"),
+          Map.entry(0x0604, "pci-bridge"),
+          Map.entry(0x0c03, "usb"));
+
   private PciNames() {}
 
   /** Class and subclass. */
@@ -37,6 +47,20 @@ public final class PciNames {
   public static String className(PciFunction function) {
     int code = classOf(function);
     return CLASSES.getOrDefault(code, "Class %04x".formatted(code));
+  }
+
+  /** How firmware calls a function: what it is, slot and, other than 0, function. */
+  static String firmwareName(PciFunction function) {
+    PciConfig config = function.config();
+    String name = FIRMWARE_NAMES.get(classOf(function));
+    if (name == null) {
+      name =
+          "pci%x,%x"
+              .formatted(config.get(PciConfig.VENDOR_ID, 2), config.get(PciConfig.DEVICE_ID, 2));
+    }
+    int number = function.devfn() & 7;
+    return "%s@%x%s"
+        .formatted(name, function.devfn() >> 3, number == 0 ? "" : ",%x".formatted(number));
   }
 
   /** What {@code info qtree} shows. */

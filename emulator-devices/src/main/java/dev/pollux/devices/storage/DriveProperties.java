@@ -5,6 +5,7 @@ import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.backend.block.OnError;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.devices.model.BootDevices;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.OnOffAuto;
 import dev.pollux.devices.model.Property;
@@ -24,8 +25,6 @@ public record DriveProperties(long logicalBlock, long physicalBlock, long minIo,
   private static final Property<String> DRIVE =
       Property.text("drive", "node name or ID of the disk");
   public static final Property<String> SERIAL = Property.text("serial", "serial number");
-  private static final Property<Long> BOOT_INDEX =
-      Property.signed("bootindex", 0, Integer.MAX_VALUE, "place among what firmware boots from");
   private static final Property<Long> LOGICAL_BLOCK = blockSize("logical_block_size");
   private static final Property<Long> PHYSICAL_BLOCK = blockSize("physical_block_size");
   private static final Property<Long> MIN_IO =
@@ -45,7 +44,7 @@ public record DriveProperties(long logicalBlock, long physicalBlock, long minIo,
       List.of(
           DRIVE,
           SERIAL,
-          BOOT_INDEX,
+          BootDevices.INDEX,
           LOGICAL_BLOCK,
           PHYSICAL_BLOCK,
           MIN_IO,
@@ -90,15 +89,18 @@ public record DriveProperties(long logicalBlock, long physicalBlock, long minIo,
   }
 
   /**
-   * The disk that the device names, for it alone; given back when the device goes.
+   * The disk that the device names, for it alone; given back when the device goes. Firmware may
+   * boot from it.
    *
+   * @param suffix see {@link BootDevices#add(DeviceContext, String)}
    * @throws dev.pollux.core.config.ConfigException if there is none, or it is in use
    */
-  public static BlockBackend claim(DeviceContext context) {
+  public static BlockBackend claim(DeviceContext context, String suffix) {
     String name = context.get(DRIVE);
     if (name.isEmpty()) {
       throw context.error("drive is missing; add drive=ID of a -drive or -blockdev");
     }
+    BootDevices.add(context, suffix);
     BlockGraph graph = context.services().blocks();
     BlockBackend backend = graph.claim(name);
     switch (context.get(WRITE_CACHE)) {

@@ -153,7 +153,7 @@ public final class VirtioBlk extends VirtioDevice {
     if (Long.bitCount(queueSize) != 1) {
       throw context.error("queue-size=%d is no power of two".formatted(queueSize));
     }
-    BlockBackend backend = DriveProperties.claim(context);
+    BlockBackend backend = DriveProperties.claim(context, "/disk@0,0");
     if (backend.root().isEmpty()) {
       throw context.error("Device needs media, but drive is empty");
     }

@@ -9,6 +9,7 @@ import dev.pollux.backend.net.Offloads;
 import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
+import dev.pollux.devices.model.BootDevices;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.Property;
@@ -99,7 +100,14 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
   private static List<Property<?>> properties() {
     List<Property<?>> all =
         new ArrayList<>(
-            List.of(NETDEV, ADDRESS, RECEIVE_SIZE, SEND_SIZE, HOST_MTU, VirtioType.IO_THREAD));
+            List.of(
+                NETDEV,
+                ADDRESS,
+                RECEIVE_SIZE,
+                SEND_SIZE,
+                HOST_MTU,
+                BootDevices.INDEX,
+                VirtioType.IO_THREAD));
     all.addAll(SWITCHES.keySet());
     return all;
   }
@@ -153,6 +161,7 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
       features &=
           ~(1L << 18 | 1L << 19 | 1L << 20 | GUEST_ANNOUNCE | CONTROL_MAC | CONTROL_OFFLOADS);
     }
+    BootDevices.add(context, BootDevices.NETWORK_CARD);
     NetworkClaim network = context.network(NETDEV, address);
     VirtioNet card =
         new VirtioNet(

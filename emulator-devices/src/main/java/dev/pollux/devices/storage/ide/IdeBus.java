@@ -39,12 +39,17 @@ public final class IdeBus extends Bus {
     return drives.length;
   }
 
+  /** Which cable of its controller it is, by its name. */
+  private int number() {
+    String digits = name().replaceAll("[^0-9]", "");
+    return digits.isEmpty()
+        ? 0
+        : Integer.parseInt(digits.substring(0, Math.min(4, digits.length())));
+  }
+
   /** A number for the drive that is being made, by its place. */
   int serialNumber() {
-    String digits = name().replaceAll("[^0-9]", "");
-    int bus =
-        digits.isEmpty() ? 0 : Integer.parseInt(digits.substring(0, Math.min(4, digits.length())));
-    return bus * drives.length + reserved + 1;
+    return number() * drives.length + reserved + 1;
   }
 
   @Override
@@ -79,6 +84,11 @@ public final class IdeBus extends Bus {
   /** The place of the drive that is being made. */
   int reservedUnit() {
     return reserved;
+  }
+
+  @Override
+  public Optional<String> firmwareName(DeviceNode node) {
+    return Optional.of("drive@%x".formatted(number()));
   }
 
   @Override

@@ -107,7 +107,7 @@ public final class IdeCd extends IdeDrive {
   }
 
   private static Device create(IdeBus bus, DeviceContext context) {
-    BlockBackend backend = DriveProperties.claim(context);
+    BlockBackend backend = DriveProperties.claim(context, "/disk@" + bus.reservedUnit());
     String id = bus.name() + "/" + bus.reservedUnit();
     String given = context.get(DriveProperties.SERIAL);
     String serial = given.isEmpty() ? "QM%05d".formatted(bus.serialNumber()) : given;

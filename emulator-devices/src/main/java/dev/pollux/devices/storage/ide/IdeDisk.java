@@ -59,7 +59,7 @@ public final class IdeDisk extends IdeDrive {
   }
 
   private static Device create(IdeBus bus, DeviceContext context) {
-    BlockBackend backend = DriveProperties.claim(context);
+    BlockBackend backend = DriveProperties.claim(context, "/disk@" + bus.reservedUnit());
     if (backend.root().isEmpty()) {
       throw context.error("Device needs media, but drive is empty");
     }

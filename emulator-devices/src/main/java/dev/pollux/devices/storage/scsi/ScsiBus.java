@@ -96,6 +96,12 @@ public final class ScsiBus extends Bus {
   }
 
   @Override
+  public Optional<String> firmwareName(DeviceNode node) {
+    ScsiDisk disk = (ScsiDisk) node.device();
+    return Optional.of("channel@0/disk@%x,%x".formatted(disk.target(), disk.unit()));
+  }
+
+  @Override
   protected void attach(DeviceNode node) {
     controller.added((ScsiDisk) node.device());
   }

@@ -139,7 +139,7 @@ public final class ScsiDisk implements Device {
   private static Device create(ScsiBus bus, DeviceContext context, boolean cd) {
     int[] address = bus.choose(context.get(ScsiBus.TARGET), context.get(ScsiBus.UNIT));
     DriveProperties sizes = DriveProperties.of(context);
-    BlockBackend backend = DriveProperties.claim(context);
+    BlockBackend backend = DriveProperties.claim(context, "");
     if (!cd && backend.root().isEmpty()) {
       throw context.error("Device needs media, but drive is empty");
     }
