@@ -22,7 +22,9 @@ public final class StorePurpose {
    */
   public static long of(Set<CpuFeature> guest) throws IOException {
     CodeSource source = StorePurpose.class.getProtectionDomain().getCodeSource();
-    if (source == null || !source.getLocation().getProtocol().equals("file")) {
+    if (source == null
+        || source.getLocation() == null
+        || !source.getLocation().getProtocol().equals("file")) {
       throw new IOException("the program is not in a file");
     }
     byte[] program;
