@@ -1,11 +1,16 @@
 package dev.pollux.cli;
 
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.host.FirmwareFolders;
+import dev.pollux.devices.board.Firmware;
 import dev.pollux.devices.boot.BootOptions;
 import dev.pollux.devices.boot.FirmwareFile;
+import dev.pollux.devices.storage.flash.FlashChip;
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,9 +20,10 @@ import java.util.OptionalInt;
 /**
  * The firmware that a machine begins with, and what it is told about booting.
  *
- * @param file as found on the host
+ * @param file as found on the host; empty where it is in flash
+ * @param flash the flash memories; the first one has the firmware
  */
-record FirmwareConfig(Path file, BootOptions boot) {
+record FirmwareConfig(Optional<Path> file, List<FlashDrive> flash, BootOptions boot) {
   private static final String USUAL = "bios-256k.bin";
   private static final String DRIVES = "abcdnop";
   private static final int LONGEST_WAIT = 0xffff;
@@ -25,10 +31,20 @@ record FirmwareConfig(Path file, BootOptions boot) {
   /**
    * What the options ask for; empty where the machine does without firmware.
    *
+   * @param flash what is in flash memory
    * @param usual whether a machine of which nothing is said has some
    */
-  static Optional<FirmwareConfig> of(RunOptions.Boot options, boolean noGraphics, boolean usual) {
+  static Optional<FirmwareConfig> of(
+      RunOptions.Boot options, List<FlashDrive> flash, boolean noGraphics, boolean usual) {
     BootOptions boot = boot(options, noGraphics);
+    if (!flash.isEmpty()) {
+      if (options.bios != null) {
+        throw new ConfigException(
+            "-bios %s: the firmware is in flash (%s); leave one of them out"
+                .formatted(options.bios, flash.getFirst().option()));
+      }
+      return Optional.of(new FirmwareConfig(Optional.empty(), flash, boot));
+    }
     if (options.bios != null) {
       Path file =
           FirmwareFolders.find(options.bios)
@@ -37,12 +53,30 @@ record FirmwareConfig(Path file, BootOptions boot) {
                       new ConfigException(
                           "-bios %s: no such file, neither as it is nor among the firmware of this"
                                   .formatted(options.bios)
-                              + " host; \"pollux guest firmware\" fetches SeaBIOS"));
-      return Optional.of(new FirmwareConfig(file, boot));
+                              + " host; \"pollux guest firmware\" fetches SeaBIOS and OVMF"));
+      return Optional.of(inRom(file, boot));
     }
-    return usual
-        ? FirmwareFolders.find(USUAL).map(file -> new FirmwareConfig(file, boot))
-        : Optional.empty();
+    return usual ? FirmwareFolders.find(USUAL).map(file -> inRom(file, boot)) : Optional.empty();
+  }
+
+  private static FirmwareConfig inRom(Path file, BootOptions boot) {
+    return new FirmwareConfig(Optional.of(file), List.of(), boot);
+  }
+
+  /**
+   * Reads it.
+   *
+   * @throws IOException if the host does not give the memory
+   */
+  Firmware read(BlockGraph blocks) throws IOException {
+    if (file.isPresent()) {
+      return new Firmware.Rom(FirmwareFile.read("-bios", file.get().toString()));
+    }
+    List<FlashChip> chips = new ArrayList<>();
+    for (FlashDrive drive : flash) {
+      chips.add(drive.read(blocks));
+    }
+    return new Firmware.Flash(chips);
   }
 
   private static BootOptions boot(RunOptions.Boot options, boolean noGraphics) {

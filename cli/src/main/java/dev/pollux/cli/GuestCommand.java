@@ -45,7 +45,8 @@ final class GuestCommand implements Callable<Integer> {
   @Command(
       name = "firmware",
       description =
-          "Fetch SeaBIOS and the BIOS of its VGA, without root, for machines to boot with.",
+          "Fetch SeaBIOS, the BIOS of its VGA, and OVMF for UEFI, without root, for machines to"
+              + " boot with.",
       optionListHeading = "%nOptions:%n")
   static final class Firmware implements Callable<Integer> {
     @Mixin HelpOption help;
@@ -60,7 +61,8 @@ final class GuestCommand implements Callable<Integer> {
       GuestImages images =
           new GuestImages(GuestImages.userCache(), line -> System.err.println("pollux: " + line));
       System.out.printf("firmware: %s%n", images.firmware(refresh));
-      System.out.println("run: ./pollux run -m 1G -nographic -drive file=DISK,if=virtio");
+      System.out.println("run: ./pollux run DISK");
+      System.out.println("run by UEFI: ./pollux run -bios OVMF.fd DISK");
       return 0;
     }
   }

@@ -17,8 +17,8 @@ import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.board.Board;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.Devices;
+import dev.pollux.devices.board.Firmware;
 import dev.pollux.devices.board.MachineType;
-import dev.pollux.devices.boot.FirmwareFile;
 import dev.pollux.devices.boot.FirmwareSetup;
 import dev.pollux.devices.boot.KernelLoader;
 import dev.pollux.devices.display.VgaCard;
@@ -178,9 +178,9 @@ final class MachineAssembler implements AutoCloseable {
 
   private Board board() throws IOException {
     Optional<RamBlock> memory = config.machine().memoryBackend().map(this::memory);
-    Optional<RamBlock> firmware = Optional.empty();
+    Optional<Firmware> firmware = Optional.empty();
     if (config.firmware().isPresent()) {
-      firmware = Optional.of(FirmwareFile.read("-bios", config.firmware().get().file().toString()));
+      firmware = Optional.of(config.firmware().get().read(blocks));
     }
     try {
       return config

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
@@ -15,10 +16,17 @@ import java.util.TreeSet;
  *
  * @param accelerators separated by colons, may be empty
  * @param pit whether there is an interval timer 8254
+ * @param graphics without it firmware shows its screen on the first serial port
  * @param memoryBackend the object that RAM is made of
+ * @param flash disks whose contents are in flash memory, by number
  */
 record MachineOption(
-    MachineType type, String accelerators, boolean pit, Optional<String> memoryBackend) {
+    MachineType type,
+    String accelerators,
+    boolean pit,
+    boolean graphics,
+    Optional<String> memoryBackend,
+    Map<Integer, String> flash) {
   /** Properties that QEMU has, with the only values that are true of these machines. */
   private static final Map<String, Set<String>> FIXED_PROPERTIES =
       Map.ofEntries(
@@ -26,7 +34,6 @@ record MachineOption(
           Map.entry("hpet", Set.of("on", "auto")),
           Map.entry("usb", Set.of("off")),
           Map.entry("smm", Set.of("off", "auto")),
-          Map.entry("graphics", Set.of("on", "off")),
           Map.entry("vmport", Set.of("off", "auto")),
           Map.entry("mem-merge", Set.of("on", "off")),
           Map.entry("dump-guest-core", Set.of("on", "off")),
@@ -47,9 +54,20 @@ record MachineOption(
             type,
             machine.string("accel", ""),
             machine.bool("pit", true),
-            machine.string("memory-backend"));
+            machine.bool("graphics", true),
+            machine.string("memory-backend"),
+            flash(machine));
     machine.rejectUnknown();
     return option;
+  }
+
+  private static Map<Integer, String> flash(DeviceOptions machine) {
+    Map<Integer, String> flash = new TreeMap<>();
+    for (int i = 0; i < 2; i++) {
+      int number = i;
+      machine.string("pflash" + i).ifPresent(node -> flash.put(number, node));
+    }
+    return flash;
   }
 
   private static MachineType find(DeviceOptions machine, String name) {

@@ -96,7 +96,8 @@ record RunConfig(
           "-accel thread=single: each of several CPUs has a thread; leave thread or -smp out");
     }
     Optional<KernelFiles> kernel = kernel(options.boot);
-    Optional<FirmwareConfig> firmware = firmware(options, machine, kernel.isPresent());
+    DiskConfig disks = DiskConfig.of(options.disks);
+    Optional<FirmwareConfig> firmware = firmware(options, machine, disks, kernel.isPresent());
     return new RunConfig(
         DeviceOptions.parse("-name", orEmpty(options.machine.name), "guest").string("guest", ""),
         uuid(options.machine.uuid),
@@ -109,7 +110,7 @@ record RunConfig(
         firmware,
         vga(options, machine, firmware.isPresent()),
         ConsoleConfig.of(options),
-        DiskConfig.of(options.disks),
+        disks,
         NetworkConfig.of(options.networks),
         DeviceRequests.parse(
             options.devices,
@@ -274,15 +275,20 @@ record RunConfig(
 
   /** The machine's firmware; without a kernel there has to be some, if the guest is to run now. */
   private static Optional<FirmwareConfig> firmware(
-      RunOptions options, MachineOption machine, boolean hasKernel) {
-    if (options.boot.bios != null && hasKernel) {
+      RunOptions options, MachineOption machine, DiskConfig disks, boolean hasKernel) {
+    List<FlashDrive> flash = FlashDrive.of(machine, disks);
+    if (hasKernel && (options.boot.bios != null || !flash.isEmpty())) {
       throw new ConfigException(
-          "-bios %s: kernels are started without firmware; leave -bios or -kernel out"
-              .formatted(options.boot.bios));
+          "%s: kernels are started without firmware; leave it or -kernel out"
+              .formatted(
+                  flash.isEmpty() ? "-bios " + options.boot.bios : flash.getFirst().option()));
     }
     Optional<FirmwareConfig> firmware =
         FirmwareConfig.of(
-            options.boot, options.consoles.nographic, !hasKernel && machine.type().bootsFirmware());
+            options.boot,
+            flash,
+            options.consoles.nographic || !machine.graphics(),
+            !hasKernel && machine.type().bootsFirmware());
     boolean mayDoWithout = options.running.stopped || options.running.incoming != null;
     if (firmware.isEmpty() && !hasKernel && !mayDoWithout) {
       throw new ConfigException(

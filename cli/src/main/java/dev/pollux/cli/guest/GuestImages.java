@@ -51,7 +51,19 @@ public final class GuestImages {
    */
   public record Image(Path kernel, Path initrd, String version) {}
 
-  private static final List<String> FIRMWARE = List.of("bios-256k.bin", "vgabios-stdvga.bin");
+  /** A package with firmware, and what is wanted of it. */
+  private record Firmware(String packageName, List<String> files) {
+    static final List<Firmware> ALL =
+        List.of(
+            new Firmware("seabios", List.of("bios-256k.bin", "vgabios-stdvga.bin")),
+            new Firmware("ovmf", List.of("OVMF.fd", "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")));
+
+    /** In packages. */
+    static Pattern path(String file) {
+      return Pattern.compile("usr/share/(seabios|ovmf|OVMF)/" + Pattern.quote(file));
+    }
+  }
+
   private static final Pattern VMLINUZ = Pattern.compile("boot/vmlinuz-.*");
   private static final Pattern BUSYBOX = Pattern.compile("(usr/)?bin/busybox");
 
@@ -127,7 +139,7 @@ public final class GuestImages {
   }
 
   /**
-   * SeaBIOS and the BIOS of the standard VGA, fetched now if they are not in the cache.
+   * SeaBIOS, the BIOS of the standard VGA, and OVMF, fetched now if they are not in the cache.
    *
    * @param refresh fetch again even if they are there
    * @return their folder, where machines look for them
@@ -135,29 +147,33 @@ public final class GuestImages {
    */
   public Path firmware(boolean refresh) throws IOException {
     Path folder = Files.createDirectories(cache.resolve("firmware"));
-    boolean complete = FIRMWARE.stream().map(folder::resolve).allMatch(Files::isReadable);
-    if (complete && !refresh) {
-      return folder;
+    for (Firmware firmware : Firmware.ALL) {
+      boolean complete = firmware.files.stream().map(folder::resolve).allMatch(Files::isReadable);
+      if (!complete || refresh) {
+        fetch(firmware, folder);
+      }
     }
+    return folder;
+  }
+
+  private void fetch(Firmware firmware, Path folder) throws IOException {
     if (!DebianPackages.available()) {
       throw new ConfigException(
-          "guest: this host has no apt-get to fetch SeaBIOS with; put its bios-256k.bin and"
-              + " vgabios-stdvga.bin into "
-              + folder);
+          "guest: this host has no apt-get to fetch firmware with; put %s of %s into %s"
+              .formatted(String.join(", ", firmware.files), firmware.packageName, folder));
     }
     Path work = Files.createTempDirectory(cache, "fetch");
     try {
       DebianPackages.Fetched fetched =
-          new DebianPackages(cache.resolve("apt"), progress).fetch("seabios", "seabios", work);
-      for (String file : FIRMWARE) {
-        Pattern path = Pattern.compile("usr/share/seabios/" + Pattern.quote(file));
-        DebianPackages.extract(fetched.file(), path, work.resolve(file));
+          new DebianPackages(cache.resolve("apt"), progress)
+              .fetch(firmware.packageName, firmware.packageName, work);
+      for (String file : firmware.files) {
+        DebianPackages.extract(fetched.file(), Firmware.path(file), work.resolve(file));
         move(work.resolve(file), folder.resolve(file));
       }
     } finally {
       deleteFolder(work);
     }
-    return folder;
   }
 
   /**

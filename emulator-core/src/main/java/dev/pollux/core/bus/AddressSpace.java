@@ -114,6 +114,8 @@ public final class AddressSpace {
           store(ram.block().hostAddress() + ram.offset() + offset, size, value);
           VarHandle.fullFence();
           ram.block().beforeWrite(ram.offset() + offset, size); // who began to watch meanwhile
+        } else {
+          ram.commands().ifPresent(registers -> writeDevice(registers, offset, size, value));
         }
       }
       case Region.DeviceRegion device -> writeDevice(device, offset, size, value);

@@ -1,6 +1,7 @@
 package dev.pollux.core.bus;
 
 import dev.pollux.core.memory.RamBlock;
+import java.util.Optional;
 
 /** What a range of an address space leads to. Sizes and offsets in bytes. */
 public sealed interface Region {
@@ -11,9 +12,17 @@ public sealed interface Region {
   /**
    * RAM or ROM; {@code offset} is where the region starts in the block.
    *
-   * @param readOnly writes are ignored
+   * @param readOnly writes do not reach the memory
+   * @param commands takes writes to read-only memory, at the same offsets; empty where they are
+   *     ignored
    */
-  record RamRegion(RamBlock block, long offset, long size, boolean readOnly) implements Region {
+  record RamRegion(
+      RamBlock block, long offset, long size, boolean readOnly, Optional<DeviceRegion> commands)
+      implements Region {
+    public RamRegion(RamBlock block, long offset, long size, boolean readOnly) {
+      this(block, offset, size, readOnly, Optional.empty());
+    }
+
     /** Memory that is written unless its block is ROM. */
     public RamRegion(RamBlock block, long offset, long size) {
       this(block, offset, size, block.readOnly());

@@ -15,6 +15,10 @@ public final class FirmwareFolders {
           Path.of("/usr/share/seabios"),
           Path.of("/usr/share/qemu"),
           Path.of("/usr/share/qemu-kvm"),
+          Path.of("/usr/share/ovmf"),
+          Path.of("/usr/share/OVMF"),
+          Path.of("/usr/share/edk2/ovmf"),
+          Path.of("/usr/share/edk2/x64"),
           Path.of("/usr/lib/ipxe/qemu"),
           Path.of("/usr/lib/ipxe"));
 

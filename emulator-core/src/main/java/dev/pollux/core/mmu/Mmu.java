@@ -466,6 +466,8 @@ public final class Mmu implements AutoCloseable {
           found.tellWatchers(foundOffset >> RamBlock.PAGE_BITS, WriteClient.CODE.bit());
         }
       }
+    } else {
+      memory.space().write(foundPhysical, size, value); // flash takes it for a command
     }
   }
 
@@ -513,15 +515,15 @@ public final class Mmu implements AutoCloseable {
     return (efer & PageWalker.EFER_LMA) == 0 ? linear & 0xffff_ffffL : linear;
   }
 
-  // What resolve found: the block and the offset in it, or a physical address that is not RAM.
+  // What resolve found: a physical address, and the block and the offset in it where it is memory.
   private RamBlock found;
   private boolean foundReadOnly;
   private long foundOffset;
   private long foundPhysical;
 
   /**
-   * Translates, filling the TLB. Returns the host address of RAM or ROM with {@link #found} and
-   * {@link #foundOffset} set, or 0 with {@link #foundPhysical} set.
+   * Translates, filling the TLB and setting {@link #foundPhysical}. Returns the host address of RAM
+   * or ROM with {@link #found} and {@link #foundOffset} set too, or 0.
    */
   private long resolve(long linear, int access, int inMode) {
     long address = access == AccessType.EXECUTE ? linear : withoutTag(linear);
@@ -545,8 +547,8 @@ public final class Mmu implements AutoCloseable {
   private long reach(long linear, long walked, int inMode) {
     long physical = walker.physical & addressMask;
     Region.RamRegion ram = memory.ram(physical);
+    foundPhysical = physical;
     if (ram == null) {
-      foundPhysical = physical;
       return 0;
     }
     found = ram.block();

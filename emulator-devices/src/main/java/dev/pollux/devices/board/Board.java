@@ -15,6 +15,8 @@ import dev.pollux.devices.model.LiveProperty;
 import dev.pollux.devices.model.SystemBus;
 import dev.pollux.devices.model.TreeNode;
 import dev.pollux.devices.pci.ShadowRam;
+import dev.pollux.devices.storage.flash.CfiFlash;
+import dev.pollux.devices.storage.flash.FlashChip;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -97,7 +99,6 @@ public abstract class Board {
             ? config.memory().get()
             : new RamBlock("pc.ram", config.ramSize(), false);
     machine.addRamBlock(ram);
-    config.firmware().ifPresent(machine::addRom);
     for (int i = 0; i < config.cpus(); i++) {
       machine.add(new Vcpu(machine, i, config.cpuModel(), new CpuState(), config.engine()));
       TreeNode node = new TreeNode(config.cpuModel().name() + "-x86_64-cpu");
@@ -105,7 +106,8 @@ public abstract class Board {
       devices.tree().unattached().addNumbered("device", node);
     }
     mapRam(machine.memory());
-    shadowRam = config.firmware().map(rom -> new ShadowRam(machine.memory(), ram, rom));
+    config.firmware().ifPresent(this::addFirmware);
+    shadowRam = config.firmware().map(given -> new ShadowRam(machine.memory(), ram, given.top()));
     fwCfg = new FwCfg(machine.memory());
     machine.io().map(FwCfg.PORT, fwCfg.ports());
     machine.io().map(FwCfg.DMA_PORT, fwCfg.dmaPort());
@@ -117,14 +119,28 @@ public abstract class Board {
     long low = lowRamEnd();
     memory.map(0, new Region.RamRegion(ram, 0, VGA_START));
     memory.map(VGA_END, new Region.RamRegion(ram, VGA_END, low - VGA_END));
-    if (config.firmware().isPresent()) {
-      RamBlock rom = config.firmware().get();
-      memory.map(FOUR_GIB - rom.size(), new Region.RamRegion(rom, 0, rom.size()));
-    } else {
+    if (config.firmware().isEmpty()) {
       memory.map(RESET_SEGMENT, new Region.RamRegion(ram, BIOS_START, BIOS_END - BIOS_START));
     }
     if (highRamSize() > 0) {
       memory.map(FOUR_GIB, new Region.RamRegion(ram, low, highRamSize()));
+    }
+  }
+
+  private void addFirmware(Firmware given) {
+    Machine machine = machine();
+    switch (given) {
+      case Firmware.Rom(RamBlock rom) -> {
+        machine.addRom(rom);
+        machine.memory().map(FOUR_GIB - rom.size(), new Region.RamRegion(rom, 0, rom.size()));
+      }
+      case Firmware.Flash(List<FlashChip> chips) -> {
+        long end = FOUR_GIB;
+        for (FlashChip chip : chips) {
+          CfiFlash.addTo(devices, systemBus, end, chip);
+          end -= chip.contents().size();
+        }
+      }
     }
   }
 

@@ -16,8 +16,7 @@ import java.util.function.Function;
  * @param engine makes the execution engine of each vCPU
  * @param pit whether there is an interval timer 8254
  * @param memory the RAM, of that size, where it has been made already
- * @param firmware ROM that ends at 4 GiB, of 128 KiB to 16 MiB; empty where a kernel is booted
- *     without
+ * @param firmware empty where a kernel is booted without
  */
 public record BoardConfig(
     long ramSize,
@@ -27,7 +26,7 @@ public record BoardConfig(
     RtcBase rtc,
     boolean pit,
     Optional<RamBlock> memory,
-    Optional<RamBlock> firmware) {
+    Optional<Firmware> firmware) {
   /** A board with all that boards have but firmware, and memory of its own. */
   public BoardConfig(
       long ramSize,

@@ -16,6 +16,7 @@ import dev.pollux.devices.pci.Mch;
 import dev.pollux.devices.pci.Piix3;
 import dev.pollux.devices.pci.Piix4Pm;
 import dev.pollux.devices.pci.SlotHotplug;
+import dev.pollux.devices.storage.flash.CfiFlash;
 import dev.pollux.devices.storage.ide.PiixIde;
 import dev.pollux.devices.timer.CmosRtc;
 import dev.pollux.devices.timer.Hpet;
@@ -46,6 +47,7 @@ final class BoardParts {
           Mch.TYPE,
           Piix3.TYPE,
           PiixIde.TYPE,
+          CfiFlash.TYPE,
           Piix4Pm.TYPE,
           SlotHotplug.TYPE,
           VirtioMmio.TYPE);

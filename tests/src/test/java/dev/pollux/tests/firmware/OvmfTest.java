@@ -1,0 +1,93 @@
+package dev.pollux.tests.firmware;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.pollux.core.host.FirmwareFolders;
+import dev.pollux.tests.harness.PolluxProcess;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** OVMF comes to its shell, runs a script from a disk, and keeps variables in flash. */
+class OvmfTest {
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
+  private static final String VARIABLE =
+      "setvar PolluxTest -guid 0a1b2c3d-1111-2222-3333-444455556666";
+  private static final String SCRIPT =
+      String.join(
+          "\r\n",
+          "@echo -off",
+          VARIABLE,
+          VARIABLE + " -bs -nv =0xCAFE",
+          "echo the script ran",
+          "reset -s",
+          "");
+
+  @TempDir private Path folder;
+
+  private static Path firmware(String name) {
+    Optional<Path> file = FirmwareFolders.find(name);
+    assumeTrue(file.isPresent(), "no " + name + "; \"pollux guest firmware\" fetches it");
+    return file.get();
+  }
+
+  private Path disk() throws IOException {
+    byte[] script = SCRIPT.getBytes(StandardCharsets.US_ASCII);
+    return Files.write(folder.resolve("disk.img"), Floppy.with(Map.of("STARTUP NSH", script)));
+  }
+
+  /** Runs the script; what was on the first serial port. */
+  private String run(String... options) throws IOException {
+    List<String> arguments =
+        new ArrayList<>(List.of("run", "-m", "256", "-serial", "stdio", "-drive"));
+    arguments.add("format=raw,if=virtio,file=" + disk());
+    arguments.addAll(List.of(options));
+    try (PolluxProcess vm = PolluxProcess.start(arguments.toArray(String[]::new))) {
+      vm.expect("any other key to continue", PATIENCE);
+      vm.type("\r");
+      assertEquals(0, vm.await(PATIENCE), vm::errors);
+      return vm.output();
+    }
+  }
+
+  @Test
+  void keepsVariablesInFlash() throws IOException {
+    Path code = firmware("OVMF_CODE_4M.fd");
+    Path variables = Files.copy(firmware("OVMF_VARS_4M.fd"), folder.resolve("vars.fd"));
+    byte[] before = Files.readAllBytes(variables);
+    String codeDrive = "if=pflash,unit=0,format=raw,readonly=on,file=" + code;
+    String first =
+        run(
+            "-machine",
+            "q35,pflash1=vars",
+            "-blockdev",
+            "driver=file,node-name=vars,filename=" + variables,
+            "-drive",
+            codeDrive);
+    assertTrue(first.contains("the script ran"), first);
+    assertFalse(first.contains("FE CA"), first);
+    byte[] after = Files.readAllBytes(variables);
+    assertFalse(Arrays.equals(before, after), "nothing was written to the image");
+    String second =
+        run(
+            "-drive",
+            codeDrive,
+            "-drive",
+            "if=pflash,unit=1,format=raw,snapshot=on,file=" + variables);
+    assertTrue(second.contains("FE CA"), second);
+    assertArrayEquals(after, Files.readAllBytes(variables));
+  }
+}
