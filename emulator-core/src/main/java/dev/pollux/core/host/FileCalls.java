@@ -54,6 +54,18 @@ final class FileCalls {
   /** {@code off_t lseek(int fd, off_t offset, int whence)}. */
   static final MethodHandle LSEEK = find("lseek");
 
+  /** {@code ssize_t read(int fd, void *buffer, size_t count)}. */
+  static final MethodHandle READ = find("read");
+
+  /** {@code ssize_t write(int fd, const void *buffer, size_t count)}. */
+  static final MethodHandle WRITE = find("write");
+
+  /** {@code int poll(struct pollfd *fds, nfds_t count, int milliseconds)}. */
+  static final MethodHandle POLL = find("poll");
+
+  /** {@code int ioctl(int fd, unsigned long request, void *argument)}. */
+  static final MethodHandle IOCTL = find("ioctl");
+
   /** {@code int fcntl(int fd, int command, void *argument)}. */
   static final MethodHandle FCNTL = find("fcntl");
 

@@ -1,24 +1,16 @@
 package dev.pollux.core.host;
 
-import com.sun.jna.LastErrorException;
-import com.sun.jna.Library;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A TAP interface of the host (Linux, Documentation/networking/tuntap.rst): Ethernet frames, each
- * behind a virtio-net header of 10 bytes where the device has been opened with one. One thread may
- * read while another writes.
+ * A queue of a TAP interface of the host (Linux, Documentation/networking/tuntap.rst): Ethernet
+ * frames, each behind a virtio-net header of 10 bytes where the device has been opened with one.
+ * One thread may read while another writes.
  */
 public final class TapDevice implements AutoCloseable {
   /** Bytes of the header in front of each frame. */
@@ -31,42 +23,27 @@ public final class TapDevice implements AutoCloseable {
   public static final int OFFLOAD_TSO6 = 4;
 
   private static final int O_RDWR_NONBLOCK_CLOEXEC = 0x80802;
+  private static final int F_GETFL = 3;
+  private static final int F_SETFL = 4;
+  private static final int O_NONBLOCK = 0x800;
   private static final long TUNSETIFF = 0x4004_54caL;
   private static final long TUNGETIFF = 0x8004_54d2L;
   private static final long TUNSETOFFLOAD = 0x4004_54d0L;
+  private static final long TUNSETQUEUE = 0x4004_54d9L;
   private static final int IFF_TAP = 2;
   private static final int IFF_MULTI_QUEUE = 0x100;
+  private static final int IFF_ATTACH_QUEUE = 0x200;
+  private static final int IFF_DETACH_QUEUE = 0x400;
   private static final int IFF_NO_PI = 0x1000;
   private static final int IFF_VNET_HDR = 0x4000;
   private static final int NAME_LENGTH = 16;
   private static final int IFREQ = 40;
-  private static final int EAGAIN = 11;
-  private static final int EINTR = 4;
   private static final short POLLIN = 1;
   private static final short POLLOUT = 4;
-
-  /** The C declarations, as JNA maps them, of cold calls. */
-  interface Functions extends Library {
-    int open(String path, int flags) throws LastErrorException;
-
-    int ioctl(int fd, long request, Object... argument) throws LastErrorException;
-
-    int poll(long fds, long count, int timeout) throws LastErrorException;
-  }
-
-  private static final Functions C = Libc.load(Functions.class);
-  private static final StructLayout ERRNO_STATE = Linker.Option.captureStateLayout();
-  private static final VarHandle ERRNO =
-      ERRNO_STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
-  private static final MethodHandle READ = transfer("read");
-  private static final MethodHandle WRITE = transfer("write");
 
   private final int fd;
   private final String name;
   private final boolean header;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment readErrno = arena.allocate(ERRNO_STATE);
-  private final MemorySegment writeErrno = arena.allocate(ERRNO_STATE);
   private volatile boolean closed;
 
   private TapDevice(int fd, String name, boolean header) {
@@ -75,16 +52,11 @@ public final class TapDevice implements AutoCloseable {
     this.header = header;
   }
 
-  private static MethodHandle transfer(String function) {
-    Linker linker = Linker.nativeLinker();
-    return linker.downcallHandle(
-        linker.defaultLookup().findOrThrow(function),
-        FunctionDescriptor.of(
-            ValueLayout.JAVA_LONG,
-            ValueLayout.JAVA_INT,
-            ValueLayout.JAVA_LONG,
-            ValueLayout.JAVA_LONG),
-        Linker.Option.captureCallState("errno"));
+  private static int checked(int result) throws IOException {
+    if (result < 0) {
+      throw new IOException(FileCalls.errorText(-result));
+    }
+    return result;
   }
 
   /**
@@ -102,20 +74,21 @@ public final class TapDevice implements AutoCloseable {
     }
     int fd = -1;
     try (Arena call = Arena.ofConfined()) {
-      fd = C.open("/dev/net/tun", O_RDWR_NONBLOCK_CLOEXEC);
+      long path = call.allocateFrom("/dev/net/tun").address();
+      fd = checked(FileCalls.callInt(FileCalls.OPEN, path, O_RDWR_NONBLOCK_CLOEXEC, 0, 0));
       MemorySegment request = call.allocate(IFREQ, 8);
       MemorySegment.copy(bytes, 0, request, ValueLayout.JAVA_BYTE, 0, bytes.length);
       int flags = IFF_TAP | IFF_NO_PI;
       flags |= header ? IFF_VNET_HDR : 0;
       flags |= multiQueue ? IFF_MULTI_QUEUE : 0;
       request.set(ValueLayout.JAVA_SHORT, NAME_LENGTH, (short) flags);
-      C.ioctl(fd, TUNSETIFF, request.address());
+      checked(ioctl(fd, TUNSETIFF, request.address()));
       return new TapDevice(fd, request.getString(0, StandardCharsets.US_ASCII), header);
-    } catch (LastErrorException e) {
+    } catch (IOException e) {
       if (fd >= 0) {
         Libc.close(fd);
       }
-      throw new IOException(e.getMessage(), e);
+      throw e;
     }
   }
 
@@ -127,17 +100,23 @@ public final class TapDevice implements AutoCloseable {
   public static TapDevice of(int fd) throws IOException {
     try (Arena call = Arena.ofConfined()) {
       MemorySegment request = call.allocate(IFREQ, 8);
-      C.ioctl(fd, TUNGETIFF, request.address());
+      if (ioctl(fd, TUNGETIFF, request.address()) < 0) {
+        throw new IOException("descriptor %d is no TAP interface".formatted(fd));
+      }
       int flags = request.get(ValueLayout.JAVA_SHORT, NAME_LENGTH);
       if ((flags & IFF_TAP) == 0 || (flags & IFF_NO_PI) == 0) {
         throw new IOException(
             "descriptor %d is no TAP interface without packet information".formatted(fd));
       }
+      int open = checked(FileCalls.callInt(FileCalls.FCNTL, fd, F_GETFL, 0, 0));
+      checked(FileCalls.callInt(FileCalls.FCNTL, fd, F_SETFL, open | O_NONBLOCK, 0));
       return new TapDevice(
           fd, request.getString(0, StandardCharsets.US_ASCII), (flags & IFF_VNET_HDR) != 0);
-    } catch (LastErrorException e) {
-      throw new IOException("descriptor %d is no TAP interface".formatted(fd), e);
     }
+  }
+
+  private static int ioctl(int fd, long request, long argument) {
+    return FileCalls.callInt(FileCalls.IOCTL, fd, request, argument, 0);
   }
 
   public String name() {
@@ -157,11 +136,21 @@ public final class TapDevice implements AutoCloseable {
    * @return false where the host does not know them
    */
   public boolean setOffloads(int offloads) {
-    try {
-      C.ioctl(fd, TUNSETOFFLOAD, (long) offloads);
-      return true;
-    } catch (LastErrorException e) {
-      return false;
+    return ioctl(fd, TUNSETOFFLOAD, offloads) >= 0;
+  }
+
+  /**
+   * Has the kernel spread frames over this queue, too, or leave it out. While it is left out it can
+   * be neither read nor written. Only of an interface with several queues.
+   *
+   * @throws IOException if the host refuses, with its reason
+   */
+  public void setAttached(boolean on) throws IOException {
+    try (Arena call = Arena.ofConfined()) {
+      MemorySegment request = call.allocate(IFREQ, 8);
+      int flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
+      request.set(ValueLayout.JAVA_SHORT, NAME_LENGTH, (short) flags);
+      checked(ioctl(fd, TUNSETQUEUE, request.address()));
     }
   }
 
@@ -171,7 +160,10 @@ public final class TapDevice implements AutoCloseable {
    * @return bytes, or 0 where none waits
    */
   public int read(ByteBuffer to) throws IOException {
-    int read = transfer(READ, to, readErrno);
+    int read =
+        transferred(
+            FileCalls.call(
+                FileCalls.READ, fd, MemorySegment.ofBuffer(to).address(), to.remaining(), 0));
     to.position(to.position() + read);
     return read;
   }
@@ -182,26 +174,17 @@ public final class TapDevice implements AutoCloseable {
    * @return false where the host has no room now
    */
   public boolean write(ByteBuffer from) throws IOException {
-    return transfer(WRITE, from, writeErrno) > 0;
+    return transferred(
+            FileCalls.call(
+                FileCalls.WRITE, fd, MemorySegment.ofBuffer(from).address(), from.remaining(), 0))
+        > 0;
   }
 
-  private int transfer(MethodHandle call, ByteBuffer buffer, MemorySegment errno)
-      throws IOException {
-    long address = MemorySegment.ofBuffer(buffer).address();
-    long result;
-    try {
-      result = (long) call.invokeExact(errno, fd, address, (long) buffer.remaining());
-    } catch (Throwable e) {
-      throw new IllegalStateException("a call of the C library failed", e);
+  private int transferred(long result) throws IOException {
+    if (result < 0 && result != -Errno.EAGAIN) {
+      throw new IOException(name + ": " + FileCalls.errorText((int) -result));
     }
-    if (result >= 0) {
-      return (int) result;
-    }
-    int error = (int) ERRNO.get(errno, 0L);
-    if (error == EAGAIN || error == EINTR) {
-      return 0;
-    }
-    throw new IOException(name + ": error " + error);
+    return (int) Math.max(0, result);
   }
 
   /**
@@ -217,9 +200,7 @@ public final class TapDevice implements AutoCloseable {
       MemorySegment pollfd = call.allocate(8, 4);
       pollfd.set(ValueLayout.JAVA_INT, 0, fd);
       pollfd.set(ValueLayout.JAVA_SHORT, 4, (short) ((read ? POLLIN : 0) | (write ? POLLOUT : 0)));
-      return C.poll(pollfd.address(), 1, milliseconds) > 0;
-    } catch (LastErrorException e) {
-      return false; // a signal
+      return FileCalls.callInt(FileCalls.POLL, pollfd.address(), 1, milliseconds, 0) > 0;
     }
   }
 
@@ -228,6 +209,5 @@ public final class TapDevice implements AutoCloseable {
   public void close() {
     closed = true;
     Libc.close(fd);
-    arena.close();
   }
 }

@@ -9,13 +9,22 @@ import java.util.List;
  */
 public abstract class NetBackend implements NetEnd, AutoCloseable {
   private final String id;
-  private final NetLink link = new NetLink();
+  private final List<NetLink> links = new ArrayList<>();
+  private final Drops drops = new Drops();
   private final List<Runnable> dependants = new ArrayList<>();
 
   @SuppressWarnings("this-escape") // nothing is sent before the subclass is made
   protected NetBackend(String id) {
     this.id = id;
-    link.attachBackend(this);
+    addLink(this);
+  }
+
+  /** Adds a queue with an end of its own; the first is the back end itself. */
+  protected final NetLink addLink(NetEnd end) {
+    NetLink link = new NetLink();
+    link.attachBackend(end);
+    links.add(link);
+    return link;
   }
 
   /** The name given by the user. */
@@ -29,9 +38,24 @@ public abstract class NetBackend implements NetEnd, AutoCloseable {
   /** What it is connected to, as {@code info network} shows it: {@code net=10.0.2.0}. */
   public abstract String describe();
 
-  /** The cable to the card. */
+  /** The cable to the card, of several queues that of the first. */
   public final NetLink link() {
-    return link;
+    return links.getFirst();
+  }
+
+  /** The cables to the card, one a queue. */
+  public final List<NetLink> links() {
+    return List.copyOf(links);
+  }
+
+  /** Takes nothing more from a card, nor gives it anything. */
+  protected final void unplug() {
+    links.forEach(link -> link.attachBackend(null));
+  }
+
+  /** What the back end has dropped. */
+  public final Drops drops() {
+    return drops;
   }
 
   /** Lines that {@code info usernet} shows; empty for other types. */
@@ -43,7 +67,7 @@ public abstract class NetBackend implements NetEnd, AutoCloseable {
    * The machine runs or stands still: timers of what the guest takes part in stand still with it.
    */
   public void setRunning(boolean running) {
-    link.setDelivering(running);
+    links.forEach(link -> link.setDelivering(running));
   }
 
   /** Runs something before the back end is taken away. Machine lock held. */

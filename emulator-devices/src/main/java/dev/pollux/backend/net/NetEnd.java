@@ -23,6 +23,12 @@ public interface NetEnd {
   /** What this end does with unfinished frames. May change while the guest runs. */
   Offloads offloads();
 
+  /**
+   * The other end uses this queue of several, or leaves it out: then nothing is sent to it. Never
+   * waits.
+   */
+  default void setActive(boolean on) {}
+
   /** The cable was plugged in or pulled. */
   default void linkChanged(boolean up) {}
 }

@@ -114,6 +114,14 @@ public final class NetLink {
     }
   }
 
+  /** The card uses this queue of several, or leaves it out. */
+  public void setActive(boolean on) {
+    NetEnd end = backend;
+    if (end != null) {
+      end.setActive(on);
+    }
+  }
+
   /**
    * True while the guest is a secondary: what the ends send each other is dropped behind the
    * filters or before them, so that nothing but what filters put in reaches the guest, and nothing

@@ -1,5 +1,7 @@
 package dev.pollux.backend.net;
 
+import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
@@ -7,28 +9,53 @@ import java.util.function.Supplier;
  */
 public final class NetworkClaim {
   private final Networks networks;
-  private final NetLink link;
+  private final List<NetLink> links;
   private final String name;
+  private Supplier<String> path = () -> "";
   private final String backend;
   private final byte[] address;
   private NetCard card;
-  private Supplier<String> description = () -> "";
+  private String model = "card";
 
-  NetworkClaim(Networks networks, NetLink link, String name, String backend, byte[] address) {
+  /** Somebody has looked at the filter since the last change that was told. */
+  private boolean tellsFilter = true;
+
+  NetworkClaim(
+      Networks networks, List<NetLink> links, String name, String backend, byte[] address) {
     this.networks = networks;
-    this.link = link;
+    this.links = links;
     this.name = name;
     this.backend = backend;
     this.address = address;
   }
 
+  /** Says where the card is among the objects. */
+  public void locate(Supplier<String> place) {
+    path = place;
+  }
+
+  /** The cable, of several queues that of the first. */
   public NetLink link() {
-    return link;
+    return links.getFirst();
+  }
+
+  /** The cables, one for each queue that the back end has. */
+  public List<NetLink> links() {
+    return links;
   }
 
   /** The card's name; empty where it has none. */
   public String name() {
     return name;
+  }
+
+  /** The card's name, or what monitors call it where it has none: {@code e1000.0}. */
+  public String label() {
+    return name.isEmpty() ? model + "." + networks.index(this) : name;
+  }
+
+  String model() {
+    return model;
   }
 
   /** The back end's name; empty for none. */
@@ -41,15 +68,33 @@ public final class NetworkClaim {
     return address.clone();
   }
 
+  /** Plugs the cable into a card with one queue. */
+  public <C extends NetCard & NetEnd> void connect(C whole, String type) {
+    connect(whole, List.of(whole), type);
+  }
+
   /**
-   * Plugs the cable into the card.
+   * Plugs the cables into the card. Of several the first is in use, until the card says otherwise.
    *
-   * @param shown what {@code info network} says of the card
+   * @param ends the card's, one a queue, not more than there are cables
+   * @param type the card's
    */
-  public void connect(NetCard end, Supplier<String> shown) {
-    card = end;
-    description = shown;
-    link.attachCard(end);
+  public void connect(NetCard whole, List<? extends NetEnd> ends, String type) {
+    card = whole;
+    model = type;
+    for (int i = 0; i < ends.size(); i++) {
+      links.get(i).attachCard(ends.get(i));
+    }
+    useQueues(1);
+  }
+
+  /** From now on the card uses this many queues. */
+  public void useQueues(int count) {
+    if (links.size() > 1) {
+      for (int i = 0; i < links.size(); i++) {
+        links.get(i).setActive(i < count);
+      }
+    }
   }
 
   public NetCard card() {
@@ -58,12 +103,27 @@ public final class NetworkClaim {
 
   /** What {@code info network} says of the card. */
   public String describe() {
-    return description.get();
+    return "model=%s,macaddr=%s".formatted(model, MacAddress.text(card.currentAddress()));
+  }
+
+  /** The guest wants other frames than before. */
+  public void filterChanged() {
+    if (tellsFilter) {
+      tellsFilter = false;
+      networks.listener().filterChanged(name, path.get());
+    }
+  }
+
+  /** What the guest wants to receive, if the card says; from now on its next change is told. */
+  public Optional<ReceiveFilter> takeFilter() {
+    Optional<ReceiveFilter> filter = card.receiveFilter();
+    tellsFilter |= filter.isPresent();
+    return filter;
   }
 
   /** Gives the back end back. */
   public void release() {
-    link.attachCard(null);
+    links.forEach(link -> link.attachCard(null));
     networks.release(this);
   }
 }

@@ -32,7 +32,7 @@ public final class Networks implements AutoCloseable {
       new TreeMap<>(
           Map.of(
               "bridge",
-              (id, o, all) -> WireTypes.bridge(id, o),
+              (id, o, all) -> TapBackend.bridge(id, o),
               "dgram",
               (id, o, all) -> WireTypes.dgram(id, o),
               "hubport",
@@ -98,6 +98,11 @@ public final class Networks implements AutoCloseable {
       public void disconnected(String netdev) {
         listeners.forEach(listener -> listener.disconnected(netdev));
       }
+
+      @Override
+      public void filterChanged(String card, String path) {
+        listeners.forEach(listener -> listener.filterChanged(card, path));
+      }
     };
   }
 
@@ -122,7 +127,11 @@ public final class Networks implements AutoCloseable {
    * alone.
    */
   private void isolate(boolean isolated) {
-    backends.values().forEach(backend -> backend.link().setIsolated(isolated));
+    backends.values().forEach(backend -> isolate(backend, isolated));
+  }
+
+  private static void isolate(NetBackend backend, boolean isolated) {
+    backend.links().forEach(link -> link.setIsolated(isolated));
   }
 
   /** The thread of filters: what comes from character devices, and timers. */
@@ -142,33 +151,90 @@ public final class Networks implements AutoCloseable {
     return List.copyOf(TYPES.keySet());
   }
 
+  /** A back end that is not made yet. */
+  public final class Opening {
+    private final String id;
+    private final DeviceOptions options;
+    private final Factory factory;
+
+    private Opening(String id, DeviceOptions options, Factory factory) {
+      this.id = id;
+      this.options = options;
+      this.factory = factory;
+    }
+
+    /** Whether {@link #open} may wait for programs or other hosts. */
+    public boolean waitsForOthers() {
+      return !options.required("type").equals("hubport");
+    }
+
+    /**
+     * Makes the back end, which does not belong to the machine yet. Without the machine lock where
+     * it {@linkplain #waitsForOthers waits}.
+     *
+     * @throws ConfigException where options are wrong or the host refuses, with one line for the
+     *     user
+     */
+    public NetBackend open() {
+      return factory.make(id, options, Networks.this);
+    }
+  }
+
   /**
-   * Makes a back end.
+   * Looks at the options of a back end as far as that goes without making it.
    *
    * @param options with {@code type} and {@code id}
-   * @throws ConfigException where they are wrong or the host refuses, with one line for the user
+   * @throws ConfigException where they are wrong
    */
-  public NetBackend add(DeviceOptions options) {
+  public Opening prepare(DeviceOptions options) {
     String type = options.required("type");
     String id = options.required("id");
     if (!ID.matcher(id).matches()) {
       throw new ConfigException(
           "Parameter 'id' expects an identifier: a letter, then letters, digits, '-', '.', '_'");
     }
-    if (backends.containsKey(id)) {
-      throw new ConfigException("Duplicate ID '%s' for netdev".formatted(id));
-    }
+    requireFree(id);
     Factory factory = TYPES.get(type);
     if (factory == null) {
       throw options.error(
           "Parameter 'type' does not accept value '%s'; %s"
               .formatted(type, Suggestions.hint(type, TYPES.keySet())));
     }
-    NetBackend backend = factory.make(id, options, this);
+    return new Opening(id, options, factory);
+  }
+
+  private void requireFree(String id) {
+    if (backends.containsKey(id)) {
+      throw new ConfigException("Duplicate ID '%s' for netdev".formatted(id));
+    }
+  }
+
+  /**
+   * Gives the machine a back end.
+   *
+   * @throws ConfigException where there is one of this name by now; the new one is closed
+   */
+  public NetBackend add(NetBackend backend) {
+    try {
+      requireFree(backend.id());
+    } catch (ConfigException e) {
+      backend.close();
+      throw e;
+    }
     backend.setRunning(running);
-    backend.link().setIsolated(checkpoints.side() == Checkpoints.Side.SECONDARY);
-    backends.put(id, backend);
+    isolate(backend, checkpoints.side() == Checkpoints.Side.SECONDARY);
+    backends.put(backend.id(), backend);
     return backend;
+  }
+
+  /**
+   * Makes a back end at once.
+   *
+   * @param options with {@code type} and {@code id}
+   * @throws ConfigException where they are wrong or the host refuses, with one line for the user
+   */
+  public NetBackend add(DeviceOptions options) {
+    return add(prepare(options).open());
   }
 
   /** Back ends in the order in which they were made. */
@@ -194,7 +260,7 @@ public final class Networks implements AutoCloseable {
     backend.tellDependants();
     backends.remove(id);
     atHubs.remove(backend);
-    backend.link().setUp(false);
+    backend.links().forEach(link -> link.setUp(false));
     backend.close();
   }
 
@@ -205,15 +271,15 @@ public final class Networks implements AutoCloseable {
    * @throws ConfigException if there is neither
    */
   public void setLink(String name, boolean up) {
-    NetLink link =
+    List<NetLink> links =
         cards.stream()
             .filter(card -> card.name().equals(name))
             .findFirst()
-            .map(NetworkClaim::link)
-            .or(() -> find(name).map(NetBackend::link))
+            .map(NetworkClaim::links)
+            .or(() -> find(name).map(NetBackend::links))
             .orElseThrow(
                 () -> ConfigException.deviceNotFound("Device '%s' not found".formatted(name)));
-    link.setUp(up);
+    links.forEach(link -> link.setUp(up));
   }
 
   /**
@@ -247,9 +313,9 @@ public final class Networks implements AutoCloseable {
    * @throws ConfigException if there is none of this name, or it has a card already
    */
   public NetworkClaim claim(String card, String backend, byte[] address) {
-    NetLink link = new NetLink();
+    List<NetLink> links = List.of(new NetLink());
     if (!backend.isEmpty()) {
-      link = find(backend).orElseThrow(() -> unknown(backend)).link();
+      links = find(backend).orElseThrow(() -> unknown(backend)).links();
       if (isTaken(backend)) {
         throw new ConfigException(
             "netdev '%s' has a card already; give each card a netdev of its own"
@@ -257,7 +323,7 @@ public final class Networks implements AutoCloseable {
       }
     }
     NetworkClaim claim =
-        new NetworkClaim(this, link, card, backend, address.length == 0 ? freeAddress() : address);
+        new NetworkClaim(this, links, card, backend, address.length == 0 ? freeAddress() : address);
     cards.add(claim);
     return claim;
   }
@@ -282,6 +348,15 @@ public final class Networks implements AutoCloseable {
 
   private boolean isTaken(byte[] address) {
     return cards.stream().anyMatch(card -> Arrays.equals(card.address(), address));
+  }
+
+  /** How many cards of the same model were made before this one. */
+  int index(NetworkClaim claim) {
+    return (int)
+        cards.stream()
+            .limit(cards.indexOf(claim))
+            .filter(other -> other.model().equals(claim.model()))
+            .count();
   }
 
   void release(NetworkClaim claim) {

@@ -4,57 +4,43 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.host.TapDevice;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * A TAP interface of the host: {@code -netdev tap}. The kernel takes and gives unfinished frames,
- * so that long segments cross as they are.
+ * so that long segments cross as they are. With several queues the kernel keeps each connection on
+ * the queue on which the guest sends.
  */
 public final class TapBackend extends NetBackend {
   private static final Logger log = LoggerFactory.getLogger(TapBackend.class);
-  private static final int WAIT_MS = 200;
-  private static final int BATCH = 32;
   private static final int SCRIPT_SECONDS = 30;
+  private static final int MOST_QUEUES = 256;
 
-  private final TapDevice device;
+  private final String type;
+  private final String interfaceName;
   private final String downScript;
-  private final Offloads offloads;
-  private final ByteBuffer out = buffer();
-  private final Thread reader;
+  private final List<TapQueue> queues = new ArrayList<>();
 
-  /** Frames that were read and that the card has not taken yet. */
-  private final Frame[] batch = new Frame[BATCH];
-
-  private final ByteBuffer[] buffers = new ByteBuffer[BATCH];
-  private final AtomicBoolean roomAtHost = new AtomicBoolean();
-  private final AtomicBoolean roomAtCard = new AtomicBoolean();
-  private volatile boolean closed;
-
-  private TapBackend(String id, TapDevice device, String downScript) {
+  private TapBackend(String id, String type, List<TapDevice> devices, String downScript) {
     super(id);
-    this.device = device;
+    this.type = type;
+    this.interfaceName = devices.getFirst().name();
     this.downScript = downScript;
-    boolean unfinished =
-        device.hasHeader()
-            && device.setOffloads(
-                TapDevice.OFFLOAD_CHECKSUM | TapDevice.OFFLOAD_TSO4 | TapDevice.OFFLOAD_TSO6);
-    this.offloads = unfinished ? Offloads.ALL : Offloads.NONE;
-    for (int i = 0; i < BATCH; i++) {
-      batch[i] = new Frame();
-      buffers[i] = buffer();
+    for (TapDevice device : devices) {
+      queues.add(new TapQueue("%s tap %d".formatted(id, queues.size()), device, drops()));
     }
-    reader = Thread.ofPlatform().name(id + " tap").daemon(true).unstarted(this::read);
+    link().attachBackend(queues.getFirst());
+    queues.stream().skip(1).forEach(this::addLink);
   }
 
-  private static ByteBuffer buffer() {
-    return ByteBuffer.allocateDirect(TapDevice.HEADER + Frame.MAX_LENGTH);
+  private void start() {
+    for (int i = 0; i < queues.size(); i++) {
+      queues.get(i).start(links().get(i));
+    }
   }
 
   /**
@@ -63,38 +49,132 @@ public final class TapBackend extends NetBackend {
    * @throws ConfigException where they are wrong or the host refuses
    */
   public static TapBackend of(String id, DeviceOptions o) {
-    String name = o.string("ifname", "");
-    boolean header = o.bool("vnet_hdr", true);
-    String script = script(o, "script");
-    String downScript = script(o, "downscript");
-    long fd = o.number("fd", -1, 0, Integer.MAX_VALUE);
     for (String absent : List.of("vhost", "vhostforce")) {
       if (o.bool(absent, false)) {
         throw o.error(absent + " needs KVM; leave it out");
       }
     }
-    for (String absent : List.of("fds", "vhostfd", "vhostfds", "helper", "br")) {
+    for (String absent : List.of("vhostfd", "vhostfds")) {
       if (o.has(absent)) {
-        throw o.error(absent + " is not supported; give ifname= or fd=");
+        throw o.error(absent + " needs KVM; leave it out");
       }
     }
     o.number("sndbuf", 0, 0, Long.MAX_VALUE);
-    if (o.number("queues", 1, 1, 256) != 1) {
-      throw o.error("several queues are not supported; leave queues out");
+    for (String given : List.of("fd", "fds")) {
+      if (o.has(given)) {
+        refuse(o, given, "ifname", "script", "downscript", "vnet_hdr", "helper", "br", "queues");
+        List<Integer> numbers = descriptors(o, given);
+        o.rejectUnknown();
+        return open(id, "tap", "descriptors", "", "", () -> adopt(numbers));
+      }
     }
+    if (o.has("helper")) {
+      refuse(o, "helper", "ifname", "script", "downscript", "vnet_hdr", "queues");
+      return bridge(id, "tap", o);
+    }
+    String name = o.string("ifname", "");
+    boolean header = o.bool("vnet_hdr", true);
+    String script = script(o, "script");
+    String downScript = script(o, "downscript");
+    int count = (int) o.number("queues", 1, 1, MOST_QUEUES);
     o.rejectUnknown();
+    String shown = name.isEmpty() ? "tap" : name;
+    return open(id, "tap", shown, script, downScript, () -> open(name, header, count));
+  }
+
+  /**
+   * An interface in a bridge of the host, which a program with more rights makes: {@code -netdev
+   * bridge}.
+   *
+   * @throws ConfigException where the options are wrong or the program fails
+   */
+  public static TapBackend bridge(String id, DeviceOptions o) {
+    return bridge(id, "bridge", o);
+  }
+
+  private static TapBackend bridge(String id, String type, DeviceOptions o) {
+    String bridge = o.string("br", BridgeHelper.DEFAULT_BRIDGE);
+    String helper = o.string("helper", BridgeHelper.DEFAULT_PROGRAM);
+    o.rejectUnknown();
+    int descriptor;
     try {
-      TapDevice device = fd >= 0 ? TapDevice.of((int) fd) : TapDevice.open(name, header, false);
-      TapBackend backend = new TapBackend(id, device, downScript);
-      backend.run(script);
-      backend.reader.start();
+      descriptor = BridgeHelper.open(helper, bridge);
+    } catch (IOException e) {
+      throw new ConfigException(
+          "bridge helper failed: %s; /etc/qemu/bridge.conf says who may use %s"
+              .formatted(e.getMessage(), bridge),
+          e);
+    }
+    return open(id, type, bridge, "", "", () -> adopt(List.of(descriptor)));
+  }
+
+  private static void refuse(DeviceOptions o, String given, String... others) {
+    for (String other : others) {
+      if (o.has(other)) {
+        throw o.error("%s= is invalid with %s=".formatted(other, given));
+      }
+    }
+  }
+
+  private static List<Integer> descriptors(DeviceOptions o, String key) {
+    List<Integer> numbers = new ArrayList<>();
+    for (String word : o.required(key).split(":", -1)) {
+      if (!word.matches("[0-9]{1,9}") || numbers.size() == MOST_QUEUES) {
+        throw o.error(
+            "%s: \"%s\" is no descriptor; give numbers with colons between, at most %d"
+                .formatted(key, word, MOST_QUEUES));
+      }
+      numbers.add(Integer.parseInt(word));
+    }
+    return numbers;
+  }
+
+  @FunctionalInterface
+  private interface Opening {
+    List<TapDevice> open() throws IOException;
+  }
+
+  private static TapBackend open(
+      String id, String type, String shown, String script, String downScript, Opening opening) {
+    try {
+      TapBackend backend = new TapBackend(id, type, opening.open(), downScript);
+      try {
+        backend.run(script);
+      } catch (ConfigException e) {
+        backend.closeQueues();
+        throw e;
+      }
+      backend.start();
       return backend;
     } catch (IOException e) {
       throw new ConfigException(
           "could not configure /dev/net/tun (%s): %s; it needs root or an interface made for you"
-              .formatted(name.isEmpty() ? "tap" : name, e.getMessage()),
+              .formatted(shown, e.getMessage()),
           e);
     }
+  }
+
+  /** All queues of an interface, or none. */
+  private static List<TapDevice> open(String name, boolean header, int count) throws IOException {
+    List<TapDevice> devices = new ArrayList<>();
+    try {
+      devices.add(TapDevice.open(name, header, count > 1));
+      while (devices.size() < count) {
+        devices.add(TapDevice.open(devices.getFirst().name(), header, true));
+      }
+      return devices;
+    } catch (IOException e) {
+      devices.forEach(TapDevice::close);
+      throw e;
+    }
+  }
+
+  private static List<TapDevice> adopt(List<Integer> numbers) throws IOException {
+    List<TapDevice> devices = new ArrayList<>();
+    for (int number : numbers) {
+      devices.add(TapDevice.of(number));
+    }
+    return devices;
   }
 
   /** A script to run; unlike QEMU's, the default is none. */
@@ -109,7 +189,7 @@ public final class TapBackend extends NetBackend {
     }
     try {
       Process process =
-          new ProcessBuilder(script, device.name())
+          new ProcessBuilder(script, interfaceName)
               .redirectOutput(ProcessBuilder.Redirect.DISCARD)
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .start();
@@ -132,131 +212,42 @@ public final class TapBackend extends NetBackend {
 
   @Override
   public String type() {
-    return "tap";
+    return type;
   }
 
   @Override
   public String describe() {
-    return "ifname=" + device.name();
+    return "ifname=" + interfaceName;
   }
 
   @Override
   public Offloads offloads() {
-    return offloads;
+    return queues.getFirst().offloads();
   }
 
   @Override
   public int take(Frame[] frames, int count) {
-    for (int i = 0; i < count; i++) {
-      try {
-        if (!write(frames[i])) {
-          roomAtHost.set(true); // the reader waits for it, too
-          return i;
-        }
-      } catch (IOException e) {
-        log.debug("{}: {}", id(), e.getMessage()); // the interface is down: as if unplugged
-      }
-    }
-    return count;
-  }
-
-  private boolean write(Frame frame) throws IOException {
-    out.clear();
-    if (device.hasHeader()) {
-      VnetHeader.write(frame, out);
-    }
-    ByteBuffer data = frame.data();
-    out.put(out.position(), data, data.position(), data.remaining());
-    out.limit(out.position() + data.remaining()).position(0);
-    return device.write(out);
-  }
-
-  private void read() {
-    try {
-      while (!closed) {
-        boolean wantsRoom = roomAtHost.get();
-        if (device.await(true, wantsRoom, wantsRoom ? 1 : WAIT_MS)) {
-          deliver();
-        }
-        if (roomAtHost.compareAndSet(true, false)) {
-          link().ready(this);
-        }
-      }
-    } catch (IOException | UncheckedIOException e) {
-      log.warn("{}: the interface is gone: {}", id(), e.getMessage());
-    } finally {
-      device.close();
-    }
-  }
-
-  private void deliver() throws IOException {
-    int count = 0;
-    while (count < BATCH && receive(count)) {
-      count++;
-    }
-    int done = 0;
-    while (done < count && !closed) {
-      roomAtCard.set(false);
-      int taken = link().fromBackend(rotate(done, count), count - done);
-      done += taken;
-      if (taken == 0) {
-        awaitCard();
-      }
-    }
-  }
-
-  private Frame[] rotate(int from, int count) {
-    if (from == 0) {
-      return batch;
-    }
-    Frame[] rest = new Frame[count - from];
-    System.arraycopy(batch, from, rest, 0, rest.length);
-    return rest;
-  }
-
-  private boolean receive(int index) throws IOException {
-    ByteBuffer buffer = buffers[index];
-    int shortest = Frame.MIN_LENGTH + (device.hasHeader() ? TapDevice.HEADER : 0);
-    do {
-      buffer.clear();
-      if (device.read(buffer) == 0) {
-        return false;
-      }
-      buffer.flip();
-    } while (buffer.remaining() < shortest);
-    if (device.hasHeader()) {
-      VnetHeader.read(buffer, batch[index].set(buffer));
-      buffer.position(TapDevice.HEADER);
-    } else {
-      batch[index].set(buffer);
-    }
-    return true;
-  }
-
-  /** On the reader's thread; {@link #resume} ends it early. */
-  private void awaitCard() {
-    if (!roomAtCard.get() && !closed) {
-      LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(WAIT_MS));
-    }
+    return queues.getFirst().take(frames, count);
   }
 
   @Override
   public void resume() {
-    roomAtCard.set(true);
-    LockSupport.unpark(reader);
+    queues.getFirst().resume();
+  }
+
+  private void closeQueues() {
+    unplug();
+    queues.forEach(TapQueue::close);
   }
 
   @Override
   public void close() {
-    closed = true;
-    link().attachBackend(null);
+    unplug();
     try {
       run(downScript);
-      reader.join(TimeUnit.SECONDS.toMillis(2));
     } catch (ConfigException e) {
       log.warn("{}", e.getMessage());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
+    closeQueues();
   }
 }

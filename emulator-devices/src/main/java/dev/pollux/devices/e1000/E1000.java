@@ -1,8 +1,10 @@
 package dev.pollux.devices.e1000;
 
+import dev.pollux.backend.net.Drops;
 import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.MacAddress;
 import dev.pollux.backend.net.NetCard;
+import dev.pollux.backend.net.NetEnd;
 import dev.pollux.backend.net.NetLink;
 import dev.pollux.backend.net.NetworkClaim;
 import dev.pollux.backend.net.Offloads;
@@ -35,7 +37,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * counters are worked on with the I/O thread's lock, so who writes their registers holds both; a
  * ring's tail alone is written with the machine lock, and the I/O thread told.
  */
-public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work {
+public final class E1000 implements PciDevice, BusDevice, NetCard, NetEnd, IoThread.Work {
   private static final Property<String> NETDEV =
       Property.text("netdev", "link<netdev>", "back end that it is connected to");
   private static final Property<String> ADDRESS =
@@ -72,6 +74,7 @@ public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work
   private final byte[] address;
 
   private final NetLink link;
+  private final Drops drops = new Drops();
   private final IoThread io;
 
   @HostOnly("its registers are saved")
@@ -108,7 +111,7 @@ public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work
         new Sender(
             registers, sendRing, dma, link, this::interrupt, plainContext, segmentationContext);
     Ring receiveRing = new Ring(registers, memory, Registers.RECEIVE_RING);
-    receiver = new Receiver(registers, receiveRing, dma, this::interrupt);
+    receiver = new Receiver(registers, receiveRing, dma, drops, this::interrupt);
     sendKick = io.kick(this::send);
     wantsFrames = io.kick(this::askForFrames);
     pci.setInterruptPin(1);
@@ -141,7 +144,7 @@ public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work
     E1000 card =
         new E1000(
             context.machine(), context.services().ioThread(), network, context.get(MITIGATION));
-    network.connect(card, () -> "model=e1000,macaddr=" + MacAddress.text(card.currentAddress()));
+    network.connect(card, "e1000");
     return card;
   }
 
@@ -335,7 +338,12 @@ public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work
       if (io.isPaused()) {
         return 0;
       }
-      int taken = receiver.isOn() && pci.isMaster() ? receiver.take(frames, count) : count;
+      if (!receiver.isOn() || !pci.isMaster()) {
+        drops.counter("the driver is not ready").add(count);
+        refused = false;
+        return count;
+      }
+      int taken = receiver.take(frames, count);
       refused = taken < count;
       return taken;
     } finally {
@@ -356,6 +364,11 @@ public final class E1000 implements PciDevice, BusDevice, NetCard, IoThread.Work
   @Override
   public Offloads offloads() {
     return Offloads.NONE;
+  }
+
+  @Override
+  public Drops drops() {
+    return drops;
   }
 
   @Override

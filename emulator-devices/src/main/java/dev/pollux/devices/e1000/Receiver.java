@@ -1,9 +1,11 @@
 package dev.pollux.devices.e1000;
 
+import dev.pollux.backend.net.Drops;
 import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.Packet;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.IntConsumer;
 
 /** The way to the guest (manual, 3.2). I/O thread's lock held. */
@@ -29,6 +31,9 @@ final class Receiver {
   private final Dma dma;
   private final AddressFilter filter;
   private final IntConsumer interrupt;
+  private final LongAdder unwanted;
+  private final LongAdder tooLong;
+  private final LongAdder noRing;
   private final Packet packet = new Packet();
 
   /** A frame in the form in which the guest gets it. */
@@ -37,9 +42,13 @@ final class Receiver {
   private final long bufferAddress = MemorySegment.ofBuffer(buffer).address();
 
   /**
+   * @param drops counts what the guest does not get
    * @param interrupt takes causes
    */
-  Receiver(Registers registers, Ring ring, Dma dma, IntConsumer interrupt) {
+  Receiver(Registers registers, Ring ring, Dma dma, Drops drops, IntConsumer interrupt) {
+    unwanted = drops.counter("not wanted by the guest");
+    tooLong = drops.counter("longer than the guest's buffers");
+    noRing = drops.counter("the ring is nowhere");
     this.interrupt = interrupt;
     this.registers = registers;
     this.ring = ring;
@@ -65,11 +74,12 @@ final class Receiver {
    */
   int take(Frame[] frames, int count) {
     if (!ring.open()) {
+      noRing.add(count);
       return count;
     }
     int head = ring.head();
     int done = 0;
-    while (done < count && (!filter.wants(frames[done].data()) || deliver(frames[done]))) {
+    while (done < count && give(frames[done])) {
       done++;
     }
     if (ring.head() != head) {
@@ -78,10 +88,19 @@ final class Receiver {
     return done;
   }
 
+  private boolean give(Frame frame) {
+    if (!filter.wants(frame.data())) {
+      unwanted.increment();
+      return true;
+    }
+    return deliver(frame);
+  }
+
   /** False where there are not enough descriptors now. */
   private boolean deliver(Frame frame) {
     int most = registers.has(Registers.RCTL, LONG_PACKETS) ? LONGEST : ORDINARY;
     if (frame.length() + CRC > most) {
+      tooLong.increment();
       registers.count(Registers.MPC);
       return true;
     }
@@ -90,6 +109,7 @@ final class Receiver {
     int piece = bufferSize();
     int needed = (length + piece - 1) / piece;
     if (needed >= ring.size()) {
+      tooLong.increment();
       registers.count(Registers.MPC);
       return true; // it never fits
     }

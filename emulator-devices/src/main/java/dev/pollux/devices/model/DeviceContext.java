@@ -89,8 +89,14 @@ public final class DeviceContext {
    */
   public NetworkClaim network(Property<String> property, byte[] address) {
     NetworkClaim claim = services.networks().claim(node.id().orElse(""), get(property), address);
+    claim.locate(this::workingPath);
     onRemove(claim::release);
     return claim;
+  }
+
+  /** Where the device is among the objects, or the part of it that does the work. */
+  private String workingPath() {
+    return parts.isEmpty() ? node.path() : node.path() + "/" + parts.getFirst().name();
   }
 
   /**

@@ -101,6 +101,11 @@ public final class FilterPlace {
             .find(netdev)
             .orElseThrow(
                 () -> new ConfigException("Parameter 'netdev' expects a network backend id"));
+    if (backend.links().size() > 1) {
+      throw new ConfigException(
+          "multiqueue is not supported: a filter sees the frames of one queue only, and '%s' has %d"
+              .formatted(netdev, backend.links().size()));
+    }
     return new FilterPlace(
         node, options.required("id"), backend, isOn(node.get(STATUS)), index(node, backend.link()));
   }

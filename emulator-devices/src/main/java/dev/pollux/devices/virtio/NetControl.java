@@ -1,10 +1,16 @@
 package dev.pollux.devices.virtio;
 
 import dev.pollux.backend.net.Offloads;
+import dev.pollux.backend.net.ReceiveFilter;
+import dev.pollux.backend.net.ReceiveFilter.Choice;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 
 /**
  * What a guest has chosen for its network card over the control queue (5.1.6.5): which frames it
@@ -12,20 +18,28 @@ import java.util.Arrays;
  * guest's CPUs stopped.
  */
 final class NetControl {
-  static final StateDescriptor<NetControl> STATE =
-      StateDescriptor.of(NetControl.class, "virtio-net-control", 2)
-          .bytes("address", 6, c -> c.address)
-          .u16("modes", 0x3f, c -> c.modes, (c, v) -> c.modes = v)
-          .u8("unicast", NetControl.TABLE, c -> c.unicast, (c, v) -> c.unicast = v)
-          .u8("multicast", NetControl.TABLE, c -> c.multicast, (c, v) -> c.multicast = v)
-          .bool("unicast-overflow", c -> c.unicastOverflow, (c, v) -> c.unicastOverflow = v)
-          .bool("multicast-overflow", c -> c.multicastOverflow, (c, v) -> c.multicastOverflow = v)
-          .bytes("table", 2 * 6 * NetControl.TABLE, c -> c.table)
-          .u64Array("vlans", 64, c -> c.vlans)
-          .u64("offloads", c -> c.guestOffloads, (c, v) -> c.guestOffloads = v)
-          .since(2)
-          .bool("announcing", c -> c.announcing, (c, v) -> c.announcing = v)
-          .afterLoad(NetControl::deriveOffloads);
+  /**
+   * The declaration.
+   *
+   * @param mostPairs of queues that the card has
+   */
+  static StateDescriptor<NetControl> state(int mostPairs) {
+    return StateDescriptor.of(NetControl.class, "virtio-net-control", 3)
+        .bytes("address", 6, c -> c.address)
+        .u16("modes", 0x3f, c -> c.modes, (c, v) -> c.modes = v)
+        .u8("unicast", NetControl.TABLE, c -> c.unicast, (c, v) -> c.unicast = v)
+        .u8("multicast", NetControl.TABLE, c -> c.multicast, (c, v) -> c.multicast = v)
+        .bool("unicast-overflow", c -> c.unicastOverflow, (c, v) -> c.unicastOverflow = v)
+        .bool("multicast-overflow", c -> c.multicastOverflow, (c, v) -> c.multicastOverflow = v)
+        .bytes("table", 2 * 6 * NetControl.TABLE, c -> c.table)
+        .u64Array("vlans", 64, c -> c.vlans)
+        .u64("offloads", c -> c.guestOffloads, (c, v) -> c.guestOffloads = v)
+        .since(2)
+        .bool("announcing", c -> c.announcing, (c, v) -> c.announcing = v)
+        .since(3)
+        .u16("pairs", mostPairs, c -> c.pairs, (c, v) -> c.pairs = Math.max(1, v))
+        .afterLoad(NetControl::loaded);
+  }
 
   /** Addresses of each kind that are remembered; with more, all of the kind are received. */
   static final int TABLE = 64;
@@ -34,6 +48,7 @@ final class NetControl {
   private static final int ADDRESSES = 1;
   private static final int VLANS = 2;
   private static final int ANNOUNCEMENT = 3;
+  private static final int QUEUES = 4;
   private static final int OFFLOADS = 5;
 
   private static final int PROMISCUOUS = 0;
@@ -53,14 +68,33 @@ final class NetControl {
   private boolean multicastOverflow;
   private long guestOffloads;
 
+  /** Pairs of queues in use. */
+  private int pairs = 1;
+
+  @HostOnly("not told yet")
+  private boolean filterChanged;
+
+  @HostOnly("fixed by the back end")
+  private final int mostPairs;
+
+  @HostOnly("wiring")
+  private final IntConsumer useQueues;
+
   /** The guest was asked to announce itself, and has not yet. */
   private volatile boolean announcing;
 
   @HostOnly("derived from the offloads")
   private volatile Offloads offloads = Offloads.NONE;
 
-  NetControl(byte[] address) {
+  /**
+   * @param address the card's
+   * @param mostPairs of queues
+   * @param useQueues hears how many of them are in use
+   */
+  NetControl(byte[] address, int mostPairs, IntConsumer useQueues) {
     this.address = address;
+    this.mostPairs = mostPairs;
+    this.useQueues = useQueues;
     reset(address.clone());
   }
 
@@ -75,6 +109,24 @@ final class NetControl {
     Arrays.fill(vlans, -1);
     announcing = false;
     offloads(0);
+    setPairs(1);
+  }
+
+  private void loaded() {
+    deriveOffloads();
+    useQueues.accept(pairs);
+  }
+
+  int pairs() {
+    return pairs;
+  }
+
+  /** Takes up how many pairs of queues are used. */
+  void setPairs(int count) {
+    if (count != pairs) {
+      pairs = count;
+      useQueues.accept(count);
+    }
   }
 
   byte[] address() {
@@ -119,11 +171,18 @@ final class NetControl {
   /** Carries out a command; false where it makes no sense. */
   boolean execute(DescriptorChain chain, VirtioNet card) throws VirtioError {
     byte[] head = chain.read(2);
+    boolean done = execute(head, chain, card);
+    filterChanged |= done && head[0] <= VLANS;
+    return done;
+  }
+
+  private boolean execute(byte[] head, DescriptorChain chain, VirtioNet card) {
     return switch (head[0]) {
       case RECEIVE_MODE -> mode(head[1], chain);
       case ADDRESSES -> head[1] == 0 ? table(chain) : head[1] == 1 && setAddress(chain);
       case VLANS -> vlan(head[1], chain);
       case ANNOUNCEMENT -> acknowledge(head[1]);
+      case QUEUES -> head[1] == 0 && card.has(VirtioNet.MULTIQUEUE) && setPairs(chain);
       case OFFLOADS -> setOffloads(chain, card);
       default -> false;
     };
@@ -203,6 +262,19 @@ final class NetControl {
     return true;
   }
 
+  private boolean setPairs(DescriptorChain chain) {
+    byte[] bytes = new byte[2];
+    if (chain.read(bytes, 0, 2) < 2) {
+      return false;
+    }
+    int count = bytes[0] & 0xff | (bytes[1] & 0xff) << 8;
+    if (count < 1 || count > mostPairs) {
+      return false;
+    }
+    setPairs(count);
+    return true;
+  }
+
   private boolean setOffloads(DescriptorChain chain, VirtioNet card) {
     byte[] bytes = new byte[8];
     if (chain.read(bytes, 0, 8) < 8) {
@@ -223,10 +295,49 @@ final class NetControl {
 
   // ---- the filter ----
 
+  /** Whether a command has changed the filter since the last call. */
+  boolean takeFilterChanged() {
+    boolean changed = filterChanged;
+    filterChanged = false;
+    return changed;
+  }
+
+  /** What the guest wants to receive. */
+  ReceiveFilter describe(boolean filtersVlans) {
+    List<Integer> numbers = BitSet.valueOf(vlans).stream().boxed().toList();
+    Choice vlan = numbers.isEmpty() ? Choice.NONE : Choice.NORMAL;
+    return new ReceiveFilter(
+        isOn(PROMISCUOUS),
+        choice(NO_UNICAST, ALL_UNICAST),
+        choice(NO_MULTICAST, ALL_MULTICAST),
+        filtersVlans ? vlan : Choice.ALL,
+        !isOn(NO_BROADCAST),
+        unicastOverflow,
+        multicastOverflow,
+        address.clone(),
+        entries(0, unicast),
+        entries(6 * TABLE, multicast),
+        numbers);
+  }
+
+  private boolean isOn(int mode) {
+    return (modes & 1 << mode) != 0;
+  }
+
+  private Choice choice(int none, int all) {
+    return isOn(none) ? Choice.NONE : isOn(all) ? Choice.ALL : Choice.NORMAL;
+  }
+
+  private List<byte[]> entries(int from, int count) {
+    return IntStream.range(0, count)
+        .mapToObj(i -> Arrays.copyOfRange(table, from + 6 * i, from + 6 * i + 6))
+        .toList();
+  }
+
   /** Whether the guest wants a frame that goes to this address. */
   boolean wants(ByteBuffer frame) {
     int at = frame.position();
-    if ((modes & 1 << PROMISCUOUS) != 0) {
+    if (isOn(PROMISCUOUS)) {
       return true;
     }
     if (frame.getShort(at + 12) == (short) 0x8100 && frame.remaining() >= 18) {
@@ -237,16 +348,14 @@ final class NetControl {
     }
     boolean group = (frame.get(at) & 1) != 0;
     if (group && isBroadcast(frame, at)) {
-      return (modes & 1 << NO_BROADCAST) == 0;
+      return !isOn(NO_BROADCAST);
     }
     if (group) {
-      return (modes & 1 << NO_MULTICAST) == 0
-          && ((modes & 1 << ALL_MULTICAST) != 0
-              || multicastOverflow
-              || inTable(frame, at, 6 * TABLE, multicast));
+      return !isOn(NO_MULTICAST)
+          && (isOn(ALL_MULTICAST) || multicastOverflow || inTable(frame, at, 6 * TABLE, multicast));
     }
-    return (modes & 1 << NO_UNICAST) == 0
-        && ((modes & 1 << ALL_UNICAST) != 0
+    return !isOn(NO_UNICAST)
+        && (isOn(ALL_UNICAST)
             || unicastOverflow
             || matches(frame, at, address, 0)
             || inTable(frame, at, 0, unicast));

@@ -4,6 +4,7 @@ import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.VnetHeader;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.LongAdder;
 
 /** The receive queue of a network card. I/O thread's lock held. */
 final class NetReceiver {
@@ -17,19 +18,25 @@ final class NetReceiver {
   private final NetControl control;
   private final DescriptorChain[] chains = new DescriptorChain[MAX_BUFFERS];
   private final int[] written = new int[MAX_BUFFERS];
+  private final LongAdder unwanted;
+  private final LongAdder tooLong;
+  private final LongAdder broken;
   private final ByteBuffer header = ByteBuffer.allocate(MAX_HEADER);
 
   NetReceiver(VirtioNet card, Virtqueue queue, NetControl control) {
     this.card = card;
     this.queue = queue;
     this.control = control;
+    unwanted = card.drops().counter("not wanted by the guest");
+    tooLong = card.drops().counter("longer than the guest's buffers");
+    broken = card.drops().counter("the device needs a reset");
   }
 
   /** Gives the guest frames; returns how many of them it had room for or does not want. */
   int take(Frame[] frames, int count) {
     int done = 0;
     try {
-      while (done < count && (!control.wants(frames[done].data()) || deliver(frames[done]))) {
+      while (done < count && give(frames[done])) {
         done++;
       }
       queue.signal();
@@ -41,9 +48,18 @@ final class NetReceiver {
       }
     } catch (VirtioError e) {
       card.fail("queue %d: %s".formatted(queue.index(), e.getMessage()));
+      broken.add(count - done);
       return count;
     }
     return done;
+  }
+
+  private boolean give(Frame frame) throws VirtioError {
+    if (!control.wants(frame.data())) {
+      unwanted.increment();
+      return true;
+    }
+    return deliver(frame);
   }
 
   /** False where there are not enough buffers now. */
@@ -69,7 +85,8 @@ final class NetReceiver {
     }
     if (room < needed) {
       giveBack(count);
-      return true; // it never fits: dropped
+      tooLong.increment(); // it never fits
+      return true;
     }
     fill(frame, length, count);
     queue.push(chains, written, count);

@@ -1,11 +1,11 @@
 package dev.pollux.devices.virtio;
 
-import dev.pollux.backend.net.Frame;
+import dev.pollux.backend.net.Drops;
 import dev.pollux.backend.net.MacAddress;
 import dev.pollux.backend.net.NetCard;
 import dev.pollux.backend.net.NetLink;
 import dev.pollux.backend.net.NetworkClaim;
-import dev.pollux.backend.net.Offloads;
+import dev.pollux.backend.net.ReceiveFilter;
 import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
@@ -20,16 +20,16 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A network card (5.1). Both directions work under the I/O thread's lock: sending on its thread;
- * receiving on whichever thread brings frames, if it gets the lock at once, and otherwise when the
- * I/O thread asks for them.
+ * A network card (5.1). It has a pair of queues for each queue of its back end, where drivers may
+ * use several, and the control queue behind them.
  */
 public final class VirtioNet extends VirtioDevice implements NetCard {
   private static final Kind KIND = new Kind(1, "virtio-net");
   private static final int QUEUE_SIZE = 256;
   private static final int CONTROL_SIZE = 64;
-  private static final int RECEIVE = 0;
-  private static final int SEND = 1;
+
+  /** The most of {@link Property} {@code vectors} limits what is useful. */
+  private static final int MOST_PAIRS = 256;
 
   static final long CHECKSUM = 1;
   static final long GUEST_CHECKSUM = 1 << 1;
@@ -43,6 +43,7 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
   static final long CONTROL_QUEUE = 1 << 17;
   private static final long CONTROL_VLAN = 1 << 19;
   static final long GUEST_ANNOUNCE = 1 << 21;
+  static final long MULTIQUEUE = 1 << 22;
   static final long CONTROL_MAC = 1 << 23;
 
   private static final int LINK_UP = 1;
@@ -58,6 +59,9 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
       Property.unsigned("tx_queue_size", 16, QUEUE_SIZE, 64, 1024, "entries of the send queue");
   private static final Property<Long> HOST_MTU =
       Property.unsigned("host_mtu", 16, 0, 0, 65535, "MTU that the guest is told; 0 for none");
+
+  private static final Property<Boolean> SEVERAL_QUEUES =
+      Property.flag("mq", false, "lets the guest use all queues that the back end has");
 
   /** Features that can be switched off, by the names of their properties. */
   private static final Map<Property<Boolean>, Long> SWITCHES = new LinkedHashMap<>();
@@ -107,21 +111,22 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
                 SEND_SIZE,
                 HOST_MTU,
                 BootDevices.INDEX,
+                SEVERAL_QUEUES,
                 VirtioType.IO_THREAD));
     all.addAll(SWITCHES.keySet());
     return all;
   }
 
-  private final NetLink link;
+  private final NetworkClaim network;
   private final long features;
   private final int mtu;
-  private final NetReceiver receiver;
-  private final NetSender sender;
+  private final Drops drops = new Drops();
+
+  @HostOnly("wiring")
+  private final List<NetQueuePair> pairs = new ArrayList<>();
 
   @HostOnly("declares its state itself, see deviceState")
   private final NetControl control;
-
-  private final IoThread.Kick wantsFrames;
 
   @HostOnly("what a reset brings back")
   private final byte[] ownAddress;
@@ -134,15 +139,33 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
       int mtu,
       int receiveSize,
       int sendSize) {
-    super(KIND, setup, receiveSize, sendSize, CONTROL_SIZE);
-    this.link = network.link();
+    super(KIND, setup, queueSizes(count(network, features), receiveSize, sendSize));
+    this.network = network;
     this.features = features | MAC | (mtu == 0 ? 0 : MTU);
     this.mtu = mtu;
     this.ownAddress = address;
-    control = new NetControl(address.clone());
-    receiver = new NetReceiver(this, queues().get(RECEIVE), control);
-    sender = new NetSender(this, queues().get(SEND), link);
-    wantsFrames = io().kick(this::askForFrames);
+    int count = count(network, features);
+    control = new NetControl(address.clone(), count, network::useQueues);
+    for (int i = 0; i < count; i++) {
+      NetLink link = network.links().get(i);
+      pairs.add(
+          new NetQueuePair(this, control, link, i, queues().get(2 * i), queues().get(2 * i + 1)));
+    }
+  }
+
+  /** Pairs of queues: those of the back end, if the driver may use several. */
+  private static int count(NetworkClaim network, long features) {
+    return (features & MULTIQUEUE) != 0 ? Math.min(MOST_PAIRS, network.links().size()) : 1;
+  }
+
+  private static int[] queueSizes(int pairs, int receiveSize, int sendSize) {
+    int[] sizes = new int[2 * pairs + 1];
+    for (int i = 0; i < pairs; i++) {
+      sizes[2 * i] = receiveSize;
+      sizes[2 * i + 1] = sendSize;
+    }
+    sizes[2 * pairs] = CONTROL_SIZE;
+    return sizes;
   }
 
   private static VirtioDevice create(VirtioSetup setup, DeviceContext context) {
@@ -157,9 +180,16 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
     for (Map.Entry<Property<Boolean>, Long> each : SWITCHES.entrySet()) {
       features |= context.get(each.getKey()) ? each.getValue() : 0;
     }
+    features |= context.get(SEVERAL_QUEUES) ? MULTIQUEUE : 0;
     if ((features & CONTROL_QUEUE) == 0) {
       features &=
-          ~(1L << 18 | 1L << 19 | 1L << 20 | GUEST_ANNOUNCE | CONTROL_MAC | CONTROL_OFFLOADS);
+          ~(1L << 18
+              | 1L << 19
+              | 1L << 20
+              | GUEST_ANNOUNCE
+              | MULTIQUEUE
+              | CONTROL_MAC
+              | CONTROL_OFFLOADS);
     }
     BootDevices.add(context, BootDevices.NETWORK_CARD);
     NetworkClaim network = context.network(NETDEV, address);
@@ -172,13 +202,13 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
             context.get(HOST_MTU).intValue(),
             powerOfTwo(context, RECEIVE_SIZE),
             powerOfTwo(context, SEND_SIZE));
-    network.connect(card, card::describe);
+    network.connect(card, card.pairs, "virtio-net-pci");
     return card;
   }
 
   /** A card for tests, with all features. */
   static VirtioNet of(VirtioSetup setup, NetworkClaim network) {
-    long features = SWITCHES.values().stream().reduce(0L, (a, b) -> a | b);
+    long features = SWITCHES.values().stream().reduce(MULTIQUEUE, (a, b) -> a | b);
     return new VirtioNet(setup, network, network.address(), features, 0, QUEUE_SIZE, QUEUE_SIZE);
   }
 
@@ -195,10 +225,6 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
     return size;
   }
 
-  private String describe() {
-    return "model=virtio-net-pci,macaddr=" + MacAddress.text(control.address());
-  }
-
   @Override
   protected long deviceFeatures() {
     return features;
@@ -208,9 +234,10 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
   protected byte[] config() {
     byte[] bytes = new byte[12];
     System.arraycopy(control.address(), 0, bytes, 0, 6);
-    boolean up = !has(STATUS) || link.isUp();
+    boolean up = !has(STATUS) || network.link().isUp();
     bytes[6] = (byte) ((up ? LINK_UP : 0) | (control.isAnnouncing() ? ANNOUNCE : 0));
-    bytes[8] = 1; // one pair of queues
+    bytes[8] = (byte) pairs.size();
+    bytes[9] = (byte) (pairs.size() >> 8);
     bytes[10] = (byte) mtu;
     bytes[11] = (byte) (mtu >> 8);
     return bytes;
@@ -229,63 +256,57 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
     return has(VirtioFeature.VERSION_1) || has(MERGEABLE) ? 12 : 10;
   }
 
+  /** Behind the last pair that the driver knows of (5.1.2). */
+  private boolean isControl(Virtqueue queue) {
+    return queue.index() == (has(MULTIQUEUE) ? 2 * pairs.size() : 2);
+  }
+
   @Override
   protected void process(Virtqueue queue) throws VirtioError {
-    switch (queue.index()) {
-      case RECEIVE -> {
-        queue.wantNotifications(false);
-        askForFrames();
+    if (isControl(queue)) {
+      each(queue, chain -> control(queue, chain));
+    } else if (queue.index() < 2 * pairs.size()) {
+      NetQueuePair pair = pairs.get(queue.index() / 2);
+      if (queue.index() % 2 == 0) {
+        pair.receive(queue);
+      } else {
+        pair.send();
       }
-      case SEND -> sender.send();
-      default ->
-          each(
-              queue,
-              chain -> {
-                boolean done = control.execute(chain, this);
-                chain.writeAt(0, new byte[] {(byte) (done ? 0 : 1)}, 0, 1);
-                queue.push(chain, 1);
-                queue.signal();
-              });
     }
   }
-
-  /** Without the lock: frames come on other threads, too, and those need it. */
-  private void askForFrames() {
-    io().withoutLock(() -> link.ready(this));
-  }
-
-  // ---- the cable's side ----
 
   @Override
-  public int take(Frame[] frames, int count) {
-    // Does not wait for the lock: its holder may be sending, and wait for this thread.
-    if (!io().borrow()) {
-      wantsFrames.raise();
-      return 0;
-    }
+  public Optional<ReceiveFilter> receiveFilter() {
+    io().lock().lock();
     try {
-      if (io().isPaused()) {
-        return 0;
-      }
-      return isRunning() ? receiver.take(frames, count) : count;
+      return Optional.of(control.describe(has(CONTROL_VLAN)));
     } finally {
-      io().giveBack();
+      io().lock().unlock();
     }
   }
 
-  @Override
-  public void settle() {
-    io().settle();
+  private void control(Virtqueue queue, DescriptorChain chain) throws VirtioError {
+    boolean done = control.execute(chain, this);
+    if (control.takeFilterChanged()) {
+      io().withMachineLock(network::filterChanged);
+    }
+    chain.writeAt(0, new byte[] {(byte) (done ? 0 : 1)}, 0, 1);
+    queue.push(chain, 1);
+    queue.signal();
+  }
+
+  /** Whether the driver takes frames. */
+  boolean receives() {
+    return isRunning();
+  }
+
+  IoThread ioThread() {
+    return io();
   }
 
   @Override
-  public void resume() {
-    queues().get(SEND).kick();
-  }
-
-  @Override
-  public Offloads offloads() {
-    return control.offloads();
+  public Drops drops() {
+    return drops;
   }
 
   @Override
@@ -294,8 +315,7 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
     control.filterVlans(has(CONTROL_VLAN));
   }
 
-  @Override
-  public void linkChanged(boolean up) {
+  void linkChanged() {
     configChanged();
   }
 
@@ -322,6 +342,6 @@ public final class VirtioNet extends VirtioDevice implements NetCard {
 
   @Override
   protected Optional<BoundState<?>> deviceState() {
-    return Optional.of(new BoundState<>(NetControl.STATE, control));
+    return Optional.of(new BoundState<>(NetControl.state(pairs.size()), control));
   }
 }

@@ -44,7 +44,12 @@ class AnnouncerTest {
   }
 
   /** Counts how often it is to have its guest say something. */
-  private final class Card extends End implements NetCard {
+  private final class Card extends End implements NetCard, NetEnd {
+    @Override
+    public Drops drops() {
+      return new Drops();
+    }
+
     @Override
     public byte[] currentAddress() {
       return ADDRESS;
@@ -62,7 +67,7 @@ class AnnouncerTest {
     machine.lock().lock();
     networks.watch(machine);
     NetworkClaim claim = networks.claim("card", "", ADDRESS);
-    claim.connect(new Card(), () -> "");
+    claim.connect(new Card(), "test");
     claim.link().attachBackend(new End());
   }
 

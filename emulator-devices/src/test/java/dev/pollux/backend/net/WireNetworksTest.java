@@ -10,11 +10,18 @@ import dev.pollux.core.config.DeviceOptions;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -283,6 +290,51 @@ class WireNetworksTest {
   }
 
   @Test
+  void datagramsGoBetweenTwoPaths() {
+    String a = folder.resolve("a").toString();
+    String b = folder.resolve("b").toString();
+    String form = "dgram,id=n0,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s";
+    Card first = card(machine(), form.formatted(a, b));
+    first.send("to nobody");
+    assertTalk(first, card(machine(), form.formatted(b, a)));
+    NetBackend backend = machines.getFirst().find("n0").orElseThrow();
+    assertTrue(backend.drops().counts().get("nobody at the other end") >= 1);
+    machines.getFirst().remove("n0");
+    assertTrue(Files.notExists(Path.of(a)), "the path goes with the socket");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "2, 'dgram,id=n0,local.type=fd,local.str=%d'",
+    "2, 'socket,id=n0,fd=%d'",
+    "1, 'socket,id=n0,fd=%d'",
+    "1, 'stream,id=n0,addr.type=fd,addr.str=%d'"
+  })
+  void inheritedSocketsCarryFrames(int type, String form) throws Throwable {
+    int[] pair = socketPair(type);
+    assertTalk(card(machine(), form.formatted(pair[0])), card(machine(), form.formatted(pair[1])));
+  }
+
+  /** {@code int socketpair(int domain, int type, int protocol, int *pair)}, with AF_UNIX. */
+  private static int[] socketPair(int type) throws Throwable {
+    Linker linker = Linker.nativeLinker();
+    MethodHandle function =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("socketpair"),
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_INT,
+                ValueLayout.ADDRESS));
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment pair = arena.allocate(ValueLayout.JAVA_INT, 2);
+      assertEquals(0, (int) function.invokeExact(1, type, 0, pair));
+      return pair.toArray(ValueLayout.JAVA_INT);
+    }
+  }
+
+  @Test
   void groupHearsEachButNotItself() throws Exception {
     int member = (int) (ProcessHandle.current().pid() % 250) + 1;
     String group =
@@ -332,10 +384,18 @@ class WireNetworksTest {
           socket,id=n,connect=127.0.0.1 | has no port
           socket,id=n,connect=127.0.0.1:99999 | is no port
           dgram,id=n | requires remote=
+          dgram,id=n,local.type=unix,local.path=/x | type=unix requires remote parameter
+          dgram,id=n,remote.type=unix,remote.path=/x | requires local=
+          dgram,id=n,local.type=fd,local.str=5,remote.type=inet | leave remote out
+          dgram,id=n,local.type=fd,local.str=12345 | Can't use file descriptor 12345
+          socket,id=n,fd=12345 | Can't use file descriptor 12345
+          tap,id=n,fds=5:6,queues=2 | queues= is invalid with fds=
+          tap,id=n,fds=5:x | "x" is no descriptor
+          tap,id=n,fd=12345 | descriptor 12345 is no TAP interface
           dgram,id=n,remote.host=127.0.0.1,remote.port=5 | requires local=
           hubport,id=n | hubid is missing
           hubport,id=n,hubid=0,netdev=zz | not found
-          bridge,id=n,br=br7 | ip link set NAME master br7
+          bridge,id=n,br=br7,helper=/bin/false | bridge helper failed
           """)
   void whatDoesNotFitIsRefused(String options, String part) {
     ConfigException e = assertThrows(ConfigException.class, () -> card(machine(), options));

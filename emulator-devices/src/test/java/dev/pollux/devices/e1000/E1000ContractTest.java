@@ -16,7 +16,7 @@ class E1000ContractTest extends DeviceContractTest {
   protected Device makeDevice() {
     network = new Networks().claim("", "", new byte[] {0x52, 0x54, 0, 1, 2, 3});
     E1000 card = new E1000(machine, machine.addIoThread("IO test"), network, true);
-    network.connect(card, () -> "");
+    network.connect(card, "e1000");
     return card;
   }
 

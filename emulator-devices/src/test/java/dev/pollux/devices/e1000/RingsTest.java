@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.backend.net.Drops;
 import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.NetEnd;
 import dev.pollux.backend.net.NetLink;
@@ -96,7 +97,7 @@ class RingsTest {
             plain,
             segmentation);
     Ring ring = new Ring(registers, memory, Registers.RECEIVE_RING);
-    receiver = new Receiver(registers, ring, dma, bits -> causes |= bits);
+    receiver = new Receiver(registers, ring, dma, new Drops(), bits -> causes |= bits);
     ring(Registers.SEND_RING, SEND_BASE);
     ring(Registers.RECEIVE_RING, RECEIVE_BASE);
     registers.write(Registers.TCTL, Registers.TCTL_ENABLE | Registers.TCTL_PAD);

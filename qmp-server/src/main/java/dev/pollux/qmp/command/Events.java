@@ -75,6 +75,14 @@ public sealed interface Events {
   record NetdevStreamDisconnected(@Api.Doc("the network's name") String netdevId)
       implements Events {}
 
+  @Api.Doc(
+      "A guest wants other frames of its card than before; the next change is told after"
+          + " query-rx-filter.")
+  record NicRxFilterChanged(
+      @Api.Doc("the card; absent where it has no name") Optional<String> name,
+      @Api.Doc("where it is among the objects") String path)
+      implements Events {}
+
   /** What kind of request failed. */
   enum IoOperationType {
     READ,

@@ -101,9 +101,9 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
   record HumanMonitorCommand(
       String commandLine,
       @Api.Doc("the vCPU to look at; the first by default") Optional<Long> cpuIndex)
-      implements MachineCommands<String> {
+      implements MachineCommands<CompletableFuture<String>> {
     @Override
-    public String run(QmpContext context) throws QmpException {
+    public CompletableFuture<String> run(QmpContext context) throws QmpException {
       long cpu = cpuIndex.orElse(0L);
       if (cpuIndex.isPresent() && (cpu < 0 || cpu >= context.machine().vcpus().size())) {
         throw new QmpException("Parameter 'cpu-index' expects a CPU number");
@@ -113,7 +113,7 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
       if (cpu > 0) {
         monitor.selectCpu((int) cpu);
       }
-      return monitor.execute(commandLine).replace("\n", "\r\n");
+      return monitor.submit(commandLine).thenApply(text -> text.replace("\n", "\r\n"));
     }
   }
 }

@@ -5,6 +5,7 @@ import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.migration.MigrationService;
+import java.util.concurrent.CompletableFuture;
 
 /** What commands work on, and what one monitor remembers from command to command. Event loop. */
 final class HmpSession {
@@ -24,6 +25,21 @@ final class HmpSession {
     this.devices = devices;
     this.migration = migration;
     this.version = version;
+  }
+
+  /** Work of the command under way that it does not wait for. */
+  private CompletableFuture<Void> left = CompletableFuture.completedFuture(null);
+
+  /** Leaves work that takes its time: the monitor's next command waits for it. */
+  void leave(CompletableFuture<Void> work) {
+    left = work;
+  }
+
+  /** What the command has left. */
+  CompletableFuture<Void> takeLeft() {
+    CompletableFuture<Void> work = left;
+    left = CompletableFuture.completedFuture(null);
+    return work;
   }
 
   Machine machine() {

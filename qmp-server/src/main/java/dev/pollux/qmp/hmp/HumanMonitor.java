@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /**
  * Carries out lines of the human monitor. One object per monitor; everything on the event loop with
@@ -173,15 +175,29 @@ public final class HumanMonitor {
   /**
    * Carries out one line.
    *
-   * @return what it prints, lines ended by {@code \n}; also errors
+   * @return what it prints, lines ended by {@code \n}; also errors. It completes at once, but for
+   *     commands that wait for others than the machine
    */
-  public String execute(String line) {
+  public CompletableFuture<String> submit(String line) {
     StringBuilder out = new StringBuilder();
     String text = line.strip();
     if (!text.isEmpty()) {
       session.machine().whileParked(() -> execute(text, out));
     }
-    return out.toString();
+    return session.takeLeft().handle((_, failure) -> out + failure(failure));
+  }
+
+  private static String failure(Throwable failure) {
+    if (failure == null) {
+      return "";
+    }
+    Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+    return "Error: %s\n".formatted(cause.getMessage());
+  }
+
+  /** As {@link #submit}, of a line that waits for nobody. */
+  String execute(String line) {
+    return submit(line).getNow("");
   }
 
   private void execute(String text, StringBuilder out) {

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 
 /**
@@ -25,6 +26,7 @@ public final class MonitorConsole implements CharFrontEnd {
 
   private final HumanMonitor monitor;
   private final CharBackend backend;
+  private final Executor loop;
   private final String banner;
   private final ArrayDeque<byte[]> pending = new ArrayDeque<>();
   private int pendingOffset;
@@ -38,6 +40,9 @@ public final class MonitorConsole implements CharFrontEnd {
   private boolean greeted;
   private boolean muxedOut;
 
+  /** A command waits for others than the machine. */
+  private boolean waiting;
+
   /**
    * Attaches to the back end.
    *
@@ -47,6 +52,7 @@ public final class MonitorConsole implements CharFrontEnd {
   public MonitorConsole(HumanMonitor monitor, CharBackend backend, String version, Executor loop) {
     this.monitor = monitor;
     this.backend = backend;
+    this.loop = loop;
     this.banner = "Pollux " + version + " monitor - type 'help' for more information\n";
     backend.attach(this, loop);
   }
@@ -54,7 +60,7 @@ public final class MonitorConsole implements CharFrontEnd {
   @Override
   public int canReceive() {
     // One at a time: a key may end a line whose output then has to go out first.
-    return pending.isEmpty() ? 1 : 0;
+    return pending.isEmpty() && !waiting ? 1 : 0;
   }
 
   @Override
@@ -211,8 +217,21 @@ public final class MonitorConsole implements CharFrontEnd {
       }
     }
     historyAt = history.size();
-    print(monitor.execute(text));
-    print(PROMPT);
+    CompletableFuture<String> answer = monitor.submit(text);
+    if (answer.isDone()) {
+      print(answer.join() + PROMPT);
+    } else {
+      waiting = true;
+      var _ = answer.thenAcceptAsync(this::answered, loop);
+    }
+  }
+
+  private void answered(String text) {
+    waiting = false;
+    if (opened) {
+      print(text + PROMPT);
+      backend.acceptInput();
+    }
   }
 
   private void insert(char key) {

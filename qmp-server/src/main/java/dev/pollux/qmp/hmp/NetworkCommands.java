@@ -1,10 +1,12 @@
 package dev.pollux.qmp.hmp;
 
+import dev.pollux.backend.net.Drops;
 import dev.pollux.backend.net.NetBackend;
 import dev.pollux.backend.net.NetFilter.Direction;
-import dev.pollux.backend.net.NetLink.Counters;
 import dev.pollux.backend.net.NetworkClaim;
 import dev.pollux.backend.net.Networks;
+import dev.pollux.qmp.command.NetworkCommands.NetdevAdd;
+import dev.pollux.qmp.command.NetworkCommands.Traffic;
 import dev.pollux.qmp.command.OptionText;
 import java.util.List;
 import java.util.Objects;
@@ -20,7 +22,12 @@ final class NetworkCommands {
         "make the host's side of a network",
         (s, a) -> {
           String text = a.rest();
-          return out -> networks(s).add(OptionText.parse("netdev_add", text, "type"));
+          return out -> {
+            Networks networks = networks(s);
+            Networks.Opening opening =
+                networks.prepare(OptionText.parse("netdev_add", text, "type"));
+            s.leave(NetdevAdd.add(networks, opening, s.machine().loop()::post));
+          };
         });
     command.declare(
         "netdev_del",
@@ -100,8 +107,8 @@ final class NetworkCommands {
   private static void show(HmpSession session, StringBuilder out) {
     Networks networks = networks(session);
     for (NetworkClaim card : networks.cards()) {
-      String name = card.name().isEmpty() ? "card" : card.name();
-      out.append("%s: index=0,type=nic,%s\n".formatted(name, card.describe()));
+      out.append("%s: index=0,type=nic,%s\n".formatted(card.label(), card.describe()));
+      drops(card.card().drops(), out);
       networks.find(card.backend()).ifPresent(backend -> show(" \\ ", backend, out));
     }
     for (NetBackend backend : networks.backends()) {
@@ -112,16 +119,18 @@ final class NetworkCommands {
   }
 
   private static void show(String prefix, NetBackend backend, StringBuilder out) {
+    int queues = backend.links().size();
     out.append(
-        "%s%s: index=0,type=%s,%s%s\n"
+        "%s%s: index=0,type=%s,%s%s%s\n"
             .formatted(
                 prefix,
                 backend.id(),
                 backend.type(),
                 backend.describe(),
+                queues == 1 ? "" : ",queues=" + queues,
                 backend.link().isUp() ? "" : ",link=off"));
-    Counters from = backend.link().counters(Direction.RX);
-    Counters to = backend.link().counters(Direction.TX);
+    Traffic from = Traffic.of(backend.links(), Direction.RX);
+    Traffic to = Traffic.of(backend.links(), Direction.TX);
     out.append(
         "     from the guest %d frames, %d bytes, %d dropped; to it %d frames, %d bytes, %d dropped\n"
             .formatted(
@@ -131,6 +140,13 @@ final class NetworkCommands {
                 to.frames(),
                 to.bytes(),
                 to.dropped()));
+    drops(backend.drops(), out);
+  }
+
+  private static void drops(Drops drops, StringBuilder out) {
+    drops
+        .counts()
+        .forEach((reason, count) -> out.append("     dropped: %d, %s\n".formatted(count, reason)));
   }
 
   private static void connections(HmpSession session, StringBuilder out) {

@@ -4,6 +4,7 @@ import dev.pollux.backend.chr.PeerAddress;
 import dev.pollux.backend.net.NetworkListener;
 import dev.pollux.qmp.command.Events;
 import dev.pollux.qmp.command.Events.StreamAddress;
+import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 
@@ -22,6 +23,15 @@ public record NetworkEvents(Executor loop, Consumer<Events> emit) implements Net
   @Override
   public void disconnected(String netdev) {
     loop.execute(() -> emit.accept(new Events.NetdevStreamDisconnected(netdev)));
+  }
+
+  @Override
+  public void filterChanged(String card, String path) {
+    loop.execute(
+        () ->
+            emit.accept(
+                new Events.NicRxFilterChanged(
+                    Optional.of(card).filter(name -> !name.isEmpty()), path)));
   }
 
   private static StreamAddress address(PeerAddress peer) {

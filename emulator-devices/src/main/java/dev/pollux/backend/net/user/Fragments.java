@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Puts packets of IPv4 together again that a guest sent in parts (RFC 791, 3.2). A part that
@@ -14,6 +15,10 @@ import java.util.concurrent.TimeUnit;
 final class Fragments {
   private static final int MAX_PACKETS = 32;
   private static final int MAX_LENGTH = 65535;
+
+  /** With their own header. */
+  private static final int MAX_PAYLOAD = MAX_LENGTH - 20;
+
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(30);
 
   private record Key(Ip source, Ip target, int protocol, int identification) {}
@@ -25,6 +30,7 @@ final class Fragments {
     private final Reassembly ranges = new Reassembly();
     private int received;
     private int total = -1;
+    private int count;
 
     Parts(long since) {
       this.since = since;
@@ -35,9 +41,23 @@ final class Fragments {
       new LinkedHashMap<>() {
         @Override
         protected boolean removeEldestEntry(Map.Entry<Key, Parts> eldest) {
-          return size() > MAX_PACKETS;
+          return size() > MAX_PACKETS && drop(eldest.getValue());
         }
       };
+
+  private final LongAdder dropped;
+
+  /**
+   * @param dropped counts parts of packets that never were whole
+   */
+  Fragments(LongAdder dropped) {
+    this.dropped = dropped;
+  }
+
+  private boolean drop(Parts parts) {
+    dropped.add(parts.count);
+    return true;
+  }
 
   /**
    * Enters a part.
@@ -46,21 +66,24 @@ final class Fragments {
    */
   Optional<ByteBuffer> add(ByteBuffer data, Packet packet, Ip source, Ip target) {
     long now = System.nanoTime();
-    packets.values().removeIf(parts -> now - parts.since > PATIENCE);
+    packets.values().removeIf(parts -> now - parts.since > PATIENCE && drop(parts));
     int ip = packet.ip();
     int field = data.getShort(ip + 6) & 0xffff;
     int offset = (field & 0x1fff) * 8;
     int length = packet.end() - packet.transport();
     boolean more = (field & 0x2000) != 0;
-    if (length == 0 || more && length % 8 != 0 || offset + length > MAX_LENGTH) {
+    if (length == 0 || more && length % 8 != 0 || offset + length > MAX_PAYLOAD) {
+      dropped.increment();
       return Optional.empty();
     }
     Key key = new Key(source, target, packet.protocol(), data.getShort(ip + 4));
     Parts parts = packets.computeIfAbsent(key, k -> new Parts(now));
     parts.payload.put(offset, data, packet.transport(), length);
     parts.received += length;
+    parts.count++;
     if (!parts.ranges.add(offset, offset + length)) {
       packets.remove(key);
+      drop(parts);
       return Optional.empty();
     }
     if (!more) {
@@ -70,14 +93,17 @@ final class Fragments {
       return Optional.empty();
     }
     packets.remove(key);
-    boolean whole = parts.received == parts.total && parts.ranges.advance(0) == parts.total;
-    return whole ? Optional.of(frame(data, ip, packet.protocol(), parts)) : Optional.empty();
+    if (parts.received > parts.total || parts.ranges.advance(0) != parts.total) {
+      drop(parts);
+      return Optional.empty();
+    }
+    return Optional.of(frame(data, ip, packet.protocol(), parts));
   }
 
   private static ByteBuffer frame(ByteBuffer data, int ip, int protocol, Parts parts) {
     int start = data.position();
     int headers = ip - start + 20;
-    int length = Math.min(parts.total, MAX_LENGTH - 20);
+    int length = parts.total;
     ByteBuffer frame = ByteBuffer.allocateDirect(headers + length);
     frame.put(0, data, start, headers);
     int at = ip - start;

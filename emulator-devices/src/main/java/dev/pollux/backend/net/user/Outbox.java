@@ -5,6 +5,7 @@ import dev.pollux.backend.net.NetLink;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Frames on their way to the guest. They are made with the network's lock held and given to the
@@ -29,10 +30,14 @@ final class Outbox {
   private final ArrayDeque<Frame> small = new ArrayDeque<>();
   private final Frame[] batch = new Frame[BATCH];
   private final AtomicInteger wanted = new AtomicInteger();
-  private long dropped;
+  private final LongAdder dropped;
 
-  Outbox(NetLink link) {
+  /**
+   * @param dropped counts what finds no room
+   */
+  Outbox(NetLink link, LongAdder dropped) {
     this.link = link;
+    this.dropped = dropped;
   }
 
   /**
@@ -52,7 +57,7 @@ final class Outbox {
   /** Enters a frame whose buffer holds it from its start to its limit. */
   synchronized void send(Frame frame) {
     if (queue.size() >= LIMIT) {
-      dropped++;
+      dropped.increment();
       recycle(frame);
     } else {
       queue.add(frame);
@@ -61,10 +66,6 @@ final class Outbox {
 
   synchronized boolean hasRoom() {
     return queue.size() < BULK_LIMIT;
-  }
-
-  synchronized long dropped() {
-    return dropped;
   }
 
   /** Gives the link what it takes. Without the network's lock. */

@@ -1,5 +1,6 @@
 package dev.pollux.backend.net.user;
 
+import dev.pollux.backend.net.Drops;
 import dev.pollux.backend.net.Packet;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,18 +46,21 @@ final class UdpRelay {
   private final Map<Key, Flow> flows = new LinkedHashMap<>(16, 0.75f, true);
 
   private final Map<HostForward, Flow> forwards = new LinkedHashMap<>();
-  private long dropped;
+  private final LongAdder fromStrangers;
+  private final LongAdder noRoom;
 
-  UdpRelay(Reactor reactor, UdpOutput output, AddressMap addresses) {
+  UdpRelay(Reactor reactor, UdpOutput output, AddressMap addresses, Drops drops) {
     this.reactor = reactor;
     this.output = output;
     this.addresses = addresses;
+    fromStrangers = drops.counter("datagrams of strangers");
+    noRoom = drops.counter("the host has no room");
   }
 
   /** Why a datagram did not leave. */
   enum Outcome {
     SENT,
-    DROPPED,
+    MALFORMED,
     PROHIBITED,
     UNREACHABLE
   }
@@ -65,7 +70,7 @@ final class UdpRelay {
     int at = packet.transport();
     int length = data.getShort(at + 4) & 0xffff;
     if (length < UdpOutput.HEADER || length > packet.end() - at) {
-      return Outcome.DROPPED;
+      return Outcome.MALFORMED;
     }
     int targetPort = data.getShort(at + 2) & 0xffff;
     Key key = new Key(source, data.getShort(at) & 0xffff);
@@ -171,10 +176,6 @@ final class UdpRelay {
     return flows.size();
   }
 
-  long dropped() {
-    return dropped;
-  }
-
   /** A line for each socket, as {@code info usernet} shows it. */
   List<String> describe() {
     List<String> lines = new ArrayList<>();
@@ -253,8 +254,8 @@ final class UdpRelay {
       int limit = data.limit();
       try {
         if (channel.send(data.limit(to).position(from), target) == 0 && to > from) {
-          dropped++;
-          return Outcome.DROPPED;
+          noRoom.increment();
+          return Outcome.SENT;
         }
         return Outcome.SENT;
       } catch (IOException e) {
@@ -289,7 +290,7 @@ final class UdpRelay {
         }
       }
       if (seen == null) {
-        dropped++;
+        fromStrangers.increment();
         return;
       }
       if (forwarded) {

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -42,9 +43,12 @@ public final class UserNetwork extends NetBackend {
   private final Optional<TftpServer> tftp;
   private final UdpRelay udp;
   private final TcpRelay tcp;
-  private final Fragments fragments = new Fragments();
+  private final Fragments fragments = new Fragments(drops().counter("fragments"));
   private final Packet packet = new Packet();
-  private long malformed;
+  private final LongAdder malformed = drops().counter("malformed");
+  private final LongAdder unknown = drops().counter("other protocols");
+  private final LongAdder unreachable = drops().counter("unreachable");
+  private final LongAdder prohibited = drops().counter("not allowed");
   private long stoppedAt;
   private long timersRunAt = System.nanoTime();
   private long nextTimer;
@@ -53,7 +57,7 @@ public final class UserNetwork extends NetBackend {
   private UserNetwork(String id, UserConfig config) throws IOException {
     super(id);
     this.config = config;
-    outbox = new Outbox(link());
+    outbox = new Outbox(link(), drops().counter("too many wait for the guest"));
     output = new IpOutput(outbox, link(), mac(config));
     udpOutput = new UdpOutput(output);
     addresses = new AddressMap(config, new NameServers(RESOLVER));
@@ -65,7 +69,7 @@ public final class UserNetwork extends NetBackend {
     dhcp = config.v4().map(n -> new DhcpServer(udpOutput, config, n));
     dhcpv6 = config.v6().map(this::dhcpv6);
     tftp = config.tftpRoot().map(root -> new TftpServer(udpOutput, root));
-    udp = new UdpRelay(reactor, udpOutput, addresses);
+    udp = new UdpRelay(reactor, udpOutput, addresses, drops());
     tcp = new TcpRelay(reactor, output, addresses, config, this::ask);
   }
 
@@ -217,7 +221,7 @@ public final class UserNetwork extends NetBackend {
 
   private void receive(ByteBuffer data, boolean unfinished) {
     if (!packet.parse(data)) {
-      malformed++;
+      malformed.increment();
       return;
     }
     switch (packet.type()) {
@@ -227,9 +231,7 @@ public final class UserNetwork extends NetBackend {
         }
       }
       case Packet.TYPE_IPV4, Packet.TYPE_IPV6 -> receiveIp(data, unfinished);
-      default -> {
-        // No other network is known here.
-      }
+      default -> unknown.increment(); // no other network is known here
     }
   }
 
@@ -238,19 +240,21 @@ public final class UserNetwork extends NetBackend {
     Ip source = Ip.read(data, packet.addresses(), bytes);
     Ip target = Ip.read(data, packet.addresses() + bytes, bytes);
     if (source.isMulticast() || (packet.isIpv6() ? config.v6() : config.v4()).isEmpty()) {
-      malformed++;
+      malformed.increment();
       return;
     }
     if (packet.isFragment()) {
       if (!packet.isIpv6()) {
         Optional<ByteBuffer> whole = fragments.add(data, packet, source, target);
         whole.ifPresent(frame -> receive(frame, false));
+      } else {
+        unknown.increment();
       }
       return;
     }
     boolean checked = packet.protocol() == Packet.TCP || packet.protocol() == Packet.UDP;
     if (checked && !unfinished && !isIntact(data)) {
-      malformed++;
+      malformed.increment();
       return;
     }
     output.learn(source, mac(data, data.position() + 6));
@@ -259,9 +263,7 @@ public final class UserNetwork extends NetBackend {
       case Packet.ICMPV6 -> control.ifPresent(c -> c.receive(data, packet, source, target));
       case Packet.TCP -> tcp.receive(data, packet, source, target);
       case Packet.UDP -> receiveUdp(data, source, target);
-      default -> {
-        // Other protocols have no sockets that an ordinary user gets.
-      }
+      default -> unknown.increment(); // there are no sockets that an ordinary user gets
     }
   }
 
@@ -284,19 +286,22 @@ public final class UserNetwork extends NetBackend {
       tftp.get().receive(data, at, packet.end(), source, sourcePort, target);
     } else if (!target.isMulticast() && !target.equals(Ip.BROADCAST4)) {
       UdpRelay.Outcome outcome = udp.send(data, packet, source, target);
-      if (outcome == UdpRelay.Outcome.PROHIBITED || outcome == UdpRelay.Outcome.UNREACHABLE) {
-        unreachable(outcome, data, source, target);
+      switch (outcome) {
+        case MALFORMED -> malformed.increment();
+        case PROHIBITED, UNREACHABLE -> unreachable(outcome, data, source, target);
+        case SENT -> {}
       }
     }
   }
 
   private void unreachable(UdpRelay.Outcome outcome, ByteBuffer data, Ip source, Ip target) {
-    boolean prohibited = outcome == UdpRelay.Outcome.PROHIBITED;
+    boolean refused = outcome == UdpRelay.Outcome.PROHIBITED;
+    (refused ? prohibited : unreachable).increment();
     if (packet.isIpv6()) {
-      int code = prohibited ? Ipv6Control.PROHIBITED : Ipv6Control.UNREACHABLE_ADDRESS;
+      int code = refused ? Ipv6Control.PROHIBITED : Ipv6Control.UNREACHABLE_ADDRESS;
       control.ifPresent(c -> c.unreachable(code, data, packet, source));
     } else {
-      int code = prohibited ? Icmp.PROHIBITED : Icmp.UNREACHABLE_HOST;
+      int code = refused ? Icmp.PROHIBITED : Icmp.UNREACHABLE_HOST;
       icmp.unreachable(code, data, packet, source, target);
     }
   }
@@ -386,17 +391,12 @@ public final class UserNetwork extends NetBackend {
 
   /** Frames of guests that made no sense. */
   public long malformed() {
-    lock.lock();
-    try {
-      return malformed;
-    } finally {
-      lock.unlock();
-    }
+    return malformed.sum();
   }
 
   @Override
   public void close() {
-    link().attachBackend(null);
+    unplug();
     lock.lock();
     try {
       tcp.close();

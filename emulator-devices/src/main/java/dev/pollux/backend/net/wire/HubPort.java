@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * A port of a hub: {@code -netdev hubport}. What comes in at one port goes out at all others. At a
@@ -35,6 +36,8 @@ public final class HubPort extends NetBackend {
 
   /** The network at this port, which takes the port for its card. */
   private final Optional<NetBackend> network;
+
+  private final LongAdder tooMany = drops().counter("too many wait at this port");
 
   // Guarded by waiting.
   private final ArrayDeque<Frame> waiting = new ArrayDeque<>();
@@ -102,6 +105,8 @@ public final class HubPort extends NetBackend {
         if (!waiting.isEmpty() || !offer(frames[i])) {
           if (waiting.size() < MOST) {
             waiting.add(frames[i].copy());
+          } else {
+            tooMany.increment();
           }
         }
       }
@@ -126,7 +131,7 @@ public final class HubPort extends NetBackend {
   @Override
   public void close() {
     hub.remove(this);
-    link().attachBackend(null);
+    unplug();
     network.ifPresent(backend -> backend.link().attachCard(null));
   }
 }

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,6 +35,7 @@ public final class StreamNetwork extends NetBackend implements CharFrontEnd, Fra
   /** Frames of the last chunk that the guest has no room for. On the executor's thread. */
   private final ArrayDeque<Frame> waiting = new ArrayDeque<>();
 
+  private final LongAdder noPeer = drops().counter("nobody at the other end");
   private boolean broken;
   private volatile boolean closed;
 
@@ -79,6 +81,7 @@ public final class StreamNetwork extends NetBackend implements CharFrontEnd, Fra
   @Override
   public int take(Frame[] frames, int count) {
     if (!stream.isConnected()) {
+      noPeer.add(count);
       return count;
     }
     for (int i = 0; i < count; i++) {
@@ -161,7 +164,7 @@ public final class StreamNetwork extends NetBackend implements CharFrontEnd, Fra
   @Override
   public void close() {
     closed = true;
-    link().attachBackend(null);
+    unplug();
     stream.detach();
     stream.close();
     executor.shutdownNow();

@@ -9,6 +9,7 @@ import dev.pollux.backend.net.NetworkListener;
 import dev.pollux.backend.net.Networks;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.host.DatagramDescriptor;
 import java.io.IOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
@@ -80,16 +81,60 @@ public final class WireTypes {
     return (int) o.number(key, -1, 0, Integer.MAX_VALUE);
   }
 
-  /** {@code dgram,remote.type=inet,remote.host=...,remote.port=...,local.type=inet,...}. */
+  /**
+   * {@code dgram,remote.type=inet,remote.host=...,remote.port=...,local.type=inet,...}, with paths
+   * ({@code unix}) or with a connected socket ({@code fd}) as {@code local} alone.
+   */
   public static NetBackend dgram(String id, DeviceOptions o) {
-    for (String side : List.of("local", "remote")) {
-      String kind = o.string(side + ".type", "inet");
-      if (!kind.equals("inet")) {
-        throw o.error(
-            "datagrams to addresses of type %s are not supported; give %s.type=inet"
-                .formatted(kind, side));
+    String local = o.string("local.type", "inet");
+    String remote = o.string("remote.type", local);
+    return switch (local) {
+      case "fd" -> {
+        if (o.keys().stream().anyMatch(key -> key.startsWith("remote."))) {
+          throw o.error("a socket given by local.type=fd is connected; leave remote out");
+        }
+        int fd = descriptor(o, "local.str");
+        o.rejectUnknown();
+        yield datagrams(id, "dgram", fd);
       }
-    }
+      case "unix" -> {
+        if (!remote.equals("unix")) {
+          throw o.error("local.type=unix needs remote.type=unix");
+        }
+        if (!o.has("remote.path")) {
+          throw o.error("type=inet or type=unix requires remote parameter");
+        }
+        yield unix(id, o);
+      }
+      case "inet" -> {
+        if (remote.equals("unix")) {
+          throw o.error("dgram requires local= parameter");
+        }
+        if (!remote.equals("inet")) {
+          throw unknownAddress(o, remote);
+        }
+        yield inet(id, o);
+      }
+      default -> throw unknownAddress(o, local);
+    };
+  }
+
+  private static NetBackend unix(String id, DeviceOptions o) {
+    String local = o.required("local.path");
+    String remote = o.required("remote.path");
+    ignore(o, "local.abstract", "local.tight", "remote.abstract", "remote.tight");
+    o.rejectUnknown();
+    String shown = "unix=%s:%s".formatted(local, remote);
+    return DatagramNetwork.open(
+        id, "dgram", local, () -> new HostDatagrams(DatagramDescriptor.unix(local, remote), shown));
+  }
+
+  private static NetBackend datagrams(String id, String type, int fd) {
+    return DatagramNetwork.open(
+        id, type, "fd=" + fd, () -> new HostDatagrams(DatagramDescriptor.of(fd), "fd=" + fd));
+  }
+
+  private static NetBackend inet(String id, DeviceOptions o) {
     if (!o.has("remote.host")) {
       throw o.error("dgram requires remote= parameter");
     }
@@ -98,7 +143,7 @@ public final class WireTypes {
     if (remote.getAddress().isMulticastAddress()) {
       Optional<InetAddress> local = o.string("local.host").map(host -> resolve(o, host));
       o.rejectUnknown();
-      return DatagramNetwork.group(id, "dgram", remote, local);
+      return group(id, "dgram", remote, local);
     }
     if (!o.has("local.host")) {
       throw o.error("dgram requires local= parameter");
@@ -106,7 +151,17 @@ public final class WireTypes {
     InetSocketAddress local =
         address(o, o.required("local.host"), o.number("local.port", 0, 0, MAX_PORT));
     o.rejectUnknown();
-    return DatagramNetwork.between(id, "dgram", local, remote);
+    return between(id, "dgram", local, remote);
+  }
+
+  private static NetBackend between(
+      String id, String type, InetSocketAddress local, InetSocketAddress remote) {
+    return DatagramNetwork.open(id, type, local, () -> InetDatagrams.between(local, remote));
+  }
+
+  private static NetBackend group(
+      String id, String type, InetSocketAddress group, Optional<InetAddress> local) {
+    return DatagramNetwork.open(id, type, group, () -> InetDatagrams.group(group, local));
   }
 
   /** {@code socket} with one of {@code listen=, connect=, mcast=, udp=, fd=}. */
@@ -130,19 +185,15 @@ public final class WireTypes {
                   "specified mcastaddr %s does not contain a multicast address"
                       .formatted(group.getAddress().getHostAddress()));
             }
-            yield DatagramNetwork.group(
-                id, "socket", group, o.string("localaddr").map(host -> resolve(o, host)));
+            yield group(id, "socket", group, o.string("localaddr").map(host -> resolve(o, host)));
           }
           case "udp" -> {
             if (!o.has("localaddr")) {
               throw o.error("localaddr= is mandatory with udp=");
             }
-            yield DatagramNetwork.between(
-                id, "socket", hostAndPort(o, "localaddr"), hostAndPort(o, form));
+            yield between(id, "socket", hostAndPort(o, "localaddr"), hostAndPort(o, form));
           }
-          default ->
-              new StreamNetwork(
-                  id, "socket", new DescriptorBackend(USER, id, descriptor(o, form)), NO_LISTENER);
+          default -> inherited(id, o, descriptor(o, form));
         };
     try {
       o.rejectUnknown();
@@ -151,6 +202,17 @@ public final class WireTypes {
       throw e;
     }
     return made;
+  }
+
+  /** A socket for datagrams or, as anything else, for a stream. */
+  private static NetBackend inherited(String id, DeviceOptions o, int fd) {
+    try {
+      return DatagramDescriptor.isDatagramSocket(fd)
+          ? datagrams(id, "socket", fd)
+          : new StreamNetwork(id, "socket", new DescriptorBackend(USER, id, fd), NO_LISTENER);
+    } catch (IOException e) {
+      throw o.error(e.getMessage());
+    }
   }
 
   private static NetBackend tcp(String id, DeviceOptions o, String form) {
@@ -221,14 +283,5 @@ public final class WireTypes {
     }
     network.ifPresent(networks::take);
     return new HubPort(id, hubs, number, network);
-  }
-
-  /** The helper that {@code bridge} needs hands over a descriptor, which the JVM cannot take. */
-  public static NetBackend bridge(String id, DeviceOptions o) {
-    String bridge = o.string("br", "br0");
-    throw o.error(
-        "the helper of bridge is not supported; make an interface in %s".formatted(bridge)
-            + " (ip tuntap add NAME mode tap; ip link set NAME master %s up)".formatted(bridge)
-            + " and give tap,ifname=NAME");
   }
 }
