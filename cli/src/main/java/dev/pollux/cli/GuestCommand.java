@@ -1,5 +1,6 @@
 package dev.pollux.cli;
 
+import dev.pollux.cli.guest.DebianImage;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Image;
 import dev.pollux.cli.guest.GuestImages.Kernel;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -29,7 +31,11 @@ import picocli.CommandLine.Spec;
     description = "Fetch a guest to try Pollux with, and show how to run it.",
     optionListHeading = "%nOptions:%n",
     commandListHeading = "%nGuests:%n",
-    subcommands = {GuestCommand.Linux.class, GuestCommand.Firmware.class})
+    subcommands = {
+      GuestCommand.Linux.class,
+      GuestCommand.Debian.class,
+      GuestCommand.Firmware.class
+    })
 final class GuestCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
@@ -63,6 +69,43 @@ final class GuestCommand implements Callable<Integer> {
       System.out.printf("firmware: %s%n", images.firmware(refresh));
       System.out.println("run: ./pollux run DISK");
       System.out.println("run by UEFI: ./pollux run -bios OVMF.fd DISK");
+      return 0;
+    }
+  }
+
+  /** {@code pollux guest debian}. */
+  @Command(
+      name = "debian",
+      description =
+          "Make a disk image with Debian, by mmdebstrap and without root, and fetch the firmware to"
+              + " boot it with. Log in as root; there is no password.",
+      optionListHeading = "%nOptions:%n")
+  static final class Debian implements Callable<Integer> {
+    @Mixin HelpOption help;
+
+    @Option(
+        names = {"-refresh", "--refresh"},
+        description = "Make it again even if it is there.")
+    private boolean refresh;
+
+    @Option(
+        names = {"-output", "--output"},
+        paramLabel = "<file>",
+        description = "Write the image here rather than to the cache.")
+    private Path output;
+
+    @Override
+    public Integer call() throws IOException {
+      Consumer<String> progress = line -> System.err.println("pollux: " + line);
+      GuestImages images = new GuestImages(GuestImages.userCache(), progress);
+      images.firmware(false);
+      Path file = output != null ? output : GuestImages.userCache().resolve("debian.qcow2");
+      if (refresh || !Files.exists(file)) {
+        new DebianImage(progress).make(file.toAbsolutePath());
+      }
+      System.out.printf("image: %s%n", file);
+      System.out.printf("run: ./pollux run %s%n", file);
+      System.out.printf("run by UEFI: ./pollux run -bios OVMF.fd %s%n", file);
       return 0;
     }
   }

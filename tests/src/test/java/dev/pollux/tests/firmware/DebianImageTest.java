@@ -1,0 +1,37 @@
+package dev.pollux.tests.firmware;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.pollux.core.host.FirmwareFolders;
+import dev.pollux.tests.harness.PolluxProcess;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Debian's disk boots to a login, and to a shell, by either firmware and on either machine. */
+@Tag("campaign")
+class DebianImageTest {
+  private static final Duration PATIENCE = Duration.ofMinutes(4);
+
+  @ParameterizedTest
+  @ValueSource(strings = {"pc", "q35", "pc -bios OVMF.fd", "q35 -bios OVMF.fd"})
+  void bootsToAShell(String machine) {
+    Path image = FirmwareFolders.userCache().resolve("debian.qcow2");
+    assumeTrue(Files.isReadable(image), "no " + image + " (pollux guest debian)");
+    List<String> arguments = new ArrayList<>(List.of("run", "-snapshot", "-machine"));
+    arguments.addAll(List.of(machine.split(" ")));
+    arguments.add(image.toString());
+    try (PolluxProcess vm = PolluxProcess.start(arguments.toArray(String[]::new))) {
+      vm.expect("debian login:", PATIENCE);
+      vm.type("root\n");
+      vm.expect("root@debian:~#", PATIENCE);
+      vm.type("[ -d /sys/firmware/efi ] && echo by-$((1))-UEFI || echo by-$((1))-BIOS\n");
+      vm.expect(machine.contains("OVMF") ? "by-1-UEFI" : "by-1-BIOS", PATIENCE);
+    }
+  }
+}
