@@ -7,6 +7,7 @@ import dev.pollux.devices.model.GlobalDefault;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectType;
 import dev.pollux.migration.colo.compare.ComparisonObjects;
+import dev.pollux.migration.lease.LeaseObject;
 import dev.pollux.qmp.command.OptionText;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,7 +28,9 @@ record DeviceRequests(
 
   /** Every type of {@code -object}. */
   static final List<ObjectType> OBJECT_TYPES =
-      Stream.concat(Devices.OBJECTS.stream(), ComparisonObjects.TYPES.stream()).toList();
+      Stream.of(Devices.OBJECTS, ComparisonObjects.TYPES, LeaseObject.TYPES)
+          .flatMap(List::stream)
+          .toList();
 
   /** Objects that back ends and devices may refer to, in order. */
   List<DeviceOptions> early() {

@@ -7,6 +7,7 @@ import ch.qos.logback.classic.spi.Configurator;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.spi.ContextAwareBase;
+import java.util.List;
 import org.slf4j.Logger;
 
 /**
@@ -16,6 +17,10 @@ import org.slf4j.Logger;
  * Found by logback as a service: faster than a file to parse.
  */
 public final class LogSetup extends ContextAwareBase implements Configurator {
+  /** They report what their callers tell as well, with stack traces. */
+  private static final List<String> LIBRARIES =
+      List.of("org.apache.zookeeper", "org.apache.curator");
+
   @Override
   public ExecutionStatus configure(LoggerContext context) {
     PatternLayoutEncoder encoder = new PatternLayoutEncoder();
@@ -33,6 +38,10 @@ public final class LogSetup extends ContextAwareBase implements Configurator {
     ch.qos.logback.classic.Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
     root.setLevel(Level.toLevel(System.getenv("POLLUX_LOG"), Level.WARN));
     root.addAppender(appender);
+    Level libraries = root.getLevel().isGreaterOrEqual(Level.INFO) ? Level.OFF : root.getLevel();
+    for (String library : LIBRARIES) {
+      context.getLogger(library).setLevel(libraries);
+    }
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 }

@@ -4,6 +4,7 @@ import dev.pollux.backend.net.NetFilter.Direction;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
@@ -36,6 +37,9 @@ public final class NetLink {
 
   /** Only filters may send: neither end hears anything of the other. */
   private volatile boolean isolated;
+
+  /** Whether anything may leave the guest now. */
+  private volatile BooleanSupplier gate = () -> true;
 
   private volatile NetEnd card;
   private volatile NetEnd backend;
@@ -132,6 +136,14 @@ public final class NetLink {
   }
 
   /**
+   * Sets who is asked, for each frame or batch of frames out of the guest, whether it may leave;
+   * any thread asks. What may not is dropped.
+   */
+  public void setGate(BooleanSupplier mayLeave) {
+    gate = mayLeave;
+  }
+
+  /**
    * Does something while no frame moves that way, with those that have passed the filters and wait
    * for the receiver. Any thread that holds neither way.
    */
@@ -221,6 +233,10 @@ public final class NetLink {
       return direction == Direction.RX || delivering;
     }
 
+    private boolean isBarred() {
+      return direction == Direction.RX && !gate.getAsBoolean();
+    }
+
     synchronized void clear() {
       dropped += waiting.size();
       waiting.clear();
@@ -242,7 +258,7 @@ public final class NetLink {
 
     synchronized int send(Frame[] batch, int count) {
       NetEnd end = receiver();
-      if (end == null || !up || isolated && direction == Direction.TX) {
+      if (end == null || !up || isolated && direction == Direction.TX || isBarred()) {
         dropped += count;
         return count;
       }
@@ -330,7 +346,7 @@ public final class NetLink {
     }
 
     private void deliver(NetEnd end, Frame frame) {
-      if (isolated && direction == Direction.RX) {
+      if (isolated && direction == Direction.RX || isBarred()) {
         dropped++;
       } else if (!end.offloads().take(frame)) {
         if (!segmenter.finish(frame, part -> offer(end, part))) {
@@ -352,6 +368,9 @@ public final class NetLink {
 
     /** Gives the end what waits; false where it does not take all of it. */
     private boolean flush(NetEnd end) {
+      if (isBarred()) {
+        clearWaiting();
+      }
       while (!waiting.isEmpty()) {
         one[0] = waiting.peek();
         if (end.take(one, 1) == 0) {

@@ -21,6 +21,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
 
 /** All networks of a machine: back ends by name, and the cards on them. Machine lock held. */
@@ -61,6 +62,7 @@ public final class Networks implements AutoCloseable {
 
   private final List<NetworkListener> listeners = new CopyOnWriteArrayList<>();
   private final Checkpoints checkpoints = new Checkpoints();
+  private BooleanSupplier gate = () -> true;
   private ScheduledExecutorService filters;
   private Announcer announcer;
   private int nextAddress = 0x56;
@@ -132,6 +134,12 @@ public final class Networks implements AutoCloseable {
 
   private static void isolate(NetBackend backend, boolean isolated) {
     backend.links().forEach(link -> link.setIsolated(isolated));
+  }
+
+  /** Sets who is asked whether what guests send may leave: see {@link NetLink#setGate}. */
+  public void setGate(BooleanSupplier mayLeave) {
+    gate = mayLeave;
+    backends.values().forEach(backend -> backend.links().forEach(link -> link.setGate(mayLeave)));
   }
 
   /** The thread of filters: what comes from character devices, and timers. */
@@ -223,6 +231,7 @@ public final class Networks implements AutoCloseable {
     }
     backend.setRunning(running);
     isolate(backend, checkpoints.side() == Checkpoints.Side.SECONDARY);
+    backend.links().forEach(link -> link.setGate(gate));
     backends.put(backend.id(), backend);
     return backend;
   }
