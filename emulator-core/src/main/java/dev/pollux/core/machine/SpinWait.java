@@ -1,15 +1,33 @@
 package dev.pollux.core.machine;
 
+import dev.pollux.core.host.RunDelay;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
  * Waiting without sleep, for threads whose work comes again within microseconds when a guest does
- * input and output: waking a thread takes longer than that. Where work has not come in time lately,
- * nothing is spent on it. Belongs to one thread.
+ * input and output: waking a thread takes longer than that. Nothing is spent on it where work has
+ * not come in time lately, nor where others want the processor: then whoever is to bring the work
+ * would come later. Belongs to one thread.
  */
 public final class SpinWait {
+  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
+
+  /** The host is busy where this part of the time was spent on waiting for a processor. */
+  private static final int BUSY_PART = 20;
+
+  /** Once it is, for so long. */
+  private static final long BUSY_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+
   private volatile long mostNanos;
   private boolean worthwhile;
+
+  /** Made by the thread itself, when it is first needed. */
+  private RunDelay delay;
+
+  private long delayed;
+  private long looked;
+  private long busyUntil;
 
   /**
    * @param mostNanos how long to look for work before sleeping; 0 for not at all
@@ -36,7 +54,7 @@ public final class SpinWait {
   public void await(BooleanSupplier hasWork, Runnable sleep) {
     long most = mostNanos;
     long start = System.nanoTime();
-    if (worthwhile) {
+    if (worthwhile && !isHostBusy(start)) {
       while (System.nanoTime() - start < most) {
         if (hasWork.getAsBoolean()) {
           return;
@@ -46,5 +64,21 @@ public final class SpinWait {
     }
     sleep.run();
     worthwhile = System.nanoTime() - start < most;
+  }
+
+  private boolean isHostBusy(long now) {
+    if (delay == null) {
+      delay = new RunDelay();
+      busyUntil = now;
+    }
+    if (now - looked > LOOK_NANOS) {
+      long total = delay.nanos();
+      if ((total - delayed) * BUSY_PART > now - looked) {
+        busyUntil = now + BUSY_NANOS;
+      }
+      delayed = total;
+      looked = now;
+    }
+    return now - busyUntil < 0;
   }
 }
