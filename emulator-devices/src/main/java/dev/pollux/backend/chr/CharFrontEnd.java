@@ -5,6 +5,9 @@ package dev.pollux.backend.chr;
  * {@code attach}.
  */
 public interface CharFrontEnd {
+  /** What most exchange at once, in bytes. */
+  int USUAL_BUFFER = 4096;
+
   /**
    * How many bytes {@link #receive} would take now. One that said 0 calls {@link
    * CharBackend#acceptInput} when that has changed.
@@ -18,6 +21,14 @@ public interface CharFrontEnd {
   void receive(byte[] bytes, int offset, int length);
 
   default void event(CharEvent event) {}
+
+  /**
+   * Bytes of input that may wait for it, and that are read from a socket at once; always the same.
+   * One that exchanges much has fewer wake-ups with a large buffer.
+   */
+  default int buffer() {
+    return USUAL_BUFFER;
+  }
 
   /**
    * Whether each connection is a conversation of its own: what one sent and nobody has taken is

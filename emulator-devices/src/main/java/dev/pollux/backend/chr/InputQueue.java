@@ -12,10 +12,15 @@ import org.slf4j.LoggerFactory;
  */
 final class InputQueue {
   private static final Logger log = LoggerFactory.getLogger(InputQueue.class);
-  static final int CAPACITY = 4096;
+  static final int CAPACITY = CharFrontEnd.USUAL_BUFFER;
   private static final int MAX_EVENTS = 16;
 
-  private final byte[] ring = new byte[CAPACITY];
+  /** Has room for what the front end's buffer takes, or for what waits for the next front end. */
+  private byte[] ring = new byte[CAPACITY];
+
+  /** Where the present front end gets its input; that of one before may still be in use. */
+  private byte[] chunk = ring;
+
   private int head;
   private int count;
   private final ArrayDeque<CharEvent> events = new ArrayDeque<>();
@@ -46,10 +51,26 @@ final class InputQueue {
     }
     frontEnd = newFrontEnd;
     executor = newExecutor;
+    resize(Math.max(count, newFrontEnd.buffer()));
+    chunk = new byte[ring.length];
     told = false;
     closePending = false;
     events.clear();
     schedule();
+  }
+
+  private void resize(int capacity) {
+    byte[] larger = new byte[capacity];
+    copy(larger, count);
+    ring = larger;
+    head = 0;
+  }
+
+  /** The first of the bytes that wait. */
+  private void copy(byte[] to, int n) {
+    int first = Math.min(n, ring.length - head);
+    System.arraycopy(ring, head, to, 0, first);
+    System.arraycopy(ring, 0, to, first, n - first);
   }
 
   synchronized void detach() {
@@ -94,22 +115,48 @@ final class InputQueue {
     }
   }
 
+  /** Bytes that may wait. */
+  synchronized int capacity() {
+    return ring.length;
+  }
+
   /** Bytes that {@link #offer} would take. */
   synchronized int room() {
-    return CAPACITY - count;
+    return ring.length - count;
   }
 
   /** Takes as many bytes as there is room for. */
   synchronized int offer(byte[] from, int offset, int length) {
-    int n = Math.min(length, CAPACITY - count);
-    for (int i = 0; i < n; i++) {
-      ring[(head + count + i) % CAPACITY] = from[offset + i];
-    }
+    int n = Math.min(length, ring.length - count);
+    int tail = (head + count) % ring.length;
+    int first = Math.min(n, ring.length - tail);
+    System.arraycopy(from, offset, ring, tail, first);
+    System.arraycopy(from, offset + first, ring, 0, n - first);
     count += n;
     if (n > 0) {
       schedule();
     }
     return n;
+  }
+
+  /** Takes a message as long as fewer bytes wait than may, all of it even where it is longer. */
+  synchronized boolean offerWhole(byte[] message) {
+    if (count >= ring.length) {
+      return false;
+    }
+    if (message.length > ring.length - count) {
+      resize(count + message.length);
+    }
+    return offer(message, 0, message.length) == message.length;
+  }
+
+  /** Runs {@code action} once there is room, or now; it must not block. */
+  synchronized void whenRoom(Runnable action) {
+    if (open && count >= ring.length) {
+      onRoom = action;
+    } else {
+      action.run();
+    }
   }
 
   /**
@@ -129,7 +176,7 @@ final class InputQueue {
     int done = 0;
     while (done < length) {
       synchronized (this) {
-        while (count == CAPACITY && open) {
+        while (count == ring.length && open) {
           wait();
         }
         if (!open) {
@@ -164,12 +211,13 @@ final class InputQueue {
   }
 
   private void deliver() {
-    byte[] chunk = new byte[CAPACITY];
     while (true) {
       CharFrontEnd to;
       CharEvent event;
+      byte[] bytes;
       synchronized (this) {
         to = frontEnd;
+        bytes = chunk;
         event = nextEvent();
         again = false;
         if (to == null || (event == null && count == 0)) {
@@ -182,9 +230,9 @@ final class InputQueue {
           to.event(event);
           continue;
         }
-        int n = take(chunk, to.canReceive());
+        int n = take(bytes, to.canReceive());
         if (n > 0) {
-          to.receive(chunk, 0, n);
+          to.receive(bytes, 0, n);
         } else if (n < 0) {
           return;
         }
@@ -221,15 +269,13 @@ final class InputQueue {
 
   /** Moves bytes out; -1 ends the delivery until the front end asks for more. */
   private synchronized int take(byte[] to, int room) {
-    int n = Math.min(Math.max(room, 0), closePending ? before : count);
+    int n = Math.clamp(room, 0, Math.min(to.length, closePending ? before : count));
     if (n == 0 && !again) {
       scheduled = false;
       return -1;
     }
-    for (int i = 0; i < n; i++) {
-      to[i] = ring[(head + i) % CAPACITY];
-    }
-    head = (head + n) % CAPACITY;
+    copy(to, n);
+    head = (head + n) % ring.length;
     count -= n;
     before -= closePending ? n : 0;
     if (n > 0 && onRoom != null) {

@@ -27,7 +27,7 @@ abstract class QueuedBackend implements CharBackend {
   }
 
   @Override
-  public final void attach(CharFrontEnd frontEnd, Executor executor) {
+  public void attach(CharFrontEnd frontEnd, Executor executor) {
     input.attach(frontEnd, executor);
   }
 

@@ -16,8 +16,8 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
 import io.netty.channel.EventLoop;
-import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.SingleThreadIoEventLoop;
@@ -49,8 +49,11 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Map;
 import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,6 +62,9 @@ import org.slf4j.LoggerFactory;
  * A unix or TCP socket, server or client, one connection at a time. A server keeps listening: the
  * next client is served when the present one has gone. Only the address asked for is bound; a
  * socket file gets the permissions that the umask leaves.
+ *
+ * <p>Where both ends of a connection are in this process, as those of a comparison are, what is
+ * written goes from one's queue to the other's at once.
  *
  * <p>Each has an event loop, and with it a thread, of its own: a name server that is slow to answer
  * one holds up no other. The loop asks the socket for bytes only when the front end has room for
@@ -72,13 +78,13 @@ public final class SocketBackend extends QueuedBackend {
   /** After a failed accept, as when the process has no file descriptors left. */
   private static final int ACCEPT_AGAIN_MILLIS = 1000;
 
-  private static final WriteBufferWaterMark OUTPUT_LIMITS =
-      new WriteBufferWaterMark(OutputQueue.CAPACITY / 2, OutputQueue.CAPACITY);
-
   static {
     // Few small buffers gain nothing from a pool, and making one would take longer than all else.
     System.setProperty("io.netty.allocator.type", "unpooled");
   }
+
+  /** The servers of this process; guards {@link #twin} of all. */
+  private static final Map<SocketAddress, SocketBackend> LISTENING = new ConcurrentHashMap<>();
 
   private final CharSpec.Socket spec;
   private final EventLoop loop;
@@ -100,6 +106,9 @@ public final class SocketBackend extends QueuedBackend {
 
   /** Null: nobody is there and output is dropped. */
   private volatile Channel connection;
+
+  /** The other end of a connection within this process; null where there is none. */
+  private volatile SocketBackend twin;
 
   /** The present peer takes no more, though it may have sent what is still to be read. */
   private volatile boolean outputOver;
@@ -166,14 +175,61 @@ public final class SocketBackend extends QueuedBackend {
 
   /** Cuts the present connection at once, as {@code yank} does. Any thread. */
   public void disconnect() {
+    part();
     Channel channel = connection;
     if (channel != null) {
       var _ = channel.close();
     }
   }
 
+  // ---- a connection within this process ----
+
+  /** Whether a server of this process that is free has this address: then it is connected to. */
+  private boolean joins(SocketAddress address) {
+    SocketBackend server = LISTENING.get(address);
+    synchronized (LISTENING) {
+      if (server == null || server.closed || server.twin != null || server.connection != null) {
+        return false;
+      }
+      twin = server;
+      server.twin = this;
+    }
+    server.opened();
+    opened();
+    return true;
+  }
+
+  private void opened() {
+    outputOver = false;
+    input.open();
+    connected.trySuccess(null);
+  }
+
+  private void part() {
+    SocketBackend other;
+    synchronized (LISTENING) {
+      other = twin;
+      if (other == null) {
+        return;
+      }
+      other.twin = null;
+      twin = null;
+    }
+    for (SocketBackend end : new SocketBackend[] {other, this}) {
+      end.input.close();
+      end.tellWaiting();
+      if (end.reconnects()) {
+        end.loop.execute(end::tryLaterToConnect);
+      }
+    }
+  }
+
   @Override
   public int write(byte[] from, int offset, int length) {
+    SocketBackend near = twin;
+    if (near != null) {
+      return near.input.offer(from, offset, length);
+    }
     Channel to = connection;
     if (to == null || outputOver) {
       return length;
@@ -188,6 +244,10 @@ public final class SocketBackend extends QueuedBackend {
   /** May go beyond the high-water mark by one message. */
   @Override
   public boolean writeWhole(byte[] message) {
+    SocketBackend near = twin;
+    if (near != null) {
+      return near.input.offerWhole(message);
+    }
     Channel to = connection;
     if (to == null || outputOver) {
       return true;
@@ -202,6 +262,11 @@ public final class SocketBackend extends QueuedBackend {
   @Override
   public void whenWritable(Runnable action) {
     waiting.add(action);
+    SocketBackend near = twin;
+    if (near != null) {
+      near.input.whenRoom(() -> loop.execute(this::tellWaiting));
+      return;
+    }
     Channel to = connection;
     if (to == null || outputOver || to.isWritable()) {
       tellWaiting();
@@ -228,6 +293,36 @@ public final class SocketBackend extends QueuedBackend {
     }
   }
 
+  @Override
+  public void attach(CharFrontEnd frontEnd, Executor executor) {
+    super.attach(frontEnd, executor);
+    Channel to = connection;
+    if (to != null) {
+      limitOutput(to.config());
+    }
+  }
+
+  /** What may wait in Netty's buffer. */
+  private void limitOutput(ChannelConfig config) {
+    int most = Math.max(OutputQueue.CAPACITY, input.capacity());
+    config.setWriteBufferWaterMark(new WriteBufferWaterMark(most / 2, most));
+  }
+
+  /** Reads little at once, or where there was more, as much as may wait for the front end. */
+  private final class QueueSized extends DefaultMaxMessagesRecvByteBufAllocator {
+    @Override
+    @SuppressWarnings("deprecation") // Netty's own allocators have no other base
+    public Handle newHandle() {
+      return new MaxMessageHandle() {
+        @Override
+        public int guess() {
+          boolean more = attemptedBytesRead() > 0 && lastBytesRead() == attemptedBytesRead();
+          return more ? input.capacity() : InputQueue.CAPACITY;
+        }
+      };
+    }
+  }
+
   /** One connection, from its beginning to its end. On the loop's thread. */
   private final class Connection extends SimpleChannelInboundHandler<ByteBuf> {
     /** The bytes read last. */
@@ -243,8 +338,8 @@ public final class SocketBackend extends QueuedBackend {
       config.setAutoRead(false);
       // A peer that has left cannot be written to, but what it sent before is still to be read.
       config.setAutoClose(false);
-      config.setRecvByteBufAllocator(new FixedRecvByteBufAllocator(InputQueue.CAPACITY));
-      config.setWriteBufferWaterMark(OUTPUT_LIMITS);
+      config.setRecvByteBufAllocator(new QueueSized());
+      limitOutput(config);
       if (config instanceof SocketChannelConfig tcp) {
         tcp.setTcpNoDelay(spec.noDelay());
       }
@@ -252,10 +347,14 @@ public final class SocketBackend extends QueuedBackend {
 
     @Override
     public void channelActive(ChannelHandlerContext context) {
-      outputOver = false;
-      connection = context.channel();
-      input.open();
-      connected.trySuccess(null);
+      synchronized (LISTENING) {
+        if (twin != null) {
+          var _ = context.close(); // somebody was faster
+          return;
+        }
+        connection = context.channel();
+      }
+      opened();
       context.read();
     }
 
@@ -292,11 +391,13 @@ public final class SocketBackend extends QueuedBackend {
 
     @Override
     public void channelInactive(ChannelHandlerContext context) {
-      connection = null;
-      tellWaiting();
-      received = new byte[0];
-      taken = 0;
-      input.close();
+      if (context.channel().equals(connection)) {
+        connection = null;
+        tellWaiting();
+        received = new byte[0];
+        taken = 0;
+        input.close();
+      }
       if (closed) {
         return;
       }
@@ -315,13 +416,19 @@ public final class SocketBackend extends QueuedBackend {
   }
 
   private Future<?> connect() throws IOException {
-    Bootstrap bootstrap = new Bootstrap().group(loop).handler(new Connection());
-    return switch (spec.target()) {
-      case SocketTarget.Unix unix ->
-          bootstrap.channel(NioDomainSocketChannel.class).connect(address(unix));
-      case SocketTarget.Inet inet ->
-          bootstrap.channel(NioSocketChannel.class).connect(address(inet, inet.port()));
-    };
+    SocketAddress address =
+        switch (spec.target()) {
+          case SocketTarget.Unix unix -> address(unix);
+          case SocketTarget.Inet inet -> address(inet, inet.port());
+        };
+    if (joins(address)) {
+      return loop.newSucceededFuture(null);
+    }
+    Class<? extends Channel> kind =
+        address instanceof UnixDomainSocketAddress
+            ? NioDomainSocketChannel.class
+            : NioSocketChannel.class;
+    return new Bootstrap().group(loop).handler(new Connection()).channel(kind).connect(address);
   }
 
   private void tryToConnect() {
@@ -367,6 +474,7 @@ public final class SocketBackend extends QueuedBackend {
           case SocketTarget.Inet inet -> listenInet(bootstrap, inet);
         };
     channels.add(bound);
+    LISTENING.put(bound.localAddress(), this);
     return bound.read();
   }
 
@@ -492,6 +600,11 @@ public final class SocketBackend extends QueuedBackend {
   public String describe() {
     Channel channel = connection;
     String server = spec.server() ? ",server=on" : "";
+    if (twin != null) {
+      String near = text(spec.target());
+      boolean unix = spec.target() instanceof SocketTarget.Unix;
+      return unix ? near + server : near + server + " <-> " + near.substring("tcp:".length());
+    }
     if (channel == null) {
       // A port of 0 or of a range is known once it is bound.
       String target =
@@ -543,6 +656,8 @@ public final class SocketBackend extends QueuedBackend {
 
   /** Closes listener and connection, and ends the loop. */
   private void shutDown() {
+    LISTENING.values().remove(this);
+    part();
     channels.close().awaitUninterruptibly();
     loop.shutdownGracefully(0, 0, TimeUnit.MILLISECONDS).awaitUninterruptibly();
   }

@@ -23,6 +23,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -362,6 +363,75 @@ class CharBackendTest {
     }
     TestFrontEnd.await(() -> !server.isConnected(), () -> "still connected");
     front.awaitEvents(OPENED, CLOSED, OPENED, CLOSED);
+  }
+
+  /** Both ends in one process: bytes, messages longer than the buffer, a full one, the end. */
+  @Test
+  void bothEndsOfASocketMayBeHere() throws IOException {
+    for (String target : List.of("path=" + dir.resolve("s"), "host=127.0.0.1,port=0")) {
+      SocketBackend server = (SocketBackend) add("socket,id=s," + target + ",server=on,wait=off");
+      String where = target.replace("port=0", "port=" + server.localPort());
+      try (TestFrontEnd here = new TestFrontEnd();
+          TestFrontEnd there = new TestFrontEnd()) {
+        server.attach(there, there.loop);
+        SocketBackend client = (SocketBackend) add("socket,id=c," + where);
+        client.attach(here, here.loop);
+        here.awaitEvents(OPENED);
+        there.awaitEvents(OPENED);
+        assertTrue(server.describe().startsWith(target.startsWith("path") ? "unix:" : "tcp:"));
+        String text = "0123456789".repeat(InputQueue.CAPACITY);
+        TestFrontEnd.writeAll(client, text);
+        there.awaitReceived(text);
+        assertTrue(client.writeWhole(text.getBytes(StandardCharsets.US_ASCII)));
+        there.awaitReceived(text + text);
+        TestFrontEnd.writeAll(server, "back");
+        here.awaitReceived("back");
+
+        there.setRoom(0);
+        while (client.writeWhole(new byte[InputQueue.CAPACITY / 2])) {} // until it is full
+        AtomicBoolean writable = new AtomicBoolean();
+        client.whenWritable(() -> writable.set(true));
+        pause();
+        assertFalse(writable.get());
+        there.setRoom(Integer.MAX_VALUE);
+        server.acceptInput();
+        TestFrontEnd.await(writable::get, () -> "the writer waits for ever");
+
+        server.disconnect();
+        here.awaitEvents(OPENED, CLOSED);
+        there.awaitEvents(OPENED, CLOSED);
+        assertEquals("disconnected:", client.describe().substring(0, "disconnected:".length()));
+        client.detach();
+        devices.remove("c");
+        SocketBackend next = (SocketBackend) add("socket,id=c," + where);
+        there.awaitEvents(OPENED, CLOSED, OPENED);
+        devices.remove(next.id());
+        there.awaitEvents(OPENED, CLOSED, OPENED, CLOSED);
+        server.detach();
+        devices.remove("s");
+      }
+    }
+  }
+
+  @Test
+  void aFrontEndMayHaveALargeBuffer() throws IOException {
+    int size = 64 << 10;
+    MemoryBackend memory = new MemoryBackend("m");
+    try (TestFrontEnd large =
+        new TestFrontEnd() {
+          @Override
+          public int buffer() {
+            return size;
+          }
+        }) {
+      large.setRoom(0);
+      assertEquals(InputQueue.CAPACITY, memory.type("x".repeat(size)));
+      memory.attach(large, large.loop);
+      assertEquals(size - InputQueue.CAPACITY, memory.type("x".repeat(size)));
+      large.setRoom(Integer.MAX_VALUE);
+      memory.acceptInput();
+      large.awaitReceived("x".repeat(size));
+    }
   }
 
   @Test

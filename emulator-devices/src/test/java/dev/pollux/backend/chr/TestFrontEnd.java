@@ -13,7 +13,7 @@ import java.util.function.Supplier;
 /**
  * Records what a back end delivers, on a thread of its own in the place of a machine's event loop.
  */
-final class TestFrontEnd implements CharFrontEnd, AutoCloseable {
+class TestFrontEnd implements CharFrontEnd, AutoCloseable {
   final ExecutorService loop =
       new ThreadPoolExecutor(
           1,

@@ -15,7 +15,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class FrameReceiver implements CharFrontEnd, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(FrameReceiver.class);
-  private static final int CHUNK = 64 << 10;
+
+  /** Bytes that are taken at once: some of the longest frames. */
+  static final int CHUNK = 256 << 10;
 
   private final String user;
   private final CharBackend from;
@@ -37,6 +39,11 @@ public final class FrameReceiver implements CharFrontEnd, AutoCloseable {
 
   @Override
   public int canReceive() {
+    return CHUNK;
+  }
+
+  @Override
+  public int buffer() {
     return CHUNK;
   }
 

@@ -15,8 +15,6 @@ public final class FrameSender implements CharFrontEnd, AutoCloseable {
   /** Bytes that wait. */
   private static final long MOST = 8 << 20;
 
-  private static final int INPUT = 4096;
-
   private final CharBackend to;
   private final long most;
 
@@ -81,7 +79,12 @@ public final class FrameSender implements CharFrontEnd, AutoCloseable {
 
   @Override
   public int canReceive() {
-    return INPUT;
+    return buffer();
+  }
+
+  @Override
+  public int buffer() {
+    return FrameReceiver.CHUNK;
   }
 
   @Override
