@@ -9,6 +9,7 @@ import dev.pollux.backend.net.filter.FrameSender;
 import dev.pollux.core.machine.IoThread;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -105,6 +106,7 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
               @Override
               public void mark(long number) {
                 comparator.mark(number);
+                comparator.setCost(Duration.ofNanos(System.nanoTime() - lastTaken));
               }
             });
     wiring.checkpoints().add(this);

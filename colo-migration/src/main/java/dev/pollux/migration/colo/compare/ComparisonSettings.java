@@ -21,6 +21,16 @@ public record ComparisonSettings(
     long mostBytes,
     boolean ipv6,
     boolean vlan) {
+  /**
+   * Where checkpoints take long, patience is as long, but not more than so many times its value.
+   */
+  private static final int MOST_TIMES = 10;
+
+  Duration longestPatience() {
+    Duration most = patience.multipliedBy(MOST_TIMES);
+    return most.compareTo(timeout) < 0 ? most : timeout;
+  }
+
   /** As {@code colo-compare} has them. */
   public static final ComparisonSettings DEFAULTS =
       new ComparisonSettings(

@@ -51,6 +51,10 @@ public final class PacketComparator {
 
   private final ComparisonSettings settings;
   private final Output output;
+
+  /** One of the primary's packets that waits for longer calls for a checkpoint. */
+  private Duration patience;
+
   private final Packet packet = new Packet();
 
   /** The one that was used longest ago is the first. */
@@ -95,6 +99,21 @@ public final class PacketComparator {
   public PacketComparator(ComparisonSettings settings, Output output) {
     this.settings = settings;
     this.output = output;
+    patience = settings.patience();
+  }
+
+  /**
+   * Waiting costs no more than a checkpoint does: so long as output is held for one, so long a
+   * packet may wait before one is called for, within the bounds of the settings.
+   */
+  public void setCost(Duration ofCheckpoint) {
+    patience = ofCheckpoint;
+    if (patience.compareTo(settings.patience()) < 0) {
+      patience = settings.patience();
+    }
+    if (patience.compareTo(settings.longestPatience()) > 0) {
+      patience = settings.longestPatience();
+    }
   }
 
   // ---- the pair ----
@@ -324,9 +343,9 @@ public final class PacketComparator {
    * @param now nanoseconds
    */
   public void expire(long now) {
-    Duration patience = isSeldomAlike() ? Duration.ZERO : settings.patience();
+    Duration longest = isSeldomAlike() ? Duration.ZERO : patience;
     boolean isUnderWay = !isReceived && !primaries.isEmpty() && primaries.peek().number < boundary;
-    boolean old = isOlder(primaries, now, patience) && !isUnderWay;
+    boolean old = isOlder(primaries, now, longest) && !isUnderWay;
     if (old || isOlder(secondaries, now, settings.timeout())) {
       output.wantCheckpoint();
     }

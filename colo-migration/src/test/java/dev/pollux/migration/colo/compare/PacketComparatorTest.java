@@ -365,6 +365,22 @@ class PacketComparatorTest {
     assertState(1, 2, 1);
   }
 
+  @Test
+  void whereCheckpointsTakeLongMoreIsWaitedFor() {
+    for (int cost : List.of(1, 50, 100_000)) {
+      comparator = comparator(ComparisonSettings.DEFAULTS);
+      wanted = 0;
+      comparator.setCost(Duration.ofMillis(cost));
+      long patience = Math.clamp(cost, 20, 200);
+      now = 0;
+      primary(udp(7, text("waits")));
+      comparator.expire(Duration.ofMillis(patience).toNanos());
+      assertEquals(0, wanted);
+      comparator.expire(Duration.ofMillis(patience).toNanos() + 1);
+      assertEquals(1, wanted, "a checkpoint takes ms " + cost);
+    }
+  }
+
   /** Where the secondary seldom says the same, a checkpoint is the quickest way out. */
   @Test
   void nothingIsWaitedForWhereBothSidesSeldomAgree() {
