@@ -24,6 +24,12 @@ final class AbsentHardware {
   @Option(names = "-parallel", paramLabel = "none", description = "Parallel port; none so far.")
   List<String> parallel = List.of();
 
+  @Option(
+      names = {"-virtfs", "-fsdev"},
+      paramLabel = "<...>",
+      description = "Refused: folders are shared with -device virtio-fs-pci,tag=,path=.")
+  List<String> folders = List.of();
+
   /**
    * Refuses what is asked for.
    *
@@ -37,6 +43,12 @@ final class AbsentHardware {
       checkDriver("-audiodev", options.required("driver"));
     }
     parallel.forEach(port -> checkNone("-parallel", port));
+    if (!folders.isEmpty()) {
+      throw new ConfigException(
+          "-virtfs %s: there is no 9p; give -device virtio-fs-pci,tag=TAG,path=FOLDER and mount it"
+                  .formatted(folders.getFirst())
+              + " in the guest with: mount -t virtiofs TAG /mnt");
+    }
   }
 
   /** {@code none}, or {@code driver=none}. */

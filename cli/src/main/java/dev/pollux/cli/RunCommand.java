@@ -32,6 +32,10 @@ final class RunCommand implements Callable<Integer> {
   /** How long a signal waits for the machine to end before it ends the process anyway. */
   private static final long PATIENCE_SECONDS = 5;
 
+  /** Kinds of system calls that a filter would refuse. */
+  private static final List<String> SANDBOX_PROPERTIES =
+      List.of("obsolete", "elevateprivileges", "spawn", "resourcecontrol");
+
   @Mixin HelpOption help;
 
   @Mixin RunOptions options;
@@ -44,6 +48,8 @@ final class RunCommand implements Callable<Integer> {
       return 0;
     }
     RunConfig config = RunConfig.of(options);
+    formMessages(config.name());
+    checkSandbox();
     endWithParentIfAsked();
     CountDownLatch ended = new CountDownLatch(1);
     try (TraceLog traceLog = TraceLog.open(options.logs.items, options.logs.file);
@@ -57,6 +63,30 @@ final class RunCommand implements Callable<Integer> {
       return failure.isPresent() && machine.exitStatus() == 0 ? Main.FAILURE : machine.exitStatus();
     } finally {
       ended.countDown();
+    }
+  }
+
+  private void formMessages(String machine) {
+    DeviceOptions msg = DeviceOptions.parse("-msg", options.logs.msg, "");
+    boolean timestamp = msg.bool("timestamp", false);
+    boolean name = msg.bool("guest-name", false);
+    msg.rejectUnknown();
+    if (timestamp || name) {
+      LogSetup.begin(timestamp, name ? machine : "");
+    }
+  }
+
+  private void checkSandbox() {
+    DeviceOptions sandbox = DeviceOptions.parse("-sandbox", options.running.sandbox, "enable");
+    boolean asked = sandbox.bool("enable", false);
+    for (String property : SANDBOX_PROPERTIES) {
+      sandbox.string(property);
+    }
+    sandbox.rejectUnknown();
+    if (asked) {
+      System.err.println(
+          "pollux: -sandbox on: system calls are not filtered; run Pollux as a user with few"
+              + " rights");
     }
   }
 

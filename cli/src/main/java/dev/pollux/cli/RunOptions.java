@@ -320,6 +320,12 @@ final class RunOptions {
         description = "End when the process that started this one ends.")
     final List<String> runWith = new ArrayList<>();
 
+    @Option(
+        names = "-sandbox",
+        paramLabel = "on|off[,<property>=<value>...]",
+        description = "Accepted; system calls are not filtered, which a warning says.")
+    final List<String> sandbox = new ArrayList<>();
+
     @Option(names = "-pidfile", paramLabel = "<file>", description = "Write the process id here.")
     Path pidfile;
 
@@ -354,6 +360,12 @@ final class RunOptions {
         paramLabel = "<file>",
         description = "Write the log here instead of to standard error.")
     Path file;
+
+    @Option(
+        names = "-msg",
+        paramLabel = "[timestamp=on|off][,guest-name=on|off]",
+        description = "Begin messages with the time, and with the name of the machine.")
+    final List<String> msg = new ArrayList<>();
 
     @Option(
         names = {"-profile", "--profile"},

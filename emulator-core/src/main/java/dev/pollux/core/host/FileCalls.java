@@ -69,6 +69,30 @@ final class FileCalls {
   /** {@code int fcntl(int fd, int command, void *argument)}. */
   static final MethodHandle FCNTL = find("fcntl");
 
+  /** {@code int openat(int folder, const char *path, int flags, mode_t mode)}. */
+  static final MethodHandle OPENAT = find("openat");
+
+  /** {@code int mkdirat(int folder, const char *path, mode_t mode)}. */
+  static final MethodHandle MKDIRAT = find("mkdirat");
+
+  /** {@code int symlinkat(const char *target, int folder, const char *path)}. */
+  static final MethodHandle SYMLINKAT = find("symlinkat");
+
+  /** {@code ssize_t readlinkat(int folder, const char *path, char *buffer, size_t size)}. */
+  static final MethodHandle READLINKAT = find("readlinkat");
+
+  /** {@code int link(const char *path, const char *newPath)}. */
+  static final MethodHandle LINK = find("link");
+
+  /** {@code int renameat(int folder, const char *path, int newFolder, const char *newPath)}. */
+  static final MethodHandle RENAMEAT = find("renameat");
+
+  /** {@code int unlinkat(int folder, const char *path, int flags)}. */
+  static final MethodHandle UNLINKAT = find("unlinkat");
+
+  /** {@code ssize_t getdents64(int folder, void *buffer, size_t size)}. */
+  static final MethodHandle GETDENTS64 = find("getdents64");
+
   /** {@code char *strerror(int errno)}. */
   private static final MethodHandle STRERROR = find("strerror");
 

@@ -56,6 +56,11 @@ public final class HostFile implements AutoCloseable {
     }
   }
 
+  static HostFile openAt(int folder, long path, int flags, int mode) throws ErrnoException {
+    int fd = FileCalls.callInt(FileCalls.OPENAT, folder, path, flags | O_CLOEXEC, mode);
+    return new HostFile((int) check(fd));
+  }
+
   private static long check(long result) throws ErrnoException {
     if (result < 0) {
       throw new ErrnoException((int) -result);
@@ -109,6 +114,11 @@ public final class HostFile implements AutoCloseable {
   /** The number by which the host knows the open file, valid until it is closed. */
   public int descriptor() {
     return fd;
+  }
+
+  /** A path that leads to the open file and nowhere else, valid until it is closed. */
+  public String path() {
+    return "/proc/self/fd/" + fd;
   }
 
   /** The length of a file or of a disk of the host, in bytes. */

@@ -55,6 +55,8 @@ public final class AcpiTables {
   private static final int RESET_PORT = 0xcf9;
   private static final int RESET_VALUE = 6;
 
+  private static final byte[] NOTHING = {};
+
   private static final int SPACE_MEMORY = 0;
   private static final int SPACE_IO = 1;
 
@@ -66,6 +68,7 @@ public final class AcpiTables {
    * @param pci the PCI host bridge, above the ISA bus where there is one
    * @param ecam where configuration spaces are in memory
    * @param complete whether there are a HPET and a keyboard controller
+   * @param sleep states of sleep
    * @param system terms for the scope of the system bus
    */
   public record Config(
@@ -74,6 +77,7 @@ public final class AcpiTables {
       Optional<PciNamespace.Config> pci,
       Optional<Long> ecam,
       boolean complete,
+      SleepStates sleep,
       List<byte[]> system) {
     public Config {
       system = List.copyOf(system);
@@ -336,8 +340,8 @@ public final class AcpiTables {
                 "_PIC",
                 1,
                 store(argument(0), path("PICM"))), // which interrupt controller the guest uses
-            sleepState("\\_S3", AcpiPm.SLEEP_TYPE_S3),
-            sleepState("\\_S4", AcpiPm.SLEEP_TYPE_S4),
+            config.sleep().ram() ? sleepState("\\_S3", AcpiPm.SLEEP_TYPE_S3) : NOTHING,
+            config.sleep().disk() ? sleepState("\\_S4", AcpiPm.SLEEP_TYPE_S4) : NOTHING,
             sleepState("\\_S5", AcpiPm.SLEEP_TYPE_S5),
             scope("\\_SB", processors(), concat(config.system())),
             config

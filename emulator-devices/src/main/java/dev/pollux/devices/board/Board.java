@@ -9,6 +9,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.acpi.AcpiTables;
 import dev.pollux.devices.acpi.LinkedTables;
+import dev.pollux.devices.acpi.SleepStates;
 import dev.pollux.devices.isa.IsaBus;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.LiveProperty;
@@ -292,6 +293,11 @@ public abstract class Board {
   /** The ACPI tables for firmware to place. */
   public final LinkedTables linkedTables() {
     return AcpiTables.link(acpi());
+  }
+
+  /** States of sleep that guests are told of. */
+  public SleepStates sleepStates() {
+    return SleepStates.ALL;
   }
 
   /** What ACPI tables tell of the board and of the devices on it now. */

@@ -94,6 +94,7 @@ public final class MicrovmBoard extends Board {
         Optional.empty(),
         Optional.empty(),
         false,
+        sleepStates(),
         transportTerms());
   }
 

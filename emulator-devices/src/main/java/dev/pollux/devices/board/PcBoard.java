@@ -5,6 +5,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.acpi.AcpiPm;
 import dev.pollux.devices.acpi.AcpiTables;
 import dev.pollux.devices.acpi.PciNamespace;
+import dev.pollux.devices.acpi.SleepStates;
 import dev.pollux.devices.irqchip.ApicBus;
 import dev.pollux.devices.irqchip.IoApic;
 import dev.pollux.devices.irqchip.Pic8259;
@@ -168,6 +169,7 @@ public final class PcBoard extends Board {
         Optional.of(pciNamespace()),
         Optional.empty(),
         true,
+        sleepStates(),
         List.of());
   }
 
@@ -193,6 +195,11 @@ public final class PcBoard extends Board {
   /** Where PCI memory begins, below 4 GiB. */
   private long pciMemory() {
     return Math.max(deviceHole(), SPLIT.low());
+  }
+
+  @Override
+  public SleepStates sleepStates() {
+    return SleepStates.of(devices().values(Piix4Pm.TYPE));
   }
 
   @Override

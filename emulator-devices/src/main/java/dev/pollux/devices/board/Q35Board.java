@@ -4,6 +4,7 @@ import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.devices.acpi.AcpiPm;
 import dev.pollux.devices.acpi.AcpiTables;
 import dev.pollux.devices.acpi.PciNamespace;
+import dev.pollux.devices.acpi.SleepStates;
 import dev.pollux.devices.irqchip.IoApic;
 import dev.pollux.devices.isa.IsaBus;
 import dev.pollux.devices.isa.IsaSerial;
@@ -117,7 +118,13 @@ public final class Q35Board extends Board {
                 true, PCI_MEMORY, PCI_END, high, high + PciNamespace.HIGH_SIZE, LPC_SLOT, 0, 0)),
         Optional.of(ECAM),
         true,
+        sleepStates(),
         List.of());
+  }
+
+  @Override
+  public SleepStates sleepStates() {
+    return SleepStates.of(devices().values(Ich9Lpc.TYPE));
   }
 
   @Override

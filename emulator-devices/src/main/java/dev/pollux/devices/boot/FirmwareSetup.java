@@ -5,6 +5,7 @@ import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.devices.acpi.AcpiPm;
 import dev.pollux.devices.acpi.LinkedTables;
+import dev.pollux.devices.acpi.SleepStates;
 import dev.pollux.devices.board.Board;
 import dev.pollux.devices.board.FwCfg;
 import java.nio.ByteBuffer;
@@ -74,13 +75,14 @@ public final class FirmwareSetup implements MachineListener {
   }
 
   /** By the number of the state: whether there is one, and its SLP_TYP. */
-  private static byte[] sleepStates() {
+  private byte[] sleepStates() {
+    SleepStates states = board.sleepStates();
     return new byte[] {
       (byte) SUPPORTED,
       0,
       0,
-      (byte) (SUPPORTED | AcpiPm.SLEEP_TYPE_S3),
-      (byte) (SUPPORTED | AcpiPm.SLEEP_TYPE_S4),
+      (byte) ((states.ram() ? SUPPORTED : 0) | AcpiPm.SLEEP_TYPE_S3),
+      (byte) ((states.disk() ? SUPPORTED : 0) | AcpiPm.SLEEP_TYPE_S4),
       (byte) (SUPPORTED | AcpiPm.SLEEP_TYPE_S5)
     };
   }

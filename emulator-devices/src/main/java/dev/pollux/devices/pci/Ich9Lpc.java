@@ -8,6 +8,7 @@ import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.acpi.AcpiPm;
+import dev.pollux.devices.acpi.SleepStates;
 import dev.pollux.devices.isa.IsaBus;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceType;
@@ -25,7 +26,8 @@ public final class Ich9Lpc implements PciDevice {
   public static final DeviceType<PciBus> TYPE =
       DeviceType.part(PciBus.KIND, "ICH9-LPC")
           .category(DeviceCategory.BRIDGE)
-          .description("ICH9 LPC bridge");
+          .description("ICH9 LPC bridge")
+          .properties(SleepStates.PROPERTIES);
 
   private static final int WIRES = 8;
   private static final int ISA_IRQS = 16;

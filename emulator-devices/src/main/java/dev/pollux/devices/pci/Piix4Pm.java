@@ -6,6 +6,7 @@ import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.acpi.AcpiPm;
+import dev.pollux.devices.acpi.SleepStates;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceType;
 import java.util.Optional;
@@ -16,7 +17,10 @@ import java.util.Optional;
  */
 public final class Piix4Pm implements PciDevice {
   public static final DeviceType<PciBus> TYPE =
-      DeviceType.part(PciBus.KIND, "PIIX4_PM").category(DeviceCategory.BRIDGE).description("PM");
+      DeviceType.part(PciBus.KIND, "PIIX4_PM")
+          .category(DeviceCategory.BRIDGE)
+          .description("PM")
+          .properties(SleepStates.PROPERTIES);
 
   private static final int PM_BASE = 0x40;
   private static final int PM_ENABLE = 0x80;

@@ -82,17 +82,30 @@ class LinkedTablesTest {
     return ByteBuffer.wrap(tables, at, length).slice().order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  private static LinkedTables link(SleepStates sleep) {
+    return AcpiTables.link(
+        new AcpiTables.Config(
+            List.of(0, 1),
+            List.of(),
+            Optional.empty(),
+            Optional.of(0xb000_0000L),
+            true,
+            sleep,
+            List.of()));
+  }
+
+  @Test
+  void statesOfSleepCanBeLeftOut() {
+    for (SleepStates sleep : List.of(SleepStates.ALL, new SleepStates(false, true))) {
+      String tables = new String(link(sleep).tables(), StandardCharsets.ISO_8859_1);
+      assertEquals(sleep.ram(), tables.contains("_S3_"));
+      assertTrue(tables.contains("_S4_") && tables.contains("_S5_"));
+    }
+  }
+
   @Test
   void firmwareCanPlaceThem() {
-    LinkedTables linked =
-        AcpiTables.link(
-            new AcpiTables.Config(
-                List.of(0, 1),
-                List.of(),
-                Optional.empty(),
-                Optional.of(0xb000_0000L),
-                true,
-                List.of()));
+    LinkedTables linked = link(SleepStates.ALL);
     files.put(LinkedTables.TABLES_FILE, linked.tables().clone());
     files.put(LinkedTables.RSDP_FILE, linked.rsdp().clone());
     run(linked.script());

@@ -178,7 +178,10 @@ class PciBusTest {
     assertEquals(2, pci.messages.size(), "there are no such vectors");
   }
 
-  /** Configuration spaces of everything there is, written at random, with accesses to BARs. */
+  /**
+   * Configuration spaces of everything there is, written at random, with accesses to BARs. {@code
+   * -Dpollux.pci.fuzz=N} makes N steps, {@code -Dpollux.pci.seed=N} begins elsewhere.
+   */
   @Test
   void randomAccessesDoNoHarm() {
     pci.add("pci-bridge,id=b1");
@@ -190,8 +193,9 @@ class PciBusTest {
     ConfigPorts ports = new ConfigPorts(pci.bus);
     pci.io().map(ConfigPorts.ADDRESS_PORT, ports.addressPort());
     pci.io().map(ConfigPorts.DATA_PORT, ports.dataPort());
-    Random random = new Random(11);
-    for (int i = 0; i < 20_000; i++) {
+    Random random = new Random(Long.getLong("pollux.pci.seed", 11));
+    int steps = Integer.getInteger("pollux.pci.fuzz", 20_000);
+    for (int i = 0; i < steps; i++) {
       int address =
           0x8000_0000
               | random.nextInt(4) << 16

@@ -7,6 +7,7 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import dev.pollux.backend.block.graph.BlockOptions;
 import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.pci.PciFixture;
@@ -14,6 +15,7 @@ import dev.pollux.devices.pci.PciFunction;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -41,6 +43,12 @@ class VirtioNoiseTest {
   @BeforeEach
   void make() throws IOException {
     pci = new PciFixture();
+    pci.devices
+        .services()
+        .blocks()
+        .add(
+            BlockOptions.of(
+                "test", Map.of("driver", "null-co", "size", "1048576", "node-name", "disk")));
     logger.setLevel(Level.ERROR);
     messages.start();
     logger.addAppender(messages);
@@ -57,6 +65,7 @@ class VirtioNoiseTest {
   @ValueSource(
       strings = {
         "virtio-balloon-pci,free-page-reporting=on",
+        "virtio-blk-pci,drive=disk,num-queues=2,queue-size=128",
         "virtio-fs-pci,tag=t,path=%s",
         "virtio-net-pci",
         "virtio-rng-pci,packed=on",

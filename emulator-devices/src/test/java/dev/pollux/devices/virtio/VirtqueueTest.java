@@ -297,12 +297,15 @@ class VirtqueueTest {
     };
   }
 
-  /** Rings of random bytes: the device may ask for a reset, and works after one. */
+  /**
+   * Rings of random bytes: the device may ask for a reset, and works after one. {@code
+   * -Dpollux.virtio.fuzz=N} tries N rings of each kind.
+   */
   @ParameterizedTest
   @ValueSource(longs = {0, VirtioFeature.EVENT_INDEX, VirtioFeature.PACKED_RING})
   void randomRingsDoNoHarm(long features) {
-    Random random = new Random(features + 5);
-    int rounds = Integer.getInteger("virtio.fuzz.rounds", 1_500);
+    Random random = new Random(features + Long.getLong("pollux.virtio.seed", 5));
+    int rounds = Integer.getInteger("pollux.virtio.fuzz", 1_500);
     for (int round = 0; round < rounds; round++) {
       startSplit(features);
       for (int i = 0; i < 20; i++) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.tests.harness.HostPrograms;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,14 +16,10 @@ import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -34,7 +31,6 @@ import org.junit.jupiter.api.io.TempDir;
  * what the newest processors offer: AVX2 strings, AES and SHA instructions.
  */
 class HostProgramTest {
-  private static final Pattern LIBRARY = Pattern.compile("(/\\S+) \\(0x[0-9a-f]+\\)");
   private static final int DATA_BYTES = 200_003;
 
   @TempDir private static Path folder;
@@ -46,7 +42,7 @@ class HostProgramTest {
   private static LinuxGuest guest;
 
   @BeforeAll
-  static void boot() throws IOException, InterruptedException {
+  static void boot() throws IOException {
     // A missing guest is a reason to skip before anything is copied.
     assumeTrue(
         GuestImages.ofUser().find(Kernel.CLOUD).isPresent(),
@@ -74,20 +70,11 @@ class HostProgramTest {
     }
   }
 
-  /** Adds a program and the libraries that the dynamic linker names, if the host has it. */
-  private static void add(String name) throws IOException, InterruptedException {
-    Optional<Path> program =
-        Stream.of(System.getenv("PATH").split(":", -1))
-            .map(directory -> Path.of(directory, name))
-            .filter(Files::isExecutable)
-            .findFirst();
-    if (program.isPresent()) {
-      Path real = program.get().toRealPath();
-      Matcher library = LIBRARY.matcher(host("ldd " + real));
-      while (library.find()) {
-        files.put(library.group(1), Path.of(library.group(1)));
-      }
-      files.put("/usr/bin/" + name, real);
+  /** Adds a program with its libraries, if the host has it. */
+  private static void add(String name) throws IOException {
+    Map<String, Path> found = HostPrograms.files(name);
+    if (!found.isEmpty()) {
+      files.putAll(found);
       programs.add(name);
     }
   }

@@ -92,6 +92,10 @@ class HostileOptionsTest {
         "run -kernel GOOD -device isa-debug-exit,iobsae=1 | did you mean \"iobase\"?",
         "run -kernel K -global isa-debug-exit      | looks like type.property=value",
         "run -kernel GOOD -pidfile DIR             | DIR",
+        "run -kernel GOOD -virtfs local,path=/tmp,mount_tag=a | give -device virtio-fs-pci,tag=TAG",
+        "run -kernel GOOD -fsdev local,id=f,path=/tmp | mount -t virtiofs TAG /mnt",
+        "run -kernel GOOD -msg timestemp=on        | did you mean \"timestamp\"?",
+        "run -kernel GOOD -sandbox on,spwan=deny   | did you mean \"spawn\"?",
         "guest linus                       | did you mean \"linux\"?",
         "guest linux --kernel clod         | did you mean \"cloud\"?",
       })

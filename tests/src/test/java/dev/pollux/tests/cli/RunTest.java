@@ -111,12 +111,30 @@ class RunTest {
             "-snapshot",
             "-run-with",
             "exit-with-parent=on",
+            "-msg",
+            "timestamp=on,guest-name=on",
+            "-sandbox",
+            "off",
+            "-global",
+            "PIIX4_PM.disable_s3=1",
+            "-global",
+            "PIIX4_PM.disable_s4=1",
             "-device",
             "isa-debug-exit");
     try (PolluxProcess vm =
         run(new TinyKernel().out(DEBUG_EXIT, 2).halt(), words.toArray(String[]::new))) {
       assertEquals(5, vm.await(PATIENCE), vm.errors());
       assertEquals("", vm.errors());
+    }
+    try (PolluxProcess vm =
+        run(
+            new TinyKernel().out(DEBUG_EXIT, 2).halt(),
+            "-sandbox",
+            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+            "-device",
+            "isa-debug-exit")) {
+      assertEquals(5, vm.await(PATIENCE), vm.errors());
+      assertTrue(vm.errors().contains("system calls are not filtered"), vm.errors());
     }
     try (PolluxProcess vm = run(new TinyKernel().halt(), "-audio", "alsa")) {
       assertEquals(1, vm.await(PATIENCE));

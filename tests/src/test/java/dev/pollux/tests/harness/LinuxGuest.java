@@ -68,6 +68,11 @@ public final class LinuxGuest implements AutoCloseable {
     return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
   }
 
+  /** A guest of {@link #machine}, on the console of a process that a test has started. */
+  public static LinuxGuest of(PolluxProcess process) {
+    return new LinuxGuest(process);
+  }
+
   /** The options of {@code run} that such a guest has, apart from those for its console. */
   public static List<String> machine(Kernel kernel) {
     return machine(kernel, image(kernel).initrd());

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -68,6 +69,13 @@ public final class PolluxProcess implements AutoCloseable {
   public static PolluxProcess start(Path folder, String... arguments) {
     return run(
         new ProcessBuilder(command(CLASS_PATH, List.of(), arguments)).directory(folder.toFile()));
+  }
+
+  /** Starts {@code pollux} with arguments and more variables in its environment. */
+  public static PolluxProcess start(Map<String, String> environment, String... arguments) {
+    ProcessBuilder builder = new ProcessBuilder(command(CLASS_PATH, List.of(), arguments));
+    builder.environment().putAll(environment);
+    return run(builder);
   }
 
   /** Starts {@code pollux} with arguments in a JVM with more options. */

@@ -3,9 +3,9 @@ package dev.pollux.devices.virtio.fs;
 import dev.pollux.core.host.Errno;
 import dev.pollux.core.host.ErrnoException;
 import dev.pollux.core.host.HostFile;
+import dev.pollux.core.host.HostFolder;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -49,6 +49,11 @@ final class FolderNodes {
     private Node parent;
     private String name;
     private long lookups;
+
+    /** Held open while the guest has it open, as it may have no name any more. */
+    private HostFile held;
+
+    private int holds;
 
     private Node(long id, Identity identity, Node parent, String name) {
       this.id = id;
@@ -111,6 +116,9 @@ final class FolderNodes {
 
   /** A file held open by its place only. Closed by the caller. */
   HostFile pin(Node node) throws IOException {
+    if (node.held != null) {
+      return HostFile.open(node.held.path(), O_PATH);
+    }
     if (node.parent == null) {
       return HostFile.open(folder.toString(), O_PATH | O_DIRECTORY);
     }
@@ -118,7 +126,7 @@ final class FolderNodes {
       throw new ErrnoException(ELOOP);
     }
     try (HostFile parent = pin(node.parent)) {
-      HostFile file = HostFile.open(within(parent, node.name).toString(), O_PATH | O_NOFOLLOW);
+      HostFile file = HostFolder.open(parent, node.name, O_PATH | O_NOFOLLOW, 0);
       try {
         if (!Identity.of(attributes(file)).equals(node.identity)) {
           throw new ErrnoException(ESTALE);
@@ -131,10 +139,36 @@ final class FolderNodes {
     }
   }
 
-  /** Does something with the name of a file, which is not followed where it is a link. */
+  /** Keeps a file reachable until it is closed. */
+  static final class Hold implements AutoCloseable {
+    private final Node node;
+
+    private Hold(Node node) {
+      this.node = node;
+    }
+
+    @Override
+    public void close() throws ErrnoException {
+      if (--node.holds == 0) {
+        node.held.close();
+        node.held = null;
+      }
+    }
+  }
+
+  /** Keeps a file that the guest has opened. */
+  Hold hold(Node node) throws IOException {
+    if (node.held == null) {
+      node.held = pin(node);
+    }
+    node.holds++;
+    return new Hold(node);
+  }
+
+  /** Does something with a name in a folder that is held open. */
   @FunctionalInterface
   interface Use<T> {
-    T use(Path path) throws IOException;
+    T use(HostFile folder, String name) throws IOException;
   }
 
   /** Does something with the place where a node was found last. */
@@ -143,18 +177,13 @@ final class FolderNodes {
       throw new ErrnoException(Errno.EPERM);
     }
     try (HostFile parent = pin(node.parent)) {
-      return use.use(within(parent, node.name));
+      return use.use(parent, node.name);
     }
   }
 
   /** The path of a file that is held open: it leads there and nowhere else. */
   static Path path(HostFile file) {
-    return Path.of("/proc/self/fd/" + file.descriptor());
-  }
-
-  /** A name in a folder that is held open. */
-  static Path within(HostFile parent, String name) {
-    return path(parent).resolve(name);
+    return Path.of(file.path());
   }
 
   static Map<String, Object> attributes(HostFile file) throws IOException {
@@ -163,10 +192,9 @@ final class FolderNodes {
 
   /** Finds a name in a folder; the guest knows the node once more. */
   Found find(Node parent, String name) throws IOException {
-    try (HostFile folderFile = pin(parent)) {
-      Map<String, Object> attributes =
-          Files.readAttributes(
-              within(folderFile, check(name)), "unix:*", LinkOption.NOFOLLOW_LINKS);
+    try (HostFile folderFile = pin(parent);
+        HostFile file = HostFolder.open(folderFile, check(name), O_PATH | O_NOFOLLOW, 0)) {
+      Map<String, Object> attributes = attributes(file);
       Identity identity = Identity.of(attributes);
       Node node = known.get(identity);
       if (node == null) {

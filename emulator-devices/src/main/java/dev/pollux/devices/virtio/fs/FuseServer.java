@@ -3,27 +3,19 @@ package dev.pollux.devices.virtio.fs;
 import dev.pollux.core.host.Errno;
 import dev.pollux.core.host.ErrnoException;
 import dev.pollux.core.host.HostFile;
+import dev.pollux.core.host.HostFolder;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
-import java.nio.file.DirectoryNotEmptyException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileStore;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
-import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
-import java.nio.file.NotLinkException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
@@ -69,12 +61,11 @@ final class FuseServer implements AutoCloseable {
   private static final int O_WRITE_ONLY = 1;
   private static final int O_EXCLUSIVE = 0x80;
   private static final int O_TRUNCATE = 0x200;
+  private static final int O_DIRECTORY = 0x1_0000;
+  private static final int NEW_FILE = HostFile.O_RDWR | HostFile.O_CREAT | HostFile.O_EXCL;
 
-  private static final int ENOTDIR = 20;
   private static final int EMFILE = 24;
-  private static final int ENOTEMPTY = 39;
   private static final int EBADF = 9;
-  private static final int EILSEQ = 84;
 
   private static final int SET_MODE = 1;
   private static final int SET_UID = 2;
@@ -85,11 +76,16 @@ final class FuseServer implements AutoCloseable {
   private static final int ATIME_NOW = 128;
   private static final int MTIME_NOW = 256;
 
-  /** Something that the guest has open. */
-  private record Handle(FileChannel file, List<Entry> entries) {
+  /**
+   * Something that the guest has open: a file, or the lines of a folder.
+   *
+   * @param hold what keeps the file reachable, whatever becomes of its name
+   */
+  private record Handle(FileChannel file, FolderNodes.Hold hold, List<Entry> entries) {
     void close() throws IOException {
       if (file != null) {
         file.close();
+        hold.close();
       }
     }
   }
@@ -140,8 +136,6 @@ final class FuseServer implements AutoCloseable {
       }
     } catch (BufferUnderflowException e) {
       error = Errno.EINVAL;
-    } catch (InvalidPathException e) {
-      error = EILSEQ;
     } catch (IOException e) {
       error = number(e);
     } catch (RuntimeException e) {
@@ -162,11 +156,7 @@ final class FuseServer implements AutoCloseable {
     return switch (error) {
       case ErrnoException e -> e.errno();
       case NoSuchFileException _ -> Errno.ENOENT;
-      case FileAlreadyExistsException _ -> Errno.EEXIST;
-      case DirectoryNotEmptyException _ -> ENOTEMPTY;
       case AccessDeniedException _ -> Errno.EACCES;
-      case NotDirectoryException _ -> ENOTDIR;
-      case NotLinkException _ -> Errno.EINVAL;
       case FileSystemException e -> FuseErrors.byWords(e.getReason());
       default -> FuseErrors.byWords(error.getMessage());
     };
@@ -203,8 +193,7 @@ final class FuseServer implements AutoCloseable {
         String name = text(in);
         String target = text(in);
         try (HostFile parent = nodes.pin(nodes.get(id))) {
-          Files.createSymbolicLink(
-              FolderNodes.within(parent, FolderNodes.check(name)), Path.of(target));
+          HostFolder.makeLink(target, parent, FolderNodes.check(name));
         }
         out.entry(nodes.find(nodes.get(id), name));
       }
@@ -213,7 +202,7 @@ final class FuseServer implements AutoCloseable {
         int mask = in.getInt();
         String name = text(in);
         try (HostFile parent = nodes.pin(nodes.get(id))) {
-          Files.createDirectory(FolderNodes.within(parent, FolderNodes.check(name)));
+          HostFolder.makeFolder(parent, FolderNodes.check(name));
         }
         out.entry(withMode(nodes.get(id), name, mode & ~mask));
       }
@@ -297,7 +286,7 @@ final class FuseServer implements AutoCloseable {
   private static String text(ByteBuffer in) {
     int start = in.position();
     while (in.get() != 0) {}
-    return StandardCharsets.UTF_8.decode(in.slice(start, in.position() - 1 - start)).toString();
+    return HostFolder.NAMES.decode(in.slice(start, in.position() - 1 - start)).toString();
   }
 
   private FolderNodes.Found withMode(FolderNodes.Node parent, String name, int mode)
@@ -311,15 +300,7 @@ final class FuseServer implements AutoCloseable {
 
   private void remove(long parentId, String name, boolean folderWanted) throws IOException {
     try (HostFile parent = nodes.pin(nodes.get(parentId))) {
-      Path path = FolderNodes.within(parent, FolderNodes.check(name));
-      boolean isFolder = Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
-      if (isFolder != folderWanted) {
-        throw new ErrnoException(
-            Files.exists(path, LinkOption.NOFOLLOW_LINKS)
-                ? isFolder ? 21 : ENOTDIR // EISDIR
-                : Errno.ENOENT);
-      }
-      Files.delete(path);
+      HostFolder.remove(parent, FolderNodes.check(name), folderWanted);
     }
   }
 
@@ -333,10 +314,7 @@ final class FuseServer implements AutoCloseable {
     }
     try (HostFile source = nodes.pin(from);
         HostFile target = nodes.pin(to)) {
-      Files.move(
-          FolderNodes.within(source, oldName),
-          FolderNodes.within(target, newName),
-          StandardCopyOption.ATOMIC_MOVE);
+      HostFolder.rename(source, oldName, target, newName);
     }
     nodes.moved(from, oldName, to, newName);
   }
@@ -344,15 +322,20 @@ final class FuseServer implements AutoCloseable {
   private void link(long existing, long parentId, String name, FuseReply out) throws IOException {
     FolderNodes.Node node = nodes.get(existing);
     try (HostFile parent = nodes.pin(nodes.get(parentId))) {
-      Path made = FolderNodes.within(parent, FolderNodes.check(name));
-      nodes.atPlace(node, path -> Files.createLink(made, path));
+      String made = FolderNodes.check(name);
+      nodes.atPlace(
+          node,
+          (folderOfIt, present) -> {
+            HostFolder.link(folderOfIt, present, parent, made);
+            return made;
+          });
     }
     out.entry(nodes.find(nodes.get(parentId), name));
   }
 
   private void readLink(long id, FuseReply out) throws IOException {
-    Path target = nodes.atPlace(nodes.get(id), Files::readSymbolicLink);
-    out.put(ByteBuffer.wrap(target.toString().getBytes(StandardCharsets.UTF_8)));
+    String target = nodes.atPlace(nodes.get(id), HostFolder::readLink);
+    out.put(HostFolder.NAMES.encode(target));
   }
 
   // ---- attributes ----
@@ -438,6 +421,15 @@ final class FuseServer implements AutoCloseable {
     return number;
   }
 
+  private long keep(FileChannel file, FolderNodes.Node node) throws IOException {
+    try {
+      return keep(new Handle(file, nodes.hold(node), List.of()));
+    } catch (IOException e) {
+      file.close();
+      throw e;
+    }
+  }
+
   private void checkRoom() throws ErrnoException {
     if (handles.size() >= MOST_HANDLES) {
       throw new ErrnoException(EMFILE);
@@ -474,17 +466,15 @@ final class FuseServer implements AutoCloseable {
         }
       }
       FileChannel channel = FileChannel.open(FolderNodes.path(file), Set.copyOf(options));
-      return keep(new Handle(channel, List.of()));
+      return keep(channel, nodes.get(id));
     }
   }
 
   private FileChannel makeFile(long parentId, String name) throws IOException {
-    try (HostFile parent = nodes.pin(nodes.get(parentId))) {
+    try (HostFile parent = nodes.pin(nodes.get(parentId));
+        HostFile made = HostFolder.open(parent, FolderNodes.check(name), NEW_FILE, 0600)) {
       return FileChannel.open(
-          FolderNodes.within(parent, FolderNodes.check(name)),
-          StandardOpenOption.CREATE_NEW,
-          StandardOpenOption.READ,
-          StandardOpenOption.WRITE);
+          FolderNodes.path(made), StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
   }
 
@@ -498,8 +488,8 @@ final class FuseServer implements AutoCloseable {
     FileChannel made;
     try {
       made = makeFile(id, name);
-    } catch (FileAlreadyExistsException e) {
-      if ((flags & O_EXCLUSIVE) != 0) {
+    } catch (ErrnoException e) {
+      if (e.errno() != Errno.EEXIST || (flags & O_EXCLUSIVE) != 0) {
         throw e;
       }
       FolderNodes.Found found = nodes.find(nodes.get(id), name);
@@ -507,8 +497,9 @@ final class FuseServer implements AutoCloseable {
       out.opened(open(found.node().id(), flags));
       return;
     }
-    out.entry(withMode(nodes.get(id), name, mode & ~mask));
-    out.opened(keep(new Handle(made, List.of())));
+    FolderNodes.Found found = withMode(nodes.get(id), name, mode & ~mask);
+    out.entry(found);
+    out.opened(keep(made, found.node()));
   }
 
   private void read(ByteBuffer in, FuseReply out) throws IOException {
@@ -553,20 +544,17 @@ final class FuseServer implements AutoCloseable {
     checkRoom();
     List<Entry> entries = new ArrayList<>();
     try (HostFile file = nodes.pin(nodes.get(id));
-        DirectoryStream<Path> listing = Files.newDirectoryStream(FolderNodes.path(file))) {
+        HostFile listing = HostFile.open(file.path(), HostFile.O_RDONLY | O_DIRECTORY)) {
       entries.add(new Entry(1, new byte[] {'.'}));
       entries.add(new Entry(1, new byte[] {'.', '.'}));
-      for (Path child : listing) {
+      for (String name : HostFolder.list(listing, MOST_ENTRIES)) {
         if (entries.size() > MOST_ENTRIES) {
           throw new ErrnoException(Errno.ENOMEM);
         }
-        entries.add(
-            new Entry(
-                entries.size() + 1,
-                child.getFileName().toString().getBytes(StandardCharsets.UTF_8)));
+        entries.add(new Entry(entries.size() + 1, name.getBytes(HostFolder.NAMES)));
       }
     }
-    return keep(new Handle(null, entries));
+    return keep(new Handle(null, null, entries));
   }
 
   private void readFolder(ByteBuffer in, FuseReply out) throws ErrnoException {

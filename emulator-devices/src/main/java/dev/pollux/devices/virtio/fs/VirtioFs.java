@@ -61,13 +61,13 @@ public final class VirtioFs extends VirtioDevice {
   private static final StateDescriptor<VirtioFs> STATE =
       StateDescriptor.of(VirtioFs.class, "virtio-fs", 1);
 
-  private final byte[] tag;
+  private final String tag;
   private final FuseServer server;
   private final ExecutorService worker;
 
   VirtioFs(VirtioSetup setup, String tag, FuseServer server, int queueSize) {
     super(KIND, setup, queueSize, queueSize);
-    this.tag = Arrays.copyOf(tag.getBytes(StandardCharsets.UTF_8), TAG_BYTES);
+    this.tag = tag;
     this.server = server;
     this.worker =
         Executors.newSingleThreadExecutor(
@@ -100,7 +100,7 @@ public final class VirtioFs extends VirtioDevice {
   protected byte[] config() {
     return ByteBuffer.allocate(CONFIG_BYTES)
         .order(ByteOrder.LITTLE_ENDIAN)
-        .put(tag)
+        .put(Arrays.copyOf(tag.getBytes(StandardCharsets.UTF_8), TAG_BYTES))
         .putInt(1)
         .array();
   }
@@ -133,7 +133,7 @@ public final class VirtioFs extends VirtioDevice {
     return server.isMounted()
         ? Optional.of(
             "Migration is disabled when the shared folder '%s' is mounted in the guest; unmount it"
-                .formatted(new String(tag, StandardCharsets.UTF_8).strip()))
+                .formatted(tag))
         : Optional.empty();
   }
 

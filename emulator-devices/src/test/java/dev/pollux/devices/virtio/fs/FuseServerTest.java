@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.core.host.Errno;
+import dev.pollux.core.host.HostFile;
+import dev.pollux.core.host.HostFolder;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -13,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -289,5 +292,38 @@ class FuseServerTest {
           beside.map(path -> path.getFileName().toString()).sorted().toArray());
     }
     assertEquals("secret", Files.readString(base.resolve("secret")));
+  }
+
+  /** Bytes of a name go to the host and come back as they are. */
+  @Test
+  void namesAreBytes() throws IOException {
+    byte[] raw = {(byte) 0xff, (byte) 0xc3, (byte) 0xa4, ' ', 0};
+    ask(MKDIR, ROOT, ints(0755, 022), raw).good();
+    try (HostFile open = HostFile.open(folder.toString(), HostFile.O_RDONLY)) {
+      assertEquals(List.of("\u00ff\u00c3\u00a4 "), HostFolder.list(open, 9));
+    }
+    long handle = ask(OPENDIR, ROOT, ints(0, 0)).good().body().getLong(0);
+    ByteBuffer lines =
+        ask(READDIR, ROOT, longs(handle, 0), ints(4096, 0), longs(0), ints(0, 0)).good().body();
+    String listing = StandardCharsets.ISO_8859_1.decode(lines).toString();
+    assertTrue(listing.contains("\u00ff\u00c3\u00a4 "), listing);
+    ask(SYMLINK, ROOT, name("link"), raw).good();
+    long link = lookUp(ROOT, "link");
+    ByteBuffer target = ask(READLINK, link).good().body();
+    assertEquals(ByteBuffer.wrap(raw, 0, 4), target);
+    ask(RMDIR, ROOT, raw).good();
+    assertEquals(Errno.ENOENT, ask(LOOKUP, ROOT, raw).error());
+  }
+
+  @Test
+  void openFilesOutliveTheirNames() throws IOException {
+    Files.writeString(folder.resolve("file"), "text");
+    long node = lookUp(ROOT, "file");
+    long handle = open(node, 2);
+    ask(UNLINK, ROOT, name("file")).good();
+    assertEquals(4, ask(GETATTR, node, ints(0, 0), longs(0)).good().body().getLong(24), "bytes");
+    assertEquals("text", read(handle, 0, 9));
+    ask(RELEASE, node, longs(handle), ints(0, 0), longs(0)).good();
+    assertTrue(ask(GETATTR, node, ints(0, 0), longs(0)).error() != 0);
   }
 }
