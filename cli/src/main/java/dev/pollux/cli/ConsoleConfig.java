@@ -2,6 +2,7 @@ package dev.pollux.cli;
 
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
+import dev.pollux.backend.vnc.VncOptions;
 import dev.pollux.cli.script.ConsoleScript;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
@@ -18,6 +19,7 @@ import java.util.Optional;
  * @param monitors human monitors
  * @param qmp monitors for programs
  * @param debugConsole the console at port 0xe9
+ * @param vnc where viewers see the screen
  * @param script what drives the first serial port
  */
 record ConsoleConfig(
@@ -26,6 +28,7 @@ record ConsoleConfig(
     List<CharTarget> monitors,
     List<QmpTarget> qmp,
     Optional<CharTarget> debugConsole,
+    Optional<VncOptions> vnc,
     Optional<ConsoleScript> script) {
   /** The back end of the first serial port where there is a script. */
   static final String SCRIPTED = "expect";
@@ -43,10 +46,6 @@ record ConsoleConfig(
   /** Reads the options and fills in what {@code -nographic} means. */
   static ConsoleConfig of(RunOptions options) {
     RunOptions.Consoles consoles = options.consoles;
-    if (consoles.display != null && !consoles.display.equals("none")) {
-      throw new ConfigException(
-          "-display %s: there is no display yet; give none".formatted(consoles.display));
-    }
     List<String> serial = new ArrayList<>(consoles.serial);
     List<String> monitor = new ArrayList<>(consoles.monitor);
     if (consoles.expect != null) {
@@ -86,7 +85,20 @@ record ConsoleConfig(
         consoles.debugcon.isEmpty()
             ? Optional.empty()
             : Optional.of(CharTarget.parse("-debugcon", consoles.debugcon.getLast(), "debugcon")),
+        vnc(consoles),
         Optional.ofNullable(consoles.expect).map(ConsoleScript::read));
+  }
+
+  private static Optional<VncOptions> vnc(RunOptions.Consoles consoles) {
+    String display = consoles.display == null ? "none" : consoles.display;
+    if (display.startsWith("vnc=")) {
+      return VncOptions.parse(display.substring(4));
+    }
+    if (!display.equals("none")) {
+      throw new ConfigException(
+          "-display %s: there is no such display; give none or vnc=:1".formatted(display));
+    }
+    return consoles.vnc == null ? Optional.empty() : VncOptions.parse(consoles.vnc);
   }
 
   private static boolean takesStdio(String target) {

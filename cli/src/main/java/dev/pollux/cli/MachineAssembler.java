@@ -6,6 +6,9 @@ import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
 import dev.pollux.backend.net.Networks;
+import dev.pollux.backend.vnc.MachineScreen;
+import dev.pollux.backend.vnc.VncOptions;
+import dev.pollux.backend.vnc.VncServer;
 import dev.pollux.cli.script.ConsoleScript;
 import dev.pollux.cli.script.ScriptRunner;
 import dev.pollux.core.config.ConfigException;
@@ -27,6 +30,7 @@ import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.MachineServices;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
+import dev.pollux.devices.model.SecretObject;
 import dev.pollux.devices.model.UserObject;
 import dev.pollux.migration.LiveMigration;
 import dev.pollux.migration.MigrationCapability;
@@ -46,6 +50,7 @@ import dev.pollux.qmp.server.QmpServer;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -101,6 +106,7 @@ final class MachineAssembler implements AutoCloseable {
     } catch (IOException | RuntimeException e) {
       migration.close();
       qmp.ifPresent(QmpServer::close);
+      devices.services().vnc().ifPresent(VncServer::close);
       objects.close();
       networks.close();
       charDevices.close();
@@ -146,11 +152,22 @@ final class MachineAssembler implements AutoCloseable {
     config.networks().cards().forEach(card -> devices.add(card, false));
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     config.firmware().ifPresent(firmware -> FirmwareSetup.install(board, firmware.boot()));
+    config.consoles().vnc().ifPresent(this::addVnc);
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
     config.configure(migration);
     migration.setAutostart(config.autostart());
     config.incoming().ifPresent(from -> migration.expect(from.address()));
+  }
+
+  private void addVnc(VncOptions options) {
+    String password =
+        options
+            .secret()
+            .map(id -> (SecretObject) objects.get(id, SecretObject.class).target())
+            .map(secret -> new String(secret.bytes(), StandardCharsets.ISO_8859_1))
+            .orElse("");
+    devices.services().setVnc(new VncServer(options, password, new MachineScreen(machine)));
   }
 
   private QmpServer qmpServer(UUID uuid) {
@@ -295,6 +312,7 @@ final class MachineAssembler implements AutoCloseable {
   public void close() {
     migration.close();
     qmp.ifPresent(QmpServer::close);
+    devices.services().vnc().ifPresent(VncServer::close);
     machine.close();
     networks.close();
     blocks.close();

@@ -140,8 +140,19 @@ final class RunOptions {
                 + " helps).")
     boolean nographic;
 
-    @Option(names = "-display", paramLabel = "none", description = "Display; only none so far.")
+    @Option(
+        names = "-display",
+        paramLabel = "none|vnc=<where>",
+        description = "Display: none, or what -vnc says.")
     String display;
+
+    @Option(
+        names = "-vnc",
+        paramLabel =
+            "<host>:<n>|unix:<path>|none[,to=<n>][,password=on][,password-secret=<id>]"
+                + "[,share=<policy>]",
+        description = "Show the screen to VNC viewers at port 5900 + n.")
+    String vnc;
 
     @Option(
         names = "-serial",

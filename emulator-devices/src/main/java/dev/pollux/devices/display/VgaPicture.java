@@ -235,6 +235,13 @@ final class VgaPicture {
     int bytes = (vbe.bits() + 7) / 8;
     for (int y = 0; y < height; y++) {
       long at = vbe.start() + (long) y * rowBytes;
+      if (bytes == 4 && at + width * 4L <= memory.size()) {
+        for (int x = 0; x < width; x++) {
+          screen.pixels()[y * width + x] =
+              RawMemory.getInt(memory.hostAddress() + at + x * 4L) & 0xff_ffff;
+        }
+        continue;
+      }
       for (int x = 0; x < width; x++, at += bytes) {
         screen.pixels()[y * width + x] = pixel(at);
       }

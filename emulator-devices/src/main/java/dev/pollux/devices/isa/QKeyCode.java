@@ -181,6 +181,21 @@ public enum QKeyCode {
     return Optional.empty();
   }
 
+  /** Of scan code set 1, with bit 7 where the key's codes begin with e0; 0 for the Pause key. */
+  public int code() {
+    return code;
+  }
+
+  /** The first key with a code. */
+  public static Optional<QKeyCode> byCode(int code) {
+    for (QKeyCode key : values()) {
+      if (key.code == code) {
+        return Optional.of(key);
+      }
+    }
+    return Optional.empty();
+  }
+
   /**
    * Presses the key or lets it go; false where the keyboard has no room for it. Machine lock held.
    */

@@ -3,6 +3,7 @@ package dev.pollux.devices.model;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.net.Networks;
+import dev.pollux.backend.vnc.VncServer;
 import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.machine.Machine;
 import java.util.HashMap;
@@ -27,6 +28,7 @@ public final class MachineServices {
 
   private IoThread ioThread;
   private Balloon balloon;
+  private VncServer vnc;
 
   /** By stem, how many buses without a name of their own there have been. */
   private final Map<String, Integer> busNumbers = new HashMap<>();
@@ -87,6 +89,16 @@ public final class MachineServices {
   /** Says what that is; null when it goes. */
   public void setBalloon(Balloon device) {
     balloon = device;
+  }
+
+  /** Who shows the screen to viewers, if somebody does. */
+  public Optional<VncServer> vnc() {
+    return Optional.ofNullable(vnc);
+  }
+
+  /** Says who does. Before the machine runs. */
+  public void setVnc(VncServer server) {
+    vnc = server;
   }
 
   /** A new name {@code stem.n}. */

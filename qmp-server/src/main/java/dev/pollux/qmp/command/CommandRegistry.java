@@ -39,6 +39,7 @@ public final class CommandRegistry implements QmpCommands {
           BalloonCommands.class,
           NetworkCommands.class,
           DisplayCommands.class,
+          VncCommands.class,
           PciCommands.class,
           BlockCommands.class,
           BlockQueries.class,

@@ -1,5 +1,6 @@
 package dev.pollux.qmp.hmp;
 
+import dev.pollux.backend.vnc.VncServer;
 import dev.pollux.devices.display.PictureFile;
 import dev.pollux.devices.isa.I8042;
 import dev.pollux.devices.isa.Ps2Keyboard;
@@ -8,6 +9,7 @@ import dev.pollux.qmp.command.DisplayCommands;
 import dev.pollux.qmp.protocol.QmpException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,7 +19,17 @@ final class DisplayMonitor {
 
   private DisplayMonitor() {}
 
-  static void declare(DeviceCommands.Declarer command) {
+  static void declare(DeviceCommands.Declarer command, DeviceCommands.Declarer info) {
+    command.declare(
+        "set_password",
+        "protocol password",
+        "set the password that viewers have to know; the protocol is vnc",
+        (s, a) -> {
+          String protocol = a.requiredWord("protocol");
+          String password = a.requiredWord("password");
+          return out -> setPassword(s, protocol, password);
+        });
+    info.declare("vnc", "", "who looks at the screen by VNC", (s, a) -> out -> infoVnc(s, out));
     command.declare(
         "screendump",
         "filename [-f format]",
@@ -57,6 +69,25 @@ final class DisplayMonitor {
           int buttons = number(a);
           return out -> controller(s).mouse().move(0, 0, 0, buttons);
         });
+  }
+
+  private static void setPassword(HmpSession session, String protocol, String password) {
+    Optional<VncServer> server = session.devices().services().vnc();
+    if (!protocol.equals("vnc") || server.isEmpty() || !server.get().setPassword(password)) {
+      throw new HmpException(
+          "set_password: viewers are asked for none; start with -vnc ...,password=on");
+    }
+  }
+
+  private static void infoVnc(HmpSession session, StringBuilder out) {
+    Optional<VncServer> server = session.devices().services().vnc();
+    if (server.isEmpty()) {
+      out.append("None\n");
+      return;
+    }
+    out.append("Server: %s\n".formatted(server.get().address()));
+    out.append("  Auth: %s\n".formatted(server.get().isGuarded() ? "vnc" : "none"));
+    server.get().viewers().forEach(viewer -> out.append("Client: %s\n".formatted(viewer)));
   }
 
   private static int number(HmpArguments arguments) {

@@ -111,7 +111,7 @@ public final class HumanMonitor {
     DeviceCommands.declare(HumanMonitor::command, HumanMonitor::info);
     NetworkCommands.declare(HumanMonitor::command, HumanMonitor::info);
     DiskCommands.declare(HumanMonitor::info);
-    DisplayMonitor.declare(HumanMonitor::command);
+    DisplayMonitor.declare(HumanMonitor::command, HumanMonitor::info);
     MigrationCommands.declare(HumanMonitor::command, HumanMonitor::info);
 
     info("chardev", "", "character devices", (s, a) -> out -> infoCharDevices(s, out));

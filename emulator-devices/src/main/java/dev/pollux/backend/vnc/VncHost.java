@@ -1,0 +1,33 @@
+package dev.pollux.backend.vnc;
+
+import dev.pollux.devices.display.Screen;
+import dev.pollux.devices.isa.QKeyCode;
+
+/** What viewers see and move. Any thread, no lock held. */
+public interface VncHost {
+  /** The machine's name; may be empty. */
+  String name();
+
+  /** The picture of now. */
+  Screen screen();
+
+  /** A key went down or up. Waits a little while the keyboard has no room; then the key is lost. */
+  void key(QKeyCode key, boolean down);
+
+  /**
+   * As above.
+   *
+   * @param code of scan code set 1, 1 to 0xff, with bit 7 for codes that begin with e0
+   */
+  void key(int code, boolean down);
+
+  /**
+   * The mouse was moved or clicked.
+   *
+   * @param dx to the right
+   * @param dy downwards
+   * @param dz clicks of the wheel towards the user
+   * @param buttons bit 0 left, 1 right, 2 middle
+   */
+  void mouse(int dx, int dy, int dz, int buttons);
+}
