@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.img.ImgTools;
 import dev.pollux.cli.process.MachineProcess;
+import dev.pollux.cli.process.Monitor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,12 +43,16 @@ public final class PairDisk {
   private int copies;
   private long size = -1;
 
+  /** A copy overwrites what the side had, because each host has a file of the user's. */
+  private final boolean inPlace;
+
   /** Of the pair that is being made: a node that could not be taken away is not in the way. */
   private int number;
 
-  PairDisk(Spec spec, Path folder) {
+  PairDisk(Spec spec, Path folder, boolean inPlace) {
     this.spec = spec;
     this.folder = folder;
+    this.inPlace = inPlace;
   }
 
   private String name(String part) {
@@ -163,11 +168,11 @@ public final class PairDisk {
    *
    * @return its options
    */
-  List<String> copy(String side, MachineProcess primary) throws IOException {
+  List<String> copy(String side, Monitor primary) throws IOException {
     if (size < 0) {
       size = sizeOf(primary);
     }
-    Path image = beside(String.valueOf(++copies));
+    Path image = inPlace ? spec.file() : beside(String.valueOf(++copies));
     images.put(side, image);
     create(spec.format(), image);
     create("qcow2", overlay(side, "active"));
@@ -194,7 +199,7 @@ public final class PairDisk {
     }
   }
 
-  private long sizeOf(MachineProcess primary) throws IOException {
+  private long sizeOf(Monitor primary) throws IOException {
     JsonNode nodes = primary.run("query-named-block-nodes", object().put("flat", true));
     for (JsonNode node : nodes) {
       if (node.path("node-name").asText().equals(name("disk"))) {
@@ -223,7 +228,8 @@ public final class PairDisk {
   }
 
   /** Begins to copy the disk; {@code BLOCK_JOB_READY} says when the copy follows the original. */
-  void beginCopy(MachineProcess primary, MachineProcess secondary, int pair) throws IOException {
+  void beginCopy(Monitor primary, Monitor secondary, Places places, int pair)
+      throws IOException {
     number = pair;
     var _ =
         secondary.run("nbd-server-add", object().put("device", name("disk")).put("writable", true));
@@ -233,7 +239,7 @@ public final class PairDisk {
             .put("node-name", target())
             .put("export", name("disk"))
             .put("detect-zeroes", "on");
-    node.putObject("server").put("type", "unix").put("path", server(pair).toString());
+    node.set("server", server(places, pair).flat());
     var _ = primary.run("blockdev-add", node);
     var _ =
         primary.run(
@@ -247,23 +253,19 @@ public final class PairDisk {
   }
 
   /** The NBD server of a pair's secondary, for all its disks. */
-  private Path server(int pair) {
-    return folder.resolve("disks" + pair);
+  private static Places.Place server(Places places, int pair) {
+    return places.at("disks" + pair, Places.End.SECONDARY);
   }
 
   /** Has the secondary offer its disks. */
-  static void serve(MachineProcess secondary, Path folder, int pair) throws IOException {
+  static void serve(Monitor secondary, Places places, int pair) throws IOException {
     ObjectNode arguments = object();
-    arguments
-        .putObject("addr")
-        .put("type", "unix")
-        .putObject("data")
-        .put("path", folder.resolve("disks" + pair).toString());
+    arguments.set("addr", server(places, pair).legacy());
     var _ = secondary.run("nbd-server-start", arguments);
   }
 
   /** Has the copy get every write from now on. The guest stands still. */
-  void endCopy(MachineProcess primary) throws IOException {
+  void endCopy(Monitor primary) throws IOException {
     var _ = primary.run("block-job-cancel", object().put("device", job()));
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(END_OF_JOB_SECONDS);
     while (!statusOfJob(primary).equals("concluded")) {
@@ -278,7 +280,7 @@ public final class PairDisk {
             "x-blockdev-change", object().put("parent", name("quorum")).put("node", target()));
   }
 
-  private String statusOfJob(MachineProcess primary) throws IOException {
+  private String statusOfJob(Monitor primary) throws IOException {
     for (JsonNode job : primary.run("query-jobs")) {
       if (job.path("id").asText().equals(job())) {
         return job.path("status").asText();
@@ -288,7 +290,7 @@ public final class PairDisk {
   }
 
   /** The primary goes on alone. */
-  void endOnPrimary(MachineProcess primary) {
+  void endOnPrimary(Monitor primary) {
     MachineProcess.attempt(
         () ->
             primary.run(

@@ -55,6 +55,7 @@ public final class Supervisor implements AutoCloseable {
   private final PairOptions options;
   private final PairReport report;
   private final PairConsole console;
+  private final Places places;
   private final List<PairNetwork> networks = new ArrayList<>();
   private final List<PairDisk> disks = new ArrayList<>();
 
@@ -94,13 +95,14 @@ public final class Supervisor implements AutoCloseable {
    */
   public Supervisor(PairOptions options, boolean terminal) throws IOException {
     this.options = options;
+    this.places = Places.in(options.folder());
     boolean free = !(options.console() instanceof PairOptions.Console.Stdio);
     report = new PairReport(System.out, System.err, options.json(), terminal && free);
     faults = new ArrayList<>(options.faults());
     faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
     options.networks().forEach(net -> networks.add(new PairNetwork(net, options.folder())));
     for (PairDisk.Spec disk : options.disks()) {
-      disks.add(new PairDisk(disk, options.folder()));
+      disks.add(new PairDisk(disk, options.folder(), false));
     }
     console = new PairConsole(options.console(), key -> steps.add(() -> command(key)));
   }
@@ -292,9 +294,9 @@ public final class Supervisor implements AutoCloseable {
     copying.clear();
     copying.addAll(disks);
     try {
-      PairDisk.serve(to, options.folder(), pairs);
+      PairDisk.serve(to, places, pairs);
       for (PairDisk disk : disks) {
-        disk.beginCopy(primary.get().process(), to, pairs);
+        disk.beginCopy(primary.get().process(), to, places, pairs);
       }
     } catch (IOException e) {
       loseSecondary("the disks cannot be copied: " + e.getMessage());
@@ -348,9 +350,9 @@ public final class Supervisor implements AutoCloseable {
         from.switchOn("pause-before-switchover");
       }
       for (PairNetwork network : networks) {
-        network.prepare(from, to, pairs);
+        network.compared().prepare(from, to, pairs);
       }
-      String uri = "unix:" + options.folder().resolve("pair" + pairs++);
+      String uri = places.at("pair" + pairs++, Places.End.SECONDARY).uri();
       var _ = to.run("migrate-incoming", object().put("uri", uri));
       var _ = from.run("migrate", object().put("uri", uri));
     } catch (IOException e) {
@@ -363,7 +365,7 @@ public final class Supervisor implements AutoCloseable {
     MachineProcess from = primary.orElseThrow().process();
     try {
       for (PairNetwork network : networks) {
-        network.begin(from);
+        network.compared().begin(from);
       }
       var _ = from.run("migrate-continue", object().put("state", "pre-switchover"));
     } catch (IOException e) {
@@ -551,7 +553,7 @@ public final class Supervisor implements AutoCloseable {
     }
     forget(dead.name());
     follow(survivor);
-    networks.forEach(network -> network.endOnSecondary(survivor.process()));
+    networks.forEach(network -> network.compared().endOnSecondary(survivor.process()));
     state = State.ALONE;
     report.event(
         "failover",
@@ -587,7 +589,7 @@ public final class Supervisor implements AutoCloseable {
         // is told next.
       }
     }
-    networks.forEach(network -> network.endOnPrimary(survivor));
+    networks.forEach(network -> network.compared().endOnPrimary(survivor));
     disks.forEach(disk -> disk.endOnPrimary(survivor));
     retry(why);
   }

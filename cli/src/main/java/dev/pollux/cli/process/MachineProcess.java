@@ -1,7 +1,6 @@
 package dev.pollux.cli.process;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.core.host.Libc;
 import dev.pollux.qmp.client.QmpClient;
@@ -24,9 +23,7 @@ import java.util.function.Consumer;
  * A machine in a process of its own, and its monitor. It ends with the process that has started it.
  * Any thread; closing kills it.
  */
-public final class MachineProcess implements AutoCloseable {
-  private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
-
+public final class MachineProcess implements Monitor, AutoCloseable {
   /** For the host it is the thread that has children, and they end when it does. */
   private static final ExecutorService PARENT =
       Executors.newSingleThreadExecutor(
@@ -138,6 +135,7 @@ public final class MachineProcess implements AutoCloseable {
    * @return the value of {@code return}
    * @throws IOException if it fails, or is not answered within 10 s
    */
+  @Override
   public JsonNode run(String command, ObjectNode arguments) throws IOException {
     JsonNode reply;
     try {
@@ -157,11 +155,6 @@ public final class MachineProcess implements AutoCloseable {
     return reply.path("return");
   }
 
-  /** As {@link #run(String, ObjectNode)}, without arguments. */
-  public JsonNode run(String command) throws IOException {
-    return run(command, JSON.objectNode());
-  }
-
   /** A command that may fail. */
   public interface Attempt {
     Object run() throws IOException;
@@ -179,19 +172,6 @@ public final class MachineProcess implements AutoCloseable {
   /** Sends a command; the future gets the whole reply. */
   public CompletableFuture<JsonNode> send(String command, ObjectNode arguments) throws IOException {
     return monitor.send("execute", command, arguments);
-  }
-
-  /** Switches capabilities of migration on. */
-  public void switchOn(String... capabilities) throws IOException {
-    ObjectNode arguments = JSON.objectNode();
-    for (String capability : capabilities) {
-      arguments
-          .withArray("capabilities")
-          .addObject()
-          .put("capability", capability)
-          .put("state", true);
-    }
-    var _ = run("migrate-set-capabilities", arguments);
   }
 
   /** Completes, with its status, when the process has ended. */
