@@ -8,12 +8,17 @@ import dev.pollux.cli.pair.PairDisk;
 import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.PlannedFault;
 import dev.pollux.cli.pair.Supervisor;
+import dev.pollux.cli.pair.host.Endpoint;
+import dev.pollux.cli.pair.host.HostAgent;
+import dev.pollux.cli.pair.host.HostOptions;
+import dev.pollux.cli.pair.host.LeasePlace;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import java.io.Console;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +27,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,7 +49,15 @@ import picocli.CommandLine.Spec;
           + " guest ended; 1 if the guest was lost."
     },
     sortOptions = false,
-    separator = " ")
+    separator = " ",
+    subcommands = {
+      PairControl.Status.class,
+      PairControl.Promote.class,
+      PairControl.Demote.class,
+      PairControl.Resync.class,
+      PairControl.Stop.class,
+      PairControl.Coordinator.class
+    })
 final class PairCommand implements Callable<Integer> {
   /** Those of {@code run} that would make both processes use the same thing of the host. */
   private static final Map<String, String> REFUSED =
@@ -130,11 +144,67 @@ final class PairCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Tell each event as a line of JSON on standard output.")
   private boolean json;
 
+  @ArgGroup(exclusive = false, heading = "%nOn two hosts, on each of them:%n")
+  private Hosts hosts;
+
+  /** What a side of a pair on two hosts needs to know. */
+  static final class Hosts {
+    @Option(
+        names = "--host",
+        paramLabel = "<host>[:<port>]",
+        required = true,
+        description = "This side: where its agent listens. Default port: 7070; 63 more follow.")
+    private String host;
+
+    @Option(
+        names = "--peer",
+        paramLabel = "<host>[:<port>]",
+        required = true,
+        description = "The other side, as that says --host.")
+    private String peer;
+
+    @Option(
+        names = "--lease",
+        paramLabel = "zookeeper:<servers>|file:<path>",
+        required = true,
+        description = "Where both sides agree who runs the guest.")
+    private String lease;
+
+    @Option(
+        names = "--lease-time",
+        paramLabel = "<ms>",
+        defaultValue = "2000",
+        description = "So long the right to run lasts without being renewed. Default: 2000.")
+    private int leaseTime;
+
+    @Option(
+        names = "--name",
+        paramLabel = "<name>",
+        defaultValue = "pair",
+        description = "The pair's name, the same on both sides. Default: pair.")
+    private String name;
+
+    @Option(
+        names = "--fence",
+        paramLabel = "<command>",
+        description = "Switches the other host off; status 0 says that it is.")
+    private String fence;
+  }
+
+  @Option(
+      names = "--config",
+      paramLabel = "<file>",
+      description = "Take all options from this file (TOML).")
+  private Path config;
+
   @Mixin RunOptions options;
 
   @Override
   public Integer call() throws IOException {
-    RunConfig config = RunConfig.of(options);
+    if (config != null) {
+      return runFile();
+    }
+    RunConfig machine = RunConfig.of(options);
     List<String> words = machineOptions();
     NetworkConfig networks = NetworkConfig.of(options.networks);
     for (DeviceOptions card : networks.cards()) {
@@ -158,13 +228,16 @@ final class PairCommand implements Callable<Integer> {
         new PairOptions(
             words,
             networks.backends(),
-            disks(config),
+            disks(machine),
             own.toAbsolutePath(),
             delay,
             silence,
             planned,
             json,
             where);
+    if (hosts != null) {
+      return runHost(pair, terminal);
+    }
     try (Supervisor supervisor = new Supervisor(pair, terminal)) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> close(supervisor), "end of pair"));
       return supervisor.run();
@@ -172,6 +245,46 @@ final class PairCommand implements Callable<Integer> {
       if (folder == null) {
         remove(own);
       }
+    }
+  }
+
+  /** As if the file's words had been typed. */
+  private int runFile() throws IOException {
+    if (spec.commandLine().getParseResult().originalArgs().size() != 3) {
+      throw new ConfigException("--config %s: the file has all options".formatted(config));
+    }
+    List<String> words = new ArrayList<>(List.of(spec.name()));
+    words.addAll(PairFile.read(config));
+    return spec.commandLine().getParent().execute(words.toArray(String[]::new));
+  }
+
+  private int runHost(PairOptions machine, boolean terminal) throws IOException {
+    if (folder == null) {
+      throw new ConfigException("--host needs --folder: there a side remembers what it had");
+    }
+    if (!machine.faults().isEmpty()) {
+      throw new ConfigException("--host: --kill and --fault are for pairs on one machine");
+    }
+    if (hosts.leaseTime < 500 || hosts.leaseTime > 60_000) {
+      throw new ConfigException(
+          "--lease-time %d: 500 to 60000 ms are possible".formatted(hosts.leaseTime));
+    }
+    if (!hosts.name.matches("[A-Za-z0-9._-]{1,64}")) {
+      throw new ConfigException(
+          "--name %s: letters, digits, '.', '_' and '-', 64 at most".formatted(hosts.name));
+    }
+    HostOptions side =
+        new HostOptions(
+            hosts.name,
+            Endpoint.parse("--host", hosts.host),
+            Endpoint.parse("--peer", hosts.peer),
+            LeasePlace.parse(hosts.lease),
+            Duration.ofMillis(hosts.leaseTime),
+            Optional.ofNullable(hosts.fence),
+            machine);
+    try (HostAgent agent = new HostAgent(side, terminal)) {
+      Runtime.getRuntime().addShutdownHook(new Thread(agent::end, "end of pair"));
+      return agent.run();
     }
   }
 
@@ -188,7 +301,7 @@ final class PairCommand implements Callable<Integer> {
       Path file = Path.of(drive.required("file"));
       String format = drive.string("format", "");
       if (format.isEmpty()) {
-        format = probe(file);
+        format = hosts == null || Files.exists(file) ? probe(file) : unknown(drive);
       }
       String serial = drive.string("serial").map(s -> ",serial=" + s).orElse("");
       disks.add(
@@ -209,6 +322,11 @@ final class PairCommand implements Callable<Integer> {
 
   private static ConfigException noDisk(DeviceOptions drive) {
     return drive.error("the disks of a pair are if=virtio, or if=none and of a device");
+  }
+
+  /** A side's disk that is not there yet is made as a copy. */
+  private static String unknown(DeviceOptions drive) {
+    throw drive.error("there is no such file yet: say which format= it is to have");
   }
 
   private static String probe(Path file) throws IOException {

@@ -12,7 +12,7 @@ import java.util.List;
  * What makes two sides say the same on a network: they are compared in the primary, as a manager
  * would have it. See the page about pairs.
  */
-final class ComparedNetwork {
+public final class ComparedNetwork {
   private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
   private final String id;
@@ -21,7 +21,7 @@ final class ComparedNetwork {
   /**
    * @param id of the back end of either side
    */
-  ComparedNetwork(String id, Places places) {
+  public ComparedNetwork(String id, Places places) {
     this.id = id;
     this.places = places;
   }
@@ -31,7 +31,7 @@ final class ComparedNetwork {
    *
    * @param number of the pair, which makes the names of its sockets
    */
-  void prepare(Monitor primary, Monitor secondary, int number) throws IOException {
+  public void prepare(Monitor primary, Monitor secondary, int number) throws IOException {
     server(primary, "mirror", number);
     server(primary, "secondary", number);
     for (String loop : List.of("guest", "released")) {
@@ -63,13 +63,13 @@ final class ComparedNetwork {
   }
 
   /** Has the primary mirror and compare; its guest stands still. */
-  void begin(Monitor primary) throws IOException {
+  public void begin(Monitor primary) throws IOException {
     var _ = status(primary, "mirror", true);
     var _ = status(primary, "guest", true);
   }
 
   /** The primary goes on alone: what was held back leaves. */
-  void endOnPrimary(Monitor primary) {
+  public void endOnPrimary(Monitor primary) {
     MachineProcess.attempt(() -> status(primary, "mirror", false));
     MachineProcess.attempt(() -> status(primary, "guest", false));
     for (String object : List.of("mirror", "guest", "compare", "released", "thread")) {
@@ -86,7 +86,7 @@ final class ComparedNetwork {
    * The secondary goes on alone. Its rewriter stays: connections that were opened before keep their
    * numbers.
    */
-  void endOnSecondary(Monitor survivor) {
+  public void endOnSecondary(Monitor survivor) {
     for (String object : List.of("in", "out")) {
       MachineProcess.attempt(() -> run(survivor, "object-del", object().put("id", name(object))));
     }
@@ -130,8 +130,7 @@ final class ComparedNetwork {
   }
 
   /** Adds a filter; those of a primary begin switched off, before a rewriter that is there. */
-  private void add(
-      Monitor side, String type, String part, String queue, String end, String device)
+  private void add(Monitor side, String type, String part, String queue, String end, String device)
       throws IOException {
     ObjectNode arguments =
         object().put("qom-type", type).put("id", name(part)).put("netdev", id).put("queue", queue);

@@ -26,7 +26,7 @@ import java.util.function.IntConsumer;
  * checkpoint on. That is kept, because it is what follows when the other side becomes the primary;
  * of it, what has gone out already is left out then. Any thread.
  */
-final class PairConsole implements AutoCloseable {
+public final class PairConsole implements AutoCloseable {
   private static final int ESCAPE = 1; // Ctrl-A
 
   private final Optional<Terminal> terminal;
@@ -49,7 +49,7 @@ final class PairConsole implements AutoCloseable {
   /**
    * @param onKey hears the key after Ctrl-A, where the console is a terminal's or a pipe's
    */
-  PairConsole(PairOptions.Console where, IntConsumer onKey) throws IOException {
+  public PairConsole(PairOptions.Console where, IntConsumer onKey) throws IOException {
     this.onKey = onKey;
     switch (where) {
       case PairOptions.Console.Stdio _ -> {
@@ -116,7 +116,7 @@ final class PairConsole implements AutoCloseable {
   }
 
   /** From now on the console is this side's; the connection stays the caller's. */
-  synchronized void follow(SocketChannel side) {
+  public synchronized void follow(SocketChannel side) {
     guest = Optional.of(side);
     byte[] missing = kept.beyond(shown);
     kept.clear();
@@ -125,7 +125,7 @@ final class PairConsole implements AutoCloseable {
   }
 
   /** A side has come to a checkpoint. */
-  synchronized void checkpoint(SocketChannel side) {
+  public synchronized void checkpoint(SocketChannel side) {
     (guest.filter(side::equals).isPresent() ? shown : kept).clear();
   }
 

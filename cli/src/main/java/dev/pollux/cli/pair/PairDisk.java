@@ -49,7 +49,7 @@ public final class PairDisk {
   /** Of the pair that is being made: a node that could not be taken away is not in the way. */
   private int number;
 
-  PairDisk(Spec spec, Path folder, boolean inPlace) {
+  public PairDisk(Spec spec, Path folder, boolean inPlace) {
     this.spec = spec;
     this.folder = folder;
     this.inPlace = inPlace;
@@ -122,7 +122,7 @@ public final class PairDisk {
   }
 
   /** A side is gone for good; its image is of no use, unless it is the user's. */
-  void forget(String side) throws IOException {
+  public void forget(String side) throws IOException {
     Path image = images.remove(side);
     if (image != null && !image.equals(spec.file())) {
       Files.deleteIfExists(image);
@@ -158,7 +158,7 @@ public final class PairDisk {
   }
 
   /** The options of the side that has the user's image. */
-  List<String> first(String side) {
+  public List<String> first(String side) {
     images.put(side, spec.file());
     return words(own(spec.file()), name("disk"));
   }
@@ -168,7 +168,7 @@ public final class PairDisk {
    *
    * @return its options
    */
-  List<String> copy(String side, Monitor primary) throws IOException {
+  public List<String> copy(String side, Monitor primary) throws IOException {
     if (size < 0) {
       size = sizeOf(primary);
     }
@@ -223,12 +223,12 @@ public final class PairDisk {
     return job().equals(id);
   }
 
-  boolean hasTarget(String node) {
+  public boolean hasTarget(String node) {
     return target().equals(node);
   }
 
   /** Begins to copy the disk; {@code BLOCK_JOB_READY} says when the copy follows the original. */
-  void beginCopy(Monitor primary, Monitor secondary, Places places, int pair)
+  public void beginCopy(Monitor primary, Monitor secondary, Places places, int pair)
       throws IOException {
     number = pair;
     var _ =
@@ -258,14 +258,52 @@ public final class PairDisk {
   }
 
   /** Has the secondary offer its disks. */
-  static void serve(Monitor secondary, Places places, int pair) throws IOException {
+  public static void serve(Monitor secondary, Places places, int pair) throws IOException {
     ObjectNode arguments = object();
     arguments.set("addr", server(places, pair).legacy());
     var _ = secondary.run("nbd-server-start", arguments);
   }
 
+  /**
+   * Whether the copy that was begun follows the original.
+   *
+   * @throws IOException if it has failed
+   */
+  public boolean follows(Monitor primary) throws IOException {
+    for (JsonNode job : primary.run("query-jobs")) {
+      if (job.path("id").asText().equals(job())) {
+        if (job.has("error")) {
+          throw new IOException(
+              "%s: the disk cannot be copied: %s".formatted(spec.id(), job.path("error").asText()));
+        }
+        return job.path("status").asText().equals("ready");
+      }
+    }
+    throw new IOException("%s: the disk is not being copied any more".formatted(spec.id()));
+  }
+
+  /** The files of a copy that has taken over and has not merged its disks yet. */
+  public Path overlay(String side, boolean active) {
+    return overlay(side, active ? "active" : "hidden");
+  }
+
+  /** Whether that machine still uses them. */
+  public boolean isMerging(Monitor machine, String side) throws IOException {
+    String file = overlay(side, "active").toString();
+    for (JsonNode node : machine.run("query-named-block-nodes", object().put("flat", true))) {
+      if (node.path("file").asText().equals(file)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  public Spec spec() {
+    return spec;
+  }
+
   /** Has the copy get every write from now on. The guest stands still. */
-  void endCopy(Monitor primary) throws IOException {
+  public void endCopy(Monitor primary) throws IOException {
     var _ = primary.run("block-job-cancel", object().put("device", job()));
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(END_OF_JOB_SECONDS);
     while (!statusOfJob(primary).equals("concluded")) {
@@ -290,7 +328,7 @@ public final class PairDisk {
   }
 
   /** The primary goes on alone. */
-  void endOnPrimary(Monitor primary) {
+  public void endOnPrimary(Monitor primary) {
     MachineProcess.attempt(
         () ->
             primary.run(

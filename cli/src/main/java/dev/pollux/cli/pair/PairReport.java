@@ -12,7 +12,7 @@ import java.time.Instant;
  * on standard output. On a terminal that shows no console, a line below says how both sides are
  * now. Any thread.
  */
-final class PairReport {
+public final class PairReport {
   private static final String ERASE_LINE = "\r\033[K";
 
   private final PrintStream out;
@@ -24,19 +24,19 @@ final class PairReport {
   /**
    * @param live a line of the terminal may be drawn again and again
    */
-  PairReport(PrintStream out, PrintStream people, boolean json, boolean live) {
+  public PairReport(PrintStream out, PrintStream people, boolean json, boolean live) {
     this.out = out;
     this.people = people;
     this.json = json;
     this.live = live && !json;
   }
 
-  static ObjectNode details() {
+  public static ObjectNode details() {
     return JsonNodeFactory.instance.objectNode();
   }
 
   /** Tells of something that has happened. */
-  synchronized void event(String event, String sentence, ObjectNode details) {
+  public synchronized void event(String event, String sentence, ObjectNode details) {
     if (json) {
       line(event, details);
     } else {
@@ -56,7 +56,7 @@ final class PairReport {
   }
 
   /** Tells how it goes, where somebody looks at that. */
-  synchronized void progress(String state, JsonNode primary, JsonNode secondary) {
+  public synchronized void progress(String state, JsonNode primary, JsonNode secondary) {
     if (json) {
       ObjectNode details = details().put("state", state);
       details.set("primary", primary);

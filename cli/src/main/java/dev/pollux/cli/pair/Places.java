@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 
 /** Where the sides of a pair find each other: names of sockets, and the sockets. */
-interface Places {
+public interface Places {
   /** What listens, and so on which side it is. */
   enum End {
     PRIMARY,

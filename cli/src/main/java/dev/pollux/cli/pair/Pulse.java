@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
  * Whether a side's monitor answers: it is asked ten times a second, one question at a time, so that
  * when something is to be decided it is known for how long the side has been silent. Any thread.
  */
-final class Pulse {
+public final class Pulse {
   private static final long PERIOD_MILLIS = 100;
 
   private final MachineProcess process;
@@ -23,7 +23,7 @@ final class Pulse {
   }
 
   /** Milliseconds since the last answer. */
-  long silentMillis() {
+  public long silentMillis() {
     return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - answered);
   }
 

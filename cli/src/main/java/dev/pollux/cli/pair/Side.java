@@ -1,6 +1,7 @@
 package dev.pollux.cli.pair;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
@@ -17,7 +18,7 @@ import java.util.function.Consumer;
  * @param name {@code a}, {@code b}, and so on: which of the two is the primary changes
  * @param listener ends when all that the side has printed was passed on
  */
-record Side(
+public record Side(
     String name, MachineProcess process, Pulse pulse, SocketChannel console, Thread listener)
     implements AutoCloseable {
   private static final long LAST_WORDS_MILLIS = 1000;
@@ -29,7 +30,7 @@ record Side(
    * @param consoles hear what it prints
    * @param onEvent hears its monitor's events, on a thread of the connection's
    */
-  static Side start(
+  public static Side start(
       String name,
       PairOptions options,
       List<String> more,
@@ -50,6 +51,15 @@ record Side(
     } catch (IOException e) {
       process.close();
       throw new IOException("%s: no console: %s".formatted(name, e.getMessage()), e);
+    }
+  }
+
+  /** Sends a command whose answer nobody waits for. */
+  public void tell(String command, ObjectNode arguments) {
+    try {
+      var _ = process.send(command, arguments);
+    } catch (IOException e) {
+      // It is ending by itself.
     }
   }
 

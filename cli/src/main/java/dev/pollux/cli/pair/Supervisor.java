@@ -682,11 +682,7 @@ public final class Supervisor implements AutoCloseable {
   }
 
   private static void quit(Side side) {
-    try {
-      var _ = side.process().send("quit", object());
-    } catch (IOException e) {
-      // It is ending by itself.
-    }
+    side.tell("quit", object());
   }
 
   private static int statusAtEnd(Side side) {

@@ -57,6 +57,10 @@ public final class Decider {
   private boolean begun;
   private boolean seenAlive;
   private boolean ending;
+
+  /** What ends is this agent, not the pair. */
+  private boolean leaving;
+
   private boolean done;
   private List<Action> actions = new ArrayList<>();
 
@@ -82,6 +86,11 @@ public final class Decider {
   /** What the other side's agent is to hear. */
   public PeerSays says() {
     return new PeerSays(doing, generation, hasImages);
+  }
+
+  /** Until when this side's machine was last allowed to run. */
+  public long allowedUntil() {
+    return allowed;
   }
 
   /** The record as this side knows it. */
@@ -219,6 +228,10 @@ public final class Decider {
         if (!right.isMine()) {
           actions.add(new Action.Forward(Wish.STOP));
         }
+        ending = true;
+      }
+      case LEAVE -> {
+        leaving = true;
         ending = true;
       }
     }
@@ -439,7 +452,7 @@ public final class Decider {
     if (doing != Doing.NOTHING) {
       kill();
     } else if (right.isMine()) {
-      write(right.known().orElseThrow().released(true, right.stamp()), now);
+      write(right.known().orElseThrow().released(!leaving, right.stamp()), now);
     } else {
       done = true;
       actions.add(new Action.Exit());

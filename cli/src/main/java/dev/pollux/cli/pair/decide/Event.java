@@ -68,6 +68,8 @@ public sealed interface Event {
     /** The copy is to be made again, in full. */
     RESYNC,
     /** The pair is to end. */
-    STOP
+    STOP,
+    /** This side's agent is to end; the other goes on, where it can. */
+    LEAVE
   }
 }

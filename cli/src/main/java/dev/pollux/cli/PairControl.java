@@ -1,0 +1,116 @@
+package dev.pollux.cli;
+
+import dev.pollux.cli.pair.host.ControlSocket;
+import dev.pollux.cli.pair.host.Endpoint;
+import dev.pollux.cli.pair.ledger.ZooKeeperProcess;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** What is said to a side of a pair on two hosts, and the server for trials. */
+final class PairControl {
+  private PairControl() {}
+
+  /** A command to the agent of this host. */
+  abstract static class Ask implements Callable<Integer> {
+    @Option(
+        names = "--folder",
+        required = true,
+        paramLabel = "<folder>",
+        description = "The folder of the side on this host.")
+    private Path folder;
+
+    abstract String word();
+
+    @Override
+    public Integer call() throws IOException {
+      System.out.println(ControlSocket.ask(folder, word()));
+      return 0;
+    }
+  }
+
+  @Command(name = "status", description = "Tells how a side of a pair is, as a line of JSON.")
+  static final class Status extends Ask {
+    @Override
+    String word() {
+      return "status";
+    }
+  }
+
+  @Command(name = "promote", description = "Has this side run the guest; it needs to be a copy.")
+  static final class Promote extends Ask {
+    @Option(
+        names = "--force",
+        description =
+            "Take what this side's disks have, once nobody else can be running: newer writes on the"
+                + " other side are lost.")
+    private boolean force;
+
+    @Override
+    String word() {
+      return force ? "promote-force" : "promote";
+    }
+  }
+
+  @Command(name = "demote", description = "Has the other side run the guest.")
+  static final class Demote extends Ask {
+    @Override
+    String word() {
+      return "demote";
+    }
+  }
+
+  @Command(name = "resync", description = "Has the copy made again, in full.")
+  static final class Resync extends Ask {
+    @Override
+    String word() {
+      return "resync";
+    }
+  }
+
+  @Command(name = "stop", description = "Ends the pair, on both hosts.")
+  static final class Stop extends Ask {
+    @Override
+    String word() {
+      return "stop";
+    }
+  }
+
+  @Command(
+      name = "coordinator",
+      description = "Runs a single ZooKeeper server: for trials, where there is no ensemble.")
+  static final class Coordinator implements Callable<Integer> {
+    @Option(
+        names = "--listen",
+        paramLabel = "<host>:<port>",
+        defaultValue = "127.0.0.1:2181",
+        description = "Where. Default: 127.0.0.1:2181.")
+    private String listen;
+
+    @Option(
+        names = "--folder",
+        required = true,
+        paramLabel = "<folder>",
+        description = "Keeps what it knows.")
+    private Path folder;
+
+    @Override
+    public Integer call() throws IOException {
+      Endpoint at = Endpoint.parse("--listen", listen);
+      Files.createDirectories(folder);
+      try (ZooKeeperProcess _ =
+          new ZooKeeperProcess(new InetSocketAddress(at.host(), at.port()), folder)) {
+        System.out.println("listening on " + at);
+        new CountDownLatch(1).await(); // until a signal
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package dev.pollux.cli.pair.host;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.pair.ComparedNetwork;
+import dev.pollux.cli.pair.PairDisk;
+import dev.pollux.cli.pair.Places;
+import dev.pollux.cli.process.MachineProcess;
+import dev.pollux.cli.process.Monitor;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Makes the other side's machine a copy of the one here: disks, then networks and memory; and takes
+ * it all down again. A thread that may wait.
+ */
+final class Bonding {
+  private static final long LOOK_MILLIS = 20;
+  private static final long PATIENCE_SECONDS = 60;
+  private static final long BANDWIDTH = 10_000_000_000L;
+  private static final int DOWNTIME_MILLIS = 1000;
+
+  private final List<PairDisk> disks;
+  private final List<ComparedNetwork> networks;
+  private final Places places;
+  private final int checkpointMillis;
+  private final int silenceMillis;
+
+  Bonding(
+      List<PairDisk> disks,
+      List<ComparedNetwork> networks,
+      Places places,
+      int checkpointMillis,
+      int silenceMillis) {
+    this.disks = disks;
+    this.networks = networks;
+    this.places = places;
+    this.checkpointMillis = checkpointMillis;
+    this.silenceMillis = silenceMillis;
+  }
+
+  private static ObjectNode object() {
+    return JsonNodeFactory.instance.objectNode();
+  }
+
+  /**
+   * Makes the pair; returns when the first checkpoint is whole.
+   *
+   * @param number of the pair, counted by this side
+   */
+  void bond(Monitor from, Monitor to, int number) throws IOException {
+    if (!disks.isEmpty()) {
+      copyDisks(from, to, number);
+    }
+    for (Monitor side : List.of(from, to)) {
+      side.switchOn("return-path", "x-colo", "events");
+      var _ =
+          side.run(
+              "migrate-set-parameters",
+              object()
+                  .put("x-checkpoint-delay", checkpointMillis)
+                  .put("x-pollux-silence", silenceMillis)
+                  .put("max-bandwidth", BANDWIDTH)
+                  .put("downtime-limit", DOWNTIME_MILLIS));
+    }
+    if (!networks.isEmpty()) {
+      from.switchOn("pause-before-switchover");
+    }
+    for (ComparedNetwork network : networks) {
+      network.prepare(from, to, number);
+    }
+    String uri = places.at("pair" + number, Places.End.SECONDARY).uri();
+    var _ = to.run("migrate-incoming", object().put("uri", uri));
+    var _ = from.run("migrate", object().put("uri", uri));
+    if (!networks.isEmpty()) {
+      awaitMigration(from, "pre-switchover");
+      for (ComparedNetwork network : networks) {
+        network.begin(from);
+      }
+      var _ = from.run("migrate-continue", object().put("state", "pre-switchover"));
+    }
+    awaitMigration(from, "colo");
+    awaitCheckpoint(from);
+  }
+
+  private void copyDisks(Monitor from, Monitor to, int number) throws IOException {
+    PairDisk.serve(to, places, number);
+    for (PairDisk disk : disks) {
+      disk.beginCopy(from, to, places, number);
+    }
+    for (PairDisk disk : disks) {
+      while (!disk.follows(from)) {
+        MachineProcess.pause(LOOK_MILLIS); // as long as the disk is large
+      }
+    }
+    var _ = from.run("stop");
+    try {
+      for (PairDisk disk : disks) {
+        disk.endCopy(from);
+      }
+    } finally {
+      var _ = from.run("cont");
+    }
+  }
+
+  private static void awaitMigration(Monitor from, String wanted) throws IOException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    while (true) {
+      JsonNode info = from.run("query-migrate");
+      String status = info.path("status").asText();
+      if (status.equals(wanted)) {
+        return;
+      }
+      if (List.of("failed", "cancelled", "completed").contains(status)) {
+        throw new IOException(
+            info.path("error-desc").asText("the migration is %s".formatted(status)));
+      }
+      await(end, wanted);
+    }
+  }
+
+  private static void awaitCheckpoint(Monitor from) throws IOException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    while (from.run("x-pollux-query-colo-statistics").path("checkpoints").asLong() == 0
+        || !from.run("query-colo-status").path("mode").asText().equals("primary")) {
+      if (from.run("query-colo-status").path("mode").asText().equals("none")) {
+        throw new IOException("the pair has ended before its first checkpoint");
+      }
+      await(end, "first checkpoint");
+    }
+  }
+
+  private static void await(long end, String what) throws IOException {
+    if (System.nanoTime() > end) {
+      throw new IOException("%s: not within %d s".formatted(what, PATIENCE_SECONDS));
+    }
+    MachineProcess.pause(LOOK_MILLIS);
+  }
+
+  /** The side that ran the guest goes on alone, and lets go what it has held. */
+  void goOnAlone(Monitor survivor) {
+    MachineProcess.attempt(() -> survivor.run("migrate_cancel"));
+    MachineProcess.attempt(() -> survivor.run("x-colo-lost-heartbeat"));
+    networks.forEach(network -> network.endOnPrimary(survivor));
+    disks.forEach(disk -> disk.endOnPrimary(survivor));
+  }
+
+  /** The copy goes on. */
+  void takeOver(Monitor survivor) throws IOException {
+    MachineProcess.attempt(() -> survivor.run("nbd-server-stop"));
+    var _ = survivor.run("x-colo-lost-heartbeat");
+    networks.forEach(network -> network.endOnSecondary(survivor));
+  }
+}

@@ -1,0 +1,100 @@
+package dev.pollux.cli.pair.host;
+
+import dev.pollux.cli.img.ImgTools;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a side has to remember when its host dies: the generation of its disks, and whether a copy
+ * that has taken over still keeps part of them in files of its own. The deciding thread.
+ */
+final class SideFiles {
+  private final Path folder;
+
+  SideFiles(Path folder) {
+    this.folder = folder;
+  }
+
+  private Path generationFile() {
+    return folder.resolve("generation");
+  }
+
+  private Path mergeFile() {
+    return folder.resolve("merging");
+  }
+
+  /** The name of the disks' generation; a new one where there is none. */
+  String generation(String fresh) throws IOException {
+    try {
+      return Files.readString(generationFile()).strip();
+    } catch (NoSuchFileException e) {
+      setGeneration(fresh);
+      return fresh;
+    }
+  }
+
+  /** The disks are to be overwritten. */
+  void setGeneration(String name) throws IOException {
+    write(generationFile(), name);
+    Files.deleteIfExists(mergeFile());
+  }
+
+  /** A copy takes over: what it has written itself is beside the disks until it was merged. */
+  void mergeBegins(String copy) throws IOException {
+    write(mergeFile(), copy);
+  }
+
+  /** The copy whose files are not merged yet. */
+  Optional<String> merging() throws IOException {
+    try {
+      return Optional.of(Files.readString(mergeFile()).strip());
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    }
+  }
+
+  void mergeEnded() throws IOException {
+    Files.deleteIfExists(mergeFile());
+  }
+
+  /** Does now what the machine that has died did not come to the end of. */
+  static void merge(Path active, Path hidden, Path disk, String format) throws IOException {
+    run(List.of("rebase", "-u", "-F", format, "-b", disk.toString(), hidden.toString()));
+    run(List.of("rebase", "-u", "-F", "qcow2", "-b", hidden.toString(), active.toString()));
+    run(List.of("commit", "-q", active.toString()));
+    run(List.of("commit", "-q", hidden.toString()));
+  }
+
+  private static void run(List<String> words) throws IOException {
+    if (ImgTools.run(words) != 0) {
+      throw new IOException("the disks cannot be merged: pollux img " + String.join(" ", words));
+    }
+  }
+
+  private void write(Path file, String text) throws IOException {
+    Path fresh = file.resolveSibling(file.getFileName() + ".new");
+    try (FileChannel out =
+        FileChannel.open(
+            fresh,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE)) {
+      var _ =
+          out.write(
+              ByteBuffer.wrap((text + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8)));
+      out.force(true);
+    }
+    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+    try (FileChannel where = FileChannel.open(folder)) {
+      where.force(true);
+    }
+  }
+}
