@@ -32,8 +32,22 @@ public final class CpuLayout {
    */
   public static final int RFLAGS = 19 * 8;
 
+  // What generated code uses most lies below 256.
+
+  /**
+   * u32, non-zero: engines return to the vCPU's loop at the next block boundary. Set from any
+   * thread. Four bytes that stay zero follow, so that generated code can take it for a u64.
+   */
+  public static final int EXIT_REQUEST = 20 * 8;
+
+  /** u32: bits of {@link Interrupts}: what waits for the vCPU. Set from any thread, atomically. */
+  public static final int PENDING = EXIT_REQUEST + 8;
+
+  /** The code generator's own fields that it uses most, not saved. */
+  public static final int JIT_NEAR = PENDING + 8;
+
   /** Eight segment registers of {@link #SEG_SIZE} bytes: ES CS SS DS FS GS LDTR TR. */
-  public static final int SEG = 20 * 8;
+  public static final int SEG = 256;
 
   public static final int SEG_SIZE = 32;
 
@@ -120,19 +134,10 @@ public final class CpuLayout {
   /** u32 in 8 bytes: the same for supervisor pages. */
   public static final int PKRS = PKRU + 8;
 
-  /** u32: bits of {@link Interrupts}: what waits for the vCPU. Set from any thread, atomically. */
-  public static final int PENDING = PKRS + 8;
-
-  /**
-   * u32, non-zero: engines return to the vCPU's loop at the next block boundary. Set from any
-   * thread. Four bytes that stay zero follow, so that generated code can take it for a u64.
-   */
-  public static final int EXIT_REQUEST = (PENDING + 4 + 7) & -8;
-
   /**
    * u32: not 0 while no instruction executes: {@link #HALTED_WAITING} or {@link #HALTED_SHUTDOWN}.
    */
-  public static final int HALTED = EXIT_REQUEST + 8;
+  public static final int HALTED = PKRS + 8;
 
   /** {@link #HALTED}: by HLT, until an interrupt. */
   public static final int HALTED_WAITING = 1;

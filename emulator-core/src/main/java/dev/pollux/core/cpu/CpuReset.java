@@ -8,7 +8,7 @@ final class CpuReset {
 
   static void powerOn(Vcpu vcpu, boolean bootstrap) {
     CpuState s = vcpu.cpuState();
-    for (int offset = CpuLayout.STAR; offset < CpuLayout.PENDING; offset += 8) {
+    for (int offset = CpuLayout.STAR; offset <= CpuLayout.PKRS; offset += 8) {
       s.setU64(offset, 0);
     }
     for (int offset = CpuLayout.FCW; offset < CpuLayout.SCRATCH; offset += 4) {

@@ -3,21 +3,18 @@ package dev.pollux.core.jit;
 import dev.pollux.core.cpu.CpuLayout;
 
 /**
- * The code generator's own fields in a vCPU's block, from {@link CpuLayout#JIT} on. Nothing here is
- * saved.
+ * The code generator's own fields in a vCPU's block, from {@link CpuLayout#JIT_NEAR} and from
+ * {@link CpuLayout#JIT} on. Nothing here is saved.
  */
 public final class JitLayout {
   private JitLayout() {}
-
-  /** XSAVE area of 576 bytes, x87 component only: guest x87 state on its way in or out. */
-  public static final int X87_AREA = CpuLayout.JIT;
 
   /**
    * u16: the guest's status flags between blocks. High byte as LAHF gives it (SF ZF AF PF CF), low
    * byte OF as SETO gives it. Or u32, flags that nothing reads: how to find them out if they are
    * asked for ({@link dev.pollux.core.jit.emit.FlagRecipe}).
    */
-  public static final int FLAGS = X87_AREA + 576;
+  public static final int FLAGS = CpuLayout.JIT_NEAR;
 
   /** u32, 1: guest vector registers and MXCSR are in the host's. */
   public static final int SIMD_LOADED = FLAGS + 8;
@@ -28,8 +25,26 @@ public final class JitLayout {
   /** u32: number of the exit taken. */
   public static final int EXIT = X87_LOADED + 4;
 
+  /** i32: PAUSE instructions left until the host's processor is offered to others. */
+  public static final int SPINS = EXIT + 4;
+
+  /** {@link #SPINS} at first: some ten microseconds of waiting. */
+  public static final int MOST_SPINS = 200;
+
+  /**
+   * u64: linear address of the page that the code being executed was translated from, or begins in:
+   * translations know only where in their page they are.
+   */
+  public static final int PAGE = (SPINS + 4 + 7) & -8;
+
+  /** Two u64: operands that are kept because flags may be asked for that depend on them. */
+  public static final int FLAG_OPERANDS = PAGE + 8;
+
+  /** XSAVE area of 576 bytes, x87 component only: guest x87 state on its way in or out. */
+  public static final int X87_AREA = CpuLayout.JIT;
+
   /** u32: the host's own MXCSR. */
-  public static final int HOST_MXCSR = EXIT + 4;
+  public static final int HOST_MXCSR = X87_AREA + 576;
 
   /**
    * u64: guest time for RDTSC. While the host's time-stamp counter is less than {@link #CLOCK_SPAN}
@@ -47,28 +62,13 @@ public final class JitLayout {
   /** u64: as {@link #CLOCK_TSC} says. */
   public static final int CLOCK_NANOS = CLOCK_SCALE + 8;
 
-  /** i32: PAUSE instructions left until the host's processor is offered to others. */
-  public static final int SPINS = CLOCK_NANOS + 8;
-
-  /** {@link #SPINS} at first: some ten microseconds of waiting. */
-  public static final int MOST_SPINS = 200;
-
-  /**
-   * u64: linear address of the page that the code being executed was translated from, or begins in:
-   * translations know only where in their page they are.
-   */
-  public static final int PAGE = (SPINS + 4 + 7) & -8;
-
-  /** Two u64: operands that are kept because flags may be asked for that depend on them. */
-  public static final int FLAG_OPERANDS = PAGE + 8;
-
   // The jump cache's books: what was entered since it was forgotten.
 
   /** Entries that {@link #JUMP_LOCAL} holds; that many also if there were more. */
   public static final int JUMP_LOCALS = 16384;
 
   /** u32: length of {@link #JUMP_LOCAL}. */
-  public static final int JUMP_LOCAL_COUNT = FLAG_OPERANDS + 16;
+  public static final int JUMP_LOCAL_COUNT = CLOCK_NANOS + 8;
 
   /** A byte for each table of the jump cache, 1: it has entries. */
   public static final int JUMP_TABLES_USED = JUMP_LOCAL_COUNT + 8;
@@ -90,11 +90,14 @@ public final class JitLayout {
 
   // What stands behind the call of a stub that fills a TLB entry: u32 number of the exit ...
 
-  /** ... u8 bytes of the access. */
+  /** ... u8 bytes of the access ... */
   public static final int REFILL_SIZE = 4;
 
-  /** Bytes of both. */
-  public static final int REFILL_DATA = 5;
+  /** ... u16 how far before these the probe is. */
+  public static final int REFILL_BACK = 5;
+
+  /** Bytes of all. */
+  public static final int REFILL_DATA = REFILL_BACK + 2;
 
   // The table of blocks by host memory, outside the vCPU's block: sets of two entries, each u64
   // blockTag, u64 address of the code.

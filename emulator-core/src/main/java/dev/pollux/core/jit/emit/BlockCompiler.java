@@ -7,7 +7,6 @@ import static dev.pollux.core.jit.asm.OpSize.WORD;
 import static dev.pollux.core.jit.emit.RegisterMap.S1;
 import static dev.pollux.core.jit.emit.RegisterMap.S2;
 import static dev.pollux.core.jit.emit.RegisterMap.SP;
-import static dev.pollux.core.jit.emit.RegisterMap.STATE;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
@@ -55,7 +54,7 @@ public class BlockCompiler {
   private static final int ADDRESS_SIZE_PREFIX = 0x67;
   private static final int CALL = 0xe8;
   private static final int JMP = 0xe9;
-  private static final int JMP_LENGTH = 5;
+  private static final int EXIT_NUMBER = 4;
   private static final int JNE = 0x850f;
 
   /** PUSHes or POPs that are executed together: what an access of theirs touches fits in a byte. */
@@ -355,10 +354,10 @@ public class BlockCompiler {
     asm.mov(QWORD, S2, S1);
     asm.shr(QWORD, S2, 12 - TlbLayout.ENTRY_BITS);
     asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
-    asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table + TlbLayout.EXEC_TAG));
+    asm.cmp(QWORD, S1, state(S2, 1, table + TlbLayout.EXEC_TAG));
     asm.jcc(Cond.NE, miss);
     asm.mov(QWORD, S1, context.secondPage());
-    asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, table + TlbLayout.HOST_PAGE));
+    asm.cmp(QWORD, S1, state(S2, 1, table + TlbLayout.HOST_PAGE));
     asm.jcc(Cond.NE, miss);
     defer(miss, this::leaveAtStart);
   }
@@ -1441,7 +1440,7 @@ public class BlockCompiler {
         () -> {
           int at = asm.position();
           if (inHost) {
-            common.saveFlags();
+            callStub(stubs.saveFlags());
           } else {
             putRecipe(recipe);
           }
@@ -1563,21 +1562,21 @@ public class BlockCompiler {
 
   /** Emits the way out; returns the offset of the exit's number. */
   private int exit() {
-    int numberAt = common.setExit();
-    jmpStub(stubs.leave());
-    return numberAt;
+    callStub(stubs.leave());
+    asm.code().reserve(EXIT_NUMBER);
+    asm.code().put32(0);
+    return asm.position() - EXIT_NUMBER;
   }
 
   private void refill(Refill refill) {
     asm.bind(refill.label());
     putRecipe(refill.recipe());
     callStub(stubs.refill(refill.mode(), refill.write()));
-    asm.code().reserve(JitLayout.REFILL_DATA + JMP_LENGTH);
+    asm.code().reserve(JitLayout.REFILL_DATA);
     int numberAt = asm.position();
     asm.code().put32(0);
     asm.code().put8(refill.bytes());
-    asm.code().put8(JMP);
-    asm.code().put32(refill.retry() - (asm.position() + 4));
+    asm.code().put16(numberAt - refill.retry());
     exits.add(new BlockCode.Interpret(numberAt, refill.mode(), refill.insn()));
   }
 

@@ -6,7 +6,6 @@ import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static dev.pollux.core.jit.asm.OpSize.WORD;
 import static dev.pollux.core.jit.emit.RegisterMap.S1;
 import static dev.pollux.core.jit.emit.RegisterMap.S2;
-import static dev.pollux.core.jit.emit.RegisterMap.STATE;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
@@ -15,7 +14,6 @@ import dev.pollux.core.jit.asm.CodeBuffer;
 import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
-import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.mmu.TlbLayout;
@@ -56,9 +54,6 @@ final class CommonCode {
   private static final Fragment COMPARE_REQUEST =
       Fragment.of(asm -> asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0));
 
-  private static final Fragment SET_EXIT =
-      Fragment.open(asm -> asm.mov(DWORD, state(JitLayout.EXIT), LATER));
-
   private static final Fragment[] FIND_TO_READ = new Fragment[TlbLayout.MODES];
   private static final Fragment[] FIND_TO_WRITE = new Fragment[TlbLayout.MODES];
   private static final Fragment[] ADD_HOST_PAGE = new Fragment[TlbLayout.MODES];
@@ -69,7 +64,7 @@ final class CommonCode {
       FIND_TO_READ[mode] = findPage(table + TlbLayout.READ_TAG);
       FIND_TO_WRITE[mode] = findPage(table + TlbLayout.WRITE_TAG);
       ADD_HOST_PAGE[mode] =
-          Fragment.of(asm -> asm.add(QWORD, S1, Mem.of(STATE, S2, 1, table + TlbLayout.HOST_PAGE)));
+          Fragment.of(asm -> asm.add(QWORD, S1, state(S2, 1, table + TlbLayout.HOST_PAGE)));
     }
   }
 
@@ -80,7 +75,7 @@ final class CommonCode {
           asm.mov(QWORD, S2, S1);
           asm.shr(QWORD, S2, 12 - TlbLayout.ENTRY_BITS);
           asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
-          asm.xor(QWORD, S1, Mem.of(STATE, S2, 1, tag));
+          asm.xor(QWORD, S1, state(S2, 1, tag));
           asm.cmp(QWORD, S1, LATER);
         });
   }
@@ -91,7 +86,7 @@ final class CommonCode {
             asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
             asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
             asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
-            asm.cmp(QWORD, S1, Mem.of(STATE, S2, 1, LATER));
+            asm.cmp(QWORD, S1, state(S2, 1, LATER));
           });
 
   private static final Fragment ENTER_PAGE =
@@ -101,8 +96,7 @@ final class CommonCode {
             asm.mov(QWORD, state(JitLayout.PAGE), S1);
           });
 
-  private static final Fragment JUMP_TO_TARGET =
-      Fragment.open(asm -> asm.jmp(Mem.of(STATE, S2, 1, LATER)));
+  private static final Fragment JUMP_TO_TARGET = Fragment.open(asm -> asm.jmp(state(S2, 1, LATER)));
 
   private final X86Assembler asm;
   private final CodeBuffer code;
@@ -157,7 +151,7 @@ final class CommonCode {
   void findTarget(int table) {
     FIND_TARGET.appendTo(code);
     code.reserve(FIELD);
-    code.put32(table);
+    code.put32(table - RegisterMap.BIAS);
   }
 
   /** Compares the request for the vCPU's attention with 0. */
@@ -174,14 +168,6 @@ final class CommonCode {
   void jumpToTarget(int table) {
     JUMP_TO_TARGET.appendTo(code);
     code.reserve(FIELD);
-    code.put32(table + Long.BYTES);
-  }
-
-  /** Begins a way out; returns the offset of the exit's number, which is to be filled in. */
-  int setExit() {
-    int numberAt = SET_EXIT.appendTo(code);
-    code.reserve(FIELD);
-    code.put32(0);
-    return numberAt;
+    code.put32(table + Long.BYTES - RegisterMap.BIAS);
   }
 }

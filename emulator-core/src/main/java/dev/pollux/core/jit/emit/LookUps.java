@@ -3,9 +3,9 @@ package dev.pollux.core.jit.emit;
 import static dev.pollux.core.jit.asm.OpSize.BYTE;
 import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
+import static dev.pollux.core.jit.asm.OpSize.WORD;
 import static dev.pollux.core.jit.emit.RegisterMap.S1;
 import static dev.pollux.core.jit.emit.RegisterMap.S2;
-import static dev.pollux.core.jit.emit.RegisterMap.STATE;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
@@ -49,16 +49,15 @@ final class LookUps {
 
   /**
    * Emits what code calls where a probe by {@link CommonCode#findPage} has failed. Behind the call
-   * stand the number of a way out, u32, and the size of the access in bytes, u8, to which it does
-   * not return: it goes on behind them with the linear address in scratch 1 again, for another
-   * probe that succeeds, or leaves.
+   * stand the number of a way out, u32, the size of the access in bytes, u8, and how far before
+   * these the probe is, u16. It goes on at the probe with the linear address in scratch 1 again, or
+   * leaves.
    */
-  void emitRefill(int mode, boolean write, Label leave) {
+  void emitRefill(int mode, boolean write, Label leaveByNumber) {
     int tag = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     tag += write ? TlbLayout.WRITE_TAG : TlbLayout.READ_TAG;
-    Label crossing = new Label();
     Label fail = new Label();
-    asm.xor(QWORD, S1, Mem.of(STATE, S2, 1, tag));
+    asm.xor(QWORD, S1, state(S2, 1, tag));
     asm.mov(QWORD, S2, Mem.of(Gpr.RSP));
     asm.push(Gpr.RAX);
     asm.movzx(DWORD, S2, BYTE, Mem.of(S2, JitLayout.REFILL_SIZE));
@@ -67,20 +66,19 @@ final class LookUps {
     asm.add(DWORD, Gpr.RAX, S2);
     asm.cmp(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
     asm.pop(Gpr.RAX);
-    asm.jcc(Cond.A, crossing);
+    asm.jcc(Cond.A, leaveByNumber);
     save();
     walk.emit(mode, write ? AccessType.WRITE : AccessType.READ, fail);
+    Mem behind = Mem.of(Gpr.RSP, SAVED.length * Long.BYTES);
+    asm.mov(QWORD, Gpr.RAX, behind);
+    asm.movzx(DWORD, Gpr.RCX, WORD, Mem.of(Gpr.RAX, JitLayout.REFILL_BACK));
+    asm.sub(QWORD, Gpr.RAX, Gpr.RCX);
+    asm.mov(QWORD, behind, Gpr.RAX);
     restore();
-    asm.pop(S2);
-    asm.lea(QWORD, S2, Mem.of(S2, JitLayout.REFILL_DATA));
-    asm.jmp(S2);
+    asm.ret();
     asm.bind(fail);
     restore();
-    asm.bind(crossing);
-    asm.pop(S2);
-    asm.mov(DWORD, S2, Mem.of(S2));
-    asm.mov(DWORD, state(JitLayout.EXIT), S2);
-    asm.jmp(leave);
+    asm.jmp(leaveByNumber);
   }
 
   private void save() {
@@ -136,7 +134,7 @@ final class LookUps {
     asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
     asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
     asm.mov(QWORD, Gpr.RAX, S1);
-    asm.xor(QWORD, Gpr.RAX, Mem.of(STATE, S2, 1, tlb + TlbLayout.EXEC_TAG));
+    asm.xor(QWORD, Gpr.RAX, state(S2, 1, tlb + TlbLayout.EXEC_TAG));
     asm.cmp(QWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
     asm.jcc(Cond.B, hit);
     asm.call(fetch);
@@ -145,10 +143,9 @@ final class LookUps {
     asm.mov(DWORD, Gpr.RAX, S1);
     asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
     asm.bind(hit);
-    asm.add(QWORD, Gpr.RAX, Mem.of(STATE, S2, 1, tlb + TlbLayout.HOST_PAGE));
+    asm.add(QWORD, Gpr.RAX, state(S2, 1, tlb + TlbLayout.HOST_PAGE));
     asm.shr(DWORD, S2, TlbLayout.ENTRY_BITS);
-    asm.movzx(
-        DWORD, Gpr.RCX, BYTE, Mem.of(STATE, S2, 1, RefillLayout.GLOBAL + mode * TlbLayout.ENTRIES));
+    asm.movzx(DWORD, Gpr.RCX, BYTE, state(S2, 1, RefillLayout.GLOBAL + mode * TlbLayout.ENTRIES));
     findBlock(table, first, miss);
     asm.bind(first);
     asm.mov(QWORD, Gpr.RAX, Mem.of(S2, 8));
@@ -173,7 +170,7 @@ final class LookUps {
    * table, whose offset is in scratch 2.
    */
   void emitDropped(int table, Label leaveToRip) {
-    asm.mov(QWORD, S1, Mem.of(STATE, S2, 1, JitLayout.jumpTable(table)));
+    asm.mov(QWORD, S1, state(S2, 1, JitLayout.jumpTable(table)));
     asm.mov(QWORD, state(CpuLayout.RIP), S1);
     asm.jmp(leaveToRip);
   }
@@ -207,8 +204,8 @@ final class LookUps {
     asm.imul(DWORD, S2, S1, JitLayout.JUMP_HASH);
     asm.shr(DWORD, S2, JitLayout.JUMP_HASH_SHIFT);
     asm.and(DWORD, S2, -(1 << JitLayout.JUMP_ENTRY_BITS));
-    asm.mov(QWORD, Mem.of(STATE, S2, 1, jumps), S1);
-    asm.mov(QWORD, Mem.of(STATE, S2, 1, jumps + 8), Gpr.RAX);
+    asm.mov(QWORD, state(S2, 1, jumps), S1);
+    asm.mov(QWORD, state(S2, 1, jumps + 8), Gpr.RAX);
     asm.mov(BYTE, state(JitLayout.JUMP_TABLES_USED + table), 1);
     asm.shr(QWORD, S1, RamBlock.PAGE_BITS);
     asm.and(DWORD, S1, JitLayout.JUMP_PAGE_BITS - 1);
@@ -221,7 +218,7 @@ final class LookUps {
     asm.cmp(DWORD, Gpr.RCX, JitLayout.JUMP_LOCALS);
     asm.jcc(Cond.AE, listed);
     asm.lea(QWORD, S1, Mem.of(S2, jumps));
-    asm.mov(DWORD, Mem.of(STATE, Gpr.RCX, 4, JitLayout.JUMP_LOCAL), S1);
+    asm.mov(DWORD, state(Gpr.RCX, 4, JitLayout.JUMP_LOCAL), S1);
     asm.add(DWORD, state(JitLayout.JUMP_LOCAL_COUNT), 1);
     asm.bind(listed);
   }

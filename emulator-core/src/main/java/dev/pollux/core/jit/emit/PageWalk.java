@@ -5,7 +5,6 @@ import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static dev.pollux.core.jit.emit.RegisterMap.S1;
 import static dev.pollux.core.jit.emit.RegisterMap.S2;
-import static dev.pollux.core.jit.emit.RegisterMap.STATE;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
 import dev.pollux.core.cpu.CpuLayout;
@@ -198,10 +197,10 @@ final class PageWalk {
     enterInList(mode, fail);
     noteLarge();
     int table = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
-    asm.mov(QWORD, Mem.of(STATE, S2, 1, table + TlbLayout.READ_TAG), Gpr.RSI);
-    asm.mov(QWORD, Mem.of(STATE, S2, 1, table + TlbLayout.WRITE_TAG), Gpr.RDI);
-    asm.mov(QWORD, Mem.of(STATE, S2, 1, table + TlbLayout.EXEC_TAG), Gpr.RBP);
-    asm.mov(QWORD, Mem.of(STATE, S2, 1, table + TlbLayout.HOST_PAGE), Gpr.RDX);
+    asm.mov(QWORD, state(S2, 1, table + TlbLayout.READ_TAG), Gpr.RSI);
+    asm.mov(QWORD, state(S2, 1, table + TlbLayout.WRITE_TAG), Gpr.RDI);
+    asm.mov(QWORD, state(S2, 1, table + TlbLayout.EXEC_TAG), Gpr.RBP);
+    asm.mov(QWORD, state(S2, 1, table + TlbLayout.HOST_PAGE), Gpr.RDX);
   }
 
   /** RDX: from the page's guest-physical address to the host's; RDI: its byte of watches. */
@@ -302,19 +301,19 @@ final class PageWalk {
     asm.mov(DWORD, Gpr.RCX, Gpr.RAX);
     asm.and(DWORD, Gpr.RCX, state(RefillLayout.GLOBAL_BIT));
     asm.shr(DWORD, Gpr.RCX, 8);
-    Mem count = Mem.of(STATE, Gpr.RCX, 4, RefillLayout.FILLED_COUNT);
+    Mem count = state(Gpr.RCX, 4, RefillLayout.FILLED_COUNT);
     asm.mov(DWORD, Gpr.RAX, count);
     asm.cmp(DWORD, Gpr.RAX, RefillLayout.MOST_FILLED);
     asm.jcc(Cond.AE, fail);
     asm.add(DWORD, count, 1);
     asm.push(S2);
     asm.shr(DWORD, S2, TlbLayout.ENTRY_BITS);
-    asm.mov(BYTE, Mem.of(STATE, S2, 1, RefillLayout.GLOBAL + mode * TlbLayout.ENTRIES), Gpr.RCX);
+    asm.mov(BYTE, state(S2, 1, RefillLayout.GLOBAL + mode * TlbLayout.ENTRIES), Gpr.RCX);
     asm.pop(S2);
     asm.shl(DWORD, Gpr.RCX, Integer.numberOfTrailingZeros(RefillLayout.MOST_FILLED));
     asm.add(DWORD, Gpr.RAX, Gpr.RCX);
     asm.lea(DWORD, Gpr.RCX, Mem.of(S2, mode * TlbLayout.TABLE_SIZE));
-    asm.mov(DWORD, Mem.of(STATE, Gpr.RAX, 4, RefillLayout.FILLED), Gpr.RCX);
+    asm.mov(DWORD, state(Gpr.RAX, 4, RefillLayout.FILLED), Gpr.RCX);
   }
 
   /** As {@code FilledEntries.addLarge}. Destroys RAX and RCX. */

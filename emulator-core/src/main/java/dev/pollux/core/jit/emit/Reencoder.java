@@ -58,7 +58,7 @@ final class Reencoder {
       }
       case SLOT -> {
         code.put8(0x40 | (reg & 7) << 3 | 7);
-        code.put8(rm);
+        code.put8(rm - RegisterMap.BIAS);
       }
     }
     immediate(insn);

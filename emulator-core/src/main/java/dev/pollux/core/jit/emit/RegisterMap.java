@@ -17,8 +17,11 @@ import dev.pollux.core.jit.asm.Mem;
 final class RegisterMap {
   private RegisterMap() {}
 
-  /** Holds the state block's address. */
+  /** Holds the state block's address plus {@link #BIAS}. */
   static final Gpr STATE = Gpr.R15;
+
+  /** So that fields at offsets from 0 to 255 are reached with a displacement of one byte. */
+  static final int BIAS = 128;
 
   /** Scratch; the host address of a memory operand. */
   static final Gpr S1 = Gpr.R12;
@@ -54,6 +57,11 @@ final class RegisterMap {
 
   /** A field of the state block. */
   static Mem state(int offset) {
-    return Mem.of(STATE, offset);
+    return Mem.of(STATE, offset - BIAS);
+  }
+
+  /** The same with {@code scale} times an index beyond it. */
+  static Mem state(Gpr index, int scale, int offset) {
+    return Mem.of(STATE, index, scale, offset - BIAS);
   }
 }

@@ -51,6 +51,7 @@ public final class Stubs {
   private final boolean ymm;
   private final int enter;
   private final int leave;
+  private final int saveFlags;
   private final int[] dropped = new int[JitLayout.JUMP_TABLES];
   private final int[] lookUp = new int[JitLayout.JUMP_TABLES];
   private final int[] refill = new int[2 * TlbLayout.MODES];
@@ -73,9 +74,16 @@ public final class Stubs {
     enter = asm.position();
     emitEnter();
     leave = asm.position();
+    Label byNumber = asm.here();
+    asm.pop(RegisterMap.S2);
+    asm.mov(DWORD, RegisterMap.S2, Mem.of(RegisterMap.S2));
+    asm.mov(DWORD, state(JitLayout.EXIT), RegisterMap.S2);
     Label out = asm.here();
     emitLeave();
-    emitLookUps(new LookUps(asm, blockTable), out);
+    emitLookUps(new LookUps(asm, blockTable), byNumber, out);
+    saveFlags = asm.position();
+    new CommonCode(asm).saveFlags();
+    asm.ret();
     readCounter = asm.position();
     emitReadCounter();
     asm.checkResolved();
@@ -100,7 +108,7 @@ public final class Stubs {
     return base + readCounter;
   }
 
-  /** Code jumps here when its exit's number is in {@link JitLayout#EXIT}. */
+  /** Code calls this to leave; the exit's number, u32, stands behind the call. */
   int leave() {
     return leave;
   }
@@ -125,6 +133,11 @@ public final class Stubs {
     return refill[2 * mode + (write ? 1 : 0)];
   }
 
+  /** Code calls this to do what {@link CommonCode#saveFlags} does. */
+  int saveFlags() {
+    return saveFlags;
+  }
+
   int loadSimd() {
     return loadSimd;
   }
@@ -138,7 +151,7 @@ public final class Stubs {
       asm.push(register);
     }
     asm.sub(QWORD, Gpr.RSP, 8);
-    asm.mov(QWORD, STATE, Gpr.RDI);
+    asm.lea(QWORD, STATE, Mem.of(Gpr.RDI, RegisterMap.BIAS));
     asm.mov(QWORD, RegisterMap.S2, Gpr.RSI);
     call(0x1, loadSimd);
     call(0x2, loadX87);
@@ -163,14 +176,14 @@ public final class Stubs {
     asm.bind(skip);
   }
 
-  private void emitLookUps(LookUps lookUps, Label out) {
+  private void emitLookUps(LookUps lookUps, Label byNumber, Label out) {
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
       Label toRip = asm.here();
       asm.mov(DWORD, state(JitLayout.EXIT), mode);
       asm.jmp(out);
       for (int write = 0; write < 2; write++) {
         refill[2 * mode + write] = asm.position();
-        lookUps.emitRefill(mode, write != 0, out);
+        lookUps.emitRefill(mode, write != 0, byNumber);
       }
       Label fetch = asm.here();
       lookUps.emitFetch(mode);
@@ -275,9 +288,9 @@ public final class Stubs {
     asm.mov(WORD, area(AREA_FSW), Gpr.RAX);
     topOffset();
     for (int i = 0; i < 8; i++) {
-      asm.mov(QWORD, Gpr.RAX, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR));
+      asm.mov(QWORD, Gpr.RAX, state(Gpr.RCX, 1, CpuLayout.FPR));
       asm.mov(QWORD, area(AREA_ST + 16 * i), Gpr.RAX);
-      asm.mov(QWORD, Gpr.RAX, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR + 8));
+      asm.mov(QWORD, Gpr.RAX, state(Gpr.RCX, 1, CpuLayout.FPR + 8));
       asm.mov(QWORD, area(AREA_ST + 16 * i + 8), Gpr.RAX);
       nextOffset();
     }
@@ -307,9 +320,9 @@ public final class Stubs {
     topOffset();
     for (int i = 0; i < 8; i++) {
       asm.mov(QWORD, Gpr.RAX, area(AREA_ST + 16 * i));
-      asm.mov(QWORD, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR), Gpr.RAX);
+      asm.mov(QWORD, state(Gpr.RCX, 1, CpuLayout.FPR), Gpr.RAX);
       asm.mov(QWORD, Gpr.RAX, area(AREA_ST + 16 * i + 8));
-      asm.mov(QWORD, Mem.of(STATE, Gpr.RCX, 1, CpuLayout.FPR + 8), Gpr.RAX);
+      asm.mov(QWORD, state(Gpr.RCX, 1, CpuLayout.FPR + 8), Gpr.RAX);
       nextOffset();
     }
   }

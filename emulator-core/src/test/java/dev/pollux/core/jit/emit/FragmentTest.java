@@ -1,7 +1,6 @@
 package dev.pollux.core.jit.emit;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.pollux.core.cpu.CpuLayout;
@@ -86,16 +85,7 @@ class FragmentTest {
     assertArrayEquals(assembled.finish(), copied.finish());
   }
 
-  @Test
-  void exitsNumberIsFilledInWhereItSays() {
-    int at = common.setExit();
-    copied.code().patch(at, 4, 0x1234_5678);
-    assembled.mov(OpSize.DWORD, RegisterMap.state(JitLayout.EXIT), 0x1234_5678);
-    assertEquals(assembled.position() - 4, at);
-    assertArrayEquals(assembled.finish(), copied.finish());
-  }
-
   private static Mem entry(int offset) {
-    return Mem.of(RegisterMap.STATE, RegisterMap.S2, 1, offset);
+    return RegisterMap.state(RegisterMap.S2, 1, offset);
   }
 }
