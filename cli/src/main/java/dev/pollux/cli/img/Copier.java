@@ -3,7 +3,6 @@ package dev.pollux.cli.img;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.HostBuffer;
 import dev.pollux.backend.block.IoVector;
-import dev.pollux.backend.block.ZeroBytes;
 import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.core.host.RawMemory;
 import java.io.IOException;
@@ -151,14 +150,14 @@ final class Copier {
   }
 
   private static boolean isZero(long address, long at, long step, long length) {
-    return ZeroBytes.isZero(address + at, Math.min(step, length - at));
+    return RawMemory.isZero(address + at, Math.min(step, length - at));
   }
 
   private void compress(Qcow2Image image, Piece piece, HostBuffer buffer) throws IOException {
     int clusterSize = image.clusterSize();
     for (int at = 0; at < piece.length; at += clusterSize) {
       int length = Math.min(clusterSize, piece.length - at);
-      if (targetIsZero && ZeroBytes.isZero(buffer.address() + at, length)) {
+      if (targetIsZero && RawMemory.isZero(buffer.address() + at, length)) {
         continue;
       }
       byte[] cluster = new byte[clusterSize];

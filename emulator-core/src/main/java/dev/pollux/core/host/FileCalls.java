@@ -8,9 +8,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * The C library's calls on files. All have one shape, up to four arguments and a result in integer
- * registers, so that the JVM makes one stub for all of them; what a function does not take it does
- * not look at.
+ * The C library's calls on files and their contents. All have one shape, up to four arguments and a
+ * result in integer registers, so that the JVM makes one stub for all of them; what a function does
+ * not take it does not look at.
  */
 final class FileCalls {
   private static final FunctionDescriptor SHAPE =
@@ -93,6 +93,12 @@ final class FileCalls {
   /** {@code ssize_t getdents64(int folder, void *buffer, size_t size)}. */
   static final MethodHandle GETDENTS64 = find("getdents64");
 
+  /** {@code int memcmp(const void *a, const void *b, size_t count)}. */
+  private static final MethodHandle MEMCMP = find("memcmp");
+
+  /** {@code int getrusage(int who, struct rusage *usage)}. */
+  static final MethodHandle GETRUSAGE = find("getrusage");
+
   /** {@code char *strerror(int errno)}. */
   private static final MethodHandle STRERROR = find("strerror");
 
@@ -147,6 +153,11 @@ final class FileCalls {
     } catch (Throwable e) {
       throw new IllegalStateException("a call of the C library failed", e);
     }
+  }
+
+  /** Whether two pieces of memory hold the same bytes. */
+  static boolean sameBytes(long a, long b, long length) {
+    return (int) invoke(MEMCMP, STATE.get(), a, b, length, 0) == 0;
   }
 
   static String errorText(int errno) {

@@ -141,6 +141,24 @@ public final class RawMemory {
     return MemorySegment.mismatch(ALL, a, a + length, ALL, b, b + length) < 0;
   }
 
+  /**
+   * True where all bytes are zero. The host's library looks, at the speed of memory: as fast in a
+   * process that has just been started.
+   */
+  public static boolean isZero(long address, long length) {
+    if (length < 8) {
+      for (long i = 0; i < length; i++) {
+        if (getByte(address + i) != 0) {
+          return false;
+        }
+      }
+      return true;
+    }
+    // Data hardly ever begins with zeros and ends with them, too.
+    return (getLong(address) | getLong(address + length - 8)) == 0
+        && FileCalls.sameBytes(address, address + 8, length - 8);
+  }
+
   /** True where {@code length} bytes of an array are those in memory. */
   public static boolean equal(byte[] a, int offset, long b, long length) {
     MemorySegment bytes = MemorySegment.ofArray(a);

@@ -167,25 +167,29 @@ public final class BlockBackend {
   }
 
   /**
-   * Has requests done, on this thread those that will be quick, as they are where the host has the
+   * Has requests done, on this thread those that will not wait, as it is where the host has the
    * data in memory: they are completed before this returns. Of several long ones all but the last
    * change threads, to be done side by side. For threads that belong to the device; with the
    * machine lock held {@link #submit} is right.
    */
   public void submitOrRun(List<BlockRequest> requests) {
     BlockNode node = root;
-    boolean waits = limits != null || node != null && node.waits();
+    if (limits != null || (node != null && node.waits())) {
+      requests.forEach(this::submit);
+      return;
+    }
     int lastLong = requests.size() - 1;
     while (lastLong >= 0 && !isLong(requests.get(lastLong))) {
       lastLong--;
     }
+    Pace.Watch watch = new Pace.Watch();
     for (int i = 0; i < requests.size(); i++) {
       BlockRequest request = requests.get(i);
       boolean beside = i < lastLong && isLong(request);
-      if (waits || beside || !pace(request).isQuick()) {
+      if (beside || !pace(request).isQuick()) {
         submit(request);
       } else if (enter(request)) {
-        run(request);
+        watch.done(pace(request), run(request));
       }
     }
   }
@@ -247,7 +251,8 @@ public final class BlockBackend {
     }
   }
 
-  private void run(BlockRequest request) {
+  /** Does a request and returns how long it took, in ns. */
+  private long run(BlockRequest request) {
     long start = System.nanoTime();
     int errno = 0;
     try {
@@ -259,7 +264,6 @@ public final class BlockBackend {
       errno = Errno.EIO;
     }
     long end = System.nanoTime();
-    pace(request).note(end - start, request.data.bytes());
     if (errno == 0) {
       counters.done(request, end - start, end);
     } else {
@@ -270,6 +274,7 @@ public final class BlockBackend {
     } finally {
       leave();
     }
+    return end - start;
   }
 
   private void perform(BlockRequest request) throws IOException {

@@ -123,7 +123,7 @@ public final class IoVector {
 
   public boolean isZero() {
     for (int i = 0; i < count; i++) {
-      if (!ZeroBytes.isZero(addresses[i], lengths[i])) {
+      if (!RawMemory.isZero(addresses[i], lengths[i])) {
         return false;
       }
     }

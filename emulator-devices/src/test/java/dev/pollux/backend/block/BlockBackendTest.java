@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -213,6 +214,67 @@ class BlockBackendTest {
         java.util.Arrays.fill(expected, 1000, 1100, (byte) 0);
         assertArrayEquals(expected, Files.readAllBytes(path), mode);
       }
+    }
+  }
+
+  /** A disk on which each read does something first. */
+  private static BlockNode disk(Runnable first) {
+    return new BlockNode(NodeOptions.of("disk")) {
+      @Override
+      public String driver() {
+        return "test";
+      }
+
+      @Override
+      public long length() {
+        return 1 << 20;
+      }
+
+      @Override
+      protected void doRead(long offset, IoVector to) {
+        first.run();
+      }
+
+      @Override
+      protected void doWrite(long offset, IoVector from) {}
+    };
+  }
+
+  @Test
+  void whatWaitsChangesThreadsAndWhatIsBusyDoesNot() {
+    Thread[] reader = new Thread[1];
+    try (HostBuffer data = new HostBuffer(SECTOR)) {
+      backend.setRoot(
+          disk(
+              () -> {
+                reader[0] = Thread.currentThread();
+                long start = System.nanoTime();
+                while (System.nanoTime() - start < 200_000) {
+                  Thread.onSpinWait();
+                }
+              }));
+      List<Boolean> here = new ArrayList<>();
+      for (int i = 0; i < 40; i++) {
+        Waited read = new Waited(BlockRequest.Op.READ, 0, data.vector());
+        backend.submitOrRun(List.of(read));
+        read.await();
+        here.add(reader[0] == Thread.currentThread());
+      }
+      assertTrue(here.stream().filter(own -> own).count() > 30, here::toString);
+      backend.setRoot(
+          disk(
+              () -> {
+                reader[0] = Thread.currentThread();
+                LockSupport.parkNanos(1_000_000);
+              }));
+      List<Boolean> there = new ArrayList<>();
+      for (int i = 0; i < 40; i++) {
+        Waited read = new Waited(BlockRequest.Op.READ, 0, data.vector());
+        backend.submitOrRun(List.of(read));
+        read.await();
+        there.add(reader[0] != Thread.currentThread());
+      }
+      assertTrue(there.stream().filter(other -> other).count() > 30, there::toString);
     }
   }
 
