@@ -203,10 +203,11 @@ public record DriveSpec(
     BlockNode root = null;
     if (medium.isPresent()) {
       try {
-        root = graph.openImage(medium.get().without("cache.writeback"));
-        if (snapshot) {
-          root = SnapshotOverlay.over(graph, root);
-        }
+        BlockOptions image = medium.get().without("cache.writeback");
+        root =
+            snapshot
+                ? SnapshotOverlay.over(graph, graph.openImage(image.with("read-only", "on")))
+                : graph.openImage(image);
       } catch (IOException e) {
         throw new ConfigException("%s: %s".formatted(medium.get().context(), e.getMessage()), e);
       }

@@ -156,6 +156,15 @@ class BlockGraphTest {
     write(root, 100, 100, 8);
     assertEquals(8, read(root, 150, 1)[0]);
     assertEquals(3, read(root, 50, 1)[0]);
+    try (BlockGraph other = new BlockGraph(new BlockListener() {})) {
+      // The file is only read: others may read it too, and nobody may write to it.
+      assertEquals(3, read(spec.open(other, "d").root().orElseThrow(), 100, 1)[0]);
+      DriveSpec writable =
+          DriveSpec.parse("file=" + file + ",format=raw", DriveSpec.Interface.IDE, false);
+      ConfigException inUse =
+          assertThrows(ConfigException.class, () -> writable.open(other, "writable"));
+      assertTrue(inUse.getMessage().contains("Failed to get \"write\" lock"), inUse.getMessage());
+    }
     byte[] before = new byte[MIB];
     Arrays.fill(before, (byte) 3);
     assertArrayEquals(before, Files.readAllBytes(file));
