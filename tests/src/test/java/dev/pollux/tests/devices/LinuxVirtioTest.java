@@ -10,13 +10,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -31,9 +34,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Debian's kernels with their own virtio drivers: the shell is on a virtio console, a port goes to
- * a file of the host, a SCSI disk is read and written and a disc changed, the balloon goes out and
- * in, and the random number generator is there.
+ * Debian's kernels with their own virtio drivers, on one command line with everything: the shell is
+ * on a virtio console, a file system on a qcow2 disk is mounted and another disk comes and goes by
+ * {@code pollux qmp}, a port goes to a file of the host, a SCSI disk is read and written and a disc
+ * changed, the balloon goes out and in, and the random number generator is there.
  */
 @Timeout(600)
 class LinuxVirtioTest {
@@ -63,18 +67,23 @@ class LinuxVirtioTest {
 
   private void use(Kernel kernel, String machine)
       throws IOException, CommandFailed, InterruptedException {
+    HostTools.assumeInstalled();
     Path initrd =
         LinuxGuest.initrd(
             folder,
             kernel,
             "virtio_pci",
             "virtio_mmio",
+            "virtio_blk",
+            "ext4",
+            "crc32c_generic",
             "virtio_console",
             "virtio_rng",
             "virtio_scsi",
             "sd_mod",
             "sr_mod",
             "virtio_balloon");
+    HostTools.makeExt4(folder.resolve("root.qcow2"), 32);
     disk = random("disk", 4 * (int) MEBIBYTE, 1);
     disc = random("disc", 2048 * 50, 2);
     try (LinuxGuest guest =
@@ -83,50 +92,103 @@ class LinuxVirtioTest {
         QmpClient client = QmpClient.connect(folder.resolve("qmp").toString(), events::add)) {
       assertEquals("hvc0", guest.run("cat /sys/class/tty/console/active"));
       assertEquals("64", guest.run("dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c"));
+      assertEquals(
+          "kept", guest.run("mkdir /mnt; mount /dev/vda /mnt; echo kept > /mnt/it; cat /mnt/it"));
+      if (!machine.equals("microvm")) {
+        plugAndUnplug(guest, machine);
+      }
       usePort(guest);
       useDisks(guest, client);
       useBalloon(guest, client);
+      assertEquals("", guest.run("umount /mnt"));
       JsonNode _ = client.execute("quit");
       assertEquals(0, guest.process().await(PATIENCE), guest.process().errors());
+    }
+    Path raw = HostTools.checkExt4(folder.resolve("root.qcow2"));
+    assertEquals(
+        "kept",
+        HostTools.run("/sbin/debugfs", "-R", "cat it", raw.toString()).lines().toList().getLast());
+  }
+
+  /** A disk comes and goes by what people type. */
+  private void plugAndUnplug(LinuxGuest guest, String machine) throws InterruptedException {
+    assertEquals("{}", qmp("blockdev-add", "driver=null-co", "node-name=plugged", "size=1048576"));
+    List<String> device =
+        new ArrayList<>(
+            List.of("device_add", "driver=virtio-blk-pci", "id=extra", "drive=plugged"));
+    if (machine.equals("q35")) {
+      device.add("bus=port0");
+    }
+    assertEquals("{}", qmp(device.toArray(String[]::new)));
+    String wait = "i=0; while [ %s /dev/vdb ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i+1)); done; ";
+    assertEquals("1048576", guest.run(wait.formatted("! -b") + "blockdev --getsize64 /dev/vdb"));
+    assertEquals("{}", qmp("device_del", "id=extra"));
+    JsonNode gone = event("DEVICE_DELETED");
+    while (!gone.path("data").path("device").asText().equals("extra")) {
+      gone = event("DEVICE_DELETED");
+    }
+    assertEquals("gone", guest.run(wait.formatted("-b") + "[ -b /dev/vdb ] || echo gone"));
+    assertEquals("{}", qmp("blockdev-del", "node-name=plugged"));
+  }
+
+  /** Runs {@code pollux qmp}; returns what it prints. */
+  private String qmp(String... words) {
+    List<String> command = new ArrayList<>(List.of("qmp", folder.resolve("people").toString()));
+    command.addAll(List.of(words));
+    try (PolluxProcess client = PolluxProcess.start(command.toArray(String[]::new))) {
+      assertEquals(0, client.await(PATIENCE), client::errors);
+      return client.output().strip();
     }
   }
 
   private String[] options(String machine) {
     String kind = machine.equals("microvm") ? "device" : "pci";
-    return new String[] {
-      "-machine",
-      machine,
-      "-serial",
-      "none",
-      "-monitor",
-      "none",
-      "-chardev",
-      "stdio,id=console,signal=off",
-      "-device",
-      "virtio-serial-%s,id=ports".formatted(kind),
-      "-device",
-      "virtconsole,chardev=console",
-      "-chardev",
-      "file,id=log,path=" + folder.resolve("log"),
-      "-device",
-      "virtserialport,chardev=log,name=org.example.log,id=port",
-      "-device",
-      "virtio-rng-" + kind,
-      "-device",
-      "virtio-balloon-" + kind,
-      "-device",
-      "virtio-scsi-" + kind,
-      "-drive",
-      "if=none,id=hd,format=raw,file=" + disk,
-      "-device",
-      "scsi-hd,drive=hd",
-      "-drive",
-      "if=none,id=cd,media=cdrom,format=raw,file=" + disc,
-      "-device",
-      "scsi-cd,drive=cd,id=drive",
-      "-qmp",
-      "unix:%s,server=on,wait=off".formatted(folder.resolve("qmp"))
-    };
+    List<String> options =
+        new ArrayList<>(
+            machine.equals("q35") ? List.of("-device", "pcie-root-port,id=port0") : List.of());
+    options.addAll(common(kind));
+    options.addAll(List.of("-machine", machine));
+    return options.toArray(String[]::new);
+  }
+
+  private List<String> common(String kind) {
+    return List.of(
+        "-serial",
+        "none",
+        "-monitor",
+        "none",
+        "-chardev",
+        "stdio,id=console,signal=off",
+        "-device",
+        "virtio-serial-%s,id=ports".formatted(kind),
+        "-device",
+        "virtconsole,chardev=console",
+        "-chardev",
+        "file,id=log,path=" + folder.resolve("log"),
+        "-device",
+        "virtserialport,chardev=log,name=org.example.log,id=port",
+        "-device",
+        "virtio-rng-" + kind,
+        "-device",
+        "virtio-balloon-" + kind,
+        "-device",
+        "virtio-scsi-" + kind,
+        "-drive",
+        "if=none,id=hd,format=raw,file=" + disk,
+        "-device",
+        "scsi-hd,drive=hd",
+        "-drive",
+        "if=none,id=cd,media=cdrom,format=raw,file=" + disc,
+        "-device",
+        "scsi-cd,drive=cd,id=drive",
+        "-qmp",
+        "unix:%s,server=on,wait=off".formatted(folder.resolve("qmp")),
+        "-qmp",
+        "unix:%s,server=on,wait=off".formatted(folder.resolve("people")),
+        "-drive",
+        "if=none,id=root,format=qcow2,file=" + folder.resolve("root.qcow2"),
+        "-device",
+        "virtio-blk-%s,drive=root".formatted(kind));
   }
 
   private Path random(String name, int bytes, int seed) throws IOException {

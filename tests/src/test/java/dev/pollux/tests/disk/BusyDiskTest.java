@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -41,17 +42,20 @@ class BusyDiskTest {
           + "cmp /tmp/f /tmp/g$1 || bad=$((bad+1)); i=$((i+1)); done; echo i=$i bad=$bad; }; "
           + "for w in 0 1 2; do work $w & done; echo started";
 
-  /** Reads a disk past the guest's cache, writes to another one, and takes random numbers. */
+  /**
+   * Reads a disk past the guest's cache, and has requests under way at all other devices: writes to
+   * disks, random numbers, lines on a console and a channel.
+   */
   private static final String READ =
-      "h=$(sha256sum < /dev/vda); "
-          + "work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do "
-          + "dd if=/dev/vda of=/tmp/g bs=256k iflag=direct 2> /tmp/said || bad=$((bad+1)); "
-          + "[ \"$(sha256sum < /tmp/g)\" = \"$h\" ] || bad=$((bad+1)); i=$((i+1)); done; "
-          + "echo i=$i bad=$bad; }; "
-          + "noise() { while [ ! -e /tmp/stop ]; do "
-          + "dd if=/dev/zero of=/dev/vdb bs=64k count=64 oflag=direct 2> /tmp/said; "
-          + "dd if=/dev/hwrng of=/dev/null bs=64 count=4 2> /tmp/said; done; }; "
-          + "work & noise & echo started";
+      "h=$(sha256sum < /dev/vda); work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do dd if=/dev/vda"
+          + " of=/tmp/g bs=256k iflag=direct 2> /tmp/said || bad=$((bad+1)); [ \"$(sha256sum <"
+          + " /tmp/g)\" = \"$h\" ] || bad=$((bad+1)); i=$((i+1)); done; echo i=$i bad=$bad; };"
+          + " noise() { while [ ! -e /tmp/stop ]; do dd if=/dev/zero of=/dev/vdb bs=64k count=64"
+          + " oflag=direct 2> /tmp/said; dd if=/dev/hwrng of=/dev/null bs=64 count=4 2> /tmp/said;"
+          + " dd if=/dev/sda of=/dev/null bs=64k count=16 iflag=direct 2> /tmp/said || echo bad"
+          + " sda; dd if=/dev/zero of=/dev/sda bs=64k count=16 oflag=direct 2> /tmp/said; seq 1 100"
+          + " > /dev/hvc0; seq 1 100 > $port; done; }; port=$(ls /dev/vport*p1); work & noise &"
+          + " echo started";
 
   private static final Pattern RESULT = Pattern.compile("i=(\\d+) bad=(\\d+)");
 
@@ -119,7 +123,18 @@ class BusyDiskTest {
   private LinuxGuest start(String name, List<String> options) throws IOException {
     Path initrd = folder.resolve("initrd-cloud.cpio");
     if (!Files.exists(initrd)) {
-      initrd = LinuxGuest.initrd(folder, Kernel.CLOUD, "virtio_pci", "virtio_blk", "virtio_rng");
+      initrd =
+          LinuxGuest.initrd(
+              folder,
+              Kernel.CLOUD,
+              "virtio_pci",
+              "virtio_blk",
+              "virtio_rng",
+              "virtio_scsi",
+              "sd_mod",
+              "virtio_console",
+              "virtio_balloon",
+              "virtiofs");
     }
     Stream<String> common =
         Stream.of(
@@ -133,16 +148,31 @@ class BusyDiskTest {
         Kernel.CLOUD, initrd, Stream.concat(options.stream(), common).toArray(String[]::new));
   }
 
+  /** A machine with one of everything that can be plugged. */
   private Stream<String> pairOptions(String side) {
     return Stream.of(
-        "-drive",
-        "if=none,id=d0,format=raw,file=" + folder.resolve(side + ".raw"),
-        "-blockdev",
-        "driver=null-co,node-name=n0,size=16777216",
-        "-device",
-        "virtio-blk-pci,drive=n0,addr=8",
-        "-device",
-        "virtio-rng-pci,addr=9");
+            "-machine q35",
+            "-drive if=none,id=d0,format=raw,file=" + folder.resolve(side + ".raw"),
+            "-blockdev driver=null-co,node-name=n0,size=16777216",
+            "-device virtio-blk-pci,drive=n0,addr=8",
+            "-device virtio-rng-pci,addr=9",
+            "-device virtio-scsi-pci,addr=10,id=scsi",
+            "-blockdev driver=null-co,node-name=n1,size=16777216",
+            "-device scsi-hd,drive=n1,bus=scsi.0",
+            "-blockdev driver=null-co,node-name=n2,size=1048576",
+            "-device scsi-cd,drive=n2,bus=scsi.0",
+            "-device virtio-serial-pci,addr=11,id=ports",
+            "-chardev null,id=con",
+            "-chardev file,id=chan,path=" + folder.resolve(side + ".channel"),
+            "-device virtserialport,chardev=chan,name=org.example.channel,nr=1",
+            "-device virtconsole,chardev=con,nr=2",
+            "-device virtio-balloon-pci,addr=12,free-page-reporting=on",
+            "-device virtio-fs-pci,addr=13,tag=folder,path=" + folder,
+            "-device pcie-root-port,id=port,addr=14",
+            "-device virtio-net-pci,bus=port",
+            "-device pci-bridge,id=bridge,chassis_nr=9,addr=15",
+            "-device e1000,bus=bridge,addr=1")
+        .flatMap(words -> Stream.of(words.split(" ", 2)));
   }
 
   private static Stream<String> incoming() {

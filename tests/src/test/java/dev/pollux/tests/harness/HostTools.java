@@ -1,4 +1,4 @@
-package dev.pollux.tests.disk;
+package dev.pollux.tests.harness;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -12,13 +12,13 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Assumptions;
 
 /** Programs of the host that make images and file systems, and check them. */
-final class HostTools {
+public final class HostTools {
   private static final int PATIENCE_SECONDS = 120;
 
   private HostTools() {}
 
   /** Without qemu-img and the tools of ext4 the test is skipped. */
-  static void assumeInstalled() {
+  public static void assumeInstalled() {
     for (String tool : List.of("/usr/bin/qemu-img", "/sbin/mke2fs", "/sbin/e2fsck")) {
       Assumptions.assumeTrue(
           Files.isExecutable(Path.of(tool)),
@@ -27,7 +27,7 @@ final class HostTools {
   }
 
   /** Runs a program, which has to succeed; returns what it said. */
-  static String run(String... command) throws IOException {
+  public static String run(String... command) throws IOException {
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     process.getOutputStream().close();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -42,7 +42,7 @@ final class HostTools {
   }
 
   /** A qcow2 image with an empty ext4 file system. */
-  static void makeExt4(Path image, int mebibytes) throws IOException {
+  public static void makeExt4(Path image, int mebibytes) throws IOException {
     Path raw = image.resolveSibling(image.getFileName() + ".raw");
     run("/sbin/mke2fs", "-q", "-t", "ext4", raw.toString(), mebibytes + "M");
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw.toString(), image.toString());
@@ -52,7 +52,7 @@ final class HostTools {
   /**
    * The image is clean, and so is the file system in it; returns the file system as a raw image.
    */
-  static Path checkExt4(Path image) throws IOException {
+  public static Path checkExt4(Path image) throws IOException {
     Path raw = image.resolveSibling(image.getFileName() + ".checked");
     run("qemu-img", "check", "-f", "qcow2", image.toString());
     run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image.toString(), raw.toString());
@@ -61,7 +61,7 @@ final class HostTools {
   }
 
   /** Copies a folder of an ext4 file system into one of the host. */
-  static void copyOut(Path raw, String folder, Path target) throws IOException {
+  public static void copyOut(Path raw, String folder, Path target) throws IOException {
     Files.createDirectories(target);
     run("/sbin/debugfs", "-R", "rdump %s %s".formatted(folder, target), raw.toString());
   }
