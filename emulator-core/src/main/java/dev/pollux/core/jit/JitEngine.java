@@ -62,6 +62,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final int EXIT_BYTES = 40;
   private static final int PREPARED_BYTES = 300;
 
+  /**
+   * Bytes before a block's start and behind it in which a translation may depend on the code: what
+   * it depends on is kept with it.
+   */
+  private static final int NEIGHBOURHOOD = 512;
+
   /** No way out of generated code. */
   private static final int NONE = -1;
 
@@ -727,7 +733,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** An instruction near the block, whose translation depends on it, too. */
   private Insn neighbour(int start, long offset) {
     long at = start + offset;
-    if (at < 0 || at >= RamBlock.PAGE_SIZE) {
+    if (Math.abs(offset) > NEIGHBOURHOOD || at < 0 || at >= RamBlock.PAGE_SIZE) {
       return null;
     }
     Insn insn = decoder.decode(page, (int) at, RamBlock.PAGE_SIZE, 64);
