@@ -35,6 +35,7 @@ public final class HostAgent implements AutoCloseable {
   private static final long TICK_MILLIS = 50;
   private static final long SPEAK_NANOS = 150_000_000;
   private static final long FENCE_SECONDS = 60;
+  private static final int SLOW_FACTOR = 10;
 
   private final HostOptions options;
   private final PairReport report;
@@ -125,8 +126,7 @@ public final class HostAgent implements AutoCloseable {
               .put("generation", says.generation())
               .put("images", says.hasImages()));
       // Where this process stood still itself, the answers may wait to be read.
-      if (pause < 2 * SPEAK_NANOS
-          && machine.silentMillis() > 2L * options.machine().silenceMillis()) {
+      if (pause < 2 * SPEAK_NANOS && machine.silentMillis() > patienceWithMachine()) {
         machine.kill("the machine's monitor does not answer");
       }
     }
@@ -135,6 +135,12 @@ public final class HostAgent implements AutoCloseable {
       heard = Optional.empty();
       decide(new Event.PeerSilent());
     }
+  }
+
+  /** Where nobody would go on, a machine that is only slow is better than none. */
+  private long patienceWithMachine() {
+    boolean alone = decider.doing() == Doing.RUNNING && !decider.isProtected();
+    return (alone ? SLOW_FACTOR : 1L) * options.machine().silenceMillis();
   }
 
   private ObjectNode message() {

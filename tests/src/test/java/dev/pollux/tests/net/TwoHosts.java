@@ -1,0 +1,241 @@
+package dev.pollux.tests.net;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollux.cli.pair.host.ControlSocket;
+import dev.pollux.tests.harness.JavaCommand;
+import dev.pollux.tests.harness.PolluxProcess;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A pair on two network namespaces, each with a bridge for its agent and its guest's network; a
+ * third one is the network between them, with a ZooKeeper server and clients.
+ */
+final class TwoHosts implements AutoCloseable {
+  static final String GUEST = "10.77.0.50";
+  private static final String SERVER = "10.77.0.9";
+  private static final String PORT = "2181";
+  private static final int TRIES = 900;
+
+  /** One of the two. */
+  static final class Host implements AutoCloseable {
+    private final Namespace network;
+    private final String address;
+    private final String cable;
+    private final Path folder;
+    private PolluxProcess agent;
+
+    private Host(Namespace network, String address, String cable, Path folder) {
+      this.network = network;
+      this.address = address;
+      this.cable = cable;
+      this.folder = folder;
+    }
+
+    /** What its agent says of itself; without members where it says nothing. */
+    JsonNode status() {
+      try {
+        return new ObjectMapper().readTree(ControlSocket.ask(folder, "status"));
+      } catch (IOException | IllegalArgumentException e) {
+        return new ObjectMapper().createObjectNode();
+      }
+    }
+
+    void ask(String command) throws IOException {
+      var _ = ControlSocket.ask(folder, command);
+    }
+
+    boolean isProtected() {
+      return status().path("protected").asBoolean();
+    }
+
+    PolluxProcess agent() {
+      return agent;
+    }
+
+    Namespace network() {
+      return network;
+    }
+
+    String address() {
+      return address;
+    }
+
+    /** Sends a signal to its machines and, where that is said, to its agent first. */
+    void signal(String name, boolean withAgent) throws IOException, InterruptedException {
+      List<String> command = new ArrayList<>(List.of("kill", "-" + name));
+      ProcessHandle process = agent.process().toHandle();
+      List<ProcessHandle> all = new ArrayList<>(process.descendants().toList());
+      if (withAgent) {
+        all.addFirst(process);
+      }
+      all.stream()
+          .filter(p -> p.info().command().filter(c -> c.endsWith("java")).isPresent())
+          .forEach(p -> command.add(String.valueOf(p.pid())));
+      var _ = Namespace.runOnHost(10, command.toArray(String[]::new));
+    }
+
+    @Override
+    public void close() throws IOException {
+      if (agent != null) {
+        agent.close();
+      }
+      network.close();
+    }
+  }
+
+  private final Path folder;
+  private final List<String> machine;
+  private final Namespace between;
+  private final PolluxProcess coordinator;
+  private final List<Host> hosts = new ArrayList<>();
+
+  /**
+   * Makes the networks and starts everything.
+   *
+   * @param machine options of {@code run} without its network
+   */
+  TwoHosts(Path folder, List<String> machine) throws Exception {
+    this.folder = folder;
+    this.machine = machine;
+    between = Namespace.create();
+    between.shell(
+        "ip link set lo up; ip link add br0 type bridge; ip addr add %s/24 dev br0; ip link set br0 up"
+            .formatted(SERVER));
+    coordinator =
+        start(
+            between,
+            "pair",
+            "coordinator",
+            "--listen",
+            SERVER + ":" + PORT,
+            "--folder",
+            folder.resolve("zookeeper").toString());
+    for (int i = 1; i <= 2; i++) {
+      hosts.add(host(i));
+    }
+    for (Host host : hosts) {
+      startAgent(host);
+    }
+  }
+
+  private Host host(int number) throws Exception {
+    Namespace network = Namespace.create();
+    String address = "10.77.0." + number;
+    String cable = "pxh%d-%d".formatted(ProcessHandle.current().pid() % 100_000, number);
+    String made =
+        "ip link add %1$s type veth peer name eth0 netns %2$s; ip link set %1$s master br0 up"
+            .formatted(cable, network.name());
+    between.shell(made);
+    network.shell(
+        ("ip link set lo up; ip link add br0 type bridge; ip link set br0 up;"
+                + " ip link set eth0 master br0 up; ip tuntap add tap0 mode tap;"
+                + " ip link set tap0 master br0 up; ip addr add %s/24 dev br0")
+            .formatted(address));
+    return new Host(
+        network, address, cable, Files.createDirectory(folder.resolve("host" + number)));
+  }
+
+  private static PolluxProcess start(Namespace in, String... arguments) {
+    List<String> command = new ArrayList<>(List.of("ip", "netns", "exec", in.name()));
+    command.addAll(JavaCommand.pollux("-Xmx512m"));
+    command.addAll(List.of(arguments));
+    return PolluxProcess.run(new ProcessBuilder(command));
+  }
+
+  /** Starts the agent of a host, again where it has died. */
+  void startAgent(Host host) {
+    List<String> words = new ArrayList<>(List.of("pair", "--json", "--host", host.address));
+    words.addAll(List.of("--peer", other(host).map(Host::address).orElse("10.77.0.2")));
+    words.addAll(List.of("--lease", "zookeeper:%s:%s".formatted(SERVER, PORT)));
+    words.addAll(List.of("--folder", host.folder.toString()));
+    words.addAll(machine);
+    words.addAll(List.of("-display", "none"));
+    words.addAll(List.of("-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no"));
+    words.addAll(List.of("-device", "virtio-net-pci,netdev=n0,mac=52:54:00:77:00:50"));
+    host.agent = start(host.network, words.toArray(String[]::new));
+  }
+
+  List<Host> hosts() {
+    return hosts;
+  }
+
+  private java.util.Optional<Host> other(Host host) {
+    return hosts.stream().filter(each -> each != host).findFirst();
+  }
+
+  PolluxProcess coordinator() {
+    return coordinator;
+  }
+
+  /** Waits until there is a pair; the side that runs the guest. */
+  Host awaitPair() throws InterruptedException {
+    for (int i = 0; i < TRIES; i++) {
+      for (Host host : hosts) {
+        assertTrue(host.agent.process().isAlive(), story());
+        if (host.isProtected()) {
+          return host;
+        }
+      }
+      TimeUnit.MILLISECONDS.sleep(100);
+    }
+    return fail("no pair: " + story());
+  }
+
+  /** Waits until a side has become the one that runs the guest, or has lost its copy. */
+  void awaitEnd(Host of) throws InterruptedException {
+    for (int i = 0; of.isProtected(); i++) {
+      assertTrue(i < TRIES, story());
+      TimeUnit.MILLISECONDS.sleep(20);
+    }
+  }
+
+  /** Plugs the cable of a host in or pulls it. */
+  void setLink(Host host, boolean up) throws Exception {
+    between.shell("ip link set %s %s".formatted(host.cable, up ? "up" : "down"));
+  }
+
+  /** Lets frames of one host to the other through, or not. */
+  void setWay(Host from, boolean open) throws Exception {
+    Host to = other(from).orElseThrow();
+    from.network.shell("ip route %s blackhole %s/32".formatted(open ? "del" : "add", to.address));
+  }
+
+  Host peer(Host host) {
+    return other(host).orElseThrow();
+  }
+
+  /** Starts a command on the network between the hosts. */
+  PolluxProcess client(String... command) {
+    List<String> words = new ArrayList<>(List.of("ip", "netns", "exec", between.name()));
+    words.addAll(List.of(command));
+    return PolluxProcess.run(new ProcessBuilder(words));
+  }
+
+  /** What both sides have told. */
+  String story() {
+    StringBuilder story = new StringBuilder();
+    for (Host host : hosts) {
+      story.append(host.address).append(' ').append(host.status()).append('\n');
+      story.append(host.agent.output()).append(host.agent.errors());
+    }
+    return story.toString();
+  }
+
+  @Override
+  public void close() throws IOException {
+    for (Host host : hosts) {
+      host.close();
+    }
+    coordinator.close();
+    between.close();
+  }
+}
