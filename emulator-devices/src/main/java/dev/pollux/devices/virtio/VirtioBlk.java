@@ -119,6 +119,8 @@ public final class VirtioBlk extends VirtioDevice {
   private final BlockBackend backend;
   private final BlkConfig config;
   private final long features;
+
+  @HostOnly("chosen by the user")
   private final byte[] serial;
 
   /** Guarded by the I/O thread's lock. */
@@ -127,7 +129,7 @@ public final class VirtioBlk extends VirtioDevice {
   @HostOnly("requests of one batch on their way to the disk")
   private final List<BlockRequest> batch = new ArrayList<>();
 
-  private VirtioBlk(
+  VirtioBlk(
       VirtioSetup setup,
       BlockBackend backend,
       BlkConfig config,

@@ -21,6 +21,7 @@ import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** A balloon as a driver and users see it. */
 class VirtioBalloonTest {
@@ -165,5 +166,24 @@ class VirtioBalloonTest {
     driver.awaitNeedsReset();
     driver.start(STATISTICS | REPORTING);
     driver.ask(0, numbers(0x300), 0);
+  }
+
+  /** The machine stops although it will never be answered, and the driver begins anew. */
+  @Test
+  @Timeout(60)
+  void aRequestThatBrokeARuleIsNotInFlight() {
+    driver.offer(0, new byte[3], 0);
+    pci.await(() -> (driver.status() & VirtioDevice.STATUS_NEEDS_RESET) != 0, "needs a reset");
+    pci.machine.lock().lock();
+    try {
+      pci.machine.pause();
+      pci.machine.start();
+    } finally {
+      pci.machine.lock().unlock();
+    }
+    driver.start(STATISTICS | REPORTING);
+    write(PAGE);
+    driver.offer(0, numbers((int) (PAGE >> 12)), 0);
+    pci.await(() -> read(PAGE) == 0, "the page to be gone");
   }
 }
