@@ -303,6 +303,11 @@ public final class OpcodeInfo {
   /** VEX.vvvv names no register. */
   public static final int KEY_NO_VVVV = 1 << 10;
 
+  /** Whether it is this instruction only where W is 1. */
+  public boolean isW1() {
+    return (keyMask & keyValue & KEY_W) != 0;
+  }
+
   boolean matches(int key) {
     return (key & keyMask) == keyValue;
   }

@@ -178,7 +178,7 @@ class BlockBuilder {
     };
   }
 
-  /** A block of one instruction of 64-bit code that lies somewhere in a block of another engine. */
+  /** A block of one instruction that lies somewhere in a block of another engine. */
   static Block single(Insn insn) {
     boolean ended = endsBlock(insn);
     short offset = (short) (insn.nextOffset - insn.length);
@@ -190,7 +190,7 @@ class BlockBuilder {
         1,
         insn.nextOffset,
         0,
-        64);
+        insn.mode);
   }
 
   /** INS and OUTS go back to themselves when they are interrupted. */

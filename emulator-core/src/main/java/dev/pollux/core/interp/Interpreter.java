@@ -19,6 +19,7 @@ import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
 import java.util.Arrays;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -105,6 +106,12 @@ public final class Interpreter implements ExecutionEngine {
   private final byte[] fetchBuffer = new byte[16];
 
   private int codeSize = 64;
+
+  /**
+   * Whoever runs this wants to look at 32-bit code after each instruction that may change modes.
+   */
+  private boolean looksAt32;
+
   private int cpl;
 
   /**
@@ -282,21 +289,26 @@ public final class Interpreter implements ExecutionEngine {
   }
 
   /**
-   * Executes until code is 64-bit code, or somebody asks for the vCPU; attached, all state in the
-   * state block before and after.
+   * Executes until code is 64-bit code, or 32-bit code of which {@code flat} is true, or somebody
+   * asks for the vCPU; attached, all state in the state block before and after.
    */
-  public void runSegmented() {
+  public void runSegmented(BooleanSupplier flat) {
     enter();
+    looksAt32 = true;
     try {
       do {
         executeSome();
-      } while (codeSize != 64 && !bare && !mustReturn());
+      } while (codeSize != 64
+          && !(codeSize == 32 && flat.getAsBoolean())
+          && !bare
+          && !mustReturn());
     } finally {
+      looksAt32 = false;
       leave();
     }
   }
 
-  /** Makes an instruction of 64-bit code ready for {@link #executeOne}. */
+  /** Makes an instruction ready for {@link #executeOne}. */
   public Prepared prepare(Insn insn) {
     return new Prepared(BlockBuilder.single(insn));
   }
@@ -497,7 +509,7 @@ public final class Interpreter implements ExecutionEngine {
    * to look first.
    */
   Block nextAfterSystem() {
-    return attention || mustReturn() ? null : jump(state.rip());
+    return attention || mustReturn() || looksAt32 && codeSize == 32 ? null : jump(state.rip());
   }
 
   private Block jumpSegmented(long rip) {

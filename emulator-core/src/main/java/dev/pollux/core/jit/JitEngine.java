@@ -6,6 +6,7 @@ import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
 import dev.pollux.core.cpu.ExecutionEngine;
+import dev.pollux.core.cpu.SegmentAttributes;
 import dev.pollux.core.cpu.TraceLog;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.decode.Decoder;
@@ -89,8 +90,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private static final int SMAP = 1 << 6;
 
+  private static final int CODE32 = JitBlock.CODE32;
+
+  /** In 32-bit code: GS is as large as all memory. */
+  private static final int WHOLE_GS = 1 << 8;
+
   private static final long RFLAGS_TF_RF = 1 << 8 | 1 << 16;
   private static final long STATUS = 0x8d5;
+  private static final long RFLAGS_VM = 1 << 17;
+  private static final int CR0_PE = 1;
   private static final int CR0_TS_EM = 0xc;
   private static final int CR4_OSFXSR = 1 << 9;
   private static final int CR4_OSXSAVE = 1 << 18;
@@ -278,13 +286,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private int advance(int last) {
     long clears = statistics.clears; // with the code go the meanings of its exits
-    JitBlock block = usable() ? lookUp(state.rip(), currentKey()) : null;
+    boolean usable = usable();
+    JitBlock block = usable ? lookUp(state.rip(), currentKey()) : null;
     if (block == null) {
       statistics.coldBlocks++;
-      if (is64BitCode()) {
+      if (usable || is64BitCode()) {
         interpreter.runBlock();
       } else {
-        interpreter.runSegmented();
+        interpreter.runSegmented(this::isFlat32BitCode);
       }
       return NONE;
     }
@@ -345,6 +354,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         (key & AVX) != 0,
         (key & SIMD_MASKED) != 0,
         (key & X87) != 0,
+        (key & CODE32) != 0,
+        (key & WHOLE_GS) != 0,
         secondPage);
   }
 
@@ -420,7 +431,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   // ---- when and under which key translations apply ----
 
   private boolean usable() {
-    return is64BitCode()
+    return (is64BitCode() || isFlat32BitCode())
         && (state.rflags() & RFLAGS_TF_RF) == 0
         && state.u32(CpuLayout.INTERRUPT_SHADOW) == 0
         && state.u32(CpuLayout.PENDING_DEBUG) == 0
@@ -431,6 +442,36 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private boolean is64BitCode() {
     return (state.efer() & EFER_LMA) != 0 && (state.segAttr(CpuLayout.CS) & ATTR_LONG) != 0;
+  }
+
+  /**
+   * 32-bit code in protected or compatibility mode, where all of memory is in its segments, FS and
+   * GS aside, at the addresses that it uses.
+   */
+  private boolean isFlat32BitCode() {
+    return (state.cr0() & CR0_PE) != 0
+        && (state.rflags() & RFLAGS_VM) == 0
+        && isWhole(CpuLayout.CS, SegmentAttributes.CODE | SegmentAttributes.DB)
+        && state.segBase(CpuLayout.CS) == 0
+        && isFlatData(CpuLayout.SS, SegmentAttributes.DB)
+        && isFlatData(CpuLayout.DS, 0)
+        && isFlatData(CpuLayout.ES, 0);
+  }
+
+  private boolean isFlatData(int segment, int attributes) {
+    return state.segBase(segment) == 0 && isWholeData(segment, attributes);
+  }
+
+  /** Data that can be written everywhere. */
+  private boolean isWholeData(int segment, int attributes) {
+    return isWhole(segment, SegmentAttributes.WRITABLE | attributes)
+        && (state.segAttr(segment) & (SegmentAttributes.CODE | SegmentAttributes.EXPAND_DOWN)) == 0;
+  }
+
+  /** Present, of 4 GiB, and with all of the attributes. */
+  private boolean isWhole(int segment, int attributes) {
+    int all = SegmentAttributes.PRESENT | SegmentAttributes.S | attributes;
+    return (state.segAttr(segment) & all) == all && state.segLimit(segment) == 0xffff_ffffL;
   }
 
   /** Privilege level 0 or 3. */
@@ -457,7 +498,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         | (simd && masked ? SIMD_MASKED : 0)
         | (x87 ? X87 : 0)
         | (avx ? AVX : 0)
-        | (smap ? SMAP : 0);
+        | (smap ? SMAP : 0)
+        | (is64BitCode() ? 0 : CODE32 | (isWholeData(CpuLayout.GS, 0) ? WHOLE_GS : 0));
   }
 
   /** The first of a key's jump tables. */
@@ -544,7 +586,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return null;
       }
       RawMemory.copyOut(nextPage, page, RamBlock.PAGE_SIZE, Decoder.MAX_LENGTH - 1);
-      if (!blockDecoder.decodeOne(page, start, page.length)
+      if (!blockDecoder.decodeOne(context.codeSize(), page, start, page.length)
           || start + blockDecoder.insns()[0].length <= RamBlock.PAGE_SIZE) {
         return null;
       }
@@ -579,7 +621,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Tells blocks apart; host addresses have 47 bits. */
   private static long failureKey(long host, int key) {
-    return host << 8 | key;
+    return host << 9 | key;
   }
 
   /**
@@ -687,7 +729,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
             blockDecoder.offsets(),
             count,
             address,
-            offset -> neighbour(start, offset));
+            offset -> neighbour(context.codeSize(), start, offset));
     if (!markLooked(host, context.secondPage())) {
       return null;
     }
@@ -731,12 +773,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   /** An instruction near the block, whose translation depends on it, too. */
-  private Insn neighbour(int start, long offset) {
+  private Insn neighbour(int codeSize, int start, long offset) {
     long at = start + offset;
     if (Math.abs(offset) > NEIGHBOURHOOD || at < 0 || at >= RamBlock.PAGE_SIZE) {
       return null;
     }
-    Insn insn = decoder.decode(page, (int) at, RamBlock.PAGE_SIZE, 64);
+    Insn insn = decoder.decode(page, (int) at, RamBlock.PAGE_SIZE, codeSize);
     if (insn != null) {
       firstLooked = Math.min(firstLooked, (int) at);
       afterLooked = Math.max(afterLooked, (int) at + insn.length);

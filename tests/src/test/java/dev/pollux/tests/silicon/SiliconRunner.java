@@ -193,10 +193,7 @@ final class SiliconRunner {
     } else {
       System.arraycopy(interpreterEnd.words, 0, hostEnd.words, 0, SiliconState.WORDS);
     }
-    boolean translated = test.bits() == 64 || !onHost;
-    if (translated) {
-      generated.run(test.bits(), test.address(), code, test.start(), generatedEnd);
-    }
+    generated.run(test.bits(), test.address(), code, test.start(), generatedEnd);
     if (test.bits() == 32) {
       forget64BitParts(hostEnd);
       forget64BitParts(generatedEnd);
@@ -209,7 +206,7 @@ final class SiliconRunner {
     if (hostEnd.words[SiliconState.VECTOR] != SiliconState.NO_EXCEPTION) {
       Insn insn = at(test, code, hostEnd.words[SiliconState.RIP] - test.address());
       if (faultsOtherwise(test, insn, interpreterEnd)
-          || translated && faultsOtherwise(test, insn, generatedEnd)) {
+          || faultsOtherwise(test, insn, generatedEnd)) {
         return 0;
       }
       if (insn != null && insn.info != null) {
@@ -217,7 +214,7 @@ final class SiliconRunner {
       }
     }
     return (hostEnd.sameAs(interpreterEnd, undefined) ? 0 : INTERPRETER)
-        | (!translated || hostEnd.sameAs(generatedEnd, undefined) ? 0 : GENERATED);
+        | (hostEnd.sameAs(generatedEnd, undefined) ? 0 : GENERATED);
   }
 
   /**

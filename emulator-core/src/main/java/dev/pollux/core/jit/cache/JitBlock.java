@@ -17,6 +17,9 @@ public final class JitBlock {
   /** The part of an execution key that is the software TLB's mode. */
   public static final int MODE = 3;
 
+  /** In an execution key: 32-bit code, its segments being flat. */
+  public static final int CODE32 = 1 << 7;
+
   /** Number of the execution key. */
   public final int key;
 
@@ -109,12 +112,17 @@ public final class JitBlock {
     Interpreter.Prepared ready = prepared[i];
     if (ready == null) {
       int at = pageOffset() - firstLooked + offset;
-      Insn insn = decoder.decode(looked, at, looked.length, 64);
+      Insn insn = decoder.decode(looked, at, looked.length, codeSize(key));
       insn.nextOffset = offset + insn.length;
       ready = interpreter.prepare(insn);
       prepared[i] = ready;
     }
     return ready;
+  }
+
+  /** Bits of the code that belongs to an execution key. */
+  public static int codeSize(int key) {
+    return (key & CODE32) != 0 ? 32 : 64;
   }
 
   /** True if {@link #prepared} has made instruction {@code i} ready before. */

@@ -33,7 +33,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Translates one block of 64-bit guest code.
+ * Translates one block of guest code: 64-bit code, or 32-bit code in flat segments.
  *
  * <p>Between two guest instructions every guest register is where {@link RegisterMap} says; flags
  * that are live are in the host's flags, in {@link JitLayout#FLAGS}, or in both, as {@link #flags}
@@ -95,6 +95,8 @@ public class BlockCompiler {
    * @param avx those with a VEX prefix, too
    * @param floatingPoint all SIMD floating-point exceptions are masked
    * @param x87 x87 instructions may execute, all their exceptions being masked
+   * @param code32 it is 32-bit code, and CS, SS, DS and ES begin at 0 and have 4 GiB
+   * @param wholeGs GS has 4 GiB, too; of 32-bit code
    * @param secondPage host address of the second page of a block of one instruction that lies in
    *     two, or 0
    */
@@ -107,7 +109,28 @@ public class BlockCompiler {
       boolean avx,
       boolean floatingPoint,
       boolean x87,
+      boolean code32,
+      boolean wholeGs,
       long secondPage) {
+    /** Of 64-bit code. */
+    public Context(
+        int start,
+        int table,
+        int mmuMode,
+        boolean smap,
+        boolean simd,
+        boolean avx,
+        boolean floatingPoint,
+        boolean x87,
+        long secondPage) {
+      this(start, table, mmuMode, smap, simd, avx, floatingPoint, x87, false, false, secondPage);
+    }
+
+    /** Bits of the code. */
+    public int codeSize() {
+      return code32 ? 32 : 64;
+    }
+
     /** The privilege level is 0: code of levels 1 and 2 is not translated. */
     boolean supervisor() {
       return mmuMode != TlbLayout.USER;
@@ -163,6 +186,11 @@ public class BlockCompiler {
   private int stubJumpCount;
 
   private Context context;
+
+  /** Size of addresses, and of what PUSH, POP, CALL and RET move; the same in bytes. */
+  private OpSize wide;
+
+  private int word;
   private Insn[] insns;
   private int[] offsets;
   private boolean[] interpreted;
@@ -205,6 +233,11 @@ public class BlockCompiler {
     this.mode = mode;
   }
 
+  /** Size of addresses in the block's code. */
+  OpSize wide() {
+    return wide;
+  }
+
   /** Puts the address of the guest instruction behind the current one in a register. */
   void nextRip(Gpr target) {
     address(target, offsets[current] + insns[current].length);
@@ -212,13 +245,13 @@ public class BlockCompiler {
 
   /** Puts the address of a place near the block in a register. Flags stay. */
   private void address(Gpr target, long offset) {
-    asm.mov(QWORD, target, state(JitLayout.PAGE));
+    asm.mov(wide, target, state(JitLayout.PAGE));
     long inPage = context.start() + offset;
     if (inPage == (int) inPage) {
-      asm.lea(QWORD, target, Mem.of(target, (int) inPage));
+      asm.lea(wide, target, Mem.of(target, (int) inPage));
     } else {
-      asm.lea(QWORD, target, Mem.of(target, (int) offset));
-      asm.lea(QWORD, target, Mem.of(target, (int) (inPage - (int) offset)));
+      asm.lea(wide, target, Mem.of(target, (int) offset));
+      asm.lea(wide, target, Mem.of(target, (int) (inPage - (int) offset)));
     }
   }
 
@@ -247,6 +280,8 @@ public class BlockCompiler {
       long address,
       Neighbours neighbours) {
     this.context = context;
+    wide = context.code32() ? DWORD : QWORD;
+    word = context.codeSize() / 8;
     this.insns = insns;
     this.offsets = offsets;
     this.neighbours = neighbours;
@@ -428,8 +463,7 @@ public class BlockCompiler {
       };
 
   private boolean isPlain(Insn insn) {
-    return Translatable.translates(
-        insn, context.simd(), context.avx(), context.floatingPoint(), context.x87());
+    return Translatable.isPlain(insn, context);
   }
 
   /**
@@ -651,17 +685,17 @@ public class BlockCompiler {
 
   private void pushFlags() {
     saveFlags(OpcodeInfo.STATUS_FLAGS);
-    stackAddress(-8, true);
+    stackAddress(-word, true);
     asm.mov(DWORD, S2, state(CpuLayout.RFLAGS));
     asm.and(DWORD, S2, ~(OpcodeInfo.STATUS_FLAGS | RFLAGS_RF_VM));
-    asm.mov(QWORD, Mem.of(S1), S2);
+    asm.mov(wide, Mem.of(S1), S2);
     asm.movzx(DWORD, S2, BYTE, state(JitLayout.FLAGS + 1));
     asm.and(DWORD, S2, 0xd5);
     asm.or(DWORD, Mem.of(S1), S2);
     asm.movzx(DWORD, S2, BYTE, state(JitLayout.FLAGS));
     asm.shl(DWORD, S2, 11);
     asm.or(DWORD, Mem.of(S1), S2);
-    asm.lea(QWORD, SP, Mem.of(SP, -8));
+    asm.lea(wide, SP, Mem.of(SP, -word));
   }
 
   /**
@@ -776,6 +810,15 @@ public class BlockCompiler {
         asm.xchg(size, S1, Gpr.RAX);
         asm.mov(QWORD, RegisterMap.slot(insn.reg0), S1);
       }
+    } else if (insn.op == Op.INC || insn.op == Op.DEC) { // of 32-bit code: no register in memory
+      restoreFlags(insn);
+      keepOperands(insn);
+      asm.unary(
+          insn.op == Op.INC ? UnaryOp.INC : UnaryOp.DEC,
+          size(insn.size0),
+          RegisterMap.host(insn.reg0));
+      wrote(insn);
+      keepResult();
     } else {
       throw new IllegalStateException(insn.toString());
     }
@@ -1029,17 +1072,17 @@ public class BlockCompiler {
   private void push(Insn insn) {
     if (insn.hasMemory()) {
       // Both places are checked before anything changes; the value waits in the state block.
-      access(insn, 8, false, false);
-      asm.mov(QWORD, S1, Mem.of(S1));
+      access(insn, word, false, false);
+      asm.mov(wide, S1, Mem.of(S1));
       asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
-      stackAddress(-8, true);
+      stackAddress(-word, true);
       asm.mov(QWORD, S2, state(CpuLayout.SCRATCH));
-      asm.mov(QWORD, Mem.of(S1), S2);
+      asm.mov(wide, Mem.of(S1), S2);
     } else {
-      stackAddress(-8, true);
+      stackAddress(-word, true);
       store(insn, Mem.of(S1));
     }
-    asm.lea(QWORD, SP, Mem.of(SP, -8));
+    asm.lea(wide, SP, Mem.of(SP, -word));
   }
 
   /** How many instructions from {@code i} on push, or pop, all of it in one go. */
@@ -1058,7 +1101,7 @@ public class BlockCompiler {
     return end - i;
   }
 
-  /** PUSH or POP of a register or a constant in 64-bit form, RSP aside. */
+  /** PUSH or POP of a register or a constant in its usual form, RSP aside. */
   private boolean joinsStackRun(int i) {
     Insn insn = insns[i];
     return !interpreted[i]
@@ -1079,14 +1122,14 @@ public class BlockCompiler {
     Flags during = flags;
     Label single = label();
     Label joined = label();
-    asm.lea(QWORD, S1, Mem.of(SP, pushes ? -8 * count : 0));
-    probe(8 * count, pushes, false, single);
+    asm.lea(wide, S1, Mem.of(SP, pushes ? -word * count : 0));
+    probe(word * count, pushes, false, single);
     for (int i = 0; i < count; i++) {
       Insn insn = insns[first + i];
       if (pushes) {
-        store(insn, Mem.of(S1, 8 * (count - 1 - i)));
+        store(insn, Mem.of(S1, word * (count - 1 - i)));
       } else if (insn.op == Op.POP) {
-        load(insn, Mem.of(S1, 8 * i));
+        load(insn, Mem.of(S1, word * i));
       }
     }
     FlagSource sourceDuring = source;
@@ -1109,12 +1152,12 @@ public class BlockCompiler {
         });
     current = last;
     if (returns) {
-      asm.mov(QWORD, S1, Mem.of(S1, 8 * (count - 1)));
-      asm.lea(QWORD, SP, Mem.of(SP, 8 * (count - 1)));
+      asm.mov(wide, S1, Mem.of(S1, word * (count - 1)));
+      asm.lea(wide, SP, Mem.of(SP, word * (count - 1)));
       returnToScratch(insns[last]);
       return true;
     }
-    asm.lea(QWORD, SP, Mem.of(SP, pushes ? -8 * count : 8 * count));
+    asm.lea(wide, SP, Mem.of(SP, pushes ? -word * count : word * count));
     asm.bind(joined);
     return false;
   }
@@ -1122,21 +1165,21 @@ public class BlockCompiler {
   /** Stores what PUSH pushes; may destroy scratch 2. */
   private void store(Insn push, Mem target) {
     if (push.kind0 == Insn.IMM) {
-      asm.mov(QWORD, target, (int) push.imm);
+      asm.mov(wide, target, (int) push.imm);
     } else {
       Gpr host = RegisterMap.host(push.reg0);
       if (host == null) {
         asm.mov(QWORD, S2, RegisterMap.slot(push.reg0));
         host = S2;
       }
-      asm.mov(QWORD, target, host);
+      asm.mov(wide, target, host);
     }
   }
 
   /** Loads what POP pops to a register; may destroy scratch 2. */
   private void load(Insn pop, Mem source) {
     Gpr host = RegisterMap.host(pop.reg0);
-    asm.mov(QWORD, host == null ? S2 : host, source);
+    asm.mov(wide, host == null ? S2 : host, source);
     if (host == null) {
       asm.mov(QWORD, RegisterMap.slot(pop.reg0), S2);
     }
@@ -1148,23 +1191,23 @@ public class BlockCompiler {
       return;
     }
     stackAddress(0, false);
-    asm.lea(QWORD, SP, Mem.of(SP, 8));
+    asm.lea(wide, SP, Mem.of(SP, word));
     load(insn, Mem.of(S1));
   }
 
   private void leave() {
     clobberFlags();
-    asm.mov(QWORD, S1, Gpr.RBP);
-    probe(8, false, false);
-    asm.lea(QWORD, SP, Mem.of(Gpr.RBP, 8));
-    asm.mov(QWORD, Gpr.RBP, Mem.of(S1));
+    asm.mov(wide, S1, Gpr.RBP);
+    probe(word, false, false);
+    asm.lea(wide, SP, Mem.of(Gpr.RBP, word));
+    asm.mov(wide, Gpr.RBP, Mem.of(S1));
   }
 
-  /** Host address of {@code [RSP + offset]}, 8 bytes, in scratch 1. */
+  /** Host address of {@code [RSP + offset]}, a word, in scratch 1. */
   private void stackAddress(int offset, boolean write) {
     clobberFlags();
-    asm.lea(QWORD, S1, Mem.of(SP, offset));
-    probe(8, write, false);
+    asm.lea(wide, S1, Mem.of(SP, offset));
+    probe(word, write, false);
   }
 
   // ---- branches ----
@@ -1183,15 +1226,15 @@ public class BlockCompiler {
   /** The target of an indirect branch in scratch 1. */
   private void target(Insn insn) {
     if (insn.hasMemory()) {
-      access(insn, 8, false, false);
-      asm.mov(QWORD, S1, Mem.of(S1));
+      access(insn, word, false, false);
+      asm.mov(wide, S1, Mem.of(S1));
     } else {
       clobberFlags();
       Gpr host = RegisterMap.host(insn.reg0);
       if (host == null) {
         asm.mov(QWORD, S1, RegisterMap.slot(insn.reg0));
       } else {
-        asm.mov(QWORD, S1, host);
+        asm.mov(wide, S1, host);
       }
     }
   }
@@ -1268,13 +1311,15 @@ public class BlockCompiler {
     if (!direct) {
       target(insn);
       asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
-      compareCanonical();
-      asm.jcc(Cond.NE, slowExit());
+      if (!context.code32()) {
+        compareCanonical();
+        asm.jcc(Cond.NE, slowExit());
+      }
     }
-    stackAddress(-8, true);
+    stackAddress(-word, true);
     nextRip(S2);
-    asm.mov(QWORD, Mem.of(S1), S2);
-    asm.lea(QWORD, SP, Mem.of(SP, -8));
+    asm.mov(wide, Mem.of(S1), S2);
+    asm.lea(wide, SP, Mem.of(SP, -word));
     if (direct) {
       jumpTo(next + insn.imm);
     } else {
@@ -1285,14 +1330,14 @@ public class BlockCompiler {
 
   private void ret(Insn insn) {
     stackAddress(0, false);
-    asm.mov(QWORD, S1, Mem.of(S1));
+    asm.mov(wide, S1, Mem.of(S1));
     returnToScratch(insn);
   }
 
   /** The end of RET; its target is in scratch 1. */
   private void returnToScratch(Insn insn) {
-    int pop = 8 + (insn.kind0 == Insn.IMM ? (int) insn.imm & 0xffff : 0);
-    asm.lea(QWORD, SP, Mem.of(SP, pop));
+    int pop = word + (insn.kind0 == Insn.IMM ? (int) insn.imm & 0xffff : 0);
+    asm.lea(wide, SP, Mem.of(SP, pop));
     branchToScratch(pop);
   }
 
@@ -1311,6 +1356,10 @@ public class BlockCompiler {
    * @param popped what the branch has added to RSP
    */
   private void branchToScratch(int popped) {
+    if (context.code32()) { // there is nothing beyond the limit of CS
+      jumpToScratch(false);
+      return;
+    }
     Label miss = label();
     Label bad = label();
     int insn = current;
@@ -1401,8 +1450,8 @@ public class BlockCompiler {
       return;
     }
     int table = JitLayout.jumpTable(context.table() + mode);
-    asm.mov(QWORD, S1, state(JitLayout.PAGE));
-    asm.add(QWORD, S1, page);
+    asm.mov(wide, S1, state(JitLayout.PAGE));
+    asm.add(wide, S1, page);
     asm.mov(QWORD, state(JitLayout.PAGE), S1);
     if (inPage != 0) {
       asm.or(QWORD, S1, inPage);
@@ -1469,7 +1518,7 @@ public class BlockCompiler {
   void addSegmentBase(Insn insn) {
     if (insn.segment >= CpuLayout.FS) {
       asm.add(
-          QWORD, S1, state(CpuLayout.SEG + insn.segment * CpuLayout.SEG_SIZE + CpuLayout.SEG_BASE));
+          wide, S1, state(CpuLayout.SEG + insn.segment * CpuLayout.SEG_SIZE + CpuLayout.SEG_BASE));
     }
   }
 

@@ -25,7 +25,7 @@ public final class BlockDecoder {
     int count = 0;
     int at = start;
     while (count < MAX_INSNS) {
-      Insn insn = decoder.decode(code, at, end, 64);
+      Insn insn = decoder.decode(code, at, end, context.codeSize());
       if (insn == null || !insn.isValid()) {
         break;
       }
@@ -42,9 +42,13 @@ public final class BlockDecoder {
     return count;
   }
 
-  /** Decodes one instruction as a block of its own; false if it cannot be one. */
-  public boolean decodeOne(byte[] code, int start, int end) {
-    Insn insn = decoder.decode(code, start, end, 64);
+  /**
+   * Decodes one instruction as a block of its own; false if it cannot be one.
+   *
+   * @param codeSize 32 or 64
+   */
+  public boolean decodeOne(int codeSize, byte[] code, int start, int end) {
+    Insn insn = decoder.decode(code, start, end, codeSize);
     if (insn == null || !insn.isValid() || insn.op == Op.STI) {
       return false;
     }

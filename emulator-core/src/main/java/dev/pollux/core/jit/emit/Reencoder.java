@@ -130,7 +130,8 @@ final class Reencoder {
         };
     code.put8(0xc4);
     code.put8((reg >= 8 ? 0 : 0x80) | 0x40 | (rm >= 8 ? 0 : 0x20) | map);
-    code.put8((insn.rex & 8) << 4 | (~vvvv & 15) << 3 | insn.vexL << 2 | pp);
+    int w = insn.info.isW1() ? 8 : insn.rex & 8; // 32-bit code has W without a REX prefix
+    code.put8(w << 4 | (~vvvv & 15) << 3 | insn.vexL << 2 | pp);
   }
 
   private void immediate(Insn insn) {

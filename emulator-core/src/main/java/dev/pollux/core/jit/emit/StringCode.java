@@ -19,10 +19,11 @@ import dev.pollux.core.jit.asm.UnaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 
 /**
- * MOVS and STOS, upwards, with 64-bit addresses. A repeated one is the host's own on as many
- * elements as lie in one page at both ends, after which the registers are right and what waits is
- * looked at; then the next run. An element that crosses a page, a page that the TLB does not know
- * and the direction downwards are the interpreter's, which goes on where the registers say.
+ * MOVS and STOS, upwards, with addresses as wide as the code. A repeated one is the host's own on
+ * as many elements as lie in one page at both ends, after which the registers are right and what
+ * waits is looked at; then the next run. An element that crosses a page, a page that the TLB does
+ * not know and the direction downwards are the interpreter's, which goes on where the registers
+ * say.
  */
 final class StringCode {
   private static final int RFLAGS_DF = 1 << 10;
@@ -36,12 +37,16 @@ final class StringCode {
   private final BlockCompiler compiler;
   private final X86Assembler asm;
 
+  /** Size of addresses and of the count. */
+  private OpSize wide = QWORD;
+
   StringCode(BlockCompiler compiler) {
     this.compiler = compiler;
     this.asm = compiler.assembler();
   }
 
   void emit(Insn insn) {
+    wide = compiler.wide();
     compiler.clobberFlags();
     Label slow = compiler.slowExit();
     asm.test(DWORD, state(CpuLayout.RFLAGS), RFLAGS_DF);
@@ -52,11 +57,11 @@ final class StringCode {
       return;
     }
     Label done = new Label();
-    asm.test(QWORD, Gpr.RCX, Gpr.RCX);
+    asm.test(wide, Gpr.RCX, Gpr.RCX);
     asm.jcc(Cond.E, done);
     Label top = asm.here();
     run(insn, moves);
-    asm.test(QWORD, Gpr.RCX, Gpr.RCX);
+    asm.test(wide, Gpr.RCX, Gpr.RCX);
     asm.jcc(Cond.E, done);
     asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
     asm.jcc(Cond.E, top);
@@ -73,21 +78,21 @@ final class StringCode {
       asm.mov(size, S2, Mem.of(S1));
       asm.mov(QWORD, SOURCE, S2);
     }
-    asm.mov(QWORD, S1, Gpr.RDI);
+    asm.mov(wide, S1, Gpr.RDI);
     compiler.probe(bytes, true, false);
     if (moves) {
       asm.mov(QWORD, S2, SOURCE);
       asm.mov(size, Mem.of(S1), S2);
-      asm.lea(QWORD, Gpr.RSI, Mem.of(Gpr.RSI, bytes));
+      asm.lea(wide, Gpr.RSI, Mem.of(Gpr.RSI, bytes));
     } else {
       asm.mov(size, Mem.of(S1), Gpr.RAX);
     }
-    asm.lea(QWORD, Gpr.RDI, Mem.of(Gpr.RDI, bytes));
+    asm.lea(wide, Gpr.RDI, Mem.of(Gpr.RDI, bytes));
   }
 
   /** The linear address of the source in scratch 1. */
   private void source(Insn insn) {
-    asm.mov(QWORD, S1, Gpr.RSI);
+    asm.mov(wide, S1, Gpr.RSI);
     compiler.addSegmentBase(insn);
   }
 
@@ -112,7 +117,7 @@ final class StringCode {
       compiler.probe(bytes, false, false);
       asm.mov(QWORD, SOURCE_HOST, S1);
     }
-    asm.mov(QWORD, S1, Gpr.RDI);
+    asm.mov(wide, S1, Gpr.RDI);
     compiler.probe(bytes, true, false);
     asm.mov(DWORD, S2, Gpr.RDI);
     room(S2, bytes);
@@ -120,15 +125,15 @@ final class StringCode {
       asm.cmp(QWORD, S2, SOURCE_ROOM);
       asm.cmov(Cond.A, QWORD, S2, SOURCE_ROOM);
     }
-    asm.cmp(QWORD, S2, Gpr.RCX);
-    asm.cmov(Cond.A, QWORD, S2, Gpr.RCX);
+    asm.cmp(wide, S2, Gpr.RCX);
+    asm.cmov(Cond.A, wide, S2, Gpr.RCX);
     // Guest RDI and RCX as they will be wait in the scratch registers, RSI in memory.
     asm.xchg(QWORD, Gpr.RDI, S1);
     asm.xchg(QWORD, Gpr.RCX, S2);
-    asm.sub(QWORD, S2, Gpr.RCX);
-    asm.lea(QWORD, S1, Mem.of(S1, Gpr.RCX, 1 << shift, 0));
+    asm.sub(wide, S2, Gpr.RCX);
+    asm.lea(wide, S1, Mem.of(S1, Gpr.RCX, 1 << shift, 0));
     if (moves) {
-      asm.lea(QWORD, Gpr.RSI, Mem.of(Gpr.RSI, Gpr.RCX, 1 << shift, 0));
+      asm.lea(wide, Gpr.RSI, Mem.of(Gpr.RSI, Gpr.RCX, 1 << shift, 0));
       asm.mov(QWORD, SOURCE, Gpr.RSI);
       asm.mov(QWORD, Gpr.RSI, SOURCE_HOST);
     }

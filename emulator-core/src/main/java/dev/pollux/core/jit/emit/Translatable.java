@@ -3,6 +3,7 @@ package dev.pollux.core.jit.emit;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.decode.Op;
+import dev.pollux.core.decode.OpcodeInfo;
 import dev.pollux.core.decode.OpcodeInfo.Property;
 
 /**
@@ -134,6 +135,9 @@ final class Translatable {
   /** Their second operand is written, too. */
   private static final OpSet WRITES_SECOND = OpSet.of(Op.XCHG, Op.XADD, Op.MULX);
 
+  /** In 32-bit code this opcode means the same as 80. */
+  private static final int ALIAS_OF_80 = 0x82;
+
   /** First byte of FNENI, FNDISI and FNSETPM, which do nothing any more. */
   private static final int FORMER_CONTROL = 0xdb;
 
@@ -197,7 +201,7 @@ final class Translatable {
     return !insn.info.endsBlock()
         || insn.op == Op.JCC
         || switch (insn.op) {
-          case CLI, STI, STAC, CLAC, MOV_SREG -> system(insn, context);
+          case CLI, STI, STAC, CLAC, MOV_SREG -> translates(insn, context);
           default -> false;
         };
   }
@@ -205,9 +209,69 @@ final class Translatable {
   /** True if the code generator translates {@code insn} in a block of that context. */
   static boolean translates(Insn insn, BlockCompiler.Context context) {
     if (insn.isValid() && SYSTEM.contains(insn.op)) {
-      return insn.mode == 64 && system(insn, context);
+      return insn.mode == 64 ? system(insn, context) : system32(insn, context);
     }
-    return translates(insn, context.simd(), context.avx(), context.floatingPoint(), context.x87());
+    return isPlain(insn, context);
+  }
+
+  /** The same of 32-bit code. */
+  private static boolean system32(Insn insn, BlockCompiler.Context context) {
+    return switch (insn.op) {
+      case CLI, STI -> context.supervisor();
+      case CLD, STD -> true;
+      case MOVS -> insn.addrSize == 4 && isWhole(insn.segment, context.wholeGs());
+      case STOS -> insn.addrSize == 4;
+      default -> false;
+    };
+  }
+
+  /** True if all of memory is in a segment of 32-bit code, and can be written. */
+  private static boolean isWhole(int segment, boolean wholeGs) {
+    return switch (segment) {
+      case CpuLayout.DS, CpuLayout.ES, CpuLayout.SS -> true;
+      case CpuLayout.GS -> wholeGs;
+      default -> false;
+    };
+  }
+
+  /** The same, of instructions that need no privilege and no code of their own. */
+  static boolean isPlain(Insn insn, BlockCompiler.Context context) {
+    return translates(insn, context.simd(), context.avx(), context.floatingPoint(), context.x87())
+        && (insn.mode == 64 || translates32(insn, context.wholeGs()));
+  }
+
+  /**
+   * Which instructions of 32-bit code, of those that look ordinary, are translated: not what is
+   * otherwise in 64-bit code and rare.
+   *
+   * @param wholeGs GS is as large as all memory
+   */
+  private static boolean translates32(Insn insn, boolean wholeGs) {
+    if (insn.hasMemory()
+        && needsAccess(insn)
+        && (insn.addrSize != 4 || !isWhole(insn.segment, wholeGs))) {
+      return false;
+    }
+    if (insn.vex && hasGeneralRegister(insn)
+        || insn.opcode == ALIAS_OF_80 && insn.info.map == OpcodeInfo.Map.ONE_BYTE) {
+      return false;
+    }
+    return switch (insn.op) {
+      case JMP, JCC, CALL, RET -> insn.opSize == 4;
+      case JCXZ, LOOP -> insn.opSize == 4 && insn.addrSize == 4;
+      case VZEROALL, VZEROUPPER -> false; // of eight registers
+      default -> true;
+    };
+  }
+
+  /** VEX.W says nothing of them in 32-bit code. */
+  private static boolean hasGeneralRegister(Insn insn) {
+    for (int i = 0; i < insn.operandCount; i++) {
+      if (insn.kind(i) == Insn.GPR) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static boolean system(Insn insn, BlockCompiler.Context context) {
@@ -236,7 +300,7 @@ final class Translatable {
       Insn insn, boolean simd, boolean avx, boolean floatingPoint, boolean x87) {
     if (!insn.isValid()
         || SYSTEM.contains(insn.op)
-        || insn.mode != 64
+        || insn.mode == 16
         || INTERPRETED.contains(insn.op)) {
       return false;
     }
@@ -264,7 +328,7 @@ final class Translatable {
       case DIV, IDIV -> insn.size0 >= 4;
       // Undefined, and read from memory as 16 or 32 bits: not left to the host.
       case BSWAP, MOVSXD -> insn.opSize != 2;
-      case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == 8;
+      case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == insn.mode / 8;
       default -> true;
     };
   }
