@@ -50,6 +50,7 @@ final class FaultProxy implements AutoCloseable {
 
   private final ServerSocket server;
   private final int target;
+  private final boolean carriesMessages;
   private final CompletableFuture<Void> happened = new CompletableFuture<>();
 
   // Guarded by this.
@@ -60,9 +61,17 @@ final class FaultProxy implements AutoCloseable {
   private boolean stalled;
   private boolean cut;
 
-  /** Connects who comes with the port of the secondary. */
+  /** Connects who comes with the port of the secondary that takes the migration. */
   FaultProxy(int target) throws IOException {
+    this(target, true);
+  }
+
+  /**
+   * @param messages the main connection is a pair's, whose messages can be waited for
+   */
+  FaultProxy(int target, boolean messages) throws IOException {
     this.target = target;
+    this.carriesMessages = messages;
     server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
     Thread.ofPlatform().daemon(true).start(this::accept);
   }
@@ -94,7 +103,7 @@ final class FaultProxy implements AutoCloseable {
           sockets.add(primary);
           sockets.add(secondary);
         }
-        boolean messages = main;
+        boolean messages = main && carriesMessages;
         Thread.ofPlatform().daemon(true).start(() -> pump(primary, secondary, true, false));
         Thread.ofPlatform().daemon(true).start(() -> pump(secondary, primary, false, messages));
       }
