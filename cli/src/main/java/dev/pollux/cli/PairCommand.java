@@ -5,6 +5,7 @@ import dev.pollux.backend.block.graph.ImageFormats;
 import dev.pollux.backend.block.node.FileNode;
 import dev.pollux.backend.block.node.Locking;
 import dev.pollux.cli.pair.PairDisk;
+import dev.pollux.cli.pair.PairMetrics;
 import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.PlannedFault;
 import dev.pollux.cli.pair.Supervisor;
@@ -141,6 +142,12 @@ final class PairCommand implements Callable<Integer> {
               + " is removed at the end.")
   private Path folder;
 
+  @Option(
+      names = "--metrics",
+      paramLabel = "<host>:<port>",
+      description = "Serve /metrics for Prometheus.")
+  private String metrics;
+
   @Option(names = "--json", description = "Tell each event as a line of JSON on standard output.")
   private boolean json;
 
@@ -234,6 +241,7 @@ final class PairCommand implements Callable<Integer> {
             silence,
             planned,
             json,
+            metrics == null ? Optional.empty() : Optional.of(serve()),
             where);
     if (hosts != null) {
       return runHost(pair, terminal);
@@ -273,6 +281,11 @@ final class PairCommand implements Callable<Integer> {
       throw new ConfigException(
           "--name %s: letters, digits, '.', '_' and '-', 64 at most".formatted(hosts.name));
     }
+    if (machine.networks().size() > Endpoint.MOST_NETWORKS) {
+      throw new ConfigException(
+          "--host: %d networks; there are ports for %d"
+              .formatted(machine.networks().size(), Endpoint.MOST_NETWORKS));
+    }
     HostOptions side =
         new HostOptions(
             hosts.name,
@@ -286,6 +299,11 @@ final class PairCommand implements Callable<Integer> {
       Runtime.getRuntime().addShutdownHook(new Thread(agent::end, "end of pair"));
       return agent.run();
     }
+  }
+
+  private PairMetrics serve() throws IOException {
+    Endpoint at = Endpoint.parse("--metrics", metrics);
+    return new PairMetrics(at.host(), at.port());
   }
 
   private List<PairDisk.Spec> disks(RunConfig config) throws IOException {

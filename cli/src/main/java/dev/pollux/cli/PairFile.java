@@ -67,6 +67,7 @@ final class PairFile {
               Map.entry("console", Kind.TEXT),
               Map.entry("delay", Kind.NUMBER),
               Map.entry("silence", Kind.NUMBER),
+              Map.entry("metrics", Kind.TEXT),
               Map.entry("json", Kind.FLAG),
               Map.entry(MACHINE, Kind.WORDS)));
 

@@ -3,6 +3,7 @@ package dev.pollux.cli.pair;
 import dev.pollux.core.config.DeviceOptions;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * How a pair is run.
@@ -15,6 +16,7 @@ import java.util.List;
  * @param silenceMillis a side from which nothing comes for so long counts as dead
  * @param faults what goes wrong on purpose
  * @param json events are JSON lines on standard output
+ * @param metrics a page about it
  * @param console where the guest's first serial port goes
  */
 public record PairOptions(
@@ -26,6 +28,7 @@ public record PairOptions(
     int silenceMillis,
     List<PlannedFault> faults,
     boolean json,
+    Optional<PairMetrics> metrics,
     Console console) {
   /** Where the guest's console is. */
   public sealed interface Console {

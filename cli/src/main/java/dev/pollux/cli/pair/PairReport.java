@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.qmp.protocol.JsonWriter;
 import java.io.PrintStream;
 import java.time.Instant;
+import java.util.Optional;
 
 /**
  * What a pair tells: sentences for people on standard error, or a JSON object a line for programs
@@ -19,12 +20,20 @@ public final class PairReport {
   private final PrintStream people;
   private final boolean json;
   private final boolean live;
+  private final Optional<PairMetrics> metrics;
   private boolean drawn;
 
   /**
    * @param live a line of the terminal may be drawn again and again
+   * @param metrics count, too
    */
-  public PairReport(PrintStream out, PrintStream people, boolean json, boolean live) {
+  public PairReport(
+      PrintStream out,
+      PrintStream people,
+      boolean json,
+      boolean live,
+      Optional<PairMetrics> metrics) {
+    this.metrics = metrics;
     this.out = out;
     this.people = people;
     this.json = json;
@@ -37,6 +46,7 @@ public final class PairReport {
 
   /** Tells of something that has happened. */
   public synchronized void event(String event, String sentence, ObjectNode details) {
+    metrics.ifPresent(m -> m.event(event));
     if (json) {
       line(event, details);
     } else {
@@ -57,6 +67,7 @@ public final class PairReport {
 
   /** Tells how it goes, where somebody looks at that. */
   public synchronized void progress(String state, JsonNode primary, JsonNode secondary) {
+    metrics.ifPresent(m -> m.progress(primary, secondary));
     if (json) {
       ObjectNode details = details().put("state", state);
       details.set("primary", primary);

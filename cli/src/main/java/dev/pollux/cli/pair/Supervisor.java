@@ -97,7 +97,8 @@ public final class Supervisor implements AutoCloseable {
     this.options = options;
     this.places = Places.in(options.folder());
     boolean free = !(options.console() instanceof PairOptions.Console.Stdio);
-    report = new PairReport(System.out, System.err, options.json(), terminal && free);
+    report =
+        new PairReport(System.out, System.err, options.json(), terminal && free, options.metrics());
     faults = new ArrayList<>(options.faults());
     faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
     options.networks().forEach(net -> networks.add(new PairNetwork(net, options.folder())));

@@ -13,7 +13,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * A pair on two network namespaces, each with a bridge for its agent and its guest's network; a
@@ -101,9 +103,18 @@ final class TwoHosts implements AutoCloseable {
   /**
    * Makes the networks and starts everything.
    *
-   * @param machine options of {@code run} without its network
+   * @param machine options of {@code run} without its network; HOST is a host's folder
    */
   TwoHosts(Path folder, List<String> machine) throws Exception {
+    this(folder, machine, _ -> {});
+  }
+
+  /**
+   * As above.
+   *
+   * @param prepare is given the folder of each host before anything is started there
+   */
+  TwoHosts(Path folder, List<String> machine, Consumer<Path> prepare) throws Exception {
     this.folder = folder;
     this.machine = machine;
     between = Namespace.create();
@@ -123,6 +134,7 @@ final class TwoHosts implements AutoCloseable {
       hosts.add(host(i));
     }
     for (Host host : hosts) {
+      prepare.accept(host.folder);
       startAgent(host);
     }
   }
@@ -157,7 +169,7 @@ final class TwoHosts implements AutoCloseable {
     words.addAll(List.of("--peer", other(host).map(Host::address).orElse("10.77.0.2")));
     words.addAll(List.of("--lease", "zookeeper:%s:%s".formatted(SERVER, PORT)));
     words.addAll(List.of("--folder", host.folder.toString()));
-    words.addAll(machine);
+    machine.forEach(word -> words.add(word.replace("HOST", host.folder.toString())));
     words.addAll(List.of("-display", "none"));
     words.addAll(List.of("-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no"));
     words.addAll(List.of("-device", "virtio-net-pci,netdev=n0,mac=52:54:00:77:00:50"));
@@ -168,7 +180,7 @@ final class TwoHosts implements AutoCloseable {
     return hosts;
   }
 
-  private java.util.Optional<Host> other(Host host) {
+  private Optional<Host> other(Host host) {
     return hosts.stream().filter(each -> each != host).findFirst();
   }
 

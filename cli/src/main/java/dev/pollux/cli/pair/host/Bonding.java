@@ -91,8 +91,9 @@ final class Bonding {
       disk.beginCopy(from, to, places, number);
     }
     for (PairDisk disk : disks) {
-      while (!disk.follows(from)) {
-        MachineProcess.pause(LOOK_MILLIS); // as long as the disk is large
+      while (!disk.follows(from)) { // as long as the disk is large, and the other side answers
+        MachineProcess.pause(LOOK_MILLIS);
+        var _ = to.run("query-status");
       }
     }
     var _ = from.run("stop");

@@ -11,8 +11,11 @@ public record Endpoint(String host, int port) {
   /** Where a side is found that does not say. */
   public static final int PORT = 7070;
 
-  /** Of an agent and of its machine together, for one network. */
-  static final int PORTS = 64;
+  /** Of an agent and of its machine together. */
+  private static final int PORTS = 64;
+
+  /** What these are enough for. */
+  public static final int MOST_NETWORKS = 15;
 
   /** Reads {@code HOST[:PORT]}. */
   public static Endpoint parse(String option, String text) {

@@ -36,6 +36,7 @@ public final class HostAgent implements AutoCloseable {
   private static final long SPEAK_NANOS = 150_000_000;
   private static final long FENCE_SECONDS = 60;
   private static final int SLOW_FACTOR = 10;
+  private static final long LOOK_NANOS = 1_000_000_000;
 
   private final HostOptions options;
   private final PairReport report;
@@ -52,6 +53,7 @@ public final class HostAgent implements AutoCloseable {
   private Optional<Event.PeerSays> heard = Optional.empty();
   private long heardAt;
   private long spokeAt;
+  private long lookedAt;
   private boolean done;
   private boolean closed;
 
@@ -62,7 +64,13 @@ public final class HostAgent implements AutoCloseable {
    */
   public HostAgent(HostOptions options, boolean terminal) throws IOException {
     this.options = options;
-    report = new PairReport(System.out, System.err, options.machine().json(), terminal);
+    report =
+        new PairReport(
+            System.out,
+            System.err,
+            options.machine().json(),
+            terminal,
+            options.machine().metrics());
     SideFiles files = new SideFiles(options.machine().folder());
     String life = UUID.randomUUID().toString().substring(0, 8);
     boolean hasImages =
@@ -130,11 +138,28 @@ public final class HostAgent implements AutoCloseable {
         machine.kill("the machine's monitor does not answer");
       }
     }
+    if (now - lookedAt >= LOOK_NANOS) {
+      lookedAt = now;
+      look();
+    }
     if (heard.isPresent()
         && now - heardAt > TimeUnit.MILLISECONDS.toNanos(options.machine().silenceMillis())) {
       heard = Optional.empty();
       decide(new Event.PeerSilent());
     }
+  }
+
+  /** Has it be seen how the pair fares; the machine is asked meanwhile. */
+  private void look() {
+    ObjectNode none = PairReport.details();
+    String doing = word(decider.doing());
+    boolean running = decider.isProtected();
+    boolean copy = decider.doing() == Doing.COPY;
+    Thread.startVirtualThread(
+        () -> {
+          JsonNode statistics = running || copy ? machine.statistics() : none;
+          report.progress(doing, running ? statistics : none, copy ? statistics : none);
+        });
   }
 
   /** Where nobody would go on, a machine that is only slow is better than none. */
@@ -244,7 +269,7 @@ public final class HostAgent implements AutoCloseable {
       case Action.Fence _ -> options.fence().ifPresent(this::fence);
       case Action.Forward(Event.Wish wish) -> peer.send(message().put("wish", wish.name()));
       case Action.Tell(String event, String sentence) ->
-          report.event(event, sentence, PairReport.details());
+          report.event(event, sentence, PairReport.details().put("sentence", sentence));
       case Action.Exit _ -> done = true;
     }
   }

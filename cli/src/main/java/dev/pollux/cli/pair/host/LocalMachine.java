@@ -368,6 +368,16 @@ final class LocalMachine implements AutoCloseable {
     gone(number.get(), why);
   }
 
+  /** What COLO has done on it; waits for its answer. Any thread. */
+  JsonNode statistics() {
+    Optional<Side> on = side;
+    try {
+      return on.isEmpty() ? object() : on.get().process().run("x-pollux-query-colo-statistics");
+    } catch (IOException e) {
+      return object();
+    }
+  }
+
   /** For how long its monitor has been silent. */
   long silentMillis() {
     return side.map(s -> s.pulse().silentMillis()).orElse(0L);
