@@ -447,6 +447,32 @@ public final class Machine implements AutoCloseable {
     }
   }
 
+  /**
+   * The guest's kernel says that it has panicked: the machine ends, or stands where it is to stay
+   * after a shutdown. Any thread.
+   */
+  public void requestPanic() {
+    vcpus.forEach(Vcpu::requestPause);
+    loop.post(this::panic);
+  }
+
+  private void panic() {
+    if (!runState.is(RunState.RUNNING)) {
+      return; // It was stopped or has ended meanwhile, or has said so before.
+    }
+    boolean ends = !policy.stayAfterShutdown();
+    listeners.forEach(l -> l.panicked(ends));
+    stop(RunState.GUEST_PANICKED);
+    if (ends) {
+      shutdown(ShutdownCause.GUEST_PANIC, false);
+    }
+  }
+
+  /** The guest's crash kernel runs. Any thread. */
+  public void tellCrashLoaded() {
+    loop.post(() -> listeners.forEach(MachineListener::crashLoaded));
+  }
+
   /** The guest goes to sleep in RAM. Any thread. */
   public void requestSuspend() {
     vcpus.forEach(Vcpu::requestPause);

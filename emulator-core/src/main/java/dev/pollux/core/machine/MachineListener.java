@@ -21,6 +21,16 @@ public interface MachineListener {
 
   default void poweredDown() {}
 
+  /**
+   * The guest's kernel has panicked.
+   *
+   * @param ends whether the machine ends now; otherwise it stands
+   */
+  default void panicked(boolean ends) {}
+
+  /** The guest's kernel has panicked and its crash kernel runs. */
+  default void crashLoaded() {}
+
   /** The guest sleeps in RAM; its vCPUs stand until something wakes it. */
   default void suspended() {}
 

@@ -6,7 +6,8 @@ import java.util.List;
 /** The types of devices that users can put on an ISA bus. */
 public final class IsaDevices {
   public static final List<DeviceType<?>> TYPES =
-      List.of(DebugConsole.TYPE, DebugExit.TYPE, IsaSerial.TYPE, PcTestDevice.TYPE);
+      List.of(
+          DebugConsole.TYPE, DebugExit.TYPE, IsaSerial.TYPE, PanicDevice.TYPE, PcTestDevice.TYPE);
 
   private IsaDevices() {}
 }

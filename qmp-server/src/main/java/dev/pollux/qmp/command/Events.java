@@ -29,6 +29,22 @@ public sealed interface Events {
   @Api.Doc("The power button was pressed.")
   record Powerdown() implements Events {}
 
+  /** What follows a panic. */
+  enum GuestPanicAction {
+    @Api.Doc("the machine stands")
+    PAUSE,
+    @Api.Doc("the machine ends")
+    POWEROFF,
+    @Api.Doc("the guest goes on")
+    RUN
+  }
+
+  @Api.Doc("The guest's kernel has panicked.")
+  record GuestPanicked(GuestPanicAction action) implements Events {}
+
+  @Api.Doc("The guest's kernel has panicked, and its crash kernel runs.")
+  record GuestCrashloaded(GuestPanicAction action) implements Events {}
+
   @Api.Doc("The guest sleeps in RAM.")
   record Suspend() implements Events {}
 

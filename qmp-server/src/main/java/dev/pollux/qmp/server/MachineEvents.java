@@ -43,6 +43,18 @@ public final class MachineEvents implements MachineListener {
   }
 
   @Override
+  public void panicked(boolean ends) {
+    sink.accept(
+        new Events.GuestPanicked(
+            ends ? Events.GuestPanicAction.POWEROFF : Events.GuestPanicAction.PAUSE));
+  }
+
+  @Override
+  public void crashLoaded() {
+    sink.accept(new Events.GuestCrashloaded(Events.GuestPanicAction.RUN));
+  }
+
+  @Override
   public void suspended() {
     sink.accept(new Events.Suspend());
   }

@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.pollux.qmp.client.QmpClient;
+import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
@@ -18,6 +21,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +35,7 @@ class RunTest {
   private static final int COM1 = 0x3f8;
   private static final int DEBUG_CONSOLE = 0xe9;
   private static final int DEBUG_EXIT = 0x501;
+  private static final int PANIC = 0x505;
 
   @TempDir private Path folder;
 
@@ -416,6 +422,45 @@ class RunTest {
   }
 
   /** Asks the monitor until it says so. */
+  /** A kernel that panics ends the machine, or has it stand for somebody to look at. */
+  @ParameterizedTest
+  @CsvSource({"poweroff", "pause"})
+  void aPanicIsHeard(String action) throws IOException, CommandFailed, InterruptedException {
+    BlockingQueue<JsonNode> events = new LinkedBlockingQueue<>();
+    Path socket = folder.resolve("qmp");
+    List<String> options = new ArrayList<>(List.of("-S", "-device", "pvpanic", "-qmp"));
+    options.add("unix:%s,server=on,wait=off".formatted(socket));
+    if (action.equals("pause")) {
+      options.add("-no-shutdown");
+    }
+    TinyKernel kernel = new TinyKernel().out(PANIC, 2).out(PANIC, 1).halt();
+    try (PolluxProcess vm = run(kernel, options.toArray(String[]::new))) {
+      while (!Files.exists(socket)) {
+        Thread.sleep(20);
+      }
+      try (QmpClient client = QmpClient.connect(socket.toString(), events::add)) {
+        JsonNode _ = client.execute("cont");
+        assertEquals("run", action(events, "GUEST_CRASHLOADED"));
+        assertEquals(action, action(events, "GUEST_PANICKED"));
+        if (action.equals("pause")) {
+          assertEquals("guest-panicked", client.execute("query-status").path("status").asText());
+          JsonNode _ = client.execute("quit");
+        }
+      }
+      assertEquals(0, vm.await(PATIENCE), vm.errors());
+    }
+  }
+
+  private static String action(BlockingQueue<JsonNode> events, String name)
+      throws InterruptedException {
+    JsonNode event;
+    do {
+      event = events.poll(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+      assertTrue(event != null, () -> "no event " + name);
+    } while (!event.path("event").asText().equals(name));
+    return event.path("data").path("action").asText();
+  }
+
   private static void awaitStatus(PolluxProcess vm, String status) {
     String seen = "";
     for (long end = System.nanoTime() + PATIENCE.toNanos(); !seen.equals(status); ) {
