@@ -1,6 +1,10 @@
 package dev.pollux.qmp.command;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.core.config.Api;
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.CpuTopology;
@@ -10,6 +14,7 @@ import dev.pollux.devices.board.MachineType;
 import dev.pollux.devices.board.Machines;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -151,6 +156,59 @@ public sealed interface QueryCommands<R> extends QmpCommand<R> {
           model.name() + "-x86_64-cpu",
           model.aliasOf(),
           false);
+    }
+  }
+
+  /** How a model is told. */
+  enum CpuModelExpansionType {
+    @Api.Name("static")
+    @Api.Doc("by features alone, from a base that never changes")
+    BASE,
+    @Api.Doc("under its name, with all features")
+    FULL
+  }
+
+  @Api.Doc("A model of processor, and how it is changed.")
+  record CpuModelInfo(
+      String name, @Api.Doc("features and properties by name") Optional<JsonNode> props) {}
+
+  @Api.Doc("What a model of processor is made of.")
+  record CpuModelExpansionInfo(CpuModelInfo model) {}
+
+  @Api.Doc("The features that a guest with a model of processor has here.")
+  record QueryCpuModelExpansion(CpuModelExpansionType type, CpuModelInfo model)
+      implements QueryCommands<CpuModelExpansionInfo> {
+    @Override
+    public CpuModelExpansionInfo run(QmpContext context) {
+      CpuModel expanded = expand();
+      ObjectNode props = JsonNodeFactory.instance.objectNode();
+      for (CpuFeature feature : CpuFeature.values()) {
+        props.put(feature.qemuName(), expanded.has(feature));
+      }
+      String name = type == CpuModelExpansionType.FULL ? expanded.name() : "base";
+      return new CpuModelExpansionInfo(new CpuModelInfo(name, Optional.of(props)));
+    }
+
+    private CpuModel expand() {
+      StringBuilder option = new StringBuilder(model.name());
+      model
+          .props()
+          .ifPresent(
+              props ->
+                  props
+                      .properties()
+                      .forEach(
+                          p -> option.append(',').append(p.getKey()).append('=').append(text(p))));
+      try {
+        return new CpuModel(option.toString());
+      } catch (IllegalArgumentException e) {
+        throw new ConfigException(e.getMessage(), e);
+      }
+    }
+
+    private static String text(Map.Entry<String, JsonNode> property) {
+      JsonNode value = property.getValue();
+      return value.isBoolean() ? value.asBoolean() ? "on" : "off" : value.asText();
     }
   }
 

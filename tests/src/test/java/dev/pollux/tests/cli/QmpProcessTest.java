@@ -96,6 +96,28 @@ class QmpProcessTest {
     return QmpClient.connect(socket.toString(), _ -> {});
   }
 
+  @Test
+  void modelsOfProcessorsAreExpanded() throws IOException, CommandFailed {
+    ObjectNode arguments = JSON.createObjectNode().put("type", "full");
+    arguments.putObject("model").put("name", "qemu64").putObject("props").put("sse4.2", true);
+    try (QmpClient client = connect(socket)) {
+      JsonNode model = client.execute("query-cpu-model-expansion", arguments).path("model");
+      assertEquals("qemu64", model.path("name").asText());
+      assertTrue(model.path("props").path("lm").asBoolean());
+      assertTrue(model.path("props").path("sse4.2").asBoolean());
+      assertFalse(model.path("props").path("avx2").asBoolean());
+      arguments.put("type", "static");
+      JsonNode base = client.execute("query-cpu-model-expansion", arguments).path("model");
+      assertEquals("base", base.path("name").asText());
+      assertEquals(model.path("props"), base.path("props"));
+      arguments.putObject("model").put("name", "qemu46");
+      CommandFailed unknown =
+          assertThrows(
+              CommandFailed.class, () -> client.execute("query-cpu-model-expansion", arguments));
+      assertTrue(unknown.getMessage().contains("qemu64"), unknown.getMessage());
+    }
+  }
+
   // ---- options of the machine
 
   @Test
