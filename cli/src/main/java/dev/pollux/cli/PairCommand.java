@@ -47,7 +47,10 @@ import picocli.CommandLine.Spec;
           + " another copy is made.",
       "",
       "The machine's options are those of run. The exit status is that of the process in which the"
-          + " guest ended; 1 if the guest was lost."
+          + " guest ended; 1 if the guest was lost.",
+      "",
+      "On two hosts: pollux pair status, promote, demote, resync, stop --folder FOLDER speak to a"
+          + " side; pollux pair coordinator is a ZooKeeper server for trials."
     },
     sortOptions = false,
     separator = " ",
@@ -159,21 +162,18 @@ final class PairCommand implements Callable<Integer> {
     @Option(
         names = "--host",
         paramLabel = "<host>[:<port>]",
-        required = true,
         description = "This side: where its agent listens. Default port: 7070; 63 more follow.")
     private String host;
 
     @Option(
         names = "--peer",
         paramLabel = "<host>[:<port>]",
-        required = true,
         description = "The other side, as that says --host.")
     private String peer;
 
     @Option(
         names = "--lease",
         paramLabel = "zookeeper:<servers>|file:<path>",
-        required = true,
         description = "Where both sides agree who runs the guest.")
     private String lease;
 
@@ -267,6 +267,9 @@ final class PairCommand implements Callable<Integer> {
   }
 
   private int runHost(PairOptions machine, boolean terminal) throws IOException {
+    if (hosts.host == null || hosts.peer == null || hosts.lease == null) {
+      throw new ConfigException("a pair on two hosts needs --host, --peer and --lease");
+    }
     if (folder == null) {
       throw new ConfigException("--host needs --folder: there a side remembers what it had");
     }
