@@ -4,6 +4,7 @@ import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.irq.MsiMessage;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.irqchip.ApicBus;
 import dev.pollux.devices.pci.PciHost;
 
@@ -28,6 +29,11 @@ record PciWiring(Machine machine, ApicBus apics, Wires wires) implements PciHost
   @Override
   public AddressSpace io() {
     return machine.io();
+  }
+
+  @Override
+  public void addRom(RamBlock rom) {
+    machine.addRom(rom);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.pollux.devices.pci;
 
 import dev.pollux.core.irq.IrqLine;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.model.Bus;
 import dev.pollux.devices.model.BusKind;
 import dev.pollux.devices.model.DeviceContext;
@@ -164,15 +165,20 @@ public final class PciBus extends Bus {
             "legacy-addr", "str", () -> "%02x.%x".formatted(devfn >> 3, devfn & 7)));
   }
 
-  private static void addRom(DeviceNode node, PciFunction function) {
+  private void addRom(DeviceNode node, PciFunction function) {
     String file = node.values().get(ROM_FILE);
     if (node.values().get(ROM_BAR) != 0) {
       if (!file.isEmpty()) {
-        function.addRom(OptionRom.load(file));
+        addRom(function, OptionRom.load(file));
       } else if (!function.usualRom().isEmpty()) {
-        OptionRom.loadIfThere(function.usualRom()).ifPresent(function::addRom);
+        OptionRom.loadIfThere(function.usualRom()).ifPresent(rom -> addRom(function, rom));
       }
     }
+  }
+
+  private void addRom(PciFunction function, RamBlock rom) {
+    host.addRom(rom);
+    function.addRom(rom);
   }
 
   @Override

@@ -10,6 +10,7 @@ import dev.pollux.core.irq.IrqLine;
 import dev.pollux.core.irq.MsiMessage;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.DeviceContractTest;
 import dev.pollux.devices.acpi.AcpiPm;
 import dev.pollux.devices.board.Devices;
@@ -125,6 +126,11 @@ class ChipContractTest {
     @Override
     public AddressSpace io() {
       return machine.io();
+    }
+
+    @Override
+    public void addRom(RamBlock rom) {
+      machine.addRom(rom);
     }
 
     @Override

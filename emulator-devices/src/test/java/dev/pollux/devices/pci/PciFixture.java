@@ -80,6 +80,11 @@ public final class PciFixture implements PciHost, AutoCloseable {
   }
 
   @Override
+  public void addRom(RamBlock rom) {
+    machine.addRom(rom);
+  }
+
+  @Override
   public void send(MsiMessage message) {
     messages.add(message);
   }
