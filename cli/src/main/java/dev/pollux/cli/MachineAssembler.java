@@ -133,7 +133,7 @@ final class MachineAssembler implements AutoCloseable {
         machine, blocks, () -> migration.capabilities().has(MigrationCapability.X_COLO));
     config.networks().backends().forEach(networks::add);
     networks.watch(machine);
-    migration.addListener(new Arrivals(machine, migration, networks));
+    Arrivals.announce(migration, networks);
     config.devices().late().forEach(object -> objects.add(devices.services(), object));
     Board board = board();
     addSerialPorts(board);
