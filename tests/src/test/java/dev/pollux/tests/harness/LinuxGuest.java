@@ -49,10 +49,16 @@ public final class LinuxGuest implements AutoCloseable {
    * @param initrd as {@link GuestImages#writeInitrd} makes it
    */
   public static LinuxGuest start(Kernel kernel, Path initrd, String... options) {
+    return startBy(List.of(), kernel, initrd, options);
+  }
+
+  /** As above, started by another program, for instance {@code ip netns exec NAME}. */
+  public static LinuxGuest startBy(
+      List<String> starter, Kernel kernel, Path initrd, String... options) {
     List<String> arguments = new ArrayList<>(List.of("run", "-nographic"));
     arguments.addAll(machine(kernel, initrd));
     arguments.addAll(List.of(options));
-    return new LinuxGuest(PolluxProcess.start(arguments.toArray(String[]::new)));
+    return new LinuxGuest(PolluxProcess.startBy(starter, arguments.toArray(String[]::new)));
   }
 
   /**

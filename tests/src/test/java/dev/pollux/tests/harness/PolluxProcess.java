@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -83,6 +84,17 @@ public final class PolluxProcess implements AutoCloseable {
     boolean trained = jvmOptions.stream().anyMatch(option -> option.startsWith("-XX:AOTCache"));
     String path = trained ? PROGRAM_PATH : CLASS_PATH;
     return run(new ProcessBuilder(command(path, jvmOptions, arguments)));
+  }
+
+  /**
+   * Has another program start {@code pollux} with arguments.
+   *
+   * @param starter for instance {@code ip netns exec NAME}
+   */
+  public static PolluxProcess startBy(List<String> starter, String... arguments) {
+    List<String> words = new ArrayList<>(starter);
+    words.addAll(command(CLASS_PATH, List.of(), arguments));
+    return run(new ProcessBuilder(words));
   }
 
   private static List<String> command(

@@ -42,16 +42,21 @@ public final class Namespace implements AutoCloseable {
     return name;
   }
 
+  /** What starts a program inside, before the program's own words. */
+  public List<String> starter() {
+    return List.of("ip", "netns", "exec", name);
+  }
+
   /** Runs a command inside; output and errors together. */
   public Result run(int seconds, String... command) throws IOException, InterruptedException {
-    List<String> inside = new ArrayList<>(List.of("ip", "netns", "exec", name));
+    List<String> inside = new ArrayList<>(starter());
     inside.addAll(List.of(command));
     return runOnHost(seconds, inside.toArray(String[]::new));
   }
 
   /** Starts a command inside. */
   public Process start(String... command) throws IOException {
-    List<String> inside = new ArrayList<>(List.of("ip", "netns", "exec", name));
+    List<String> inside = new ArrayList<>(starter());
     inside.addAll(List.of(command));
     return new ProcessBuilder(inside).redirectErrorStream(true).start();
   }

@@ -3,10 +3,7 @@ package dev.pollux.tests.net;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.guest.GuestImages.Kernel;
-import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -27,7 +24,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(360)
 class TapMigrationTest {
   private static final String ADDRESS = "52:54:00:12:34:77";
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   /** Sends numbers to one client until a file is there; prints the sum of what it has sent. */
   private static final String SERVER =
@@ -115,35 +111,6 @@ class TapMigrationTest {
   }
 
   private void migrate() throws Exception {
-    try (QmpClient source = connect(0);
-        QmpClient target = connect(1)) {
-      ObjectNode uri = JSON.createObjectNode().put("uri", "unix:" + folder.resolve("stream"));
-      target.execute("migrate-incoming", uri);
-      source.execute("migrate", uri);
-      await(source, "query-migrate", "completed");
-      await(target, "query-status", "running");
-    }
-  }
-
-  private QmpClient connect(int number) throws Exception {
-    for (int i = 0; ; i++) {
-      try {
-        return QmpClient.connect(socket(number), _ -> {});
-      } catch (IOException e) {
-        if (i == 600) {
-          throw e;
-        }
-        TimeUnit.MILLISECONDS.sleep(100);
-      }
-    }
-  }
-
-  private static void await(QmpClient client, String command, String status) throws Exception {
-    String now = "";
-    for (int i = 0; i < 1200 && !now.equals(status); i++) {
-      now = client.execute(command, JSON.createObjectNode()).path("status").asText();
-      TimeUnit.MILLISECONDS.sleep(100);
-    }
-    assertEquals(status, now, command);
+    GuestMove.migrate(socket(0), socket(1), folder.resolve("stream"));
   }
 }

@@ -1,6 +1,7 @@
 package dev.pollux.tests.net;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,16 +11,24 @@ import dev.pollux.core.config.DeviceOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -31,8 +40,35 @@ import org.junit.jupiter.params.provider.EnumSource;
  * The user network with the host's own kernel as its guest: a TAP interface in a network namespace,
  * crossed over to the network. So the NAT's TCP meets a real one, also over a bad link.
  */
-@Timeout(180)
+@Timeout(1800)
 class UserNetworkTest {
+  private static final int CONNECTIONS = Integer.getInteger("net.connections", 600);
+
+  private static final String ECHO =
+      """
+      import socket,threading,sys
+      def serve(c):
+        try:
+          for b in iter(lambda: c.recv(65536), b""): c.sendall(b)
+        except OSError: pass
+        c.close()
+      s=socket.create_server((sys.argv[1],int(sys.argv[2])),backlog=500); sys.stdout.write("r"); sys.stdout.flush()
+      while True: threading.Thread(target=serve,args=(s.accept()[0],),daemon=True).start()
+      """;
+
+  private static final String CALL =
+      """
+      import socket,os,struct,sys
+      n=0; b=os.urandom(2000)
+      for i in range(int(sys.argv[3])):
+        s=socket.create_connection((sys.argv[1],int(sys.argv[2])),20); s.sendall(b)
+        if i % 3 == 0: s.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack("ii",1,0))
+        else:
+          s.shutdown(socket.SHUT_WR); assert b"".join(iter(lambda: s.recv(65536), b"")) == b
+        s.close(); n+=1
+      print("done", n)
+      """;
+
   private Namespace guest;
   private TapBackend tap;
   private UserNetwork network;
@@ -153,6 +189,121 @@ class UserNetworkTest {
       Thread.sleep(100);
     }
     assertEquals(0, network.flows(), () -> String.join("\n", network.connections()));
+  }
+
+  /**
+   * {@code -Dnet.connections=10000} for a long run: each goes out, comes in by a forwarded port, or
+   * is reset by one of its sides in the middle, and nothing of any is left.
+   */
+  @Test
+  void manyConnectionsLeaveNothing() throws Exception {
+    Namespace.needs("python3");
+    int port;
+    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      port = free.getLocalPort();
+    }
+    connect("ipv6=off,hostfwd=tcp:127.0.0.1:%d-:8000".formatted(port));
+    Process echo = guest.start("python3", "-c", ECHO, "10.0.2.15", "8000");
+    ExecutorService peers = Executors.newVirtualThreadPerTaskExecutor();
+    try (ServerSocket server = new ServerSocket(0, 500, InetAddress.getLoopbackAddress())) {
+      var _ = peers.submit(() -> echo(server, peers));
+      assertEquals('r', echo.getInputStream().read(), "the guest's server is ready");
+      exchange(server.getLocalPort(), port, peers, 50); // what is made once is made now
+      awaitNoFlows();
+      Kept before = Kept.now();
+      exchange(server.getLocalPort(), port, peers, CONNECTIONS);
+      awaitNoFlows();
+      Kept after = Kept.now();
+      for (int i = 0; i < 100 && after.descriptors() > before.descriptors() + 8; i++) {
+        Thread.sleep(100);
+        after = Kept.now();
+      }
+      assertTrue(after.descriptors() <= before.descriptors() + 8, before + " became " + after);
+      assertTrue(after.threads() <= before.threads() + 8, before + " became " + after);
+      assertTrue(after.heap() <= before.heap() + (16 << 20), before + " became " + after);
+      assertTrue(after.direct() <= before.direct() + (16 << 20), before + " became " + after);
+    } finally {
+      peers.shutdownNow();
+      echo.descendants().forEach(ProcessHandle::destroyForcibly);
+      echo.destroyForcibly();
+    }
+  }
+
+  /** What this process has of the host and of the JVM; heap and direct memory in bytes. */
+  private record Kept(long descriptors, long threads, long heap, long direct) {
+    static Kept now() throws IOException {
+      System.gc();
+      long direct =
+          ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+              .filter(pool -> pool.getName().equals("direct"))
+              .mapToLong(BufferPoolMXBean::getMemoryUsed)
+              .sum();
+      Runtime runtime = Runtime.getRuntime();
+      return new Kept(
+          count("/proc/self/fd"),
+          count("/proc/self/task"),
+          runtime.totalMemory() - runtime.freeMemory(),
+          direct);
+    }
+
+    private static long count(String folder) throws IOException {
+      try (Stream<Path> entries = Files.list(Path.of(folder))) {
+        return entries.count();
+      }
+    }
+  }
+
+  /** Half of them from the guest to a server of the host, half the other way. */
+  private void exchange(int out, int in, ExecutorService peers, int count) throws Exception {
+    Future<Integer> incoming = peers.submit(() -> call(in, count / 2));
+    Namespace.Result result =
+        guest.run(
+            1200,
+            "python3",
+            "-c",
+            CALL,
+            "10.0.2.2",
+            Integer.toString(out),
+            Integer.toString(count / 2));
+    assertEquals("done " + count / 2, result.output().strip());
+    assertEquals(count / 2, incoming.get(20, TimeUnit.MINUTES));
+  }
+
+  /** A third of them is reset instead of ended. */
+  private static int call(int port, int count) throws IOException {
+    byte[] bytes = new byte[2000];
+    new Random(3).nextBytes(bytes);
+    for (int i = 0; i < count; i++) {
+      try (Socket socket = new Socket()) {
+        socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 20_000);
+        socket.setSoTimeout(20_000);
+        socket.getOutputStream().write(bytes);
+        if (i % 3 == 0) {
+          socket.setSoLinger(true, 0);
+        } else {
+          socket.shutdownOutput();
+          assertArrayEquals(bytes, socket.getInputStream().readAllBytes());
+        }
+      }
+    }
+    return count;
+  }
+
+  private static void echo(ServerSocket server, ExecutorService peers) {
+    try {
+      while (true) {
+        Socket socket = server.accept();
+        var _ =
+            peers.submit(
+                () -> {
+                  try (socket) {
+                    return socket.getInputStream().transferTo(socket.getOutputStream());
+                  }
+                });
+      }
+    } catch (IOException e) {
+      // Closed.
+    }
   }
 
   @Test

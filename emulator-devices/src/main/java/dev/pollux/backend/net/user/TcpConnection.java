@@ -772,11 +772,21 @@ final class TcpConnection {
     return at == NEVER ? NEVER : at + nanos;
   }
 
+  /** As netstat(8) names it, on the router's side of the guest's connection. */
+  private String shownState() {
+    if (state == State.ESTABLISHED && (guestEnded || finSent)) {
+      return !finSent
+          ? "CLOSE_WAIT"
+          : guestEnded ? "CLOSING" : finAcknowledged ? "FIN_WAIT_2" : "FIN_WAIT_1";
+    }
+    return state.toString();
+  }
+
   /** As {@code info usernet} shows it: state and bytes that wait on either side. */
   String describe() {
     return "%s %s:%d %s:%d %d %d"
         .formatted(
-            state,
+            shownState(),
             key.guest(),
             key.guestPort(),
             key.peer(),
