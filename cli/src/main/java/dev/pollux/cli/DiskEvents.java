@@ -30,13 +30,14 @@ final class DiskEvents implements BlockListener {
         .loop()
         .post(
             () -> {
+              // Clients count on it that the stop follows.
+              events.ioError(backend, write, action, errno, reason);
               if (action == OnError.Action.STOP) {
                 log.warn("disk {}: {}; the machine stops until \"cont\"", backend.name(), reason);
                 if (machine.runState().is(RunState.RUNNING)) {
                   machine.stop(RunState.IO_ERROR);
                 }
               }
-              events.ioError(backend, write, action, errno, reason);
             });
   }
 

@@ -217,6 +217,21 @@ class BlockBackendTest {
     }
   }
 
+  @Test
+  void whatAnotherProcessHasCutOffIsAnError() throws IOException {
+    Path path = Files.write(folder.resolve("disk"), new byte[64 * SECTOR]);
+    try (FileNode disk = FileNode.open(NodeOptions.of("f"), path.toString(), Locking.ON);
+        HostBuffer data = new HostBuffer(4 * SECTOR)) {
+      backend.setRoot(disk);
+      Files.write(path, new byte[10 * SECTOR]);
+      assertEquals(0, run(new Waited(BlockRequest.Op.READ, 6 * SECTOR, data.vector())));
+      assertEquals(Errno.EIO, run(new Waited(BlockRequest.Op.READ, 8 * SECTOR, data.vector())));
+      assertEquals(Errno.EIO, run(new Waited(BlockRequest.Op.READ, 20 * SECTOR, data.vector())));
+      assertEquals(0, run(new Waited(BlockRequest.Op.WRITE, 60 * SECTOR, data.vector())));
+      assertEquals(0, run(new Waited(BlockRequest.Op.READ, 20 * SECTOR, data.vector())));
+    }
+  }
+
   /** A disk on which each read does something first. */
   private static BlockNode disk(Runnable first) {
     return new BlockNode(NodeOptions.of("disk")) {

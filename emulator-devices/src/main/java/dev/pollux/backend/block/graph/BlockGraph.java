@@ -20,6 +20,7 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.host.ErrnoException;
 import java.io.IOException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -780,13 +781,22 @@ public final class BlockGraph implements AutoCloseable {
 
   /**
    * The machine is about to run somewhere else: waits for requests, writes everything back and lets
-   * go of files.
+   * go of files. After an error all of them belong to this process as before.
    */
   public void inactivate() throws IOException {
     drained(
         () -> {
-          for (BlockNode node : topDown()) {
-            node.inactivate();
+          ArrayDeque<BlockNode> done = new ArrayDeque<>();
+          try {
+            for (BlockNode node : topDown()) {
+              node.inactivate();
+              done.push(node);
+            }
+          } catch (IOException e) {
+            for (BlockNode node : done) {
+              node.activate();
+            }
+            throw e;
           }
         });
     active = false;
@@ -798,8 +808,9 @@ public final class BlockGraph implements AutoCloseable {
       List<BlockNode> bottomUp = topDown();
       Collections.reverse(bottomUp);
       for (BlockNode node : bottomUp) {
-        if (activeEarly.add(node)) {
+        if (!activeEarly.contains(node)) {
           node.activate();
+          activeEarly.add(node); // another try begins behind it
         }
       }
       activeEarly.clear();

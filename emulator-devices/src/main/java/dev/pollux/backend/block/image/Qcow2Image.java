@@ -563,7 +563,8 @@ public final class Qcow2Image extends BlockNode {
           }
         }
       } else if (!made.owned) {
-        frees.free(made.host >>> clusterBits, made.count, false);
+        // No table names them: free at once, or a full disk would fill up more with each try.
+        refcounts.decrement(made.host >>> clusterBits, made.count);
       }
     } finally {
       virginFrom = Math.max(virginFrom, made.host + (made.count << clusterBits));

@@ -24,7 +24,7 @@ public final class FileNode extends BlockNode {
   private final Locking locking;
 
   /** Null while the file may belong to another process. */
-  private ImageLock lock;
+  private volatile ImageLock lock;
 
   private volatile boolean readOnly;
   private volatile long length;
@@ -146,7 +146,11 @@ public final class FileNode extends BlockNode {
     while (left.bytes() > 0) {
       long n = left.readFrom(file, at);
       if (n == 0) {
-        left.clear(); // another process made the file shorter
+        if (at < length) {
+          throw new ErrnoException(
+              Errno.EIO, "another process made '%s' shorter than %d bytes".formatted(path, length));
+        }
+        left.clear(); // a format reads on behind what it has written
         return;
       }
       at += n;
@@ -154,8 +158,17 @@ public final class FileNode extends BlockNode {
     }
   }
 
+  /** A file that was handed over, or has not been yet, is not written to. */
+  private void checkActive() throws ErrnoException {
+    if (!isActive()) {
+      throw new ErrnoException(
+          Errno.EPERM, "'%s' belongs to the process in which the machine runs".formatted(path));
+    }
+  }
+
   @Override
   protected void doWrite(long offset, IoVector from) throws IOException {
+    checkActive();
     if (direct && !isAligned(offset, from)) {
       writeBounced(offset, from);
       return;
@@ -217,6 +230,7 @@ public final class FileNode extends BlockNode {
 
   @Override
   protected void doWriteZeroes(long offset, long bytes, boolean mayUnmap) throws IOException {
+    checkActive();
     if (mayUnmap && canPunch && offset + bytes <= length && tryPunch(offset, bytes)) {
       return;
     }
@@ -237,6 +251,7 @@ public final class FileNode extends BlockNode {
 
   @Override
   protected void doDiscard(long offset, long bytes) throws IOException {
+    checkActive();
     if (canPunch) {
       tryPunch(offset, bytes);
     }
@@ -288,6 +303,7 @@ public final class FileNode extends BlockNode {
 
   @Override
   protected synchronized void doResize(long bytes) throws IOException {
+    checkActive();
     file.truncate(bytes);
     length = bytes;
   }
@@ -334,7 +350,7 @@ public final class FileNode extends BlockNode {
   }
 
   @Override
-  public synchronized boolean isActive() {
+  public boolean isActive() {
     return lock != null;
   }
 

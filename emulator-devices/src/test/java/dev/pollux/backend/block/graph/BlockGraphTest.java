@@ -11,7 +11,12 @@ import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockListener;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.HostBuffer;
+import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.OnError;
+import dev.pollux.backend.block.image.Qcow2Creator;
+import dev.pollux.backend.block.node.FaultNode;
+import dev.pollux.backend.block.node.FileNode;
+import dev.pollux.backend.block.node.Locking;
 import dev.pollux.backend.block.node.ThrottleLimits;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
@@ -26,6 +31,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -168,6 +174,37 @@ class BlockGraphTest {
     byte[] before = new byte[MIB];
     Arrays.fill(before, (byte) 3);
     assertArrayEquals(before, Files.readAllBytes(file));
+  }
+
+  @Test
+  void imagesThatCannotBeHandedOverStayAsTheyWere() throws IOException {
+    Path file = folder.resolve("image");
+    try (FileNode empty =
+        FileNode.open(NodeOptions.of("new"), Files.createFile(file).toString(), Locking.OFF)) {
+      Qcow2Creator.of(MIB).create(empty);
+    }
+    add(
+        "qcow2,node-name=q,file.driver=blkdebug,file.node-name=faulty,"
+            + "file.image.driver=file,file.image.filename="
+            + file);
+    BlockNode image = graph.node("q").orElseThrow();
+    write(image, 70_000, 50, 9);
+    ((FaultNode) graph.node("faulty").orElseThrow())
+        .add(new FaultNode.Fault(Set.of("flush"), -1, Errno.EIO, true));
+    IOException error = assertThrows(IOException.class, graph::inactivate);
+    assertEquals(Errno.EIO, ErrnoException.of(error));
+    assertEquals(9, read(image, 70_049, 1)[0]);
+    write(image, 200_000, 50, 8);
+    graph.inactivate();
+    assertThrows(IOException.class, () -> write(image, 300_000, 50, 7));
+    try (BlockGraph other = new BlockGraph(new BlockListener() {})) {
+      DriveSpec there =
+          DriveSpec.parse("file=" + file + ",format=qcow2", DriveSpec.Interface.IDE, false);
+      BlockNode moved = there.open(other, "d").root().orElseThrow();
+      assertEquals(9, read(moved, 70_049, 1)[0]);
+      assertEquals(8, read(moved, 200_000, 1)[0]);
+      assertEquals(0, read(moved, 300_000, 1)[0]);
+    }
   }
 
   @Test
