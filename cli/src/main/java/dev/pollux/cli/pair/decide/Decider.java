@@ -38,6 +38,9 @@ public final class Decider {
   /** On a copy: it has lost its primary. */
   private boolean orphaned;
 
+  /** When this side became a copy. */
+  private long copySince;
+
   private Optional<PeerSays> heard = Optional.empty();
 
   /** What the other side's machine had that was made a copy last, or was to be. */
@@ -139,7 +142,7 @@ public final class Decider {
       case Event.Unanswered _ -> right.unanswered();
       case Event.Runs _ -> become(Doing.STARTING, Doing.RUNNING);
       case Event.Waits _ -> become(Doing.PREPARING, Doing.READY);
-      case Event.Paired _ -> paired();
+      case Event.Paired _ -> paired(now);
       case Event.Broken _ -> broken(now);
       case Event.Gone _ -> gone(now);
       case Event.GuestEnded _ -> ending |= doing == Doing.RUNNING || doing == Doing.COPY;
@@ -170,8 +173,11 @@ public final class Decider {
     }
   }
 
-  private void paired() {
-    become(Doing.READY, Doing.COPY);
+  private void paired(long now) {
+    if (doing == Doing.READY) {
+      doing = Doing.COPY;
+      copySince = now;
+    }
     if (doing == Doing.RUNNING && bond == Bond.PAIRING) {
       bond = Bond.PAIRED;
     }
@@ -391,13 +397,13 @@ public final class Decider {
     } else if (inSync) {
       fence(ledger, now);
     } else if (right.hasLookedSince(uselessSince)) {
-      becomeCopy(ledger);
+      becomeCopy(ledger, now);
     }
   }
 
   /** This side's disks are out of date, and the primary may still live. */
-  private void becomeCopy(Ledger ledger) {
-    if (doing == Doing.COPY && orphaned) {
+  private void becomeCopy(Ledger ledger, long now) {
+    if (doing == Doing.COPY && (orphaned || isForgotten(now))) {
       kill(); // the primary has gone on without
     } else if (doing == Doing.NOTHING
         && ledger.isHeld()
@@ -406,6 +412,12 @@ public final class Decider {
       generation = right.stamp();
       actions.add(new Action.StartCopy(generation));
     }
+  }
+
+  /** A copy that follows is listed soon; this one's primary knows of none, or cannot list it. */
+  private boolean isForgotten(long now) {
+    long soon = copySince + timing.lease() + timing.grace();
+    return now - soon > 0 && right.hasLookedSince(soon);
   }
 
   /** Nobody else can be running. */
