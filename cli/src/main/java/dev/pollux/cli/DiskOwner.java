@@ -4,45 +4,56 @@ import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
+import dev.pollux.migration.LiveMigration;
+import dev.pollux.migration.MigrationCapability;
+import dev.pollux.migration.MigrationListener;
 import java.io.IOException;
-import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a machine's stops and starts mean to its disks. A stopped machine's writes reach the disk,
- * but for the short stops of checkpoints. Where it stops to go to another process, files are handed
- * over with it: they are locked and looked at again where it runs next.
+ * What a machine's stops, starts and moves mean to its disks. A stopped machine's writes reach the
+ * disk, but for the short stops of checkpoints. When it goes to another process, files are handed
+ * over with it: they are locked and looked at again where it arrives, with {@code
+ * late-block-activate} only when it runs there.
  */
-final class DiskOwner implements MachineListener {
+final class DiskOwner implements MachineListener, MigrationListener {
   private static final Logger log = LoggerFactory.getLogger(DiskOwner.class);
 
   private final Machine machine;
   private final BlockGraph blocks;
+  private final LiveMigration migration;
 
-  /** Whether a migration ends in COLO, where either side has disks of its own. */
-  private final BooleanSupplier colo;
-
-  private DiskOwner(Machine machine, BlockGraph blocks, BooleanSupplier colo) {
+  private DiskOwner(Machine machine, BlockGraph blocks, LiveMigration migration) {
     this.machine = machine;
     this.blocks = blocks;
-    this.colo = colo;
+    this.migration = migration;
   }
 
   /** From now on the disks follow the machine. */
-  static void watch(Machine machine, BlockGraph blocks, BooleanSupplier colo) {
-    DiskOwner owner = new DiskOwner(machine, blocks, colo);
+  static void watch(Machine machine, BlockGraph blocks, LiveMigration migration) {
+    DiskOwner owner = new DiskOwner(machine, blocks, migration);
     machine.addListener(owner);
-    machine.runState().onChange((_, to) -> owner.handOver(to));
+    migration.addListener(owner);
   }
 
-  private void handOver(RunState to) {
-    if (to == RunState.FINISH_MIGRATE && !colo.getAsBoolean()) {
+  @Override
+  public void leaving() throws IOException {
+    // Where a migration ends in COLO, either side has disks of its own.
+    if (!migration.capabilities().has(MigrationCapability.X_COLO)) {
       try {
         blocks.inactivate();
       } catch (IOException e) {
-        log.error("writing back the disks before they are handed over: {}", e.getMessage());
+        throw new IOException(
+            "the disks cannot be written back before they are handed over: " + e.getMessage(), e);
       }
+    }
+  }
+
+  @Override
+  public void arrived() {
+    if (!migration.capabilities().has(MigrationCapability.LATE_BLOCK_ACTIVATE)) {
+      activate();
     }
   }
 
@@ -61,6 +72,10 @@ final class DiskOwner implements MachineListener {
 
   @Override
   public void starting() {
+    activate();
+  }
+
+  private void activate() {
     try {
       blocks.activate();
     } catch (IOException e) {

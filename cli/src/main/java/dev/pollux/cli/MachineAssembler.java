@@ -33,7 +33,6 @@ import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.SecretObject;
 import dev.pollux.devices.model.UserObject;
 import dev.pollux.migration.LiveMigration;
-import dev.pollux.migration.MigrationCapability;
 import dev.pollux.migration.colo.BlockReplicas;
 import dev.pollux.migration.colo.NetworkCheckpoints;
 import dev.pollux.qmp.command.CommandRegistry;
@@ -129,8 +128,7 @@ final class MachineAssembler implements AutoCloseable {
       blocks.awaitMigration();
     }
     config.disks().open(blocks);
-    DiskOwner.watch(
-        machine, blocks, () -> migration.capabilities().has(MigrationCapability.X_COLO));
+    DiskOwner.watch(machine, blocks, migration);
     config.networks().backends().forEach(networks::add);
     networks.watch(machine);
     Arrivals.announce(migration, networks);

@@ -63,6 +63,13 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     }
 
     @Override
+    public void leaving() throws IOException {
+      for (MigrationListener each : listeners) {
+        each.leaving();
+      }
+    }
+
+    @Override
     public void arrived() {
       listeners.forEach(MigrationListener::arrived);
     }

@@ -1,5 +1,7 @@
 package dev.pollux.migration;
 
+import java.io.IOException;
+
 /** Hears of what migrations and COLO do. Called by any thread, in order; must not block. */
 public interface MigrationListener {
   /** The status has changed, on either side. */
@@ -7,6 +9,13 @@ public interface MigrationListener {
 
   /** The source has begun another pass over the memory; the first is 1. */
   default void pass(long number) {}
+
+  /**
+   * The guest stands still here and is about to go on elsewhere. Event loop, machine lock held.
+   *
+   * @throws IOException what keeps it here: the migration fails
+   */
+  default void leaving() throws IOException {}
 
   /** A guest has arrived and is about to go on here. Event loop, machine lock held. */
   default void arrived() {}

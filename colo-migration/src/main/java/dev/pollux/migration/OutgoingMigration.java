@@ -431,7 +431,7 @@ final class OutgoingMigration {
   private void stopGuest() throws IOException {
     out.flush();
     statistics.setStopped();
-    boolean _ =
+    Optional<IOException> kept =
         context.onLoop(
             this::check,
             () -> {
@@ -444,8 +444,11 @@ final class OutgoingMigration {
               } else if (machine.runState().mayBecome(RunState.FINISH_MIGRATE)) {
                 machine.setStoppedState(RunState.FINISH_MIGRATE);
               }
-              return true;
+              return leave();
             });
+    if (kept.isPresent()) {
+      throw kept.get();
+    }
     boolean pause = has(MigrationCapability.PAUSE_BEFORE_SWITCHOVER);
     if (!status.change(ACTIVE, pause ? PRE_SWITCHOVER : DEVICE)) {
       check();
@@ -454,6 +457,16 @@ final class OutgoingMigration {
       pause(PRE_SWITCHOVER, Long.MAX_VALUE);
     }
     check();
+  }
+
+  /** Has everything that leaves with the guest made ready; what keeps it here. Event loop. */
+  private Optional<IOException> leave() {
+    try {
+      context.listener().leaving();
+      return Optional.empty();
+    } catch (IOException e) {
+      return Optional.of(e);
+    }
   }
 
   /** Sends the rest: the guest stands still. */

@@ -12,6 +12,8 @@ import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.PolluxProcess;
+import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,6 +27,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A guest uses its disks all the time while it moves, or while it is one of a pair. */
 @Timeout(600)
@@ -118,6 +122,53 @@ class BusyDiskTest {
         assertEquals("", there.run("dmesg | grep -E 'BUG|Oops|I/O error|lockup'"));
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void imagesAreLockedWhereThePausedMachineArrivesOrOnlyWhenItRuns(boolean late) throws Exception {
+    Path disk = Files.write(folder.resolve("disk.raw"), new byte[1 << 20]);
+    try (PolluxProcess here = halted("here", disk);
+        PolluxProcess there = halted("there", disk, "-incoming", "defer");
+        QmpClient source = connect("here");
+        QmpClient target = connect("there")) {
+      assertTrue(isLocked(disk));
+      if (late) {
+        capabilities(target, "late-block-activate");
+      }
+      migrate(source, target);
+      await(source, "query-migrate", "completed");
+      await(target, "query-migrate", "completed");
+      assertEquals(!late, isLocked(disk));
+      JsonNode _ = target.execute("cont");
+      assertTrue(isLocked(disk));
+      JsonNode _ = source.execute("quit");
+      assertEquals(0, here.await(PATIENCE), here.errors());
+      assertTrue(isLocked(disk), "the source lets go of what it has handed over");
+      JsonNode _ = target.execute("quit");
+      assertEquals(0, there.await(PATIENCE), there.errors());
+    }
+  }
+
+  /** A machine that does nothing, paused at its start. */
+  private PolluxProcess halted(String name, Path disk, String... more) {
+    Path kernel = new TinyKernel().halt().write(folder.resolve("kernel"));
+    Stream<String> common =
+        Stream.of(
+            "run -m 8 -S -display none -monitor none -serial none -kernel",
+            kernel.toString(),
+            "-drive",
+            "if=none,id=d0,format=raw,file=" + disk,
+            "-device virtio-blk-pci,drive=d0 -qmp",
+            socket(name) + ",server=on,wait=off");
+    return PolluxProcess.start(
+        Stream.concat(common.flatMap(words -> Stream.of(words.split(" "))), Stream.of(more))
+            .toArray(String[]::new));
+  }
+
+  private static boolean isLocked(Path file) throws IOException {
+    String inode = ":" + Files.getAttribute(file, "unix:ino") + " ";
+    return Files.readAllLines(Path.of("/proc/locks")).stream().anyMatch(l -> l.contains(inode));
   }
 
   private LinuxGuest start(String name, List<String> options) throws IOException {
