@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.net.Namespace;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +26,7 @@ class ColoNetworkTest {
   private static final int BYTES = 3 << 20;
   private static final int CLIENTS = 6;
   private static final int FAULTS = Integer.getInteger("colo.network.faults", 2);
+  private static final int CHECKPOINTS = Integer.getInteger("colo.network.checkpoints", 20);
   private static final int SEED = Integer.getInteger("colo.network.seed", 1);
 
   @TempDir private Path folder;
@@ -62,6 +65,32 @@ class ColoNetworkTest {
       }
       assertDownloads(() -> {});
     }
+  }
+
+  /** Checkpoints while both sides' cards send and receive all the time, and nobody fails. */
+  @Test
+  void checkpointsPassUnderLoad() throws Exception {
+    try (Namespace namespace = Namespace.create();
+        NetworkedPair pair = new NetworkedPair(folder, namespace, Map.of("file", file), true)) {
+      world = namespace;
+      pair.pair();
+      pair.primary().run("migrate-set-parameters", "{'x-checkpoint-delay':300}");
+      for (int round = 0; round < 20 && checkpoints(pair) < CHECKPOINTS; round++) {
+        assertDownloads(() -> {});
+      }
+      assertTrue(checkpoints(pair) >= CHECKPOINTS, () -> pair.primary().process().errors());
+      assertTrue(framesToGuest(pair.primary()) > 1000);
+      assertTrue(framesToGuest(pair.secondary()) > 1000);
+    }
+  }
+
+  private static long checkpoints(NetworkedPair pair) throws IOException, CommandFailed {
+    return pair.primary().run("x-pollux-query-colo-statistics").path("checkpoints").asLong();
+  }
+
+  private static long framesToGuest(ColoMachine side) throws IOException, CommandFailed {
+    JsonNode card = side.run("x-pollux-query-networks").path(0);
+    return card.path("to-guest").path("frames").asLong();
   }
 
   @FunctionalInterface
