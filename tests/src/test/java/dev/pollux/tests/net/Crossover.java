@@ -6,34 +6,51 @@ import dev.pollux.backend.net.NetEnd;
 import dev.pollux.backend.net.NetLink;
 import dev.pollux.backend.net.Offloads;
 import java.util.Random;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 
-/** Connects two back ends with each other: each is the other's guest. The link can be a bad one. */
-final class Crossover {
-  private Crossover() {}
+/**
+ * Connects two back ends with each other: each is the other's guest. The link can be a bad one.
+ * Closing takes away what is still on its way.
+ */
+final class Crossover implements AutoCloseable {
+  /** Frames on their way in both directions; more are lost, as in any queue. */
+  private static final int MOST_DELAYED = 2000;
 
-  static void connect(NetBackend a, NetBackend b, Impairment impairment, long seed) {
-    Side ofA = new Side(a.link(), b, impairment, seed);
-    Side ofB = new Side(b.link(), a, impairment, seed + 1);
+  private final Impairment impairment;
+
+  /** Sends the delayed ones, by one thread. */
+  private final ScheduledThreadPoolExecutor delayed =
+      new ScheduledThreadPoolExecutor(1, Thread.ofPlatform().daemon(true).name("delay").factory());
+
+  Crossover(NetBackend a, NetBackend b, Impairment impairment, long seed) {
+    this.impairment = impairment;
+    Side ofA = new Side(a.link(), b, seed);
+    Side ofB = new Side(b.link(), a, seed + 1);
     ofA.other = ofB;
     ofB.other = ofA;
     a.link().attachCard(ofA);
     b.link().attachCard(ofB);
   }
 
+  @Override
+  public void close() throws InterruptedException {
+    delayed.shutdownNow();
+    delayed.awaitTermination(10, TimeUnit.SECONDS);
+  }
+
   /** What stands for a card on one link, and sends on the other. */
-  private static final class Side implements NetEnd {
+  private final class Side implements NetEnd {
     private final NetLink link;
     private final NetBackend far;
-    private final Impairment impairment;
     private final Random random;
     private final Frame[] one = new Frame[1];
     private Frame late;
     private Side other;
 
-    Side(NetLink link, NetBackend far, Impairment impairment, long seed) {
+    Side(NetLink link, NetBackend far, long seed) {
       this.link = link;
       this.far = far;
-      this.impairment = impairment;
       this.random = new Random(seed);
     }
 
@@ -70,8 +87,18 @@ final class Crossover {
       return random.nextInt(1000) < inThousand;
     }
 
-    /** What finds no room is lost, too. */
     private void send(Frame frame) {
+      if (impairment.delay == 0) {
+        deliver(frame);
+      } else if (delayed.getQueue().size() < MOST_DELAYED && !delayed.isShutdown()) {
+        Frame copy = frame.copy();
+        long micros = random.nextInt(impairment.delay * 1000);
+        delayed.schedule(() -> deliver(copy), micros, TimeUnit.MICROSECONDS);
+      }
+    }
+
+    /** What finds no room is lost, too. */
+    private void deliver(Frame frame) {
       one[0] = frame;
       far.link().fromCard(one, 1);
     }

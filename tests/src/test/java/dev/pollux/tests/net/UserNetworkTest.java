@@ -72,6 +72,7 @@ class UserNetworkTest {
   private Namespace guest;
   private TapBackend tap;
   private UserNetwork network;
+  private Crossover crossover;
   private Impairment impairment = Impairment.NONE;
 
   @BeforeEach
@@ -81,6 +82,9 @@ class UserNetworkTest {
 
   @AfterEach
   void takeApart() throws Exception {
+    if (crossover != null) {
+      crossover.close();
+    }
     if (network != null) {
       network.close();
     }
@@ -93,7 +97,7 @@ class UserNetworkTest {
   private void connect(String options) throws Exception {
     network = UserNetwork.of("n0", DeviceOptions.parse("-netdev", options, ""));
     tap = TapBackend.of("t0", DeviceOptions.parse("-netdev", "ifname=pxtest0", ""));
-    Crossover.connect(network, tap, impairment, 1);
+    crossover = new Crossover(network, tap, impairment, 1);
     Namespace.runOnHost(20, "ip", "link", "set", "pxtest0", "netns", guest.name());
     guest.shell(
         """
@@ -119,7 +123,7 @@ class UserNetworkTest {
     Namespace.needs("python3");
     this.impairment = impairment;
     connect("ipv6=off");
-    int megabytes = impairment == Impairment.NONE ? 256 : 4;
+    int megabytes = impairment == Impairment.NONE ? 256 : impairment.delay > 0 ? 1 : 4;
     byte[] block = new byte[1 << 20];
     new Random(1).nextBytes(block);
     try (ServerSocket server = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
