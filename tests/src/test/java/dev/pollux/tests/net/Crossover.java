@@ -34,9 +34,9 @@ final class Crossover implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     delayed.shutdownNow();
-    delayed.awaitTermination(10, TimeUnit.SECONDS);
+    delayed.close();
   }
 
   /** What stands for a card on one link, and sends on the other. */
@@ -93,7 +93,7 @@ final class Crossover implements AutoCloseable {
       } else if (delayed.getQueue().size() < MOST_DELAYED && !delayed.isShutdown()) {
         Frame copy = frame.copy();
         long micros = random.nextInt(impairment.delay * 1000);
-        delayed.schedule(() -> deliver(copy), micros, TimeUnit.MICROSECONDS);
+        var _ = delayed.schedule(() -> deliver(copy), micros, TimeUnit.MICROSECONDS);
       }
     }
 
