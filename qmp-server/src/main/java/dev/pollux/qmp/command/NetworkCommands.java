@@ -188,9 +188,10 @@ public sealed interface NetworkCommands<R> extends QmpCommand<R> {
           filter.multicastOverflow(),
           filter.unicastOverflow(),
           MacAddress.text(filter.mainAddress()),
-          filter.vlans().stream().map(Integer::longValue).toList(),
-          filter.unicastAddresses().stream().map(MacAddress::text).toList(),
-          filter.multicastAddresses().stream().map(MacAddress::text).toList());
+          // The last first, as QEMU has them.
+          filter.vlans().stream().map(Integer::longValue).toList().reversed(),
+          filter.unicastAddresses().stream().map(MacAddress::text).toList().reversed(),
+          filter.multicastAddresses().stream().map(MacAddress::text).toList().reversed());
     }
   }
 

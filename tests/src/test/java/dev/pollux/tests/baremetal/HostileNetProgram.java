@@ -285,11 +285,11 @@ public final class HostileNetProgram extends LongModeProgram {
     changing.forEach(asm::dd);
     routines();
     asm.bind(start);
-    configure(VIRTIO_SLOT, 0x20, VIRTIO);
-    configure(VIRTIO_SLOT, 0x24, 0);
-    configure(VIRTIO_SLOT, 4, 6);
-    configure(E1000_SLOT, 0x10, E1000);
-    configure(E1000_SLOT, 4, 6);
+    writeConfig(VIRTIO_SLOT, 0x20, VIRTIO);
+    writeConfig(VIRTIO_SLOT, 0x24, 0);
+    writeConfig(VIRTIO_SLOT, 4, 6);
+    writeConfig(E1000_SLOT, 0x10, E1000);
+    writeConfig(E1000_SLOT, 4, 6);
     asm.mov(QWORD, Gpr.R14, random.nextLong() | 1);
     asm.mov(DWORD, Gpr.R13, passes);
     Label pass = asm.here();
@@ -306,15 +306,6 @@ public final class HostileNetProgram extends LongModeProgram {
     damage(table);
     asm.dec(DWORD, Gpr.R13);
     asm.jcc(Cond.NE, pass);
-  }
-
-  private void configure(int slot, int register, int value) {
-    asm.mov(DWORD, Gpr.RDX, 0xcf8);
-    asm.mov(DWORD, Gpr.RAX, (0x8000_0000 | slot << 11 | register) & 0xffff_ffffL);
-    asm.outDx(DWORD);
-    asm.mov(DWORD, Gpr.RDX, 0xcfc);
-    asm.mov(DWORD, Gpr.RAX, value);
-    asm.outDx(DWORD);
   }
 
   private void routines() {

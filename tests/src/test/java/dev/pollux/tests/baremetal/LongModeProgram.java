@@ -410,6 +410,16 @@ abstract class LongModeProgram extends Program {
         });
   }
 
+  /** Writes a register of the configuration space of a device on the first PCI bus. */
+  final void writeConfig(int slot, int register, int value) {
+    asm.mov(DWORD, Gpr.RDX, 0xcf8);
+    asm.mov(DWORD, Gpr.RAX, (0x8000_0000 | slot << 11 | register) & 0xffff_ffffL);
+    asm.outDx(DWORD);
+    asm.mov(DWORD, Gpr.RDX, 0xcfc);
+    asm.mov(DWORD, Gpr.RAX, value);
+    asm.outDx(DWORD);
+  }
+
   final void writeMsr(long msr, long value) {
     asm.mov(DWORD, Gpr.RCX, msr);
     asm.mov(DWORD, Gpr.RAX, value & 0xffff_ffffL);
