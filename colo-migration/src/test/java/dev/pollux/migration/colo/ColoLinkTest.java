@@ -120,7 +120,7 @@ class ColoLinkTest {
                   ByteBuffer bytes = ByteBuffer.allocate(2 << 20);
                   try {
                     for (int i = 0; i < 4; i++) {
-                      Thread.sleep(1200);
+                      Thread.sleep(600);
                       while (bytes.hasRemaining() && peer.read(bytes) >= 0) {}
                       bytes.clear();
                     }
