@@ -3,19 +3,26 @@ package dev.pollux.qmp.server;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.pollux.backend.chr.MemoryBackend;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Networks made, changed and removed by monitors. */
 class NetworkCommandsTest {
+  @TempDir private Path folder;
   private TestMonitor monitor;
 
   @BeforeEach
@@ -127,5 +134,116 @@ class NetworkCommandsTest {
         human("hostfwd_remove " + rule).strip());
     assertTrue(human("set_link n0 maybe").contains("neither on nor off"));
     assertEquals("", human("set_link n0 off"));
+  }
+
+  /** A script that says that it runs, by one file, and ends when there is another. */
+  private Path script(int status) throws IOException {
+    Path script = folder.resolve("up");
+    Files.writeString(
+        script,
+        """
+        #!/bin/sh
+        touch %1$s/runs
+        until [ -e %1$s/end ]; do sleep 0.02; done
+        echo no luck >&2
+        exit %2$d
+        """
+            .formatted(folder, status));
+    assertTrue(script.toFile().setExecutable(true));
+    return script;
+  }
+
+  /** Types a command that makes a TAP interface, and waits until its script runs. */
+  private void addTap(int status) throws IOException {
+    assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "/dev/net/tun is not for this user");
+    Path script = script(status);
+    monitor.type(
+        "{'execute':'netdev_add','arguments':{'type':'tap','id':'n0','script':'%s'},'id':1}"
+            .formatted(script));
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(20),
+        () -> {
+          while (!Files.exists(folder.resolve("runs"))) {
+            Thread.sleep(5);
+          }
+        });
+  }
+
+  private String awaitOutput(MemoryBackend client) {
+    return assertTimeoutPreemptively(
+        Duration.ofSeconds(20),
+        () -> {
+          StringBuilder text = new StringBuilder();
+          while (text.indexOf("\n") < 0) {
+            text.append(client.takeOutput());
+            Thread.sleep(5);
+          }
+          return text.toString();
+        });
+  }
+
+  /** Another client, that has negotiated. */
+  private MemoryBackend otherMonitor() {
+    MemoryBackend other = new MemoryBackend("mon1");
+    monitor.server.add(other, false);
+    assertTrue(awaitOutput(other).contains("QMP"));
+    other.type("{'execute':'qmp_capabilities'}\n");
+    assertTrue(awaitOutput(other).contains("return"));
+    return other;
+  }
+
+  @Test
+  void slowScriptHoldsUpItsOwnMonitorOnly() throws Exception {
+    addTap(0);
+    monitor.type("{'execute':'query-status','id':2}");
+    MemoryBackend other = otherMonitor();
+    other.type("{'execute':'query-status'}\n");
+    assertTrue(awaitOutput(other).contains("status"));
+    assertTrue(monitor.isSilent(), "the script has not ended");
+    assertEquals(1, taps());
+    Files.createFile(folder.resolve("end"));
+    assertEquals("{\"return\":{},\"id\":1}", monitor.read().toString());
+    assertEquals(2, monitor.read().get("id").asInt());
+    assertTrue(human("info network").contains("n0: index=0,type=tap"));
+    run("{'execute':'netdev_del','arguments':{'id':'n0'}}");
+    assertEquals(0, taps());
+  }
+
+  @Test
+  void failedScriptMakesNothing() throws IOException {
+    addTap(3);
+    Files.createFile(folder.resolve("end"));
+    assertEquals(
+        "network script %s failed with status 3".formatted(folder.resolve("up")),
+        monitor.read().at("/error/desc").asText());
+    assertEquals("", human("info network"));
+    assertEquals(0, taps());
+  }
+
+  @Test
+  void nameTakenMeanwhileIsRefused() throws IOException {
+    addTap(0);
+    MemoryBackend other = otherMonitor();
+    other.type("{'execute':'netdev_add','arguments':{'type':'user','id':'n0'}}\n");
+    assertTrue(awaitOutput(other).contains("return"));
+    Files.createFile(folder.resolve("end"));
+    assertEquals("Duplicate ID 'n0' for netdev", monitor.read().at("/error/desc").asText());
+    assertTrue(human("info network").contains("n0: index=0,type=user"));
+    assertEquals(0, taps());
+  }
+
+  /** Open ones of this process. */
+  private static long taps() throws IOException {
+    try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
+      return descriptors.filter(NetworkCommandsTest::isTap).count();
+    }
+  }
+
+  private static boolean isTap(Path descriptor) {
+    try {
+      return Files.readSymbolicLink(descriptor).endsWith("tun");
+    } catch (IOException e) {
+      return false; // closed meanwhile
+    }
   }
 }
