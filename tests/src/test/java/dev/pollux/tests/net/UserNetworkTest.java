@@ -44,6 +44,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 class UserNetworkTest {
   private static final int CONNECTIONS = Integer.getInteger("net.connections", 600);
 
+  /** Says what happens to which frame on a bad link. */
+  private static final long SEED = Long.getLong("net.seed", 1);
+
   private static final String ECHO =
       """
       import socket,threading,sys
@@ -97,7 +100,7 @@ class UserNetworkTest {
   private void connect(String options) throws Exception {
     network = UserNetwork.of("n0", DeviceOptions.parse("-netdev", options, ""));
     tap = TapBackend.of("t0", DeviceOptions.parse("-netdev", "ifname=pxtest0", ""));
-    crossover = new Crossover(network, tap, impairment, 1);
+    crossover = new Crossover(network, tap, impairment, SEED);
     Namespace.runOnHost(20, "ip", "link", "set", "pxtest0", "netns", guest.name());
     guest.shell(
         """
@@ -201,6 +204,17 @@ class UserNetworkTest {
    */
   @Test
   void manyConnectionsLeaveNothing() throws Exception {
+    connectionsLeaveNothing(CONNECTIONS);
+  }
+
+  /** The same where each frame takes its time, if it comes: a tenth of them. */
+  @Test
+  void connectionsOverABadLinkLeaveNothing() throws Exception {
+    impairment = Impairment.ALL_DELAYED;
+    connectionsLeaveNothing(CONNECTIONS / 10);
+  }
+
+  private void connectionsLeaveNothing(int count) throws Exception {
     Namespace.needs("python3");
     int port;
     try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
@@ -212,10 +226,14 @@ class UserNetworkTest {
     try (ServerSocket server = new ServerSocket(0, 500, InetAddress.getLoopbackAddress())) {
       var _ = peers.submit(() -> echo(server, peers));
       assertEquals('r', echo.getInputStream().read(), "the guest's server is ready");
-      exchange(server.getLocalPort(), port, peers, 50); // what is made once is made now
+      exchange(
+          server.getLocalPort(),
+          port,
+          peers,
+          Math.min(50, count / 4)); // what is made once is made now
       awaitNoFlows();
       Kept before = Kept.now();
-      exchange(server.getLocalPort(), port, peers, CONNECTIONS);
+      exchange(server.getLocalPort(), port, peers, count);
       awaitNoFlows();
       Kept after = Kept.now();
       for (int i = 0; i < 100 && after.descriptors() > before.descriptors() + 8; i++) {
