@@ -11,8 +11,8 @@ import java.util.function.Supplier;
 
 /**
  * Frames for the router of a user network, each with a lie in it: in lengths, offsets, options,
- * fragments, or anywhere. They go to the router, its name server and a port of the host that the
- * test gives, and nowhere else, so that nothing of them leaves the host.
+ * fragments, or anywhere. They go to the router, to a port of the host that the test gives and, a
+ * few, to the host's name server; to nobody else.
  */
 final class HostileFrames {
   /** Bytes of the header that virtio-net has in front of a frame. */
@@ -135,7 +135,11 @@ final class HostileFrames {
   private byte[] fragment() {
     int more = once(8) ? 0 : 0x2000;
     int offset = random.nextInt(once(4) ? 0x2000 : 32);
-    return ipv4(once(2) ? 17 : 1, ROUTER, more | offset, bytes(once(8) ? 1400 : 64));
+    byte[] payload = bytes(once(8) ? 1400 : 64);
+    if (payload.length >= 4) {
+      ByteBuffer.wrap(payload).putShort(2, (short) port);
+    }
+    return ipv4(once(2) ? 17 : 1, ROUTER, more | offset, payload);
   }
 
   private byte[] tcp() {

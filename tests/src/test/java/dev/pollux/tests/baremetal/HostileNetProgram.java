@@ -104,7 +104,11 @@ public final class HostileNetProgram extends LongModeProgram {
     return new Shot(address, header.length + frame.length);
   }
 
-  /** The queues of a batch of frames as one row: see {@link #rows}. */
+  /**
+   * The queues of a batch of frames, as one row of numbers: the addresses of virtio's descriptors
+   * and of the driver's area, features, the address of the receive descriptors; that of the e1000's
+   * ring, its tail; virtio's index that says that all are sent.
+   */
   private int[] batch(List<Shot> batch, boolean hostile) {
     asm.alignData(16);
     int ring = here();
@@ -127,7 +131,7 @@ public final class HostileNetProgram extends LongModeProgram {
     return random.nextInt(in) == 0;
   }
 
-  /** Each frame in one to three pieces; returns where each begins. */
+  /** Each frame in three pieces; returns the descriptors where each begins. */
   private int[] virtioDescriptors(List<Shot> batch, boolean hostile) {
     int[] heads = new int[batch.size()];
     int bad = hostile ? random.nextInt(4 * batch.size()) : -1;
