@@ -10,6 +10,8 @@ import dev.pollux.core.jit.HostSupport;
 import dev.pollux.tests.harness.JavaCommand;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,7 +31,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * what they report must be what is recorded, and, where QEMU is installed, what they report there.
  *
  * <p>The record is what the manuals say, read line by line when it was made. {@code
- * -Dbaremetal.record=DIRECTORY} writes new records there instead of comparing.
+ * -Dbaremetal.record=DIRECTORY} writes new records there instead of comparing, and {@code
+ * -Dbaremetal.guest=NAME} runs one alone.
  */
 class BareMetalTest {
   private static final String QEMU = "qemu-system-x86_64";
@@ -37,6 +40,8 @@ class BareMetalTest {
 
   /** isa-debug-exit turns the value n into the exit status 2n + 1. */
   private static final int STATUS_DONE = 2 * Program.DONE + 1;
+
+  private static final int DISK_BYTES = 1 << 20;
 
   private static final List<String> MACHINE =
       List.of(
@@ -53,19 +58,30 @@ class BareMetalTest {
    * A program by name, how many processors it is for, and their model.
    *
    * @param onQemu QEMU has what the program is about, and does it as the manuals say
+   * @param disks a fast and a slow one
    */
-  record Guest(String name, Supplier<Program> program, int cpus, String model, boolean onQemu) {
+  record Guest(
+      String name,
+      Supplier<Program> program,
+      int cpus,
+      String model,
+      boolean onQemu,
+      boolean disks) {
     Guest(String name, Supplier<Program> program) {
-      this(name, program, 1, "max", true);
+      this(name, program, 1);
     }
 
     Guest(String name, Supplier<Program> program, int cpus) {
-      this(name, program, cpus, "max", true);
+      this(name, program, cpus, "max", true, false);
+    }
+
+    static Guest withDisks(String name, Supplier<Program> program) {
+      return new Guest(name, program, 1, "max", true, true);
     }
 
     /** One that only Pollux runs. */
     static Guest notOnQemu(String name, Supplier<Program> program, String model) {
-      return new Guest(name, program, 1, model, false);
+      return new Guest(name, program, 1, model, false, false);
     }
 
     @Override
@@ -76,26 +92,28 @@ class BareMetalTest {
 
   static Stream<Guest> guests() {
     return Stream.of(
-        new Guest("paging", PagingProgram::new),
-        new Guest("tlb", TlbProgram::new),
-        new Guest("legacy-paging", LegacyPagingProgram::new),
-        new Guest("exceptions", ExceptionProgram::new),
-        new Guest("debug", DebugProgram::new),
-        new Guest("system-calls", SystemCallProgram::new),
-        new Guest("protected", ProtectedProgram::new),
-        new Guest("avx", AvxProgram::new),
-        new Guest("page-edge", PageEdgeProgram::new),
-        new Guest("chipset", ChipsetProgram::new),
-        // QEMU has had no x2APIC without an accelerator for long, and has no deadline.
-        Guest.notOnQemu("local-apic", LocalApicProgram::new, "max"),
-        new Guest("protection-keys", ProtectionKeyProgram::new),
-        new Guest("five-levels", FiveLevelProgram::new),
-        Guest.notOnQemu("address-masking", () -> new AddressMaskingProgram(false), "max"),
-        Guest.notOnQemu("address-masking-57", () -> new AddressMaskingProgram(true), "max"),
-        // QEMU's error code lacks the present bit for a reserved one.
-        Guest.notOnQemu("phys-bits-36", () -> new PhysicalWidthProgram(36), "max,phys-bits=36"),
-        Guest.notOnQemu("phys-bits-48", () -> new PhysicalWidthProgram(48), "max,phys-bits=48"),
-        new Guest("smp", SmpProgram::new, 4));
+            new Guest("paging", PagingProgram::new),
+            new Guest("tlb", TlbProgram::new),
+            new Guest("legacy-paging", LegacyPagingProgram::new),
+            new Guest("exceptions", ExceptionProgram::new),
+            new Guest("debug", DebugProgram::new),
+            new Guest("system-calls", SystemCallProgram::new),
+            new Guest("protected", ProtectedProgram::new),
+            new Guest("avx", AvxProgram::new),
+            new Guest("page-edge", PageEdgeProgram::new),
+            new Guest("chipset", ChipsetProgram::new),
+            // QEMU has had no x2APIC without an accelerator for long, and has no deadline.
+            Guest.notOnQemu("local-apic", LocalApicProgram::new, "max"),
+            new Guest("protection-keys", ProtectionKeyProgram::new),
+            new Guest("five-levels", FiveLevelProgram::new),
+            Guest.notOnQemu("address-masking", () -> new AddressMaskingProgram(false), "max"),
+            Guest.notOnQemu("address-masking-57", () -> new AddressMaskingProgram(true), "max"),
+            // QEMU's error code lacks the present bit for a reserved one.
+            Guest.notOnQemu("phys-bits-36", () -> new PhysicalWidthProgram(36), "max,phys-bits=36"),
+            Guest.notOnQemu("phys-bits-48", () -> new PhysicalWidthProgram(48), "max,phys-bits=48"),
+            new Guest("smp", SmpProgram::new, 4),
+            Guest.withDisks("virtio-blk", VirtioBlkProgram::new))
+        .filter(guest -> System.getProperty("baremetal.guest", guest.name()).equals(guest.name()));
   }
 
   @TempDir Path directory;
@@ -170,6 +188,15 @@ class BareMetalTest {
     command.addAll(MACHINE);
     command.addAll(List.of("-cpu", guest.model()));
     command.addAll(List.of("-smp", Integer.toString(guest.cpus())));
+    if (guest.disks()) {
+      command.addAll(List.of("-object", "throttle-group,id=limits,x-iops-total=20"));
+      addDisk(command, "fast", "driver=raw,file.driver=file,file.filename=");
+      addDisk(
+          command,
+          "slow",
+          "driver=throttle,throttle-group=limits,file.driver=raw,file.file.driver=file,"
+              + "file.file.filename=");
+    }
     command.addAll(List.of("-debugcon", "file:" + console, "-kernel", kernel.toString()));
     Process process =
         new ProcessBuilder(command)
@@ -186,6 +213,17 @@ class BareMetalTest {
         process.exitValue() == STATUS_DONE,
         () -> "status " + process.exitValue() + " after\n" + tail(report) + read(messages));
     return report;
+  }
+
+  /** A disk each of whose 32-bit words is its own number. */
+  private void addDisk(List<String> command, String name, String node) throws IOException {
+    ByteBuffer words = ByteBuffer.allocate(DISK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    for (int word = 0; words.hasRemaining(); word++) {
+      words.putInt(word);
+    }
+    Path file = Files.write(Files.createTempFile(directory, name, ".img"), words.array());
+    command.addAll(List.of("-blockdev", "node-name=" + name + "," + node + file));
+    command.addAll(List.of("-device", "virtio-blk-pci,disable-legacy=on,packed=on,drive=" + name));
   }
 
   private static String tail(String text) {
