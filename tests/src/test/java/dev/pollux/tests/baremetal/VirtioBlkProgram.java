@@ -167,7 +167,8 @@ final class VirtioBlkProgram extends VirtioBlkDriver {
     asm.movzx(DWORD, Gpr.RAX, WORD, at(USED_INDEX));
     print("used", Gpr.RAX);
     print("interrupts", at(INTERRUPTS));
-    print("unwanted", at(UNWANTED));
+    // A device may interrupt more often than it has to, which QEMU does now and then.
+    notOnQemu(() -> print("unwanted", at(UNWANTED)));
     print("errors", at(ERRORS));
     newLine();
   }
