@@ -408,6 +408,7 @@ public final class Decider {
     } else if (doing == Doing.NOTHING
         && ledger.isHeld()
         && heard.filter(says -> says.doing() == Doing.RUNNING).isPresent()) {
+      anyway = false; // what was meant is overwritten now
       doing = Doing.PREPARING;
       generation = right.stamp();
       actions.add(new Action.StartCopy(generation));
