@@ -44,7 +44,10 @@ final class LocalMachine implements AutoCloseable {
   private final ExecutorService worker =
       Executors.newSingleThreadExecutor(Thread.ofPlatform().name("machine").daemon(true).factory());
 
-  /** Counts machines: what one says is of no use when there is a next one. */
+  /**
+   * Counts machines: what one says is of no use when there is a next one. Odd while there is one, or
+   * is to be.
+   */
   private final AtomicInteger number = new AtomicInteger();
 
   private volatile boolean copy;
@@ -363,9 +366,17 @@ final class LocalMachine implements AutoCloseable {
         });
   }
 
-  /** Kills it, or sees to it that it does not start; {@code Gone} follows. */
+  /** Kills it, or has it killed as soon as it has started; {@code Gone} follows when it is gone. */
   void kill(String why) {
-    gone(number.get(), why);
+    int mine = number.get();
+    if (mine % 2 == 0) {
+      return; // that has been told, or is being told
+    }
+    if (side.isPresent()) {
+      gone(mine, why);
+    } else {
+      worker.execute(() -> gone(mine, why));
+    }
   }
 
   /** What COLO has done on it; waits for its answer. Any thread. */
@@ -385,7 +396,7 @@ final class LocalMachine implements AutoCloseable {
 
   @Override
   public void close() {
-    kill("");
+    gone(number.get(), "");
     worker.shutdownNow();
   }
 }
