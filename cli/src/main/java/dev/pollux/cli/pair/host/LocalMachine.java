@@ -10,6 +10,7 @@ import dev.pollux.cli.pair.Side;
 import dev.pollux.cli.pair.decide.Event;
 import dev.pollux.cli.process.MachineProcess;
 import dev.pollux.cli.process.Monitor;
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -158,7 +159,7 @@ final class LocalMachine implements AutoCloseable {
         console.follow(started.console());
       }
       tell(mine, copy ? new Event.Waits() : new Event.Runs());
-    } catch (IOException e) {
+    } catch (IOException | ConfigException e) {
       MachineProcess.attempt(
           () -> {
             MachineProcess.pause(RETRY_MILLIS);
@@ -284,7 +285,7 @@ final class LocalMachine implements AutoCloseable {
           }
           try {
             work.on(on.get());
-          } catch (IOException e) {
+          } catch (IOException | ConfigException e) {
             if (failure instanceof Event.Gone) {
               gone(mine, e.getMessage());
             } else {
