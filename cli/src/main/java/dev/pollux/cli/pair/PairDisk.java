@@ -7,6 +7,7 @@ import dev.pollux.cli.img.ImgTools;
 import dev.pollux.cli.process.MachineProcess;
 import dev.pollux.cli.process.Monitor;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -129,6 +130,16 @@ public final class PairDisk {
     }
     for (String overlay : List.of("active", "hidden")) {
       Files.deleteIfExists(overlay(side, overlay));
+    }
+  }
+
+  /** Removes what earlier copies on this host have kept beside the disk; no machine runs here. */
+  public void forgetOverlays() throws IOException {
+    try (DirectoryStream<Path> old =
+        Files.newDirectoryStream(folder, spec.id() + ".*.{active,hidden}")) {
+      for (Path file : old) {
+        Files.deleteIfExists(file);
+      }
     }
   }
 

@@ -123,6 +123,7 @@ final class LocalMachine implements AutoCloseable {
                   files.setGeneration(generation);
                   List<String> words = new ArrayList<>(List.of("-incoming", "defer"));
                   for (PairDisk disk : disks) {
+                    disk.forgetOverlays();
                     words.addAll(disk.copy(name, primary));
                   }
                   return words;
