@@ -274,7 +274,7 @@ public final class HostAgent implements AutoCloseable {
     }
   }
 
-  /** Runs the user's command. */
+  /** Runs the user's command; what it says is not to be among the events on standard output. */
   private void fence(String command) {
     report.event(
         "fencing",
@@ -286,7 +286,7 @@ public final class HostAgent implements AutoCloseable {
               boolean off = false;
               try {
                 ProcessBuilder builder =
-                    new ProcessBuilder(List.of("sh", "-c", command))
+                    new ProcessBuilder(List.of("sh", "-c", "exec >&2\n" + command))
                         .redirectInput(new File("/dev/null"))
                         .inheritIO();
                 builder.environment().put("POLLUX_PEER", options.peer().host());
