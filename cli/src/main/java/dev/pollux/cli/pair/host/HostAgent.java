@@ -37,6 +37,7 @@ public final class HostAgent implements AutoCloseable {
   private static final long FENCE_SECONDS = 60;
   private static final int SLOW_FACTOR = 10;
   private static final long LOOK_NANOS = 1_000_000_000;
+  private static final int LONGEST_NAME = 1000;
 
   private final HostOptions options;
   private final PairReport report;
@@ -219,11 +220,13 @@ public final class HostAgent implements AutoCloseable {
         decide(new Event.Wanted(Event.Wish.valueOf(message.path("wish").asText())));
         return;
       }
+      String of = message.path("generation").asText();
+      if (of.length() > LONGEST_NAME) {
+        throw new IllegalArgumentException("no generation"); // it goes into the record
+      }
       Event.PeerSays says =
           new Event.PeerSays(
-              Doing.valueOf(message.path("says").asText()),
-              message.path("generation").asText(),
-              message.path("images").asBoolean());
+              Doing.valueOf(message.path("says").asText()), of, message.path("images").asBoolean());
       heard = Optional.of(says);
       heardAt = HostClock.bootNanos();
       decide(says);
