@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.process.Monitor;
 import java.io.IOException;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -17,6 +18,20 @@ import java.util.function.Consumer;
 /** The monitor of the other side's machine, through both agents. */
 final class PeerMonitor implements Monitor {
   private static final long PATIENCE_SECONDS = 10;
+
+  /** What a primary's agent needs of the copy's machine, and the copy's of the primary's. */
+  private static final Set<String> SERVED =
+      Set.of(
+          "query-status",
+          "query-named-block-nodes",
+          "nbd-server-start",
+          "nbd-server-add",
+          "migrate-set-capabilities",
+          "migrate-set-parameters",
+          "migrate-incoming",
+          "chardev-add",
+          "object-add",
+          "qom-list");
 
   private final String generation;
   private final Consumer<ObjectNode> to;
@@ -86,7 +101,11 @@ final class PeerMonitor implements Monitor {
       if (!(arguments instanceof ObjectNode object)) {
         throw new IOException("no arguments");
       }
-      reply.set("value", monitor.run(question.path("command").asText(), object));
+      String command = question.path("command").asText();
+      if (!SERVED.contains(command)) {
+        throw new IOException("not for the other side");
+      }
+      reply.set("value", monitor.run(command, object));
     } catch (IOException e) {
       reply.put("error", e.getMessage());
     }
