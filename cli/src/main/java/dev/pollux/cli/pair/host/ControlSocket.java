@@ -55,16 +55,26 @@ public final class ControlSocket implements AutoCloseable {
 
   private void serve() {
     while (server.isOpen()) {
-      try (SocketChannel client = server.accept()) {
-        String word = readLine(client);
-        String reply =
-            "status".equals(word) || WISHES.containsKey(word)
-                ? answer.apply(word).toString()
-                : "{\"error\":\"no such command\"}";
-        write(client, reply);
+      try {
+        SocketChannel client = server.accept();
+        Thread.ofVirtual().start(() -> serve(client));
       } catch (IOException e) {
-        // That client is gone, or this side is ending.
+        // This side is ending.
       }
+    }
+  }
+
+  /** One that says nothing keeps nobody waiting. */
+  private void serve(SocketChannel channel) {
+    try (SocketChannel client = channel) {
+      String word = readLine(client);
+      String reply =
+          word != null && (word.equals("status") || WISHES.containsKey(word))
+              ? answer.apply(word).toString()
+              : "{\"error\":\"no such command\"}";
+      write(client, reply);
+    } catch (IOException e) {
+      // That client is gone.
     }
   }
 
