@@ -4,10 +4,13 @@ import dev.pollux.cli.pair.decide.Ledger;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.apache.curator.RetryPolicy;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
 import org.apache.zookeeper.KeeperException;
+import org.apache.zookeeper.ZooKeeper;
 
 /**
  * A record in ZooKeeper: a persistent node whose version is that of the record, less one. Nothing
@@ -47,13 +50,29 @@ public final class ZooKeeperLedger implements LedgerStore {
   @Override
   public Optional<Ledger> look() throws IOException {
     try {
-      client.getZookeeperClient().getZooKeeper().sync(path, (code, where, context) -> {}, null);
-      return Optional.of(LedgerFormat.read(path, client.getData().forPath(path)));
-    } catch (KeeperException.NoNodeException e) {
-      return Optional.empty();
+      return look(client.getZookeeperClient().getZooKeeper());
     } catch (Exception e) {
       throw failed(e);
     }
+  }
+
+  /** Both questions in one session: what is read after another connection's sync may be old. */
+  private Optional<Ledger> look(ZooKeeper session) throws Exception {
+    CompletableFuture<Integer> synced = new CompletableFuture<>();
+    session.sync(path, (code, where, context) -> synced.complete(code), null);
+    Optional<Ledger> found;
+    try {
+      byte[] text = session.getData(path, false, null);
+      found = Optional.of(LedgerFormat.read(path, text));
+    } catch (KeeperException.NoNodeException e) {
+      found = Optional.empty();
+    }
+    KeeperException.Code code =
+        KeeperException.Code.get(synced.get(SESSION_MILLIS, TimeUnit.MILLISECONDS));
+    if (code != KeeperException.Code.OK && code != KeeperException.Code.NONODE) {
+      throw KeeperException.create(code, path);
+    }
+    return found;
   }
 
   @Override
