@@ -81,8 +81,8 @@ class ServiceFaultTest {
         pair.failOverPrimary();
       }
       case CUT, CUT_FROM_PRIMARY -> {
+        final int mark = primary.machine().mark();
         pair.migration().arm(new Fault(FaultProxy.Kind.CUT, true, random.nextInt(1 << 20), null));
-        int mark = primary.machine().mark();
         primary.machine().await("COLO_EXIT primary error", mark);
         if (kind == Kind.CUT) {
           pair.failOverPrimary();
