@@ -124,6 +124,8 @@ final class LocalMachine implements AutoCloseable {
                   List<String> words = new ArrayList<>(List.of("-incoming", "defer"));
                   for (PairDisk disk : disks) {
                     disk.forgetOverlays();
+                  }
+                  for (PairDisk disk : disks) {
                     words.addAll(disk.copy(name, primary));
                   }
                   return words;
