@@ -50,6 +50,7 @@ public final class ZooKeeperLedger implements LedgerStore {
   @Override
   public Optional<Ledger> look() throws IOException {
     try {
+      var _ = client.getZookeeperClient().blockUntilConnectedOrTimedOut();
       return look(client.getZookeeperClient().getZooKeeper());
     } catch (Exception e) {
       throw failed(e);
