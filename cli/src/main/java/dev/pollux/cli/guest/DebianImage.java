@@ -84,8 +84,12 @@ public final class DebianImage {
       writePartitionTable(disk);
       progress.accept("writing " + file);
       Path partial = file.resolveSibling(file.getFileName() + ".part");
-      ImgTools.run(
-          List.of("convert", "-f", "raw", "-O", "qcow2", disk.toString(), partial.toString()));
+      int status =
+          ImgTools.run(
+              List.of("convert", "-f", "raw", "-O", "qcow2", disk.toString(), partial.toString()));
+      if (status != 0) {
+        throw new IOException("%s cannot be written".formatted(partial));
+      }
       Files.move(
           partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } finally {
