@@ -74,7 +74,6 @@ public final class DebianImage {
     // Not in the cache: mmdebstrap's user may be one to whom the home folder is closed.
     Path work = Files.createTempDirectory(Path.of("/var/tmp"), "pollux-debian");
     try {
-      Files.setPosixFilePermissions(work, PosixFilePermissions.fromString("rwxrwxrwx"));
       Path disk = work.resolve("disk.raw");
       try (RandomAccessFile raw = new RandomAccessFile(disk.toFile(), "rw")) {
         raw.setLength(SIZE);
@@ -115,7 +114,9 @@ public final class DebianImage {
       Files.copy(script, hook);
     }
     Files.setPosixFilePermissions(hook, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path log = work.resolve("log");
+    Path log = Files.createFile(work.resolve("log"));
+    // As /tmp, and closed to readers: the hook makes a folder here, and nobody replaces what is here.
+    Files.setAttribute(work, "unix:mode", 01733);
     progress.accept("installing Debian %s with mmdebstrap (a minute or two)".formatted(SUITE));
     ProcessBuilder builder =
         new ProcessBuilder(
