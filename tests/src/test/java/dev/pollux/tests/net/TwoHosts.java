@@ -97,7 +97,7 @@ final class TwoHosts implements AutoCloseable {
   private final Path folder;
   private final List<String> machine;
   private final Namespace between;
-  private final PolluxProcess coordinator;
+  private PolluxProcess coordinator;
   private final List<Host> hosts = new ArrayList<>();
 
   /**
@@ -118,6 +118,15 @@ final class TwoHosts implements AutoCloseable {
     this.folder = folder;
     this.machine = machine;
     between = Namespace.create();
+    try {
+      begin(prepare);
+    } catch (Exception | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  private void begin(Consumer<Path> prepare) throws Exception {
     between.shell(
         "ip link set lo up; ip link add br0 type bridge; ip addr add %s/24 dev br0; ip link set br0 up"
             .formatted(SERVER));
@@ -131,7 +140,7 @@ final class TwoHosts implements AutoCloseable {
             "--folder",
             folder.resolve("zookeeper").toString());
     for (int i = 1; i <= 2; i++) {
-      hosts.add(host(i));
+      addHost(i);
     }
     for (Host host : hosts) {
       prepare.accept(host.folder);
@@ -139,10 +148,12 @@ final class TwoHosts implements AutoCloseable {
     }
   }
 
-  private Host host(int number) throws Exception {
+  private void addHost(int number) throws Exception {
     Namespace network = Namespace.create();
     String address = "10.77.0." + number;
     String cable = "pxh%d-%d".formatted(ProcessHandle.current().pid() % 100_000, number);
+    hosts.add(
+        new Host(network, address, cable, Files.createDirectory(folder.resolve("host" + number))));
     String made =
         "ip link add %1$s type veth peer name eth0 netns %2$s; ip link set %1$s master br0 up"
             .formatted(cable, network.name());
@@ -152,8 +163,6 @@ final class TwoHosts implements AutoCloseable {
                 + " ip link set eth0 master br0 up; ip tuntap add tap0 mode tap;"
                 + " ip link set tap0 master br0 up; ip addr add %s/24 dev br0")
             .formatted(address));
-    return new Host(
-        network, address, cable, Files.createDirectory(folder.resolve("host" + number)));
   }
 
   private static PolluxProcess start(Namespace in, String... arguments) {
@@ -247,7 +256,9 @@ final class TwoHosts implements AutoCloseable {
     for (Host host : hosts) {
       host.close();
     }
-    coordinator.close();
+    if (coordinator != null) {
+      coordinator.close();
+    }
     between.close();
   }
 }
