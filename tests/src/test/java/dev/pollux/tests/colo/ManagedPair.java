@@ -107,9 +107,14 @@ final class ManagedPair implements AutoCloseable {
         """
             .formatted(CLIENT));
     primary = start("p", List.of("-S"), "children.0=parent0", List.of());
-    primary.run("qom-set", throttle());
-    primary.run("cont");
-    primary.machine().awaitThat("the service", () -> primary.console().contains("serving"));
+    try {
+      primary.run("qom-set", throttle());
+      primary.run("cont");
+      primary.machine().awaitThat("the service", () -> primary.console().contains("serving"));
+    } catch (IOException | RuntimeException | Error e) {
+      primary.close();
+      throw e;
+    }
   }
 
   private Path compile() throws IOException, InterruptedException {
