@@ -245,7 +245,8 @@ final class LocalMachine implements AutoCloseable {
         if (!copy
             && !data.path("type").asText().equals("read")
             && disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
-          unpair();
+          unpair(); // where there is a connection yet
+          tell(mine, new Event.Broken(), "a write has not reached the other side's disk");
         }
       }
       case "SHUTDOWN" -> {
