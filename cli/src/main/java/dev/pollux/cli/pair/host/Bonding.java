@@ -141,11 +141,15 @@ final class Bonding {
   }
 
   /** The side that ran the guest goes on alone, and lets go what it has held. */
-  void goOnAlone(Monitor survivor) {
+  void goOnAlone(Monitor survivor) throws IOException {
     MachineProcess.attempt(() -> survivor.run("migrate_cancel"));
     MachineProcess.attempt(() -> survivor.run("x-colo-lost-heartbeat"));
     networks.forEach(network -> network.endOnPrimary(survivor));
     disks.forEach(disk -> disk.endOnPrimary(survivor));
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    while (!survivor.run("query-colo-status").path("mode").asText().equals("none")) {
+      await(end, "end of the pair");
+    }
   }
 
   /** The copy goes on. */
