@@ -24,6 +24,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
@@ -38,6 +39,7 @@ public final class HostAgent implements AutoCloseable {
   private static final int SLOW_FACTOR = 10;
   private static final long LOOK_NANOS = 1_000_000_000;
   private static final int LONGEST_NAME = 1000;
+  private static final int MOST_UNHEARD = 64;
 
   private final HostOptions options;
   private final PairReport report;
@@ -49,6 +51,10 @@ public final class HostAgent implements AutoCloseable {
   private final ControlSocket control;
   private final Map<Long, CompletableFuture<JsonNode>> asked = PeerMonitor.questions();
   private final BlockingQueue<Runnable> steps = new LinkedBlockingQueue<>();
+
+  /** Messages of the other side that may be on their way here. */
+  private final Semaphore unheard = new Semaphore(MOST_UNHEARD);
+
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile String generation = "";
   private Optional<Event.PeerSays> heard = Optional.empty();
@@ -195,14 +201,25 @@ public final class HostAgent implements AutoCloseable {
   private void hear(JsonNode message) {
     if (!message.path("pair").asText().equals(options.pair())
         || !message.path("side").asText().equals(options.peerSide())) {
-      steps.add(() -> stranger(message));
+      post(() -> stranger(message));
     } else if (message.has("ask")) {
+      unheard.acquireUninterruptibly();
       Thread.ofVirtual().start(() -> answer(message));
     } else if (message.has("reply")) {
       PeerMonitor.answer(message, asked);
     } else {
-      steps.add(() -> heard(message));
+      post(() -> heard(message));
     }
+  }
+
+  /** Who is at the other end waits where this side does not keep up. */
+  private void post(Runnable step) {
+    unheard.acquireUninterruptibly();
+    steps.add(
+        () -> {
+          unheard.release();
+          step.run();
+        });
   }
 
   private void stranger(JsonNode message) {
@@ -246,7 +263,11 @@ public final class HostAgent implements AutoCloseable {
         (command, arguments) -> {
           throw new IOException("that machine is gone");
         };
-    peer.send(message().setAll(PeerMonitor.serve(question, monitor.orElse(none))));
+    try {
+      peer.send(message().setAll(PeerMonitor.serve(question, monitor.orElse(none))));
+    } finally {
+      unheard.release();
+    }
   }
 
   private Monitor monitorOfPeer(String generation) {
