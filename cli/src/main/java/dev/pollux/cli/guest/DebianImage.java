@@ -115,7 +115,7 @@ public final class DebianImage {
     }
     Files.setPosixFilePermissions(hook, PosixFilePermissions.fromString("rwxr-xr-x"));
     Path log = Files.createFile(work.resolve("log"));
-    // As /tmp, and closed to readers: the hook makes a folder here, and nobody replaces what is here.
+    // As /tmp, and closed to readers: the hook makes a folder here, nobody replaces what is here.
     Files.setAttribute(work, "unix:mode", 01733);
     progress.accept("installing Debian %s with mmdebstrap (a minute or two)".formatted(SUITE));
     ProcessBuilder builder =

@@ -46,8 +46,8 @@ final class LocalMachine implements AutoCloseable {
       Executors.newSingleThreadExecutor(Thread.ofPlatform().name("machine").daemon(true).factory());
 
   /**
-   * Counts machines: what one says is of no use when there is a next one. Odd while there is one, or
-   * is to be.
+   * Counts machines: what one says is of no use when there is a next one. Odd while there is one,
+   * or is to be.
    */
   private final AtomicInteger number = new AtomicInteger();
 
@@ -343,6 +343,18 @@ final class LocalMachine implements AutoCloseable {
     }
   }
 
+  /** A monitor that does not answer in time says nothing about the disk. */
+  private static boolean isMerging(PairDisk disk, Side s) throws IOException {
+    try {
+      return disk.isMerging(s.process(), s.name());
+    } catch (IOException e) {
+      if (s.process().isAlive()) {
+        return true;
+      }
+      throw e;
+    }
+  }
+
   private void watchMerge(Side s) {
     if (disks.isEmpty()) {
       return;
@@ -353,7 +365,7 @@ final class LocalMachine implements AutoCloseable {
                 MachineProcess.attempt(
                     () -> {
                       for (PairDisk disk : disks) {
-                        while (disk.isMerging(s.process(), s.name())) {
+                        while (isMerging(disk, s)) {
                           MachineProcess.pause(MERGE_LOOK_MILLIS);
                         }
                       }
