@@ -1456,7 +1456,8 @@ public class BlockCompiler {
     if (inPage != 0) {
       asm.or(QWORD, S1, inPage);
     }
-    if (polls(offsets[current], offset)) {
+    // Behind the last of 32-bit addresses comes the first: there loops need no jump backwards.
+    if (context.code32() || polls(offsets[current], offset)) {
       common.compareRequest();
       unlessFound(null);
     }
