@@ -49,6 +49,8 @@ final class VncConnection {
   private final DataInputStream in;
   private final DataOutputStream out;
   private final Updates updates;
+  private final Thread patience =
+      Thread.ofVirtual().name("vnc patience").unstarted(this::watchHandshake);
   private volatile boolean isIn;
 
   private int pointerX = -1;
@@ -68,15 +70,16 @@ final class VncConnection {
   }
 
   void start() {
+    patience.start();
     Thread.ofVirtual().name("vnc viewer").start(this::run);
-    Thread.ofVirtual().name("vnc patience").start(this::watchHandshake);
   }
 
   private void watchHandshake() {
     try {
       Thread.sleep(HANDSHAKE);
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      Thread.currentThread().interrupt(); // the viewer has gone: nothing is kept of it
+      return;
     }
     if (!isIn) {
       close();
@@ -98,6 +101,7 @@ final class VncConnection {
       log.debug("VNC: {}", e.getMessage());
     }
     updates.end();
+    patience.interrupt();
   }
 
   private void run() {
