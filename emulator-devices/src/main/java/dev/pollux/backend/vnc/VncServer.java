@@ -67,11 +67,16 @@ public final class VncServer implements AutoCloseable {
   private static ServerSocketChannel listen(SocketAddress address) throws IOException {
     if (address instanceof UnixDomainSocketAddress file) {
       Files.deleteIfExists(file.getPath());
-      return ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(address);
+      return bind(ServerSocketChannel.open(StandardProtocolFamily.UNIX), address);
     }
-    ServerSocketChannel channel = ServerSocketChannel.open();
+    return bind(
+        ServerSocketChannel.open().setOption(StandardSocketOptions.SO_REUSEADDR, true), address);
+  }
+
+  private static ServerSocketChannel bind(ServerSocketChannel channel, SocketAddress address)
+      throws IOException {
     try {
-      return channel.setOption(StandardSocketOptions.SO_REUSEADDR, true).bind(address);
+      return channel.bind(address);
     } catch (IOException e) {
       channel.close();
       throw e;
@@ -87,15 +92,24 @@ public final class VncServer implements AutoCloseable {
           channel.close();
           continue;
         }
-        VncConnection viewer = new VncConnection(this, channel);
-        viewers.add(viewer);
-        viewer.start();
+        welcome(channel);
       } catch (IOException e) {
         if (listener.isOpen()) {
           log.warn("VNC: cannot accept a viewer: {}", e.getMessage());
           pause();
         }
       }
+    }
+  }
+
+  private void welcome(SocketChannel channel) throws IOException {
+    try {
+      VncConnection viewer = new VncConnection(this, channel);
+      viewers.add(viewer);
+      viewer.start();
+    } catch (IOException e) { // it has gone already
+      log.debug("VNC: {}", e.getMessage());
+      channel.close();
     }
   }
 
