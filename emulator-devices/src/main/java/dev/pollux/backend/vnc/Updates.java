@@ -15,6 +15,10 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 final class Updates {
   private static final int TILE = 64;
+
+  /** Pixels of a rectangle beside each other at most: Tight has no wider ones. */
+  private static final int WIDEST = 2048;
+
   private static final int DESKTOP_SIZE = -223;
   private static final int QEMU_KEYS = -258;
 
@@ -233,14 +237,15 @@ final class Updates {
       int from = -1;
       for (int x = 0; x < width + TILE; x += TILE) {
         boolean changed = x < width && isChanged(now, x, y, Math.min(TILE, width - x), h);
-        if (changed && from < 0) {
-          from = x;
-        } else if (!changed && from >= 0) {
+        if (from >= 0 && (!changed || x - from == WIDEST)) {
           int w = Math.min(x, width) - from;
           rectangle(from, y, w, h, encoding.number());
           encoding.encode(new Area(now, width, from, y, w, h), format, message);
           rectangles++;
           from = -1;
+        }
+        if (changed && from < 0) {
+          from = x;
         }
       }
     }
