@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,6 +53,10 @@ public final class Machine implements AutoCloseable {
   private final List<IoThread> ioThreads = new CopyOnWriteArrayList<>();
   private final Rendezvous rendezvous = new Rendezvous();
   private final List<MachineListener> listeners = new CopyOnWriteArrayList<>();
+
+  /** The guest has said that its crash kernel runs, and nobody has been told yet. */
+  private final AtomicBoolean crashLoaded = new AtomicBoolean();
+
   private final String name;
   private final EndPolicy policy;
   private volatile int exitStatus;
@@ -470,7 +475,13 @@ public final class Machine implements AutoCloseable {
 
   /** The guest's crash kernel runs. Any thread. */
   public void tellCrashLoaded() {
-    loop.post(() -> listeners.forEach(MachineListener::crashLoaded));
+    if (crashLoaded.compareAndSet(false, true)) { // however often the guest says it
+      loop.post(
+          () -> {
+            crashLoaded.set(false);
+            listeners.forEach(MachineListener::crashLoaded);
+          });
+    }
   }
 
   /** The guest goes to sleep in RAM. Any thread. */
