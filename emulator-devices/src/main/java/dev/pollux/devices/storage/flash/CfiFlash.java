@@ -65,15 +65,21 @@ public final class CfiFlash implements Device, BusDevice {
   private static final int BUFFER_BITS = 8;
   private static final int BUFFER = 1 << BUFFER_BITS;
 
-  private static final StateDescriptor<CfiFlash> STATE =
-      StateDescriptor.of(CfiFlash.class, "cfi.pflash01", 1)
-          .u8("command", f -> f.command, (f, v) -> f.command = v)
-          .u8("step", 3, f -> f.step, (f, v) -> f.step = v)
-          .u8("status", f -> f.status, (f, v) -> f.status = v)
-          .u32("left", BUFFER, f -> f.left, (f, v) -> f.left = v)
-          .u32("start", Integer.MAX_VALUE, f -> f.start, (f, v) -> f.start = v)
-          .bytes("buffer", BUFFER, f -> f.buffer)
-          .afterLoad(CfiFlash::loaded);
+  /**
+   * The declaration.
+   *
+   * @param size of the memory, in bytes
+   */
+  private static StateDescriptor<CfiFlash> state(int size) {
+    return StateDescriptor.of(CfiFlash.class, "cfi.pflash01", 1)
+        .u8("command", f -> f.command, (f, v) -> f.command = v)
+        .u8("step", 3, f -> f.step, (f, v) -> f.step = v)
+        .u8("status", f -> f.status, (f, v) -> f.status = v)
+        .u32("left", BUFFER, f -> f.left, (f, v) -> f.left = v)
+        .u32("start", size - BUFFER, f -> f.start, (f, v) -> f.start = v)
+        .bytes("buffer", BUFFER, f -> f.buffer)
+        .afterLoad(CfiFlash::loaded);
+  }
 
   private final AddressSpace memory;
   private final long address;
@@ -299,7 +305,7 @@ public final class CfiFlash implements Device, BusDevice {
 
   @Override
   public BoundState<?> state() {
-    return new BoundState<>(STATE, this);
+    return new BoundState<>(state((int) contents.size()), this);
   }
 
   @Override
