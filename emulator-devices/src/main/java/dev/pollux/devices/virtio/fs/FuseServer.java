@@ -497,7 +497,13 @@ final class FuseServer implements AutoCloseable {
       out.opened(open(found.node().id(), flags));
       return;
     }
-    FolderNodes.Found found = withMode(nodes.get(id), name, mode & ~mask);
+    FolderNodes.Found found;
+    try {
+      found = withMode(nodes.get(id), name, mode & ~mask);
+    } catch (IOException e) {
+      made.close();
+      throw e;
+    }
     out.entry(found);
     out.opened(keep(made, found.node()));
   }
