@@ -115,6 +115,11 @@ public final class TapDevice implements AutoCloseable {
     }
   }
 
+  /** Closes a descriptor that turned out to be no TAP interface. */
+  public static void discard(int fd) {
+    Libc.close(fd);
+  }
+
   private static int ioctl(int fd, long request, long argument) {
     return FileCalls.callInt(FileCalls.IOCTL, fd, request, argument, 0);
   }

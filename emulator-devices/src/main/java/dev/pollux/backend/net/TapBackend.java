@@ -105,7 +105,7 @@ public final class TapBackend extends NetBackend {
               .formatted(e.getMessage(), bridge),
           e);
     }
-    return open(id, type, bridge, "", "", () -> adopt(List.of(descriptor)));
+    return open(id, type, bridge, "", "", () -> List.of(adoptOwn(descriptor)));
   }
 
   private static void refuse(DeviceOptions o, String given, String... others) {
@@ -165,6 +165,16 @@ public final class TapBackend extends NetBackend {
       return devices;
     } catch (IOException e) {
       devices.forEach(TapDevice::close);
+      throw e;
+    }
+  }
+
+  /** A descriptor that nobody else knows of. */
+  private static TapDevice adoptOwn(int descriptor) throws IOException {
+    try {
+      return TapDevice.of(descriptor);
+    } catch (IOException e) {
+      TapDevice.discard(descriptor);
       throw e;
     }
   }

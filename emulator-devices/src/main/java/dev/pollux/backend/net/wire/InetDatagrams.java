@@ -45,8 +45,13 @@ final class InetDatagrams implements Datagrams {
    */
   static InetDatagrams between(InetSocketAddress local, InetSocketAddress peer) throws IOException {
     DatagramChannel channel = DatagramChannel.open(family(local));
-    channel.bind(local);
-    return new InetDatagrams(channel, channel, peer);
+    try {
+      channel.bind(local);
+      return new InetDatagrams(channel, channel, peer);
+    } catch (IOException e) {
+      channel.close();
+      throw e;
+    }
   }
 
   /**
@@ -57,20 +62,33 @@ final class InetDatagrams implements Datagrams {
    */
   static InetDatagrams group(InetSocketAddress group, Optional<InetAddress> local)
       throws IOException {
-    DatagramChannel channel = DatagramChannel.open(StandardProtocolFamily.INET);
-    channel.setOption(StandardSocketOptions.SO_REUSEADDR, true);
-    channel.bind(group);
     NetworkInterface on =
         local.isPresent() ? NetworkInterface.getByInetAddress(local.get()) : anyInterface();
     if (on == null) {
       throw new IOException("no interface has the address " + local.orElse(null));
     }
-    channel.join(group.getAddress(), on);
+    DatagramChannel channel = DatagramChannel.open(StandardProtocolFamily.INET);
+    try {
+      channel.setOption(StandardSocketOptions.SO_REUSEADDR, true);
+      channel.bind(group);
+      channel.join(group.getAddress(), on);
+      return new InetDatagrams(channel, sender(on), group);
+    } catch (IOException e) {
+      channel.close();
+      throw e;
+    }
+  }
+
+  private static DatagramChannel sender(NetworkInterface on) throws IOException {
     DatagramChannel sender = DatagramChannel.open(StandardProtocolFamily.INET);
-    sender.setOption(StandardSocketOptions.IP_MULTICAST_IF, on);
-    sender.setOption(StandardSocketOptions.IP_MULTICAST_LOOP, true);
-    sender.bind(null);
-    return new InetDatagrams(channel, sender, group);
+    try {
+      sender.setOption(StandardSocketOptions.IP_MULTICAST_IF, on);
+      sender.setOption(StandardSocketOptions.IP_MULTICAST_LOOP, true);
+      return sender.bind(null);
+    } catch (IOException e) {
+      sender.close();
+      throw e;
+    }
   }
 
   private static NetworkInterface anyInterface() throws IOException {
