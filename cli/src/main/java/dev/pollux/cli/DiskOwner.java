@@ -51,6 +51,11 @@ final class DiskOwner implements MachineListener, MigrationListener {
   }
 
   @Override
+  public void stays() {
+    activate();
+  }
+
+  @Override
   public void arrived() {
     if (!migration.capabilities().has(MigrationCapability.LATE_BLOCK_ACTIVATE)) {
       activate();

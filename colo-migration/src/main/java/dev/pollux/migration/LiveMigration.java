@@ -70,6 +70,11 @@ public final class LiveMigration implements MigrationService, AutoCloseable {
     }
 
     @Override
+    public void stays() {
+      listeners.forEach(MigrationListener::stays);
+    }
+
+    @Override
     public void arrived() {
       listeners.forEach(MigrationListener::arrived);
     }

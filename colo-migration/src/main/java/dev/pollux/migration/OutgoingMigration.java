@@ -603,6 +603,9 @@ final class OutgoingMigration {
     if (!cancelled) {
       status.change(EnumSet.complementOf(EnumSet.of(CANCELLING)), FAILED);
     }
+    if (!inDoubt && before.isPresent()) {
+      context.listener().stays();
+    }
     Machine machine = context.machine();
     if (machine.runState().is(RunState.FINISH_MIGRATE)) {
       if (inDoubt) {
