@@ -431,7 +431,7 @@ final class OutgoingMigration {
   private void stopGuest() throws IOException {
     out.flush();
     statistics.setStopped();
-    Optional<IOException> kept =
+    boolean _ =
         context.onLoop(
             this::check,
             () -> {
@@ -444,11 +444,8 @@ final class OutgoingMigration {
               } else if (machine.runState().mayBecome(RunState.FINISH_MIGRATE)) {
                 machine.setStoppedState(RunState.FINISH_MIGRATE);
               }
-              return leave();
+              return true;
             });
-    if (kept.isPresent()) {
-      throw kept.get();
-    }
     boolean pause = has(MigrationCapability.PAUSE_BEFORE_SWITCHOVER);
     if (!status.change(ACTIVE, pause ? PRE_SWITCHOVER : DEVICE)) {
       check();
@@ -457,6 +454,11 @@ final class OutgoingMigration {
       pause(PRE_SWITCHOVER, Long.MAX_VALUE);
     }
     check();
+    // Not before the word to go on: until then managers may end what still copies to the disks.
+    Optional<IOException> kept = context.onLoop(this::check, this::leave);
+    if (kept.isPresent()) {
+      throw kept.get();
+    }
   }
 
   /** Has everything that leaves with the guest made ready; what keeps it here. Event loop. */
