@@ -47,7 +47,10 @@ public final class Machine implements AutoCloseable {
   private final StateRegistry states = new StateRegistry();
   private final RunStateMachine runState = new RunStateMachine();
   private final List<RamBlock> ramBlocks = new ArrayList<>();
-  private final List<RamBlock> roms = new ArrayList<>();
+
+  /** Grows while vCPUs look at it, when a device with a ROM is plugged in. */
+  private final List<RamBlock> roms = new CopyOnWriteArrayList<>();
+
   private final List<Device> devices = new ArrayList<>();
   private final List<Vcpu> vcpus = new ArrayList<>();
   private final List<IoThread> ioThreads = new CopyOnWriteArrayList<>();
