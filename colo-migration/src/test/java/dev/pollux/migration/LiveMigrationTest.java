@@ -467,9 +467,15 @@ class LiveMigrationTest {
         source.unthrottle();
         source.migrate(target.address());
         LockSupport.parkNanos(random.nextInt(30_000_000));
-        source.migration().cancel();
+        boolean inTime = true;
+        try {
+          source.migration().cancel();
+        } catch (ConfigException e) {
+          inTime = false; // the destination may have started the guest
+        }
         TestVm.await(() -> !source.status().orElseThrow().isUnderWay(), "end of the migration");
         boolean moved = source.status().equals(Optional.of(MigrationStatus.COMPLETED));
+        assertTrue(moved || inTime);
         if (moved) {
           target.awaitStatus(MigrationStatus.COMPLETED);
         }

@@ -36,6 +36,7 @@ class InterruptAtPollTest {
   private static final int GDT = 0x1000;
   private static final int IDT = 0x2000;
   private static final int HANDLER = 0x3000;
+  private static final int CODE_32 = 0xc09b;
   private static final int ROUNDS = 10_000;
 
   /** From R8 and RCX to EAX. */
@@ -105,6 +106,32 @@ class InterruptAtPollTest {
             frame.getLong(16) & Eflags.STATUS,
             "producer " + PRODUCERS.indexOf(producer));
       }
+    }
+  }
+
+  /** Addresses of 32-bit code wrap, so it goes round without any jump backwards. */
+  @Test
+  void codeThatJumpsForwardsOnlyIsInterrupted() throws InterruptedException {
+    GeneratorHost.assumeGenerator();
+    try (BareMachine m = machine(true)) {
+      m.state().setSeg(CpuLayout.CS, 8, 0, 0xffff_ffffL, CODE_32);
+      long pageDirectories = m.ram().size() - BareMachine.PAGE_TABLE_BYTES + 0x2000;
+      int[] places = {0x1000_0000, 0x6000_0000, 0xb000_0000};
+      for (int i = 0; i < places.length; i++) { // all of them are the memory at 0
+        long entry = pageDirectories + 8 * (Integer.toUnsignedLong(places[i]) >> 21);
+        m.machine().memory().write(entry, 8, 0xe7);
+        int here = CODE + 0x1000 * i;
+        int next = places[(i + 1) % 3] + CODE + 0x1000 * ((i + 1) % 3);
+        ByteBuffer code = ByteBuffer.allocate(11).order(ByteOrder.LITTLE_ENDIAN);
+        code.put((byte) 0xff).put((byte) 0x05).putInt(DATA); // inc dword [DATA]
+        code.put((byte) 0xe9).putInt(next - (places[i] + here + 11));
+        assertTrue(code.getInt(7) > 0);
+        m.load(here, code.array());
+      }
+      m.vcpu().mmu().flushAll();
+      m.state().setRip(Integer.toUnsignedLong(places[0]) + CODE);
+      interruptOnceItRuns(m);
+      assertTrue(m.jit().translations() >= 3);
     }
   }
 
