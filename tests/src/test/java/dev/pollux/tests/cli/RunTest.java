@@ -421,7 +421,6 @@ class RunTest {
     }
   }
 
-  /** Asks the monitor until it says so. */
   /** A kernel that panics ends the machine, or has it stand for somebody to look at. */
   @ParameterizedTest
   @CsvSource({"poweroff", "pause"})
@@ -461,6 +460,7 @@ class RunTest {
     return event.path("data").path("action").asText();
   }
 
+  /** Asks the monitor until it says so. */
   private static void awaitStatus(PolluxProcess vm, String status) {
     String seen = "";
     for (long end = System.nanoTime() + PATIENCE.toNanos(); !seen.equals(status); ) {
