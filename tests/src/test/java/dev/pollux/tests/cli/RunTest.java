@@ -434,10 +434,7 @@ class RunTest {
     }
     TinyKernel kernel = new TinyKernel().out(PANIC, 2).out(PANIC, 1).halt();
     try (PolluxProcess vm = run(kernel, options.toArray(String[]::new))) {
-      while (!Files.exists(socket)) {
-        Thread.sleep(20);
-      }
-      try (QmpClient client = QmpClient.connect(socket.toString(), events::add)) {
+      try (QmpClient client = connect(socket, events)) {
         JsonNode _ = client.execute("cont");
         assertEquals("run", action(events, "GUEST_CRASHLOADED"));
         assertEquals(action, action(events, "GUEST_PANICKED"));
@@ -447,6 +444,20 @@ class RunTest {
         }
       }
       assertEquals(0, vm.await(PATIENCE), vm.errors());
+    }
+  }
+
+  /** Connects as soon as somebody listens. */
+  private static QmpClient connect(Path socket, BlockingQueue<JsonNode> events)
+      throws IOException, InterruptedException {
+    for (long end = System.nanoTime() + PATIENCE.toNanos(); ; Thread.sleep(20)) {
+      try {
+        return QmpClient.connect(socket.toString(), events::add);
+      } catch (IOException e) {
+        if (System.nanoTime() > end) {
+          throw e;
+        }
+      }
     }
   }
 
