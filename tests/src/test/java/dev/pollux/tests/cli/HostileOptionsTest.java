@@ -68,7 +68,7 @@ class HostileOptionsTest {
         "run -kernel K -rtc clock=hots     | did you mean \"host\"?",
         "run -initrd K                     | add -kernel FILE",
         "run -machine microvm              | nothing to boot; add -kernel FILE",
-        "run -kernel K -bios B             | leave -bios or -kernel out",
+        "run -kernel K -bios B             | leave it or -kernel out",
         "run -bios missing                 | pollux guest firmware",
         "run -bios K                       | a multiple of 64 KiB",
         "run -bios DIR                     | is a folder",

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Timeout(7200)
 class ServiceFaultTest {
-  private static final int FAULTS = Integer.getInteger("pollux.pair.faults", 5);
+  private static final int FAULTS = Integer.getInteger("pollux.pair.faults", 3);
   private static final long SEED = Long.getLong("pollux.pair.seed", 1);
   private static final boolean ALL_HARDWARE = Boolean.getBoolean("pollux.pair.hardware");
 
