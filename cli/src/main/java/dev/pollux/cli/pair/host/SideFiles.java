@@ -1,14 +1,12 @@
 package dev.pollux.cli.pair.host;
 
 import dev.pollux.cli.img.ImgTools;
+import dev.pollux.cli.pair.DurableFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
 
@@ -79,22 +77,7 @@ final class SideFiles {
     }
   }
 
-  private void write(Path file, String text) throws IOException {
-    Path fresh = file.resolveSibling(file.getFileName() + ".new");
-    try (FileChannel out =
-        FileChannel.open(
-            fresh,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE)) {
-      var _ =
-          out.write(
-              ByteBuffer.wrap((text + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8)));
-      out.force(true);
-    }
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-    try (FileChannel where = FileChannel.open(folder)) {
-      where.force(true);
-    }
+  private static void write(Path file, String text) throws IOException {
+    DurableFile.replace(file, (text + "\n").getBytes(StandardCharsets.UTF_8));
   }
 }

@@ -1,13 +1,12 @@
 package dev.pollux.cli.pair.ledger;
 
+import dev.pollux.cli.pair.DurableFile;
 import dev.pollux.cli.pair.decide.Ledger;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 
@@ -59,23 +58,7 @@ public final class FileLedger implements LedgerStore {
         if (read().map(Ledger::version).orElse(0L) != next.version() - 1) {
           return false;
         }
-        Path fresh = file.resolveSibling(file.getFileName() + ".new");
-        try (FileChannel out =
-            FileChannel.open(
-                fresh,
-                StandardOpenOption.CREATE,
-                StandardOpenOption.TRUNCATE_EXISTING,
-                StandardOpenOption.WRITE)) {
-          ByteBuffer bytes = ByteBuffer.wrap(LedgerFormat.write(next));
-          while (bytes.hasRemaining()) {
-            var _ = out.write(bytes);
-          }
-          out.force(true);
-        }
-        Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-        try (FileChannel folder = FileChannel.open(file.toAbsolutePath().getParent())) {
-          folder.force(true);
-        }
+        DurableFile.replace(file, LedgerFormat.write(next));
         return true;
       }
     }
