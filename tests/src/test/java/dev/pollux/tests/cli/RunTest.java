@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.JavaCommand;
+import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
@@ -434,7 +435,7 @@ class RunTest {
     }
     TinyKernel kernel = new TinyKernel().out(PANIC, 2).out(PANIC, 1).halt();
     try (PolluxProcess vm = run(kernel, options.toArray(String[]::new))) {
-      try (QmpClient client = connect(socket, events)) {
+      try (QmpClient client = Monitors.connect(socket.toString(), events::add, PATIENCE)) {
         JsonNode _ = client.execute("cont");
         assertEquals("run", action(events, "GUEST_CRASHLOADED"));
         assertEquals(action, action(events, "GUEST_PANICKED"));
@@ -444,20 +445,6 @@ class RunTest {
         }
       }
       assertEquals(0, vm.await(PATIENCE), vm.errors());
-    }
-  }
-
-  /** Connects as soon as somebody listens. */
-  private static QmpClient connect(Path socket, BlockingQueue<JsonNode> events)
-      throws IOException, InterruptedException {
-    for (long end = System.nanoTime() + PATIENCE.toNanos(); ; Thread.sleep(20)) {
-      try {
-        return QmpClient.connect(socket.toString(), events::add);
-      } catch (IOException e) {
-        if (System.nanoTime() > end) {
-          throw e;
-        }
-      }
     }
   }
 

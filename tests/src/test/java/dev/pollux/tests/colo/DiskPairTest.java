@@ -6,10 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.pollux.backend.block.NodeOptions;
-import dev.pollux.backend.block.image.Qcow2Creator;
-import dev.pollux.backend.block.node.FileNode;
-import dev.pollux.backend.block.node.Locking;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
@@ -80,15 +76,7 @@ class DiskPairTest {
   // ---- machines ----
 
   private Path image(String name, boolean qcow2) throws IOException {
-    Path path = Files.write(folder.resolve(name), new byte[0]);
-    try (FileNode file = FileNode.open(NodeOptions.of("new"), path.toString(), Locking.OFF)) {
-      if (qcow2) {
-        Qcow2Creator.of(DISK).create(file);
-      } else {
-        file.resize(DISK);
-      }
-    }
-    return path;
+    return PairImages.make(folder.resolve(name), DISK, qcow2);
   }
 
   private Path disk(String name) {

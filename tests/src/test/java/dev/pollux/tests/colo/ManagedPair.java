@@ -4,10 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.pollux.backend.block.NodeOptions;
-import dev.pollux.backend.block.image.Qcow2Creator;
-import dev.pollux.backend.block.node.FileNode;
-import dev.pollux.backend.block.node.Locking;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
@@ -156,15 +152,7 @@ final class ManagedPair implements AutoCloseable {
   // ---- machines
 
   private Path image(String name, boolean qcow2) throws IOException {
-    Path path = Files.write(folder.resolve(name), new byte[0]);
-    try (FileNode file = FileNode.open(NodeOptions.of("new"), path.toString(), Locking.OFF)) {
-      if (qcow2) {
-        Qcow2Creator.of(DISK).create(file);
-      } else {
-        file.resize(DISK);
-      }
-    }
-    return path;
+    return PairImages.make(folder.resolve(name), DISK, qcow2);
   }
 
   private ManagedMachine start(
@@ -200,11 +188,8 @@ final class ManagedPair implements AutoCloseable {
     options.addAll(replication);
     ManagedMachine machine = new ManagedMachine(name, folder, options);
     try {
-      Namespace.Result moved =
-          Namespace.runOnHost(20, "ip", "link", "set", tap, "netns", world.name());
-      assertEquals(0, moved.status(), moved.output());
-      world.shell("ip link set %1$s master br0; ip link set %1$s up".formatted(tap));
-    } catch (IOException | AssertionError e) {
+      world.plug(tap);
+    } catch (IOException e) {
       machine.close();
       throw e;
     }

@@ -98,11 +98,8 @@ final class NetworkedPair implements AutoCloseable {
     }
     ColoMachine machine = new ColoMachine(name, folder, options.toArray(String[]::new));
     try {
-      Namespace.Result moved =
-          Namespace.runOnHost(20, "ip", "link", "set", tap, "netns", world.name());
-      assertEquals(0, moved.status(), moved.output());
-      world.shell("ip link set %1$s master br0; ip link set %1$s up".formatted(tap));
-    } catch (IOException | AssertionError e) {
+      world.plug(tap);
+    } catch (IOException e) {
       machine.close();
       throw e;
     }

@@ -12,6 +12,7 @@ import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
@@ -235,17 +236,7 @@ class BusyDiskTest {
   }
 
   private QmpClient connect(String name) throws Exception {
-    long end = System.nanoTime() + PATIENCE.toNanos();
-    while (true) {
-      try {
-        return QmpClient.connect(socket(name), _ -> {});
-      } catch (IOException e) {
-        if (System.nanoTime() > end) {
-          throw e;
-        }
-        TimeUnit.MILLISECONDS.sleep(50);
-      }
-    }
+    return Monitors.connect(socket(name), _ -> {}, PATIENCE);
   }
 
   private static void capabilities(QmpClient client, String... names)

@@ -5,14 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.qmp.client.QmpClient;
-import java.io.IOException;
+import dev.pollux.tests.harness.Monitors;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /** Moves a running guest from one process to another that waits for it. */
 final class GuestMove {
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final int CONNECT_TRIES = 600;
+  private static final Duration CONNECT_PATIENCE = Duration.ofMinutes(1);
   private static final int LOOKS = 1200;
   private static final long PAUSE_MILLIS = 100;
 
@@ -37,16 +38,7 @@ final class GuestMove {
   }
 
   private static QmpClient connect(String address) throws Exception {
-    for (int i = 0; ; i++) {
-      try {
-        return QmpClient.connect(address, _ -> {});
-      } catch (IOException e) {
-        if (i == CONNECT_TRIES) {
-          throw e;
-        }
-        TimeUnit.MILLISECONDS.sleep(PAUSE_MILLIS);
-      }
-    }
+    return Monitors.connect(address, _ -> {}, CONNECT_PATIENCE);
   }
 
   private static void await(QmpClient client, String command, String status) throws Exception {

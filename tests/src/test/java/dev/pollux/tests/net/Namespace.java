@@ -69,6 +69,19 @@ public final class Namespace implements AutoCloseable {
     }
   }
 
+  /**
+   * Takes a TAP interface of the host's inside, onto the bridge {@code br0} there.
+   *
+   * @throws IOException if that is not possible
+   */
+  public void plug(String tap) throws IOException, InterruptedException {
+    Result moved = runOnHost(20, "ip", "link", "set", tap, "netns", name);
+    if (moved.status() != 0) {
+      throw new IOException(moved.output());
+    }
+    shell("ip link set %1$s master br0; ip link set %1$s up".formatted(tap));
+  }
+
   public static Result runOnHost(int seconds, String... command)
       throws IOException, InterruptedException {
     Path output = Files.createTempFile("pollux", ".out");

@@ -1,0 +1,34 @@
+package dev.pollux.tests.harness;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.pollux.qmp.client.QmpClient;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.function.Consumer;
+
+/** Monitors of processes that tests have started. */
+public final class Monitors {
+  private static final long PAUSE_MILLIS = 50;
+
+  private Monitors() {}
+
+  /**
+   * Connects as soon as somebody listens: a socket is there before that.
+   *
+   * @param target as {@link QmpClient#connect} has it
+   */
+  public static QmpClient connect(String target, Consumer<JsonNode> onEvent, Duration patience)
+      throws IOException, InterruptedException {
+    long end = System.nanoTime() + patience.toNanos();
+    while (true) {
+      try {
+        return QmpClient.connect(target, onEvent);
+      } catch (IOException e) {
+        if (System.nanoTime() > end) {
+          throw e;
+        }
+        Thread.sleep(PAUSE_MILLIS);
+      }
+    }
+  }
+}
