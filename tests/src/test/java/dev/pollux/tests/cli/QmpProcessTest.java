@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
@@ -46,7 +47,7 @@ class QmpProcessTest {
 
   /** One machine for all tests. */
   @BeforeAll
-  static void start() throws IOException {
+  static void start() throws IOException, InterruptedException {
     socket = folder.resolve("qmp");
     other = folder.resolve("other");
     Path kernel = new TinyKernel().halt().write(folder.resolve("kernel"));
@@ -62,14 +63,8 @@ class QmpProcessTest {
                     "-global migration.max-bandwidth=3M")
                 .flatMap(words -> Stream.of(words.split(" ")))
                 .toArray(String[]::new));
-    long end = System.nanoTime() + PATIENCE.toNanos();
-    while (!Files.exists(other)) {
-      if (System.nanoTime() > end || !vm.process().isAlive()) {
-        fail("no monitor: " + vm.errors());
-      }
-      pause();
-    }
-    connect(socket).close();
+    Monitors.connect(socket, _ -> {}).close();
+    Monitors.connect(other, _ -> {}).close();
   }
 
   @AfterAll

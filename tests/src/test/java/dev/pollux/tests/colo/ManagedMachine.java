@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.Monitors;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -41,7 +42,8 @@ final class ManagedMachine implements AutoCloseable {
   private volatile String slowest = "";
   private volatile long longest;
 
-  ManagedMachine(String name, Path folder, List<String> options) throws IOException {
+  ManagedMachine(String name, Path folder, List<String> options)
+      throws IOException, InterruptedException {
     this.name = name;
     List<String> all = new ArrayList<>(options);
     Path socket = folder.resolve(name + ".yank");
@@ -49,8 +51,8 @@ final class ManagedMachine implements AutoCloseable {
     long start = System.nanoTime();
     machine = new ColoMachine(name, folder, all.toArray(String[]::new));
     try {
-      second = QmpClient.connect("unix:" + socket, _ -> {});
-    } catch (IOException e) {
+      second = Monitors.connect(socket, _ -> {});
+    } catch (IOException | InterruptedException e) {
       machine.close();
       throw e;
     }

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.Monitors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,7 +59,7 @@ class LinuxBalloonTest {
                     "-qmp",
                     "unix:%s,server=on,wait=off".formatted(folder.resolve("qmp")))
                 .awaitShell();
-        QmpClient client = QmpClient.connect(folder.resolve("qmp").toString(), _ -> {})) {
+        QmpClient client = Monitors.connect(folder.resolve("qmp"), _ -> {})) {
       tells(guest, client);
       gives(guest);
       takes(guest, client);

@@ -16,6 +16,7 @@ import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.HostPrograms;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.io.InputStream;
@@ -138,8 +139,9 @@ class LinuxFolderTest {
     assertEquals("mapped text", Files.readString(shared.resolve("mapped")).substring(5000, 5011));
   }
 
-  private void assertMigratesOnlyUnmounted(LinuxGuest guest) throws IOException, CommandFailed {
-    try (QmpClient client = QmpClient.connect(base.resolve("qmp").toString(), _ -> {})) {
+  private void assertMigratesOnlyUnmounted(LinuxGuest guest)
+      throws IOException, CommandFailed, InterruptedException {
+    try (QmpClient client = Monitors.connect(base.resolve("qmp"), _ -> {})) {
       ObjectNode to = JSON.createObjectNode().put("uri", "file:" + base.resolve("stream"));
       CommandFailed refused =
           assertThrows(CommandFailed.class, () -> client.execute("migrate", to));

@@ -12,6 +12,7 @@ import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -89,7 +90,7 @@ class LinuxVirtioTest {
     try (LinuxGuest guest =
             LinuxGuest.startWith("console=hvc0 quiet panic=-1", kernel, initrd, options(machine))
                 .awaitShell();
-        QmpClient client = QmpClient.connect(folder.resolve("qmp").toString(), events::add)) {
+        QmpClient client = Monitors.connect(folder.resolve("qmp"), events::add)) {
       assertEquals("hvc0", guest.run("cat /sys/class/tty/console/active"));
       assertEquals("64", guest.run("dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c"));
       assertEquals(

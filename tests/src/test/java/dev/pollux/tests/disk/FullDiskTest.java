@@ -13,6 +13,7 @@ import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.Monitors;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -98,7 +99,7 @@ class FullDiskTest {
       }
       assertTrue(fails(guest, "if=/dev/vdb of=/dev/null skip=6 iflag=direct"));
       assertFalse(fails(guest, "if=/dev/vdb of=/dev/null skip=2 iflag=direct"));
-      try (QmpClient client = QmpClient.connect(folder.resolve("qmp").toString(), events::add)) {
+      try (QmpClient client = Monitors.connect(folder.resolve("qmp"), events::add)) {
         fillUp(guest, client, small);
         JsonNode _ = client.execute("quit");
       }

@@ -12,6 +12,7 @@ import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
+import dev.pollux.tests.harness.Monitors;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.nio.file.Files;
@@ -94,7 +95,7 @@ class LinuxDiskTest {
         plugAndUnplug(guest, plugged, machine);
       }
       assertEquals("", guest.run("umount /mnt"));
-      try (QmpClient client = QmpClient.connect(socket().toString(), _ -> {})) {
+      try (QmpClient client = Monitors.connect(socket(), _ -> {})) {
         JsonNode _ = client.execute("quit");
       }
       assertEquals(0, guest.process().await(PATIENCE), guest.process().errors());
@@ -126,7 +127,7 @@ class LinuxDiskTest {
   private void plugAndUnplug(LinuxGuest guest, Path image, String machine)
       throws IOException, CommandFailed, InterruptedException {
     BlockingQueue<JsonNode> events = new LinkedBlockingQueue<>();
-    try (QmpClient client = QmpClient.connect(socket().toString(), events::add)) {
+    try (QmpClient client = Monitors.connect(socket(), events::add)) {
       ObjectNode node = JSON.createObjectNode().put("driver", "qcow2").put("node-name", "plugged");
       node.putObject("file").put("driver", "file").put("filename", image.toString());
       JsonNode _ = client.execute("blockdev-add", node);

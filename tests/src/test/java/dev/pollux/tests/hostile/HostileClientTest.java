@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.tests.harness.JavaCommand;
+import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
@@ -133,7 +134,7 @@ class HostileClientTest {
   private void run(long seed, Duration length) throws Exception {
     start();
     try (PolluxProcess _ = vm;
-        QmpClient watchdog = QmpClient.connect(folder.resolve("watch").toString(), _ -> {})) {
+        QmpClient watchdog = Monitors.connect(folder.resolve("watch"), _ -> {})) {
       long files = count("fd");
       long threads = count("task");
       long end = System.nanoTime() + length.toNanos();

@@ -10,7 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.tests.harness.LinuxGuest;
-import java.io.IOException;
+import dev.pollux.tests.harness.Monitors;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -123,17 +123,7 @@ class LinuxMigrationTest {
   }
 
   private QmpClient connect(int trip) throws Exception {
-    long end = System.nanoTime() + PATIENCE.toNanos();
-    while (true) {
-      try {
-        return QmpClient.connect(socket(trip), _ -> {});
-      } catch (IOException e) {
-        if (System.nanoTime() > end) {
-          throw e;
-        }
-        TimeUnit.MILLISECONDS.sleep(50);
-      }
-    }
+    return Monitors.connect(socket(trip), _ -> {}, PATIENCE);
   }
 
   private static void await(QmpClient client, String command, String status) throws Exception {

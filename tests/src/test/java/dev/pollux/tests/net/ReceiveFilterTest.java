@@ -13,6 +13,7 @@ import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.baremetal.ReceiveFilterProgram;
 import dev.pollux.tests.harness.JavaCommand;
+import dev.pollux.tests.harness.Monitors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -103,7 +104,7 @@ class ReceiveFilterTest {
             .redirectOutput(place.resolve("messages").toFile())
             .start();
     try {
-      await(process, () -> Files.exists(console) && Files.exists(socket));
+      await(process, () -> Files.exists(console));
       return String.join("\n", talk(process, socket, console));
     } finally {
       process.destroyForcibly().waitFor();
@@ -113,7 +114,7 @@ class ReceiveFilterTest {
   private static List<String> talk(Process process, Path socket, Path console) throws Exception {
     List<String> said = new ArrayList<>();
     List<String> events = new CopyOnWriteArrayList<>();
-    try (QmpClient monitor = QmpClient.connect("unix:" + socket, e -> note(e, events))) {
+    try (QmpClient monitor = Monitors.connect(socket, e -> note(e, events))) {
       await(process, () -> text(console).contains("first"));
       said.add(ask(monitor, "{'name':'net0'}"));
       said.add(ask(monitor, "{}"));
