@@ -13,9 +13,10 @@ import dev.pollux.cli.pair.host.Endpoint;
 import dev.pollux.cli.pair.host.HostAgent;
 import dev.pollux.cli.pair.host.HostOptions;
 import dev.pollux.cli.pair.host.LeasePlace;
+import dev.pollux.cli.pair.watch.PairWatcher;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
-import java.io.Console;
+import dev.pollux.core.host.Terminal;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -229,8 +230,11 @@ final class PairCommand implements Callable<Integer> {
     PairOptions.Console where = console();
     Path own = folder == null ? Files.createTempDirectory("pollux-pair") : folder;
     Files.createDirectories(own);
-    boolean terminal =
-        Optional.ofNullable(System.console()).filter(Console::isTerminal).isPresent();
+    boolean terminal = Terminal.on(2).isPresent();
+    List<PairWatcher> watchers = new ArrayList<>();
+    if (metrics != null) {
+      watchers.add(serve());
+    }
     PairOptions pair =
         new PairOptions(
             words,
@@ -241,7 +245,7 @@ final class PairCommand implements Callable<Integer> {
             silence,
             planned,
             json,
-            metrics == null ? Optional.empty() : Optional.of(serve()),
+            watchers,
             where);
     if (hosts != null) {
       return runHost(pair, terminal);

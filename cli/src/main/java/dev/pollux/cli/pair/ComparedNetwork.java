@@ -3,6 +3,7 @@ package dev.pollux.cli.pair;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.MachineProcess;
 import dev.pollux.cli.process.Monitor;
 import java.io.IOException;
@@ -94,6 +95,22 @@ public final class ComparedNetwork {
       MachineProcess.attempt(
           () -> run(survivor, "chardev-remove", object().put("id", name(device))));
     }
+  }
+
+  /** Arguments of {@code qom-get} for what the comparison has done. */
+  ObjectNode path() {
+    return object()
+        .put("path", "/objects/" + name("compare"))
+        .put("property", "x-pollux-statistics");
+  }
+
+  /**
+   * How it fares.
+   *
+   * @param statistics the answer
+   */
+  PairView.Network view(JsonNode statistics) {
+    return PairView.Network.of(id, statistics);
   }
 
   private String name(String part) {

@@ -13,6 +13,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -29,6 +30,9 @@ import java.util.function.IntConsumer;
 public final class PairConsole implements AutoCloseable {
   private static final int ESCAPE = 1; // Ctrl-A
 
+  /** A guest that has said nothing for so long is in no control sequence of the terminal's. */
+  private static final long QUIET_NANOS = 300_000_000;
+
   private final Optional<Terminal> terminal;
   private final Optional<ServerSocketChannel> server;
   private final IntConsumer onKey;
@@ -36,6 +40,12 @@ public final class PairConsole implements AutoCloseable {
   // Guarded by this.
   private Optional<OutputStream> output = Optional.empty();
   private Optional<SocketChannel> guest = Optional.empty();
+
+  /** The output is a terminal's whose window may have a title. */
+  private final boolean titled;
+
+  private boolean betweenLines = true;
+  private long printedAt;
 
   /** What the primary has printed since its last checkpoint. */
   private final RecentOutput shown = new RecentOutput();
@@ -56,11 +66,13 @@ public final class PairConsole implements AutoCloseable {
         server = Optional.empty();
         terminal = Terminal.on(0);
         terminal.ifPresent(t -> t.makeRaw(false));
+        titled = Terminal.on(1).isPresent() && hasTitles(System.getenv("TERM"));
         output = Optional.of(new FileOutputStream(FileDescriptor.out));
         var _ = thread("console input", () -> readKeys(new FileInputStream(FileDescriptor.in)));
       }
       case PairOptions.Console.Socket(Path path) -> {
         terminal = Optional.empty();
+        titled = false;
         Files.deleteIfExists(path);
         ServerSocketChannel listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         listening.bind(UnixDomainSocketAddress.of(path));
@@ -69,6 +81,7 @@ public final class PairConsole implements AutoCloseable {
       }
       case PairOptions.Console.None _ -> {
         terminal = Optional.empty();
+        titled = false;
         server = Optional.empty();
       }
     }
@@ -155,7 +168,30 @@ public final class PairConsole implements AutoCloseable {
     }
   }
 
+  private static boolean hasTitles(String terminal) {
+    return terminal != null && !terminal.equals("dumb") && !terminal.equals("linux");
+  }
+
+  /**
+   * Says this in the title of the terminal's window, where there is one and the guest is not in the
+   * middle of a line.
+   */
+  public synchronized void title(String text) {
+    if (titled && (betweenLines || System.nanoTime() - printedAt > QUIET_NANOS)) {
+      byte[] sequence = ("\033]0;" + text + "\007").getBytes(StandardCharsets.UTF_8);
+      write(sequence, sequence.length);
+    }
+  }
+
   private void print(byte[] bytes, int length) {
+    if (length > 0) {
+      betweenLines = bytes[length - 1] == '\n';
+      printedAt = System.nanoTime();
+      write(bytes, length);
+    }
+  }
+
+  private void write(byte[] bytes, int length) {
     if (output.isEmpty()) {
       return;
     }

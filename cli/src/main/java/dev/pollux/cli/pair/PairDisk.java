@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.img.ImgTools;
+import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.MachineProcess;
 import dev.pollux.cli.process.Monitor;
 import java.io.IOException;
@@ -311,6 +312,22 @@ public final class PairDisk {
 
   public Spec spec() {
     return spec;
+  }
+
+  /**
+   * How the copy fares.
+   *
+   * @param jobs what {@code query-block-jobs} says
+   * @param behind it does not follow yet
+   */
+  PairView.Disk view(JsonNode jobs, boolean behind) {
+    for (JsonNode job : jobs) {
+      if (behind && hasJob(job.path("device").asText())) {
+        return new PairView.Disk(
+            spec.id(), false, job.path("offset").asLong(), job.path("len").asLong());
+      }
+    }
+    return new PairView.Disk(spec.id(), !behind, 0, 0);
   }
 
   /** Has the copy get every write from now on. The guest stands still. */

@@ -1,6 +1,9 @@
 package dev.pollux.cli.pair;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.pair.watch.PairView;
+import dev.pollux.cli.pair.watch.PairWatcher;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.exporter.httpserver.HTTPServer;
@@ -9,7 +12,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 
 /** The page {@code /metrics} of a pair, for Prometheus. Any thread. */
-public final class PairMetrics implements AutoCloseable {
+public final class PairMetrics implements PairWatcher, AutoCloseable {
   private static final String SIDE = "side";
   private static final double MILLIS = 1e3;
   private static final double MICROS = 1e6;
@@ -56,16 +59,17 @@ public final class PairMetrics implements AutoCloseable {
     return Gauge.builder().name(name).help(help).labelNames(SIDE).register(registry);
   }
 
-  void event(String event) {
+  @Override
+  public void event(String event, String sentence, ObjectNode details) {
     events.labelValues(event).inc();
   }
 
-  /** How it goes now; without members where there is no pair. */
-  void progress(JsonNode primary, JsonNode secondary) {
-    isProtected.set(primary.isEmpty() ? 0 : 1);
-    side("primary", primary);
-    side("secondary", secondary);
-    for (JsonNode cause : primary.path("causes")) {
+  @Override
+  public void progress(PairView view) {
+    isProtected.set(view.primary().isEmpty() ? 0 : 1);
+    side("primary", view.primary());
+    side("secondary", view.secondary());
+    for (JsonNode cause : view.primary().path("causes")) {
       causes.labelValues(cause.path("cause").asText()).set(cause.path("checkpoints").asDouble());
     }
   }

@@ -1,9 +1,9 @@
 package dev.pollux.cli.pair;
 
+import dev.pollux.cli.pair.watch.PairWatcher;
 import dev.pollux.core.config.DeviceOptions;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * How a pair is run.
@@ -16,7 +16,7 @@ import java.util.Optional;
  * @param silenceMillis a side from which nothing comes for so long counts as dead
  * @param faults what goes wrong on purpose
  * @param json events are JSON lines on standard output
- * @param metrics a page about it
+ * @param watchers are told what happens
  * @param console where the guest's first serial port goes
  */
 public record PairOptions(
@@ -28,7 +28,7 @@ public record PairOptions(
     int silenceMillis,
     List<PlannedFault> faults,
     boolean json,
-    Optional<PairMetrics> metrics,
+    List<PairWatcher> watchers,
     Console console) {
   /** Where the guest's console is. */
   public sealed interface Console {

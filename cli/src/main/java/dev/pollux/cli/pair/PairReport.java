@@ -1,39 +1,40 @@
 package dev.pollux.cli.pair;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.pair.watch.LiveTable;
+import dev.pollux.cli.pair.watch.PairView;
+import dev.pollux.cli.pair.watch.PairWatcher;
 import dev.pollux.qmp.protocol.JsonWriter;
 import java.io.PrintStream;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 
 /**
  * What a pair tells: sentences for people on standard error, or a JSON object a line for programs
- * on standard output. On a terminal that shows no console, a line below says how both sides are
+ * on standard output. On a terminal that shows no console a table below says how both sides are
  * now. Any thread.
  */
 public final class PairReport {
-  private static final String ERASE_LINE = "\r\033[K";
-
   private final PrintStream out;
   private final PrintStream people;
   private final boolean json;
   private final boolean live;
-  private final Optional<PairMetrics> metrics;
-  private boolean drawn;
+  private final List<PairWatcher> watchers;
+
+  /** Lines of the table that is on the screen. */
+  private int drawn;
+
+  private Optional<PairView> last = Optional.empty();
 
   /**
-   * @param live a line of the terminal may be drawn again and again
-   * @param metrics count, too
+   * @param live a table on {@code people} may be drawn again and again
+   * @param watchers are told, too
    */
   public PairReport(
-      PrintStream out,
-      PrintStream people,
-      boolean json,
-      boolean live,
-      Optional<PairMetrics> metrics) {
-    this.metrics = metrics;
+      PrintStream out, PrintStream people, boolean json, boolean live, List<PairWatcher> watchers) {
+    this.watchers = List.copyOf(watchers);
     this.out = out;
     this.people = people;
     this.json = json;
@@ -46,14 +47,16 @@ public final class PairReport {
 
   /** Tells of something that has happened. */
   public synchronized void event(String event, String sentence, ObjectNode details) {
-    metrics.ifPresent(m -> m.event(event));
+    watchers.forEach(watcher -> watcher.event(event, sentence, details));
     if (json) {
       line(event, details);
-    } else {
-      erase();
-      people.println("pollux: " + sentence);
-      people.flush();
+      return;
     }
+    people.print(LiveTable.erase(drawn));
+    drawn = 0;
+    people.println("pollux: " + sentence);
+    people.flush();
+    last.ifPresent(this::draw);
   }
 
   private void line(String event, ObjectNode details) {
@@ -66,41 +69,20 @@ public final class PairReport {
   }
 
   /** Tells how it goes, where somebody looks at that. */
-  public synchronized void progress(String state, JsonNode primary, JsonNode secondary) {
-    metrics.ifPresent(m -> m.progress(primary, secondary));
+  public synchronized void progress(PairView view) {
+    watchers.forEach(watcher -> watcher.progress(view));
     if (json) {
-      ObjectNode details = details().put("state", state);
-      details.set("primary", primary);
-      details.set("secondary", secondary);
-      line("status", details);
+      line("status", view.json());
     } else if (live) {
-      people.print(ERASE_LINE + describe(state, primary, secondary));
-      people.flush();
-      drawn = true;
+      draw(view);
     }
   }
 
-  /** A line that fits 80 columns. */
-  static String describe(String state, JsonNode primary, JsonNode secondary) {
-    return secondary.isEmpty()
-        ? state
-        : "%s: %d checkpoints, stops %s / %s ms, lag %d ms"
-            .formatted(
-                state,
-                secondary.path("checkpoints").asLong(),
-                stop(primary),
-                stop(secondary),
-                secondary.path("lag").asLong());
-  }
-
-  private static String stop(JsonNode statistics) {
-    return "%.1f".formatted(statistics.path("median-stop").asLong() / 1000.0);
-  }
-
-  private void erase() {
-    if (drawn) {
-      people.print(ERASE_LINE);
-      drawn = false;
-    }
+  private void draw(PairView view) {
+    List<String> lines = LiveTable.lines(view);
+    people.print(LiveTable.draw(drawn, lines));
+    people.flush();
+    drawn = lines.size();
+    last = Optional.of(view);
   }
 }

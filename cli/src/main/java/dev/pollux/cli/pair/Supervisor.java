@@ -3,6 +3,8 @@ package dev.pollux.cli.pair;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.pair.watch.LiveTable;
+import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -18,6 +20,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 
 /**
  * Keeps a guest on two processes of this machine: starts both, makes them a pair, notices when one
@@ -68,6 +72,9 @@ public final class Supervisor implements AutoCloseable {
   /** A fault was caused, and the pair has not been made again since. */
   private boolean hurt;
 
+  /** Somebody is seeing how it is. */
+  private final AtomicBoolean looking = new AtomicBoolean();
+
   private final long began = System.nanoTime();
 
   private State state = State.STARTING;
@@ -98,7 +105,8 @@ public final class Supervisor implements AutoCloseable {
     this.places = Places.in(options.folder());
     boolean free = !(options.console() instanceof PairOptions.Console.Stdio);
     report =
-        new PairReport(System.out, System.err, options.json(), terminal && free, options.metrics());
+        new PairReport(
+            System.out, System.err, options.json(), terminal && free, options.watchers());
     faults = new ArrayList<>(options.faults());
     faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
     options.networks().forEach(net -> networks.add(new PairNetwork(net, options.folder())));
@@ -487,18 +495,22 @@ public final class Supervisor implements AutoCloseable {
   /** Whether a side's monitor answers; it may have been silent for some time already. */
   private static boolean answers(Side side) {
     long left = ANSWER_MILLIS - side.pulse().silentMillis();
-    return left > 0 && !ask(side, "query-status", left).isEmpty();
+    return left > 0 && !ask(side, "query-status", object(), left).isEmpty();
   }
 
   /** What a side answers within half a second; nothing otherwise. */
   private static JsonNode ask(Side side, String command) {
-    return ask(side, command, ANSWER_MILLIS);
+    return ask(side, command, object());
   }
 
-  private static JsonNode ask(Side side, String command, long millis) {
+  private static JsonNode ask(Side side, String command, ObjectNode arguments) {
+    return ask(side, command, arguments, ANSWER_MILLIS);
+  }
+
+  private static JsonNode ask(Side side, String command, ObjectNode arguments, long millis) {
     try {
       return side.process()
-          .send(command, object())
+          .send(command, arguments)
           .get(millis, TimeUnit.MILLISECONDS)
           .path("return");
     } catch (IOException | ExecutionException | TimeoutException e) {
@@ -645,11 +657,48 @@ public final class Supervisor implements AutoCloseable {
     if (state == State.PAIRING && System.nanoTime() - pairingSince > PAIRING_NANOS) {
       loseSecondary("the pair was not made within a minute");
     }
-    JsonNode none = object();
-    report.progress(
-        state.name().toLowerCase(Locale.ROOT),
-        state == State.PROTECTED ? statistics(primary.orElseThrow()) : none,
-        state == State.PROTECTED ? statistics(secondary.orElseThrow()) : none);
+    if (looking.compareAndSet(false, true)) {
+      view(
+          view -> {
+            report.progress(view);
+            console.title(LiveTable.title(view));
+            looking.set(false);
+          });
+    }
+  }
+
+  /**
+   * Sees how it is, on a thread of its own: what a side does not answer within half a second is
+   * left out.
+   */
+  private void view(Consumer<PairView> then) {
+    String word = state.name().toLowerCase(Locale.ROOT);
+    boolean paired = state == State.PROTECTED;
+    boolean syncing = state == State.SYNCING;
+    Optional<Side> from = primary;
+    Optional<Side> to = secondary;
+    Set<PairDisk> behind = Set.copyOf(syncing ? copying : paired ? Set.of() : disks);
+    Thread.startVirtualThread(
+        () -> {
+          JsonNode none = object();
+          JsonNode jobs = syncing ? ask(from.orElseThrow(), "query-block-jobs") : none;
+          List<PairView.Network> compared = new ArrayList<>();
+          if (paired) {
+            networks.stream()
+                .map(PairNetwork::compared)
+                .map(network -> network.view(ask(from.orElseThrow(), "qom-get", network.path())))
+                .forEach(compared::add);
+          }
+          then.accept(
+              new PairView(
+                  word,
+                  from.map(Side::name).orElse(""),
+                  to.map(Side::name).orElse(""),
+                  paired ? statistics(from.orElseThrow()) : none,
+                  paired ? statistics(to.orElseThrow()) : none,
+                  compared,
+                  disks.stream().map(disk -> disk.view(jobs, behind.contains(disk))).toList()));
+        });
   }
 
   private static JsonNode statistics(Side side) {
@@ -661,13 +710,9 @@ public final class Supervisor implements AutoCloseable {
     switch (key) {
       case 'x' -> finish();
       case 's' ->
-          report.event(
-              "status",
-              PairReport.describe(
-                  state.name().toLowerCase(Locale.ROOT),
-                  primary.map(Supervisor::statistics).orElse(object()),
-                  secondary.map(Supervisor::statistics).orElse(object())),
-              PairReport.details());
+          view(
+              view ->
+                  report.event("status", String.join("\n", LiveTable.lines(view)), view.json()));
       default ->
           report.event(
               "help",

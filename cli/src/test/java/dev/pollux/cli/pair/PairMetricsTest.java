@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollux.cli.pair.watch.PairView;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
@@ -28,9 +29,9 @@ class PairMetricsTest {
                     + "\"median-stop\":2500,\"percentile99-stop\":9000,\"bytes\":4096,\"lag\":150}");
     try (PairMetrics metrics = new PairMetrics("127.0.0.1", port);
         HttpClient client = HttpClient.newHttpClient()) {
-      metrics.event("failover");
-      metrics.event("failover");
-      metrics.progress(statistics, statistics);
+      metrics.event("failover", "", PairReport.details());
+      metrics.event("failover", "", PairReport.details());
+      metrics.progress(PairView.of("protected", statistics, statistics));
       URI page = URI.create("http://127.0.0.1:%d/metrics".formatted(port));
       String text =
           client.send(HttpRequest.newBuilder(page).build(), BodyHandlers.ofString()).body();

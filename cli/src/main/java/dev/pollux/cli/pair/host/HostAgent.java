@@ -4,12 +4,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.pair.PairConsole;
+import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.PairReport;
 import dev.pollux.cli.pair.decide.Action;
 import dev.pollux.cli.pair.decide.Decider;
 import dev.pollux.cli.pair.decide.Doing;
 import dev.pollux.cli.pair.decide.Event;
 import dev.pollux.cli.pair.decide.Ledger;
+import dev.pollux.cli.pair.watch.LiveTable;
+import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.Monitor;
 import dev.pollux.core.host.HostClock;
 import java.io.File;
@@ -67,7 +70,7 @@ public final class HostAgent implements AutoCloseable {
   /**
    * Opens everything; nothing is decided yet.
    *
-   * @param terminal standard error is one, and shows no console
+   * @param terminal standard error is one
    */
   public HostAgent(HostOptions options, boolean terminal) throws IOException {
     this.options = options;
@@ -76,8 +79,8 @@ public final class HostAgent implements AutoCloseable {
             System.out,
             System.err,
             options.machine().json(),
-            terminal,
-            options.machine().metrics());
+            terminal && !(options.machine().console() instanceof PairOptions.Console.Stdio),
+            options.machine().watchers());
     SideFiles files = new SideFiles(options.machine().folder());
     String life = UUID.randomUUID().toString().substring(0, 8);
     boolean hasImages =
@@ -165,7 +168,9 @@ public final class HostAgent implements AutoCloseable {
     Thread.startVirtualThread(
         () -> {
           JsonNode statistics = running || copy ? machine.statistics() : none;
-          report.progress(doing, running ? statistics : none, copy ? statistics : none);
+          PairView view = PairView.of(doing, running ? statistics : none, copy ? statistics : none);
+          report.progress(view);
+          console.title(LiveTable.title(view));
         });
   }
 
