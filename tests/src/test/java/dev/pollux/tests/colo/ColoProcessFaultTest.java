@@ -2,7 +2,6 @@ package dev.pollux.tests.colo;
 
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
-import dev.pollux.tests.harness.PolluxProcess;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -39,9 +38,8 @@ class ColoProcessFaultTest {
   void survivorGoesOnFromWholeState() throws Exception {
     long faults = Long.getLong("colo.process.faults", ProcessFault.ROUND);
     long first = Long.getLong("colo.process.seed", 0);
-    List<String> jvmOptions = new ArrayList<>(PolluxProcess.train(folder));
-    // Most live for seconds; those that live longer shall show whether they need more and more.
-    jvmOptions.addAll(List.of("-XX:TieredStopAtLevel=1", "-Xms32m"));
+    // Those that live longer shall show whether they need more and more.
+    List<String> jvmOptions = List.of("-Xms32m");
     ColoMachines machines = new ColoMachines(folder, 512, 64, jvmOptions);
     try (ExecutorService executor = Executors.newCachedThreadPool()) {
       List<Future<?>> chains = new ArrayList<>();

@@ -7,6 +7,8 @@ import java.util.List;
 
 /** The command line of another JVM like this one. */
 public final class JavaCommand {
+  static final String MAIN = "dev.pollux.cli.Main";
+
   private JavaCommand() {}
 
   /**
@@ -18,7 +20,7 @@ public final class JavaCommand {
     return of(System.getProperty("java.class.path"), List.of(options));
   }
 
-  private static List<String> of(String classPath, List<String> options) {
+  static List<String> of(String classPath, List<String> options) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -30,15 +32,10 @@ public final class JavaCommand {
     return command;
   }
 
-  /** {@code pollux} with arguments, which may be added. */
+  /** {@code pollux}, trained, with more options of the JVM; arguments may be added. */
   public static List<String> pollux(String... options) {
-    return pollux(System.getProperty("java.class.path"), List.of(options));
-  }
-
-  /** The same with another class path. */
-  static List<String> pollux(String classPath, List<String> options) {
-    List<String> command = of(classPath, options);
-    command.add("dev.pollux.cli.Main");
+    List<String> command = TrainedStart.PROGRAM.command(List.of(options));
+    command.add(MAIN);
     return command;
   }
 }

@@ -2,20 +2,16 @@ package dev.pollux.tests.harness;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -33,13 +29,6 @@ import java.util.stream.Stream;
  */
 public final class PolluxProcess implements AutoCloseable {
   private static final int SHOWN_AT_FAILURE = 4000;
-  private static final String CLASS_PATH = System.getProperty("java.class.path");
-
-  /** Without the folder of the tests: the JVM keeps classes of archives only. */
-  private static final String PROGRAM_PATH =
-      Arrays.stream(CLASS_PATH.split(File.pathSeparator))
-          .filter(entry -> !Files.isDirectory(Path.of(entry)))
-          .collect(Collectors.joining(File.pathSeparator));
 
   /** Engine of the machines whose test does not choose one, as {@code -accel} names it; or null. */
   private static final String ACCEL = System.getProperty("tests.accel");
@@ -68,22 +57,19 @@ public final class PolluxProcess implements AutoCloseable {
    * choose an engine gets that of {@code -Dtests.accel}.
    */
   public static PolluxProcess start(Path folder, String... arguments) {
-    return run(
-        new ProcessBuilder(command(CLASS_PATH, List.of(), arguments)).directory(folder.toFile()));
+    return run(new ProcessBuilder(command(List.of(), arguments)).directory(folder.toFile()));
   }
 
   /** Starts {@code pollux} with arguments and more variables in its environment. */
   public static PolluxProcess start(Map<String, String> environment, String... arguments) {
-    ProcessBuilder builder = new ProcessBuilder(command(CLASS_PATH, List.of(), arguments));
+    ProcessBuilder builder = new ProcessBuilder(command(List.of(), arguments));
     builder.environment().putAll(environment);
     return run(builder);
   }
 
   /** Starts {@code pollux} with arguments in a JVM with more options. */
   public static PolluxProcess start(List<String> jvmOptions, String... arguments) {
-    boolean trained = jvmOptions.stream().anyMatch(option -> option.startsWith("-XX:AOTCache"));
-    String path = trained ? PROGRAM_PATH : CLASS_PATH;
-    return run(new ProcessBuilder(command(path, jvmOptions, arguments)));
+    return run(new ProcessBuilder(command(jvmOptions, arguments)));
   }
 
   /**
@@ -93,36 +79,23 @@ public final class PolluxProcess implements AutoCloseable {
    */
   public static PolluxProcess startBy(List<String> starter, String... arguments) {
     List<String> words = new ArrayList<>(starter);
-    words.addAll(command(CLASS_PATH, List.of(), arguments));
+    words.addAll(command(List.of(), arguments));
     return run(new ProcessBuilder(words));
   }
 
-  private static List<String> command(
-      String classPath, List<String> jvmOptions, String... arguments) {
-    List<String> command =
-        JavaCommand.pollux(
-            classPath, Stream.concat(Stream.of("-Xmx1g"), jvmOptions.stream()).toList());
+  private static List<String> command(List<String> jvmOptions, String... arguments) {
+    List<String> options = new ArrayList<>(List.of("-Xmx1g"));
+    if (Stream.of(arguments).noneMatch(word -> word.contains("interp"))) {
+      options.add("-XX:TieredStopAtLevel=1"); // as the launcher does
+    }
+    options.addAll(jvmOptions);
+    List<String> command = JavaCommand.pollux(options.toArray(String[]::new));
     int behindRun = command.size() + 1;
     command.addAll(List.of(arguments));
     if (ACCEL != null && choosesNoEngine(arguments)) {
       command.addAll(behindRun, List.of("-accel", ACCEL));
     }
     return command;
-  }
-
-  /**
-   * Has the program trained, as its launcher does: processes with the options that this returns
-   * start in half the time. Takes some seconds.
-   *
-   * @param folder where the file goes that they load their classes from
-   * @return none where the program is no archive, but folders
-   */
-  public static List<String> train(Path folder) {
-    Path cache = folder.resolve("pollux.aot");
-    try (PolluxProcess training = start(List.of("-XX:AOTCacheOutput=" + cache), "train")) {
-      boolean done = training.await(Duration.ofMinutes(2)) == 0 && Files.exists(cache);
-      return done ? List.of("-XX:AOTCache=" + cache, "-Xlog:aot=off", "-Xlog:cds=off") : List.of();
-    }
   }
 
   private static boolean choosesNoEngine(String... arguments) {

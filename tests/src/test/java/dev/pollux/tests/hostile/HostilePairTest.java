@@ -5,10 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.cli.demo.CountingGuest;
 import dev.pollux.tests.colo.Footprint;
-import dev.pollux.tests.harness.PolluxProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -41,8 +39,7 @@ class HostilePairTest {
   @Test
   @Timeout(value = 4, unit = TimeUnit.HOURS)
   void noPeerHarmsTheOtherSide() throws Exception {
-    List<String> jvmOptions = new ArrayList<>(PolluxProcess.train(folder));
-    jvmOptions.addAll(List.of("-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError"));
+    List<String> jvmOptions = List.of("-Xmx64m", "-XX:+ExitOnOutOfMemoryError");
     Path kernel = Files.write(folder.resolve("guest"), CountingGuest.image(512, 64));
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
     long number = SEED;
