@@ -5,17 +5,17 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 
 /**
- * A file read whole, outside the heap. Every access is checked; one beyond the end names what was
- * looked for.
+ * A file that the guest is started with, mapped: what is replaced by a new file of its name stays
+ * as it was. Every access is checked; one beyond the end names what was looked for.
  */
 final class FileImage {
   /** More than any kernel or RAM disk for a PC has. */
@@ -37,7 +37,7 @@ final class FileImage {
   }
 
   /**
-   * Reads a file.
+   * Opens a file.
    *
    * @param option how the user named it, for instance {@code -kernel}
    * @throws ConfigException if it is none, empty, or cannot be read
@@ -69,20 +69,9 @@ final class FileImage {
       if (size > MAX_SIZE) {
         throw new ConfigException(name + ": has " + size + " bytes, more than can be loaded");
       }
-      MemorySegment bytes = Arena.ofAuto().allocate(size);
-      for (long at = 0; at < size; ) {
-        ByteBuffer part = bytes.asSlice(at, Math.min(size - at, 1 << 30)).asByteBuffer();
-        int n = channel.read(part);
-        if (n <= 0) {
-          throw new ConfigException(name + ": shrank while it was read");
-        }
-        at += n;
-      }
-      return new FileImage(name, bytes);
+      return new FileImage(name, channel.map(MapMode.READ_ONLY, 0, size, Arena.ofAuto()));
     } catch (IOException e) {
       throw new ConfigException(name + ": cannot be read: " + e.getMessage(), e);
-    } catch (OutOfMemoryError e) {
-      throw new ConfigException(name + ": is larger than this host's free memory", e);
     }
   }
 

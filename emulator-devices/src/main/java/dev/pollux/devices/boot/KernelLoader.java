@@ -12,8 +12,8 @@ import java.util.OptionalLong;
 
 /**
  * Boots a kernel on a board without firmware: puts it, what belongs to it and the ACPI tables into
- * RAM and the first vCPU at its entry, after power-on and after each reset. The files are read
- * once.
+ * RAM and the first vCPU at its entry, after power-on and after each reset. The files stay open,
+ * and are read at each of them.
  */
 public final class KernelLoader implements MachineListener {
   private final Board board;

@@ -6,13 +6,18 @@ import dev.pollux.devices.board.E820Entry;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What goes where in guest memory before the first instruction. Everything placed lies in RAM and
  * overlaps nothing else; what does not is refused with an error for the user.
  */
 final class LoadPlan {
+  private static final Logger log = LoggerFactory.getLogger(LoadPlan.class);
+
   private static final int CHUNK = 1 << 20;
   private static final long MIB = 1 << 20;
 
@@ -167,13 +172,27 @@ final class LoadPlan {
       long size = part.data().byteSize();
       for (long at = 0; at < size; at += CHUNK) {
         int n = (int) Math.min(CHUNK, size - at);
-        MemorySegment.copy(part.data(), ValueLayout.JAVA_BYTE, at, chunk, 0, n);
+        read(part, at, chunk, n);
         memory.write(part.start() + at, chunk, 0, n);
       }
       byte[] zeros = new byte[Math.clamp(part.zeroTo() - part.start() - size, 0, CHUNK)];
       for (long at = part.start() + size; at < part.zeroTo(); at += CHUNK) {
         memory.write(at, zeros, 0, (int) Math.min(CHUNK, part.zeroTo() - at));
       }
+    }
+  }
+
+  /** Copies a piece of a part; the process does not keep the pages of a file for that. */
+  private static void read(Part part, long at, byte[] to, int length) {
+    MemorySegment piece = part.data().asSlice(at, length);
+    try {
+      MemorySegment.copy(piece, ValueLayout.JAVA_BYTE, 0, to, 0, length);
+    } catch (InternalError e) { // a mapped file has shrunk, or its disk fails
+      log.warn("{} cannot be read any more at {}; the guest finds zeros there", part.what(), at, e);
+      Arrays.fill(to, 0, length, (byte) 0);
+    }
+    if (piece.isMapped()) {
+      piece.unload();
     }
   }
 }

@@ -13,9 +13,12 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.board.E820Entry;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -140,6 +143,46 @@ class KernelLoaderTest {
     long gdt = entry.tables() + 6 * 4096;
     assertEquals(0x00af_9b00_0000_ffffL, u64(gdt + 0x10));
     assertEquals(0x00cf_9300_0000_ffffL, u64(gdt + 0x18));
+  }
+
+  @Test
+  void filesAreReadAtEachReset() throws IOException {
+    byte[] initrd = new byte[3 << 20];
+    new Random(2).nextBytes(initrd);
+    LoadPlan plan = new LoadPlan(MAP);
+    KernelFiles files = files(TestKernels.bzImage(), file("initrd", initrd));
+    KernelEntry.Long64 entry = (KernelEntry.Long64) KernelLoader.plan(files, plan, RSDP);
+    plan.write(memory);
+    long at = u32(entry.rsi() + 0x218);
+    byte[] loaded = new byte[initrd.length];
+    memory.read(at, loaded, 0, loaded.length);
+    assertArrayEquals(initrd, loaded);
+
+    // Replaced: what was opened counts.
+    Path path = dir.resolve("initrd");
+    Files.move(Path.of(file("new", new byte[100])), path, StandardCopyOption.REPLACE_EXISTING);
+    memory.write(at, new byte[initrd.length], 0, initrd.length);
+    plan.write(memory);
+    memory.read(at, loaded, 0, loaded.length);
+    assertArrayEquals(initrd, loaded);
+  }
+
+  @Test
+  void zerosWhereAFileHasShrunk() throws IOException {
+    byte[] initrd = new byte[3 << 20];
+    Arrays.fill(initrd, (byte) 7);
+    LoadPlan plan = new LoadPlan(MAP);
+    KernelFiles files = files(TestKernels.bzImage(), file("initrd", initrd));
+    KernelEntry.Long64 entry = (KernelEntry.Long64) KernelLoader.plan(files, plan, RSDP);
+    plan.write(memory);
+    long at = u32(entry.rsi() + 0x218);
+    assertEquals(7, u8(at + initrd.length - 1));
+    try (FileChannel file = FileChannel.open(dir.resolve("initrd"), StandardOpenOption.WRITE)) {
+      file.truncate(1 << 20);
+    }
+    plan.write(memory);
+    assertEquals(7, u8(at));
+    assertEquals(0, u8(at + initrd.length - 1));
   }
 
   @Test
