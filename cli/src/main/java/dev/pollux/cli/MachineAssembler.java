@@ -229,7 +229,7 @@ final class MachineAssembler implements AutoCloseable {
           add(drive, Map.of("driver", type.hasPci() ? "virtio-blk-pci" : "virtio-blk-device"));
       case IDE -> {
         int perBus = type.drivesPerBus();
-        if (perBus == 0 || drive.number() >= MachineType.IDE_DRIVES) {
+        if (drive.number() >= type.ideDrives()) {
           throw new ConfigException(
               "drive '%s': the machine has no such IDE cable; give if=virtio"
                   .formatted(drive.name()));

@@ -12,7 +12,8 @@ import java.util.stream.Stream;
  * @param alias the short name; empty where there is none
  * @param stem of versioned names, for instance {@code pc-i440fx-}; empty where there are none
  * @param hasPci whether its virtio devices go on PCI
- * @param drivesPerBus drives on each of its IDE cables, 0 where it has none
+ * @param ideBuses IDE or SATA cables
+ * @param drivesPerBus drives on each of them
  * @param factory makes one
  */
 public record MachineType(
@@ -22,11 +23,9 @@ public record MachineType(
     String description,
     boolean isDefault,
     boolean hasPci,
+    int ideBuses,
     int drivesPerBus,
     Factory factory) {
-  /** Drives that {@code -drive if=ide} can have. */
-  public static final int IDE_DRIVES = 4;
-
   /** Makes a board. */
   @FunctionalInterface
   public interface Factory {
@@ -46,6 +45,11 @@ public record MachineType(
   /** Whether firmware for PCs boots it. */
   public boolean bootsFirmware() {
     return hasPci;
+  }
+
+  /** Drives that {@code -drive if=ide} can have. */
+  public int ideDrives() {
+    return ideBuses * drivesPerBus;
   }
 
   /** The names of older versions. */

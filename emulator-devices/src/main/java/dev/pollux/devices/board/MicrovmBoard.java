@@ -38,7 +38,7 @@ public final class MicrovmBoard extends Board {
   private static final int GSIS = 8;
 
   public static final MachineType TYPE =
-      new MachineType("microvm", "", "", "microvm (i386)", false, false, 0, MicrovmBoard::new);
+      new MachineType("microvm", "", "", "microvm (i386)", false, false, 0, 0, MicrovmBoard::new);
 
   private final Chipset chipset;
   private final List<VirtioMmio> transports = new ArrayList<>();

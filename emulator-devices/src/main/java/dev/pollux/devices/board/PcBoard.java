@@ -43,6 +43,7 @@ public final class PcBoard extends Board {
           true,
           true,
           2,
+          2,
           PcBoard::new);
 
   private static final Split SPLIT = new Split(0xe000_0000L, 0xc000_0000L);

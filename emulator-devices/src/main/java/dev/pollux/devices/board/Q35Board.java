@@ -15,6 +15,7 @@ import dev.pollux.devices.pci.Ich9Lpc;
 import dev.pollux.devices.pci.Mch;
 import dev.pollux.devices.pci.PciBus;
 import dev.pollux.devices.pci.PciSetup;
+import dev.pollux.devices.storage.ide.AhciController;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -47,7 +48,8 @@ public final class Q35Board extends Board {
           "Standard PC (Q35 + ICH9, 2009)",
           false,
           true,
-          0,
+          6,
+          1,
           Q35Board::new);
 
   private final Chipset chipset;
@@ -81,7 +83,17 @@ public final class Q35Board extends Board {
     pciBus.place(LPC_SLOT * 8);
     devices.provide(
         devices.enterPart(Ich9Lpc.TYPE, pciBus, devices.values(Ich9Lpc.TYPE), lpc), isaBus());
+    addSata();
     chipset.fillCmos(this);
+  }
+
+  private void addSata() {
+    AhciController sata = new AhciController(machine(), port -> "ide." + port);
+    pciBus.place(LPC_SLOT * 8 + AhciController.FUNCTION);
+    DeviceNode node =
+        devices()
+            .enterPart(AhciController.TYPE, pciBus, devices().values(AhciController.TYPE), sata);
+    sata.buses().forEach(bus -> devices().provide(node, bus));
   }
 
   /** The root of all PCI buses. */

@@ -77,10 +77,23 @@ class SeaBiosTest {
     assertEquals(TEXT, run("-drive", "file=%s,format=raw,index=%d".formatted(disk(512), index)));
   }
 
-  @Test
-  void bootsFromADisc() throws IOException {
+  @ParameterizedTest
+  @ValueSource(strings = {"pc", "q35"})
+  void bootsFromADisc(String machine) throws IOException {
     Path disc = Files.write(folder.resolve("disc.iso"), BootSector.disc(TEXT, 9));
-    assertEquals(TEXT, run("-boot", "d", "-cdrom", disc.toString()));
+    assertEquals(TEXT, run("-machine", machine, "-boot", "d", "-cdrom", disc.toString()));
+  }
+
+  @Test
+  void bootsFromSataByItsIndex() throws IOException {
+    byte[] other = BootSector.disk("another disk", 9, 512);
+    Path second = Files.write(folder.resolve("other.img"), other);
+    List<String> options = new ArrayList<>(List.of("-machine", "q35"));
+    options.addAll(List.of("-drive", "if=ide,format=raw,file=" + second));
+    options.addAll(List.of("-drive", "if=none,id=d,format=raw,file=" + disk(512)));
+    options.addAll(List.of("-device", "ahci,id=more,addr=6"));
+    options.addAll(List.of("-device", "ide-hd,drive=d,bus=more.4,bootindex=0"));
+    assertEquals(TEXT, run(options.toArray(String[]::new)));
   }
 
   /** Types on the keyboard what the menu asks for, and looks at the screen through the monitor. */

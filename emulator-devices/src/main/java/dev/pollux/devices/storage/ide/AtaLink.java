@@ -9,7 +9,7 @@ interface AtaLink {
         public void interrupt(IdeDrive drive) {}
 
         @Override
-        public void dmaRequested(IdeDrive drive) {}
+        public void dataRequested(IdeDrive drive, boolean dma) {}
 
         @Override
         public int transfer(long host, int length, boolean toMemory) {
@@ -28,8 +28,18 @@ interface AtaLink {
   /** The drive asks for an interrupt (INTRQ). */
   void interrupt(IdeDrive drive);
 
-  /** The drive has a command that transfers by DMA: {@link IdeDrive#runDma} begins with it. */
-  void dmaRequested(IdeDrive drive);
+  /** Commands that it lets drives have waiting at once; 0 if one after the other only. */
+  default int queueDepth() {
+    return 0;
+  }
+
+  /**
+   * The drive has a command that transfers by DMA, or as one by DMA: {@link IdeDrive#runDma} begins
+   * with it.
+   *
+   * @param dma whether the command itself says so
+   */
+  void dataRequested(IdeDrive drive, boolean dma);
 
   /**
    * Moves bytes between a drive's buffer and guest memory, on from where the last transfer ended.
@@ -41,4 +51,9 @@ interface AtaLink {
 
   /** The command has ended. */
   void dmaEnded(IdeDrive drive);
+
+  /** The command has ended before all its data have passed, as the guest's list was too short. */
+  default void listEnded(IdeDrive drive) {
+    dmaEnded(drive);
+  }
 }

@@ -41,7 +41,7 @@ public final class IdeBus extends Bus {
 
   /** Which cable of its controller it is, by its name. */
   private int number() {
-    String digits = name().replaceAll("[^0-9]", "");
+    String digits = name().substring(name().lastIndexOf('.') + 1).replaceAll("[^0-9]", "");
     return digits.isEmpty()
         ? 0
         : Integer.parseInt(digits.substring(0, Math.min(4, digits.length())));

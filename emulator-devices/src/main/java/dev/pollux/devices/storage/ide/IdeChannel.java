@@ -188,7 +188,7 @@ final class IdeChannel implements AtaLink {
   }
 
   @Override
-  public void dmaRequested(IdeDrive drive) {
+  public void dataRequested(IdeDrive drive, boolean dma) {
     if (busMaster.isStarted()) {
       drive.runDma();
     }

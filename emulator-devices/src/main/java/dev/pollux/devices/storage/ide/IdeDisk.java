@@ -19,7 +19,7 @@ public final class IdeDisk extends IdeDrive {
           .properties(DriveProperties.ALL)
           .coldPlugOnly();
 
-  private static final int SECTOR = 512;
+  static final int SECTOR = 512;
   private static final int HEADS = 16;
   private static final int SECTORS = 63;
   private static final int MOST_CYLINDERS = 16_383;
@@ -80,7 +80,7 @@ public final class IdeDisk extends IdeDrive {
     return id;
   }
 
-  private long sectors() {
+  long sectors() {
     return backend.length() / SECTOR;
   }
 
@@ -291,6 +291,9 @@ public final class IdeDisk extends IdeDrive {
             .word(87, 1 << 14)
             .word(93, 1 | 1 << 14 | 0x2000)
             .quad(100, sectors);
+    if (queueDepth() > 0) { // Serial ATA
+      data.word(75, queueDepth() - 1).word(76, 1 << 8 | 1 << 1).word(93, 0);
+    }
     modes.describe(data);
     return data.bytes();
   }

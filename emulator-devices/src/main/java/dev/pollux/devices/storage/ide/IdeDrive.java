@@ -193,6 +193,15 @@ abstract class IdeDrive implements Device {
     link = to;
   }
 
+  final int queueDepth() {
+    return link.queueDepth();
+  }
+
+  /** Whether it has ended its command. */
+  final boolean isIdle() {
+    return (status & (BUSY | DATA_REQUEST)) == 0;
+  }
+
   /** The signature that says what kind of drive it is (9.12), and the state after a reset. */
   abstract void setSignature();
 
@@ -246,9 +255,14 @@ abstract class IdeDrive implements Device {
    */
   final void giveUpDma() {
     if (phase == DMA_IN || phase == DMA_OUT) {
-      giveUp();
-      status = READY | SEEK_COMPLETE;
+      abandon();
     }
+  }
+
+  /** Gives up what the drive does; what the medium has been asked for is done first. */
+  final void abandon() {
+    giveUp();
+    status = READY | SEEK_COMPLETE;
   }
 
   /** Forgets the transfer, as soon as nobody uses the buffer. */
@@ -399,7 +413,7 @@ abstract class IdeDrive implements Device {
     blockEnd = 0;
     if (direct) {
       status = READY | SEEK_COMPLETE | DATA_REQUEST;
-      link.dmaRequested(this);
+      link.dataRequested(this, dma);
     } else if (in) {
       handOut();
     } else {
@@ -528,7 +542,7 @@ abstract class IdeDrive implements Device {
   private void listTooShort() {
     giveUp();
     status = READY | SEEK_COMPLETE;
-    link.dmaEnded(this);
+    link.listEnded(this);
   }
 
   // ---- requests ----
