@@ -8,6 +8,7 @@ import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.MachineProcess;
 import dev.pollux.cli.process.Monitor;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -67,7 +69,7 @@ public final class PairDisk {
 
   // ---- images ----
 
-  /** Names the newest image while that is not the user's. */
+  /** Names the newest image while that is not the user's, and what is to be merged into it. */
   private Path pointer() {
     return beside("");
   }
@@ -76,61 +78,96 @@ public final class PairDisk {
     return spec.file().resolveSibling(spec.file().getFileName() + ".pair" + suffix);
   }
 
+  /** What an earlier pair has left: its newest image, and what may have to be merged into it. */
+  private record Note(Path image, Overlays overlays) {}
+
+  private Optional<Note> note() throws IOException {
+    if (!Files.exists(pointer())) {
+      return Optional.empty();
+    }
+    List<String> lines = Files.readAllLines(pointer());
+    if (lines.size() != 3) {
+      throw new IOException(pointer() + ": not a pair's note of its newest image");
+    }
+    Note note =
+        new Note(
+            spec.file().resolveSibling(lines.getFirst()),
+            new Overlays(Path.of(lines.get(1)), Path.of(lines.get(2))));
+    for (Path each : List.of(note.image, note.overlays.active(), note.overlays.hidden())) {
+      if (!Files.exists(each)) {
+        throw new IOException(
+            "%s: part of the newest state is in %s, which is gone; remove %s to go on from the older one"
+                .formatted(spec.file(), each, pointer()));
+      }
+    }
+    return Optional.of(note);
+  }
+
+  /** Whether what an earlier pair has left, if anything, is to be merged. */
+  boolean hasTakenOver() throws IOException {
+    Optional<Note> note = note();
+    return note.isEmpty() || note.get().overlays.haveTakenOver();
+  }
+
   /**
    * Puts the newest image into the user's place, where an earlier pair has left that undone.
    *
+   * @param merge all disks have taken over; otherwise each is what its primary had
    * @return what is to be told, empty for nothing
    */
-  String recover() throws IOException {
-    if (!Files.exists(pointer())) {
+  String recover(boolean merge) throws IOException {
+    Optional<Note> found = note();
+    if (found.isEmpty()) {
       return "";
     }
-    Path newest = spec.file().resolveSibling(Files.readString(pointer()).strip());
-    if (!Files.exists(newest)) {
-      throw new IOException(
-          "%s: the newest state is in %s, which is gone; remove %s to go on from the older one"
-              .formatted(spec.file(), newest, pointer()));
+    Note note = found.get();
+    if (merge) {
+      note.overlays.merge(note.image, spec.format());
     }
-    Files.move(newest, spec.file(), StandardCopyOption.REPLACE_EXISTING);
+    Files.move(note.image, spec.file(), StandardCopyOption.REPLACE_EXISTING);
     Files.delete(pointer());
+    note.overlays.delete();
     return "%s: an earlier pair has left its newest state in %s; that is used"
-        .formatted(spec.file(), newest.getFileName());
+        .formatted(spec.file(), note.image.getFileName());
   }
 
   /** This side's image is the one that counts from now on, also if this process dies. */
   void newest(String side) throws IOException {
-    Path image = images.get(side);
-    Path fresh = beside(".new");
-    Files.writeString(fresh, image.getFileName() + "\n");
-    Files.move(fresh, pointer(), StandardCopyOption.ATOMIC_MOVE);
+    Overlays unmerged = overlays(side);
+    String note =
+        "%s\n%s\n%s\n"
+            .formatted(images.get(side).getFileName(), unmerged.active(), unmerged.hidden());
+    DurableFile.replace(pointer(), note.getBytes(StandardCharsets.UTF_8));
   }
 
   /**
    * The pair has ended, and all processes: the newest image takes the user's place.
    *
    * @param side whose it is
+   * @param merge it was a copy's, and all its disks have taken over
    */
-  void finish(String side) throws IOException {
+  void finish(String side, boolean merge) throws IOException {
     Path newest = images.get(side);
     if (newest != null && !newest.equals(spec.file())) {
+      if (merge) {
+        overlays(side).merge(newest, spec.format());
+      }
       Files.move(newest, spec.file(), StandardCopyOption.REPLACE_EXISTING);
     }
     Files.deleteIfExists(pointer());
-    for (Path image : images.values()) {
-      if (!image.equals(spec.file())) {
-        Files.deleteIfExists(image);
-      }
+    for (String each : List.copyOf(images.keySet())) {
+      forget(each);
     }
   }
 
   /** A side is gone for good; its image is of no use, unless it is the user's. */
   public void forget(String side) throws IOException {
+    if (images.containsKey(side)) {
+      overlays(side).delete();
+    }
     Path image = images.remove(side);
     if (image != null && !image.equals(spec.file())) {
       Files.deleteIfExists(image);
-    }
-    for (String overlay : List.of("active", "hidden")) {
-      Files.deleteIfExists(overlay(side, overlay));
     }
   }
 
@@ -144,8 +181,12 @@ public final class PairDisk {
     }
   }
 
-  private Path overlay(String side, String which) {
-    return folder.resolve("%s.%s.%s".formatted(spec.id(), side, which));
+  /** The files of a copy that has taken over, while it has not merged its disks yet. */
+  public Overlays overlays(String side) {
+    return Overlays.at(
+        inPlace
+            ? folder.resolve("%s.%s".formatted(spec.id(), side)).toString()
+            : images.get(side).toAbsolutePath().toString());
   }
 
   // ---- options of the sides ----
@@ -187,18 +228,15 @@ public final class PairDisk {
     Path image = inPlace ? spec.file() : beside(String.valueOf(++copies));
     images.put(side, image);
     create(spec.format(), image);
-    create("qcow2", overlay(side, "active"));
-    create("qcow2", overlay(side, "hidden"));
+    Overlays beside = overlays(side);
+    create("qcow2", beside.active());
+    create("qcow2", beside.hidden());
     String replication =
         ("if=none,node-name=%s,driver=replication,mode=secondary,top-id=%s,file.driver=qcow2,"
                 + "file.file.filename=%s,file.backing.driver=qcow2,"
                 + "file.backing.file.filename=%s,file.backing.backing=%s")
             .formatted(
-                name("replication"),
-                spec.id(),
-                overlay(side, "active"),
-                overlay(side, "hidden"),
-                name("disk"));
+                name("replication"), spec.id(), beside.active(), beside.hidden(), name("disk"));
     return words(own(image), name("replication"), "-drive", replication);
   }
 
@@ -237,6 +275,11 @@ public final class PairDisk {
 
   public boolean hasTarget(String node) {
     return target().equals(node);
+  }
+
+  /** Whether that is this side's image. */
+  public boolean isOwn(String node) {
+    return name("disk").equals(node);
   }
 
   /** Begins to copy the disk; {@code BLOCK_JOB_READY} says when the copy follows the original. */
@@ -294,14 +337,9 @@ public final class PairDisk {
     throw new IOException("%s: the disk is not being copied any more".formatted(spec.id()));
   }
 
-  /** The files of a copy that has taken over and has not merged its disks yet. */
-  public Path overlay(String side, boolean active) {
-    return overlay(side, active ? "active" : "hidden");
-  }
-
   /** Whether that machine still uses them. */
   public boolean isMerging(Monitor machine, String side) throws IOException {
-    String file = overlay(side, "active").toString();
+    String file = overlays(side).active().toString();
     for (JsonNode node : machine.run("query-named-block-nodes", object().put("flat", true))) {
       if (node.path("file").asText().equals(file)) {
         return true;

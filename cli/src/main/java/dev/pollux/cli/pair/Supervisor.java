@@ -139,8 +139,9 @@ public final class Supervisor implements AutoCloseable {
       startSecondary(0); // beside the first
     }
     List<String> words = new ArrayList<>();
+    boolean merge = haveTakenOver();
     for (PairDisk disk : disks) {
-      String found = disk.recover();
+      String found = disk.recover(merge);
       if (!found.isEmpty()) {
         report.event("recovered", found, PairReport.details());
       }
@@ -167,6 +168,14 @@ public final class Supervisor implements AutoCloseable {
       }
     }
     return exitStatus.get();
+  }
+
+  private boolean haveTakenOver() throws IOException {
+    boolean all = true;
+    for (PairDisk disk : disks) {
+      all &= disk.hasTakenOver();
+    }
+    return all;
   }
 
   private Step next(long until) throws IOException {
@@ -430,12 +439,8 @@ public final class Supervisor implements AutoCloseable {
         }
       }
       case "QUORUM_REPORT_BAD" -> {
-        String node = data.path("node-name").asText();
-        if (ofPrimary
-            && (state == State.PAIRING || state == State.PROTECTED)
-            && !data.path("type").asText().equals("read")
-            && disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
-          loseSecondary("the secondary's disk does not take writes");
+        if (ofPrimary && !data.path("type").asText().equals("read")) {
+          missedWrite(data.path("node-name").asText(), data.path("error").asText());
         }
       }
       case "COLO_EXIT" -> {
@@ -476,6 +481,18 @@ public final class Supervisor implements AutoCloseable {
         }
       }
       default -> {}
+    }
+  }
+
+  /** The guest was told that it is written, because one of the two sides has done that. */
+  private void missedWrite(String node, String error) throws IOException {
+    if (state != State.PAIRING && state != State.PROTECTED) {
+      return;
+    }
+    if (disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
+      loseSecondary("the secondary's disk does not take writes: " + error);
+    } else if (state == State.PROTECTED && disks.stream().anyMatch(disk -> disk.isOwn(node))) {
+      takeOver("the primary's disk does not take writes: " + error);
     }
   }
 
@@ -766,8 +783,9 @@ public final class Supervisor implements AutoCloseable {
     secondary.ifPresent(Side::close);
     networks.forEach(PairNetwork::close);
     if (primary.isPresent() && exitStatus.isPresent()) {
+      boolean merge = haveTakenOver();
       for (PairDisk disk : disks) {
-        disk.finish(primary.get().name());
+        disk.finish(primary.get().name(), merge);
       }
     }
     ended.countDown();

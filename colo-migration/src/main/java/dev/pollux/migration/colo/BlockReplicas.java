@@ -36,6 +36,11 @@ public final class BlockReplicas implements ReplicatedDisks {
   }
 
   @Override
+  public void check() throws IOException {
+    replication.check();
+  }
+
+  @Override
   public void loaded() {
     replication.letGo();
   }

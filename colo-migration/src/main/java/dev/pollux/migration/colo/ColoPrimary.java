@@ -269,6 +269,7 @@ final class ColoPrimary extends ColoSide {
       checkLink();
       throw new IOException("a failover was asked for");
     }
+    wiring.disks().check();
     source.nextPass().run();
     long before = source.sent().getAsLong();
     long[] count = {0};

@@ -22,6 +22,9 @@ public interface ReplicatedDisks {
         public void taken() {}
 
         @Override
+        public void check() {}
+
+        @Override
         public void loaded() {}
 
         @Override
@@ -43,6 +46,14 @@ public interface ReplicatedDisks {
 
   /** Primary: the guest stands still, none of its requests is under way, its state was taken. */
   void taken();
+
+  /**
+   * Primary: whether the other side's disks have all that the guest has written before its state
+   * was taken. COLO's thread.
+   *
+   * @throws IOException if they do not: the other side must not go on from that state
+   */
+  void check() throws IOException;
 
   /** Primary: the secondary runs the state that was taken last. COLO's thread. */
   void loaded();

@@ -51,6 +51,9 @@ final class LocalMachine implements AutoCloseable {
    */
   private final AtomicInteger number = new AtomicInteger();
 
+  /** The machine whose own disk does not take writes: that is told once. */
+  private final AtomicInteger failing = new AtomicInteger();
+
   private volatile boolean copy;
   private volatile Optional<Side> side = Optional.empty();
   private int pairs;
@@ -186,18 +189,22 @@ final class LocalMachine implements AutoCloseable {
     return "the machine's process has ended with status " + status;
   }
 
+  /** Where a disk was not marked yet, none was written: they are what the primary had. */
   private void finishMerge() throws IOException {
     Optional<String> name = files.merging();
-    if (name.isPresent()) {
-      for (PairDisk disk : disks) {
-        SideFiles.merge(
-            disk.overlay(name.get(), true),
-            disk.overlay(name.get(), false),
-            disk.spec().file(),
-            disk.spec().format());
-      }
-      files.mergeEnded();
+    if (name.isEmpty()) {
+      return;
     }
+    boolean all = true;
+    for (PairDisk disk : disks) {
+      all &= disk.overlays(name.get()).haveTakenOver();
+    }
+    if (all) {
+      for (PairDisk disk : disks) {
+        disk.overlays(name.get()).merge(disk.spec().file(), disk.spec().format());
+      }
+    }
+    files.mergeEnded();
   }
 
   // ---- what it says ----
@@ -241,12 +248,8 @@ final class LocalMachine implements AutoCloseable {
         }
       }
       case "QUORUM_REPORT_BAD" -> {
-        String node = data.path("node-name").asText();
-        if (!copy
-            && !data.path("type").asText().equals("read")
-            && disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
-          unpair(); // where there is a connection yet
-          tell(mine, new Event.Broken(), "a write has not reached the other side's disk");
+        if (!copy && !data.path("type").asText().equals("read")) {
+          missedWrite(mine, data.path("node-name").asText(), data.path("error").asText());
         }
       }
       case "SHUTDOWN" -> {
@@ -256,6 +259,19 @@ final class LocalMachine implements AutoCloseable {
         }
       }
       default -> {}
+    }
+  }
+
+  /** The guest was told that it is written, because one of the two sides has done that. */
+  private void missedWrite(int mine, String node, String error) {
+    if (disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
+      unpair(); // where there is a connection yet
+      tell(mine, new Event.Broken(), "a write has not reached the other side's disk: " + error);
+    } else if (failing.getAndSet(mine) != mine && disks.stream().anyMatch(d -> d.isOwn(node))) {
+      tell(
+          mine,
+          new Event.Wanted(Event.Wish.DEMOTE),
+          "a write has not reached this side's disk: " + error);
     }
   }
 

@@ -1,13 +1,11 @@
 package dev.pollux.cli.pair.host;
 
-import dev.pollux.cli.img.ImgTools;
 import dev.pollux.cli.pair.DurableFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 
 /**
@@ -61,20 +59,6 @@ final class SideFiles {
 
   void mergeEnded() throws IOException {
     Files.deleteIfExists(mergeFile());
-  }
-
-  /** Does now what the machine that has died did not come to the end of. */
-  static void merge(Path active, Path hidden, Path disk, String format) throws IOException {
-    run(List.of("rebase", "-u", "-F", format, "-b", disk.toString(), hidden.toString()));
-    run(List.of("rebase", "-u", "-F", "qcow2", "-b", hidden.toString(), active.toString()));
-    run(List.of("commit", "-q", active.toString()));
-    run(List.of("commit", "-q", hidden.toString()));
-  }
-
-  private static void run(List<String> words) throws IOException {
-    if (ImgTools.run(words) != 0) {
-      throw new IOException("the disks cannot be merged: pollux img " + String.join(" ", words));
-    }
   }
 
   private static void write(Path file, String text) throws IOException {

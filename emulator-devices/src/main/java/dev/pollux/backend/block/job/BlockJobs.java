@@ -1,6 +1,7 @@
 package dev.pollux.backend.block.job;
 
 import dev.pollux.backend.block.BlockNode;
+import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.core.config.ConfigException;
 import java.io.IOException;
@@ -193,11 +194,12 @@ public final class BlockJobs {
    * Writes what an image in use and those below it hold into the lowest, which then takes its
    * place. No user sees the job.
    *
-   * @param copied told on the event loop when nobody needs the upper ones any more
+   * @param copied run on the event loop when the lowest has everything and nobody writes; where it
+   *     fails the upper ones stay in use
    * @param end is told how it went on the event loop: null, or what has failed
    */
   public static void merge(
-      Jobs jobs, BlockNode top, BlockNode base, Runnable copied, Consumer<String> end)
+      Jobs jobs, BlockNode top, BlockNode base, BlockGraph.Change copied, Consumer<String> end)
       throws IOException {
     takeBoth(jobs, top, base, JobType.COMMIT);
     MirrorWork.Plan plan =

@@ -3,6 +3,7 @@ package dev.pollux.backend.block.job;
 import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.WriteObserver;
+import dev.pollux.backend.block.graph.BlockGraph;
 import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,7 +30,7 @@ final class MirrorWork implements JobWork, WriteObserver {
    * @param replace the copy takes the place of the original in the end, if a user wants that
    * @param writeBlocking writes wait for their copy
    * @param pieceBits bytes of a piece, as a power of two
-   * @param copied told when all is copied, before the copy takes the place
+   * @param copied run when all is copied, before the copy takes the place
    */
   record Plan(
       BlockNode source,
@@ -39,7 +40,7 @@ final class MirrorWork implements JobWork, WriteObserver {
       boolean replace,
       boolean writeBlocking,
       int pieceBits,
-      Runnable copied) {}
+      BlockGraph.Change copied) {}
 
   private final Jobs jobs;
   private final Plan plan;

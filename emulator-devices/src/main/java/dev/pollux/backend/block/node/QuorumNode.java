@@ -43,6 +43,9 @@ public final class QuorumNode extends BlockNode {
 
   private int nextIndex;
 
+  /** What a child has failed to do though all of them together have done it; empty for nothing. */
+  private volatile String missed = "";
+
   /**
    * @param threshold children that have to agree, or have to do what is asked
    * @param rewriteCorrupted children that read differently are put right
@@ -118,7 +121,13 @@ public final class QuorumNode extends BlockNode {
       nextIndex--;
     }
     children = children.stream().filter(each -> !each.equals(child)).toList();
+    missed = "";
     return child.node();
+  }
+
+  /** What a child has not done since one was removed last; empty where all are alike. */
+  public String missed() {
+    return missed;
   }
 
   @Override
@@ -174,6 +183,9 @@ public final class QuorumNode extends BlockNode {
         good++;
       } else {
         first = first == null ? errors.get(i) : first;
+        missed =
+            "node %s: %s: %s"
+                .formatted(asked.get(i).node().name(), operation, errors.get(i).getMessage());
         reportBad(asked.get(i), operation, errors.get(i), offset, length);
       }
     }

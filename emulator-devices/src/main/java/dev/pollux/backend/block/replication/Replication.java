@@ -9,6 +9,7 @@ import dev.pollux.backend.block.replication.ReplicationNode.Stage;
 import dev.pollux.core.config.ConfigException;
 import java.io.IOException;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,6 +27,9 @@ public final class Replication {
 
   /** Connections to the other side's disks. Any thread reads it. */
   private volatile List<NbdNode> remote = List.of();
+
+  /** What writes to both sides' disks. Any thread reads it. */
+  private volatile List<QuorumNode> copying = List.of();
 
   public Replication(BlockGraph graph) {
     this.graph = graph;
@@ -83,6 +87,18 @@ public final class Replication {
         .toList();
   }
 
+  private List<QuorumNode> quorums() {
+    return graph.nodes().stream()
+        .filter(QuorumNode.class::isInstance)
+        .map(QuorumNode.class::cast)
+        .filter(quorum -> remote.stream().anyMatch(copy -> isAbove(quorum, copy)))
+        .toList();
+  }
+
+  private static boolean isAbove(BlockNode node, BlockNode copy) {
+    return node.equals(copy) || node.children().stream().anyMatch(c -> isAbove(c.node(), copy));
+  }
+
   private boolean isCopy(BlockNode node) {
     return graph.nodes().stream()
         .filter(parent -> parent.children().stream().anyMatch(c -> c.node().equals(node)))
@@ -101,7 +117,23 @@ public final class Replication {
    */
   public void hold() {
     remote = copies();
+    copying = quorums();
     remote.forEach(NbdNode::hold);
+  }
+
+  /**
+   * Whether all copies have what the guest was told is written, as of {@link #hold}. What one has
+   * missed is hidden from the guest by the node above, not from who goes on with that copy. Any
+   * thread.
+   *
+   * @throws IOException saying what is missing where
+   */
+  public void check() throws IOException {
+    for (QuorumNode quorum : copying) {
+      if (!quorum.missed().isEmpty()) {
+        throw new IOException("the disks are not alike: " + quorum.missed());
+      }
+    }
   }
 
   /** The other side has the state that was taken. Any thread. */
@@ -145,28 +177,48 @@ public final class Replication {
    * @param failover this side goes on: as its guest sees them the disks are its own
    */
   public void stop(boolean failover) throws IOException {
+    Map<ReplicationNode, SecondaryDisks> own = new LinkedHashMap<>();
     for (ReplicationNode node : nodes()) {
       if (node.stage() == Stage.RUNNING) {
-        stop(node, failover);
+        stop(node, failover, own);
+      }
+    }
+    boolean marked =
+        own.entrySet().stream().map(Replication::takeOver).reduce(true, (a, b) -> a && b);
+    for (Map.Entry<ReplicationNode, SecondaryDisks> each : own.entrySet()) {
+      if (marked) {
+        each.getValue().merge(failure -> merged(each.getKey(), failure));
+      } else {
+        merged(each.getKey(), "not merged");
       }
     }
   }
 
-  private void stop(ReplicationNode node, boolean failover) throws IOException {
+  private void stop(
+      ReplicationNode node, boolean failover, Map<ReplicationNode, SecondaryDisks> own)
+      throws IOException {
     SecondaryDisks disks = secondaries.remove(node);
     if (disks == null) {
       node.become(Stage.DONE);
-      return;
-    }
-    if (!failover) {
+    } else if (failover) {
+      own.put(node, disks);
+    } else {
       disks.checkpoint();
       disks.stop();
       node.become(Stage.DONE);
-      return;
     }
-    disks.stop();
-    node.become(Stage.FAILOVER);
-    disks.merge(failure -> merged(node, failure));
+  }
+
+  /** Whether that has been written; all disks come before the first merge. */
+  private static boolean takeOver(Map.Entry<ReplicationNode, SecondaryDisks> each) {
+    each.getKey().become(Stage.FAILOVER);
+    try {
+      each.getValue().takeOver();
+      return true;
+    } catch (IOException | ConfigException e) {
+      log.error("disk {}: {}", each.getKey().name(), e.getMessage());
+      return false;
+    }
   }
 
   private static void merged(ReplicationNode node, String failure) {

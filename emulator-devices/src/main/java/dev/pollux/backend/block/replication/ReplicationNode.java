@@ -179,10 +179,19 @@ public final class ReplicationNode extends BlockNode {
     change(below -> below.discard(offset, length));
   }
 
+  /** While disks are merged, what the guest has written is in all of them. */
   @Override
   protected void doFlush() throws IOException {
-    if (stage != Stage.NONE) {
+    if (stage == Stage.FAILOVER || stage == Stage.FAILOVER_FAILED) {
+      pass(ReplicationNode::flushAll);
+    } else if (stage != Stage.NONE) {
       change(BlockNode::flush);
+    }
+  }
+
+  private static void flushAll(BlockNode top) throws IOException {
+    for (BlockNode node = top; node != null; node = node.backing()) {
+      node.flush();
     }
   }
 

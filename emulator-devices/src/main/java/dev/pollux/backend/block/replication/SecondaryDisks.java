@@ -9,8 +9,6 @@ import dev.pollux.backend.block.job.CopyBeforeWrite;
 import dev.pollux.core.config.ConfigException;
 import java.io.IOException;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The disks below the secondary's replication node. The primary writes to the disk; what that
@@ -20,10 +18,11 @@ import org.slf4j.LoggerFactory;
  * are merged into the disk, so that what the primary has written since is undone.
  *
  * <p>Until then nobody needs what is in active and hidden after a failure of the host, so that
- * flushes of them are ignored.
+ * flushes of them are ignored. From then on, until the merge has ended, whoever finds the three
+ * after a failure has to merge them; so both are flushed and marked before it begins, and emptied
+ * before the first write that goes to the disk alone.
  */
 final class SecondaryDisks {
-  private static final Logger log = LoggerFactory.getLogger(SecondaryDisks.class);
   private static final int LEAST_PIECE_BITS = 16;
 
   private final BlockGraph graph;
@@ -85,15 +84,6 @@ final class SecondaryDisks {
     return top.equals(node) || top.children().stream().anyMatch(child -> isAbove(child.node()));
   }
 
-  /** Nobody needs active and hidden any more. */
-  private void forget() {
-    try {
-      ignoreFlushes(true); // they are closed without a wait for the host's disk
-    } catch (IOException e) {
-      log.debug("closing {} will take longer", active, e);
-    }
-  }
-
   /** From here on the primary's writes can be undone. Event loop. */
   void start() throws IOException {
     graph.makeWritable(active);
@@ -135,11 +125,29 @@ final class SecondaryDisks {
   }
 
   /**
+   * As {@link #stop}, and what is in active and hidden outlives this process and the host's power.
+   * After that both name what they stand on: an active disk that does has taken over.
+   *
+   * @throws IOException if they cannot be written; the merge must not begin
+   */
+  void takeOver() throws IOException {
+    stop();
+    hidden.changeBackingFile(disk.fileName(), disk.driver());
+    active.changeBackingFile(hidden.fileName(), hidden.driver());
+  }
+
+  /**
    * Merges the disks into one while the guest goes on.
    *
    * @param end is told how it went: null, or what has failed
    */
   void merge(Consumer<String> end) throws IOException {
-    BlockJobs.merge(graph.jobs(), active, disk, this::forget, end);
+    BlockJobs.merge(graph.jobs(), active, disk, this::emptyForGood, end);
+  }
+
+  /** The disk has everything; hidden first, since active hides what is old there. */
+  private void emptyForGood() throws IOException {
+    hidden.makeEmpty();
+    active.makeEmpty();
   }
 }

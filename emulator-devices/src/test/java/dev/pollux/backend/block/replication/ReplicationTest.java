@@ -502,6 +502,70 @@ class ReplicationTest {
     assertEquals(2, at(secondary.graph.require("repl"), 0));
   }
 
+  /** Its guest was told that it is written, since the primary's own disk has it. */
+  @Test
+  void aCheckpointIsRefusedWhereTheCopyHasMissedAWrite() throws Exception {
+    Side secondary = new Side();
+    secondary.add("null-co,node-name=below,size=" + SIZE);
+    secondary.add(
+        "blkdebug,node-name=parent0,image=below,inject-error.0.iotype=write,"
+            + "inject-error.0.errno=28,inject-error.0.sector=8");
+    secondary.step(
+        () -> {
+          secondary.graph.exports().startServer(new NbdAddress.Inet("127.0.0.1", 0), 0);
+          secondary.graph.exports().add("parent0", "parent0", "parent0", "", true);
+        });
+    Side primary = new Side();
+    primary.alone();
+    BlockNode _ =
+        primary.add(
+            "nbd,node-name=nbd0,export=parent0,server.type=inet,server.host=127.0.0.1,server.port="
+                + secondary.onLoop(() -> secondary.graph.exports().port().orElseThrow()));
+    primary.step(() -> primary.graph.addChild("top", "nbd0"));
+    start(primary, ReplicationNode.Mode.PRIMARY);
+    Replication pair = primary.graph.replication();
+    BlockNode top = primary.graph.require("top");
+    fill(top, 0, 512, 1);
+    primary.step(pair::hold);
+    pair.check();
+    pair.letGo();
+    fill(top, 4096, 512, 1);
+    primary.step(pair::hold);
+    IOException told = assertThrows(IOException.class, pair::check);
+    assertEquals(
+        "the disks are not alike: node nbd0: write: No space left on device", told.getMessage());
+    pair.abandon();
+    primary.step(() -> primary.graph.removeChild("top", "children.1"));
+    primary.step(pair::hold);
+    pair.check(); // alone it is like itself
+  }
+
+  /** What the primary has written before is on the disk below, and may be in the host's memory. */
+  @Test
+  void aFlushAfterTheTakeoverReachesAllDisks() throws Exception {
+    Side secondary = new Side();
+    secondary.add(
+        ("blkdebug,node-name=parent0,image.driver=file,image.filename=%s,"
+                + "inject-error.0.iotype=flush,inject-error.0.errno=5")
+            .formatted(secondary.image("disk", false)));
+    secondary.add(
+        ("replication,node-name=repl,mode=secondary,top-id=repl,file.driver=qcow2,"
+                + "file.file.driver=file,file.file.filename=%s,file.backing.driver=qcow2,"
+                + "file.backing.backing=parent0,file.backing.file.driver=file,"
+                + "file.backing.file.filename=%s")
+            .formatted(secondary.image("active", true), secondary.image("hidden", true)));
+    secondary.step(
+        () -> {
+          secondary.graph.addBackend("b", secondary.graph.require("parent0"));
+          secondary.graph.replication().start(ReplicationNode.Mode.SECONDARY);
+        });
+    BlockNode guest = secondary.graph.require("repl");
+    fill(guest, 0, 512, 1);
+    guest.flush();
+    secondary.step(() -> secondary.graph.replication().stop(true));
+    assertThrows(IOException.class, guest::flush);
+  }
+
   @Test
   void disksThatAreNotAsTheyHaveToBe() throws Exception {
     Side side = new Side();
