@@ -1,12 +1,14 @@
 package dev.pollux.core.cpu;
 
 /**
- * How much heap the records of one vCPU's guest code may take: the guest decides how many there
+ * How much memory the records of one vCPU's guest code may take: the guest decides how many there
  * are. An engine whose records have grown to that drops all of them, and the guest goes on as at
- * its start. All vCPUs together have half of the heap, as the other half is for everything else.
+ * its start. All vCPUs together have as much as half of the heap, as the other half is for
+ * everything else.
  *
- * @param decoded bytes for the interpreter's blocks
- * @param translated bytes for what is known of translations, whose code is elsewhere
+ * @param decoded bytes of heap for the interpreter's blocks
+ * @param translated bytes for what is known of translations: outside the heap, but for instructions
+ *     that were made ready for the interpreter
  */
 public record CodeHeap(long decoded, long translated) {
   private static final long MIB = 1 << 20;

@@ -21,6 +21,7 @@ import dev.pollux.core.jit.cache.CodeCache;
 import dev.pollux.core.jit.cache.ExitTable;
 import dev.pollux.core.jit.cache.JitBlock;
 import dev.pollux.core.jit.cache.JumpCache;
+import dev.pollux.core.jit.cache.ReadyInstructions;
 import dev.pollux.core.jit.emit.BlockCode;
 import dev.pollux.core.jit.emit.BlockCompiler;
 import dev.pollux.core.jit.emit.BlockDecoder;
@@ -38,7 +39,6 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -57,11 +57,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Room that any one translation fits into; offsets in it have 16 bits. */
   private static final int LARGEST_BLOCK = 64 << 10;
 
-  // Heap that is kept of a translation, about: of itself, of each way out of it, and of each
-  // instruction that the interpreter has executed of it.
-  private static final int BLOCK_BYTES = 200;
-  private static final int EXIT_BYTES = 40;
-  private static final int PREPARED_BYTES = 300;
+  /** Heap that is kept of a block that could not be translated, about. */
+  private static final int FAILURE_BYTES = 100;
 
   /**
    * Bytes before a block's start and behind it in which a translation may depend on the code: what
@@ -127,16 +124,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Blocks that an error kept from being translated, by {@link #failureKey}. */
   private final Set<Long> failed = new HashSet<>();
 
-  /** Of heap for records. */
+  /** Of records of translations. */
   private final long mostRecordBytes;
-
-  /** What records of all translations take, also of those dropped since; about. */
-  private long recordBytes;
 
   private final GuestClock clock;
   private final JumpCache jumps;
 
-  private final ExitTable exits = new ExitTable();
+  private final ExitTable exits;
+  private final ReadyInstructions ready;
 
   /** Translations of earlier runs, and what finds them; null for none. */
   private final TranslationStore store;
@@ -220,7 +215,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   /**
-   * @param mostRecordBytes of heap for what is known of translations
+   * @param mostRecordBytes of memory for what is known of translations
    */
   JitEngine(
       Vcpu vcpu,
@@ -251,8 +246,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.keep();
     this.compiler = compiler.apply(stubs);
     this.mostRecordBytes = mostRecordBytes;
-    this.blocks = new BlockTable(cache);
-    clearExits();
+    this.blocks = new BlockTable(cache, mostRecordBytes);
+    this.exits = blocks.exits();
+    this.ready = new ReadyInstructions(interpreter, decoder);
+    addCommonExits();
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
     this.jumps = new JumpCache(s);
     this.codeWrites =
@@ -301,10 +298,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       linkIfSame(last, block);
     }
     if (traced) {
-      interpreter.logBlock(block.count);
+      interpreter.logBlock(block.count());
     }
     RawMemory.putLong(s + JitLayout.PAGE, state.rip() & PAGE_MASK);
-    int left = execute(block.entry, 0);
+    int left = execute(block.entry(), 0);
     while (left != NONE && exits.interprets(left)) {
       left = interpretAndResume(left);
     }
@@ -371,11 +368,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private int interpretAndResume(int exit) {
     JitBlock block = exits.block(exit);
     int i = exits.insn(exit);
-    if (!block.isPrepared(i)) {
-      recordBytes += PREPARED_BYTES;
-    }
-    Interpreter.Prepared prepared =
-        block.prepared(i, exits.guestOffset(exit), interpreter, decoder);
+    Interpreter.Prepared prepared = ready.get(block, i, exits.guestOffset(exit));
     Insn insn = prepared.insn();
     long rip = RawMemory.getLong(s + JitLayout.PAGE) + block.pageOffset();
     int flushes = mmu.flushes();
@@ -388,17 +381,17 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     interpreter.executeOne(prepared, rip);
     if (insn.info.endsBlock()
-        || i == block.count - 1
+        || i == block.count() - 1
         || !block.valid()
         || state.rip() != rip + insn.nextOffset
         || mmu.flushes() != flushes
         || interpreter.mustReturn()
         || recordsFull()
         || !usable()
-        || currentKey() != (block.key & ~MODE | exits.modeAfter(exit))) {
+        || currentKey() != (block.key() & ~MODE | exits.modeAfter(exit))) {
       return NONE;
     }
-    return execute(block.start + exits.resumeAt(exit), block.units());
+    return execute(block.start() + exits.resumeAt(exit), block.units());
   }
 
   /** Runs generated code until it leaves; all state is in the state block before and after. */
@@ -540,8 +533,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     if (chained) {
       int table = firstTable(key) + (key & MODE);
-      jumps.put(table, rip, block.entry, mmu.isGlobalCode(rip));
-      index.put(table, block.hostCode, block.entry);
+      jumps.put(table, rip, block.entry(), mmu.isGlobalCode(rip));
+      index.put(table, block.host(), block.entry());
     }
     return block;
   }
@@ -555,7 +548,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** True if a guest has made so many translations that all have to be dropped. */
   private boolean recordsFull() {
-    return recordBytes >= mostRecordBytes;
+    return recordBytes() >= mostRecordBytes;
   }
 
   private JitBlock translate(long rip, int key, long host) {
@@ -608,7 +601,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private void leaveToInterpreter(long rip, long host, int key, int count, RuntimeException error) {
     statistics.failures++;
     failed.add(failureKey(host, key));
-    recordBytes += BLOCK_BYTES;
     int start = (int) rip & RamBlock.PAGE_SIZE - 1;
     int end = start + blockDecoder.insns()[count - 1].nextOffset;
     log.warn(
@@ -629,9 +621,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * have changed just now.
    */
   private JitBlock revive(JitBlock block) {
-    firstLooked = block.firstLooked;
-    afterLooked = block.firstLooked + block.looked.length;
-    if (!markLooked(block.hostCode, 0)) {
+    firstLooked = block.firstLooked();
+    afterLooked = block.firstLooked() + block.lookedLength();
+    if (!markLooked(block.host(), 0)) {
       return null;
     }
     blocks.revive(block);
@@ -681,9 +673,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Makes a block of a translation from the store; null if the guest's bytes changed just now. */
   private JitBlock install(StoredBlock found, int key, long host) {
-    byte[] looked = found.looked();
     firstLooked = found.firstLooked();
-    afterLooked = firstLooked + looked.length;
+    afterLooked = firstLooked + found.lookedLength();
     if (!markLooked(host, 0)) {
       return null;
     }
@@ -693,24 +684,24 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       cache.patch32(address + found.stubJumpAt(i), found.stubJump(i) - codeOffset);
     }
     JitBlock block =
-        new JitBlock(
-            key,
-            host,
-            0,
-            found.guestLength(),
-            found.count(),
-            address,
-            found.entryAt(),
-            found.units(),
-            stubs.dropped(firstTable(key) + (key & MODE)),
-            looked,
-            firstLooked);
+        blocks.add(
+            new JitBlock.Parts(
+                key,
+                host,
+                0,
+                found.guestLength(),
+                found.count(),
+                address,
+                found.entryAt(),
+                found.units(),
+                stubs.dropped(firstTable(key) + (key & MODE)),
+                page,
+                firstLooked,
+                afterLooked));
     for (int i = 0; i < found.exits(); i++) {
       cache.patch32(address + found.numberAt(i), exits.next());
       found.readExit(i, exits, block);
     }
-    blocks.add(block);
-    recordBytes += BLOCK_BYTES + looked.length + EXIT_BYTES * found.exits();
     statistics.storedBlocks++;
     return block;
   }
@@ -740,22 +731,22 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     long codeEnd = cache.append(compiler.assembler().code()) + compiler.assembler().position();
     JitBlock block =
-        new JitBlock(
-            key,
-            host,
-            context.secondPage(),
-            insns[count - 1].nextOffset,
-            count,
-            address,
-            code.entryAt(),
-            (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0),
-            stubs.dropped(context.table() + context.mmuMode()),
-            Arrays.copyOfRange(page, firstLooked, afterLooked),
-            firstLooked);
+        blocks.add(
+            new JitBlock.Parts(
+                key,
+                host,
+                context.secondPage(),
+                insns[count - 1].nextOffset,
+                count,
+                address,
+                code.entryAt(),
+                (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0),
+                stubs.dropped(context.table() + context.mmuMode()),
+                page,
+                firstLooked,
+                afterLooked));
     exits.add(block, code, insns);
-    blocks.add(block);
-    recordBytes += BLOCK_BYTES + block.looked.length + EXIT_BYTES * code.exits().size();
-    if (store != null && block.secondPage == 0) {
+    if (store != null && block.secondPage() == 0) {
       store.add(
           storeHash,
           block,
@@ -790,10 +781,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     JitBlock from = exits.block(exit);
     if (chained
         && from.valid()
-        && to.key == (from.key & ~MODE | exits.mode(exit))
-        && to.hostCode == from.hostCode + exits.guestOffset(exit)) {
-      long patched = from.start + exits.jumpAt(exit);
-      blocks.link(patched, from.start + exits.stub(exit), to, exits.polls(exit));
+        && to.key() == (from.key() & ~MODE | exits.mode(exit))
+        && to.host() == from.host() + exits.guestOffset(exit)) {
+      blocks.link(exit, to);
     }
   }
 
@@ -805,16 +795,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     blocks.clear();
     index.clear();
     cache.clear();
-    clearExits();
+    addCommonExits();
+    ready.clear();
     failed.clear();
-    recordBytes = 0;
     keyCount = 0;
     jumps.clear();
   }
 
-  /** Leaves the ways out that are in no block. */
-  private void clearExits() {
-    exits.clear();
+  /** The ways out that are in no block come first. */
+  private void addCommonExits() {
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
       exits.addToRip(mode);
     }
@@ -853,10 +842,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private void dropPage(long hostPage) {
-    List<JitBlock> dropped = blocks.dropPage(hostPage);
-    if (!dropped.isEmpty()) {
-      statistics.droppedBlocks += dropped.size();
-      translationLog.dropped(dropped.size() + " blocks dropped by a write to their page");
+    int dropped = blocks.dropPage(hostPage);
+    if (dropped != 0) {
+      statistics.droppedBlocks += dropped;
+      translationLog.dropped(dropped + " blocks dropped by a write to their page");
     }
   }
 
@@ -875,9 +864,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return statistics.clears;
   }
 
-  /** Heap that is kept of translations, about. vCPU thread. */
+  /** Memory that is kept of translations, also of dropped ones. vCPU thread. */
   long recordBytes() {
-    return recordBytes;
+    return blocks.recordBytes() + ready.bytes() + (long) FAILURE_BYTES * failed.size();
   }
 
   /** Blocks translated so far. vCPU thread. */
@@ -912,6 +901,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     vcpu.machine().codeWatch().remove(this);
     interpreter.close();
     cache.close();
+    blocks.close();
     index.close();
   }
 }

@@ -40,11 +40,12 @@ final class JitLog {
     if (log.has(TraceLog.Item.JIT)) {
       event(
           "translated %016x, %d instructions of %d bytes, to %d bytes at %x, key %x"
-              .formatted(rip, block.count, block.length, hostBytes, block.start, block.key));
+              .formatted(
+                  rip, block.count(), block.length(), hostBytes, block.start(), block.key()));
     }
     if (log.has(TraceLog.Item.IN_ASM)) {
       StringBuilder text = new StringBuilder("----------------\nIN:\n");
-      for (int i = 0; i < block.count; i++) {
+      for (int i = 0; i < block.count(); i++) {
         text.append(guest(insns[i], rip)).append('\n');
       }
       log.write(text.toString());
@@ -94,7 +95,7 @@ final class JitLog {
 
   private static String operations(JitBlock block, BlockCode code, Insn[] insns, long rip) {
     StringBuilder text = new StringBuilder("OP:\n");
-    for (int i = 0; i < block.count; i++) {
+    for (int i = 0; i < block.count(); i++) {
       String how = code.interprets(i) ? "interpreter" : "host";
       text.append("%-12s %s%n".formatted(how, guest(insns[i], rip)));
     }
@@ -104,16 +105,16 @@ final class JitLog {
   /** Each guest instruction beside its host code, then what lies out of line. */
   private String sideBySide(JitBlock block, BlockCode code, Insn[] insns, long rip, int hostBytes) {
     byte[] host = new byte[hostBytes];
-    RawMemory.copyOut(block.start, host, 0, hostBytes);
+    RawMemory.copyOut(block.start(), host, 0, hostBytes);
     StringBuilder text = new StringBuilder("OUT: [size=" + hostBytes + "]\n");
     int at = code.bodyAt();
-    append(text, "(entry)", block.start, host, 0, at);
-    for (int i = 0; i < block.count; i++) {
+    append(text, "(entry)", block.start(), host, 0, at);
+    for (int i = 0; i < block.count(); i++) {
       int end = code.endOf(i);
-      append(text, guest(insns[i], rip), block.start, host, at, end);
+      append(text, guest(insns[i], rip), block.start(), host, at, end);
       at = end;
     }
-    append(text, "(ways out)", block.start, host, at, hostBytes);
+    append(text, "(ways out)", block.start(), host, at, hostBytes);
     return text.toString();
   }
 

@@ -21,13 +21,14 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * A guest decides how many translations are made of its code, and a small one takes more heap than
- * code memory. At the bound of that all of them are dropped, and it goes on.
+ * A guest decides how many translations are made of its code, and a small one takes more memory for
+ * what is known of it than for its code. At the bound of that all of them are dropped, and it goes
+ * on.
  */
 class TranslationBoundTest {
   private static final int CODE = 0x10_0000;
   private static final int DATA = 0x20_0000;
-  private static final long BOUND = 256 << 10;
+  private static final long BOUND = 160 << 10;
 
   /** What one block more may come to. */
   private static final long LAST = 16 << 10;

@@ -1,35 +1,86 @@
 package dev.pollux.core.jit.cache;
 
-import java.util.ArrayList;
+import dev.pollux.core.jit.emit.BlockCode;
+import java.io.IOException;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
 
 /**
  * The blocks of one vCPU: by host memory and execution key, and by page of host memory for when the
  * guest writes there. Used by the vCPU's thread only.
  */
-public final class BlockTable {
+public final class BlockTable implements AutoCloseable {
   private static final int BUCKET_BITS = 17;
-  private static final int BUCKETS = 1 << BUCKET_BITS;
+  private static final int PAGE_BUCKET_BITS = 14;
   private static final int PAGE_BITS = 12;
+  private static final long JUMP_OPCODE = 0xe9;
+
+  /** Room for one block and its ways out beyond the bound. */
+  private static final long LAST = 1 << 20;
 
   private final CodeCache cache;
-  private final JitBlock[] buckets = new JitBlock[BUCKETS];
-  private final Map<Long, List<JitBlock>> byPage = new HashMap<>();
+  private final RecordMemory records;
+  private final ExitTable exits;
+
+  // Heads of lists of blocks, by number of their record; 0 is none.
+
+  private final int[] buckets = new int[1 << BUCKET_BITS];
+
+  /** By page; those of other pages may be among them. */
+  private final int[] pages = new int[1 << PAGE_BUCKET_BITS];
 
   /** Dropped blocks of one page, the last one of its kind each. */
-  private final JitBlock[] dropped = new JitBlock[BUCKETS];
+  private final int[] dropped = new int[1 << BUCKET_BITS];
 
   private int size;
 
-  public BlockTable(CodeCache cache) {
+  /**
+   * @param mostBytes of records, after which nothing more than one block is added
+   */
+  public BlockTable(CodeCache cache, long mostBytes) throws IOException {
     this.cache = cache;
+    this.records = new RecordMemory(mostBytes + LAST);
+    this.exits = new ExitTable(records, mostBytes + LAST);
+    reserveZero();
   }
 
-  private static int bucket(long hostCode) {
-    return (int) (hostCode * 0x9e37_79b9_7f4a_7c15L >>> Long.SIZE - BUCKET_BITS);
+  /** No record's number is 0. */
+  private void reserveZero() {
+    records.allocate(1);
+  }
+
+  /** The ways out of the blocks. */
+  public ExitTable exits() {
+    return exits;
+  }
+
+  /** Bytes of records of blocks and of their ways out, also of blocks that are dropped. */
+  public long recordBytes() {
+    return records.used() + exits.bytes();
+  }
+
+  private static int hash(long value, int bits) {
+    return (int) (value * 0x9e37_79b9_7f4a_7c15L >>> Long.SIZE - bits);
+  }
+
+  private static int bucket(long host) {
+    return hash(host, BUCKET_BITS);
+  }
+
+  private static int pageBucket(long host) {
+    return hash(host >>> PAGE_BITS, PAGE_BUCKET_BITS);
+  }
+
+  private static boolean samePage(long a, long b) {
+    return (a ^ b) >>> PAGE_BITS == 0;
+  }
+
+  /** The block of a record, or null for 0. */
+  private JitBlock block(int number) {
+    return number == 0 ? null : new JitBlock(records.address(number));
+  }
+
+  private int number(JitBlock block) {
+    return records.number(block.record());
   }
 
   /**
@@ -38,24 +89,37 @@ public final class BlockTable {
    * @param nextPage host address of the guest's next page; counts where an instruction reaches into
    *     it
    */
-  public JitBlock find(int key, long hostCode, long nextPage) {
-    for (JitBlock b = buckets[bucket(hostCode)]; b != null; b = b.next) {
-      if (b.isOf(key, hostCode) && (b.secondPage == 0 || b.secondPage == nextPage)) {
+  public JitBlock find(int key, long host, long nextPage) {
+    for (JitBlock b = block(buckets[bucket(host)]); b != null; b = block(b.next())) {
+      if (b.isOf(key, host) && (b.secondPage() == 0 || b.secondPage() == nextPage)) {
         return b;
       }
     }
     return null;
   }
 
-  public void add(JitBlock block) {
-    int bucket = bucket(block.hostCode);
-    block.next = buckets[bucket];
-    buckets[bucket] = block;
-    enter(block, block.hostCode);
-    if (block.secondPage != 0) {
-      enter(block, block.secondPage);
+  /** Makes a block, which is found from now on. */
+  public JitBlock add(JitBlock.Parts parts) {
+    JitBlock block = new JitBlock(records.allocate(parts.bytes()));
+    block.write(parts);
+    enter(block);
+    return block;
+  }
+
+  private void enter(JitBlock block) {
+    chain(buckets, block);
+    enterPage(block, block.host(), false);
+    if (block.secondPage() != 0) {
+      enterPage(block, block.secondPage(), true);
     }
     size++;
+  }
+
+  private void enterPage(JitBlock block, long host, boolean second) {
+    int bucket = pageBucket(host);
+    block.setNextInPage(second, pages[bucket]);
+    // Which of its two lists goes on there.
+    pages[bucket] = number(block) << 1 | (second ? 1 : 0);
   }
 
   /**
@@ -64,11 +128,15 @@ public final class BlockTable {
    *
    * @param page the bytes of the guest's page
    */
-  public JitBlock findDropped(int key, long hostCode, byte[] page) {
-    for (JitBlock b = dropped[bucket(hostCode)]; b != null; b = b.next) {
-      if (b.isOf(key, hostCode)) {
-        int end = b.firstLooked + b.looked.length;
-        return Arrays.equals(b.looked, 0, b.looked.length, page, b.firstLooked, end) ? b : null;
+  public JitBlock findDropped(int key, long host, byte[] page) {
+    JitBlock block = findDropped(key, host);
+    return block != null && block.isOf(page) ? block : null;
+  }
+
+  private JitBlock findDropped(int key, long host) {
+    for (JitBlock b = block(dropped[bucket(host)]); b != null; b = block(b.next())) {
+      if (b.isOf(key, host)) {
+        return b;
       }
     }
     return null;
@@ -77,25 +145,18 @@ public final class BlockTable {
   /** Puts back a block that {@link #findDropped} has found. */
   public void revive(JitBlock block) {
     unchain(dropped, block);
-    block.open(cache);
-    add(block);
+    cache.exchange(block.entry(), block.opening(), BlockCode.OPENING);
+    block.setValid(true);
+    enter(block);
   }
 
   /** Keeps a dropped block in place of an older one of the same code. */
   private void keep(JitBlock block) {
-    int bucket = bucket(block.hostCode);
-    for (JitBlock b = dropped[bucket]; b != null; b = b.next) {
-      if (b.isOf(block.key, block.hostCode)) {
-        unchain(dropped, b);
-        break;
-      }
+    JitBlock older = findDropped(block.key(), block.host());
+    if (older != null) {
+      unchain(dropped, older);
     }
-    block.next = dropped[bucket];
-    dropped[bucket] = block;
-  }
-
-  private void enter(JitBlock block, long host) {
-    byPage.computeIfAbsent(host >>> PAGE_BITS, page -> new ArrayList<>()).add(block);
+    chain(dropped, block);
   }
 
   /** Number of blocks. */
@@ -103,59 +164,99 @@ public final class BlockTable {
     return size;
   }
 
-  /**
-   * Lets the jump whose displacement is at {@code patched} go to {@code to} until that is dropped;
-   * then to {@code stub} again.
-   *
-   * @param polls whether the jump has to look for requests
-   */
-  public void link(long patched, long stub, JitBlock to, boolean polls) {
-    cache.patch32(patched, (int) ((polls ? to.start : to.entry) - (patched + 4)));
-    to.addIncoming(patched, stub);
+  /** Lets a link go to a block until that is dropped; then to its stub again. */
+  public void link(int exit, JitBlock to) {
+    if (!exits.isLinked(exit)) {
+      patch(exits.jump(exit), exits.polls(exit) ? to.start() : to.entry());
+      exits.enter(exit, to);
+    }
   }
 
-  /** Drops the blocks made from a page of host memory; returns them. */
-  public List<JitBlock> dropPage(long hostPage) {
-    List<JitBlock> blocks = byPage.remove(hostPage >>> PAGE_BITS);
-    if (blocks == null) {
-      return List.of();
-    }
-    for (JitBlock block : blocks) {
-      if (block.valid()) { // not yet dropped with another page
-        block.close(cache);
-        unchain(buckets, block);
-        size--;
-        if (block.secondPage == 0) {
-          keep(block);
-        }
+  private void patch(long jump, long target) {
+    cache.patch32(jump, (int) (target - (jump + 4)));
+  }
+
+  /** Drops the blocks made from a page of host memory; returns how many. */
+  public int dropPage(long hostPage) {
+    int bucket = pageBucket(hostPage);
+    int listed = pages[bucket];
+    pages[bucket] = 0;
+    int count = 0;
+    while (listed != 0) {
+      JitBlock block = block(listed >>> 1);
+      boolean second = (listed & 1) != 0;
+      int next = block.nextInPage(second);
+      if (!samePage(second ? block.secondPage() : block.host(), hostPage)) {
+        block.setNextInPage(second, pages[bucket]);
+        pages[bucket] = listed;
+      } else if (block.valid()) { // not yet dropped with another page
+        drop(block);
+        count++;
       }
+      listed = next;
     }
-    return blocks;
+    return count;
   }
 
-  private static void unchain(JitBlock[] chains, JitBlock block) {
-    int bucket = bucket(block.hostCode);
-    JitBlock b = chains[bucket];
-    if (b == block) {
-      chains[bucket] = block.next;
+  private void drop(JitBlock block) {
+    close(block);
+    unchain(buckets, block);
+    size--;
+    if (block.secondPage() == 0) {
+      keep(block);
+    }
+  }
+
+  /**
+   * Leads all jumps elsewhere: those that were patched back to their stubs, those that find the
+   * entry in a table, wherever its page is mapped, out.
+   */
+  private void close(JitBlock block) {
+    block.setValid(false);
+    long jump = JUMP_OPCODE | (block.dropped() - (block.entry() + BlockCode.OPENING)) << 8;
+    block.setOpening(cache.exchange(block.entry(), jump, BlockCode.OPENING));
+    while (block.incoming() != 0) {
+      int exit = exits.takeOut(block);
+      patch(exits.jump(exit), exits.stub(exit));
+    }
+  }
+
+  private void chain(int[] chains, JitBlock block) {
+    int bucket = bucket(block.host());
+    block.setNext(chains[bucket]);
+    chains[bucket] = number(block);
+  }
+
+  private void unchain(int[] chains, JitBlock block) {
+    int bucket = bucket(block.host());
+    int number = number(block);
+    if (chains[bucket] == number) {
+      chains[bucket] = block.next();
       return;
     }
-    while (b != null && b.next != block) {
-      b = b.next;
+    JitBlock b = block(chains[bucket]);
+    while (b != null && b.next() != number) {
+      b = block(b.next());
     }
     if (b != null) {
-      b.next = block.next;
+      b.setNext(block.next());
     }
   }
 
   /** Drops everything. The code cache is emptied with it. */
   public void clear() {
-    for (List<JitBlock> blocks : byPage.values()) {
-      blocks.forEach(JitBlock::discard);
-    }
-    byPage.clear();
-    Arrays.fill(buckets, null);
-    Arrays.fill(dropped, null);
+    records.clear();
+    exits.clear();
+    reserveZero();
+    Arrays.fill(buckets, 0);
+    Arrays.fill(pages, 0);
+    Arrays.fill(dropped, 0);
     size = 0;
+  }
+
+  @Override
+  public void close() {
+    records.close();
+    exits.close();
   }
 }

@@ -3,27 +3,32 @@ package dev.pollux.core.jit.cache;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.emit.BlockCode;
+import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 
 /**
- * What the number of each way out of generated code means. There are millions, so they are numbers
- * in one array. Used by the vCPU's thread only.
+ * What the number of each way out of generated code means. Used by the vCPU's thread only. A
+ * record:
+ *
+ * <pre>
+ *    0  u32  number of the block's record, or 0    4  the meaning, as {@link #write} gives it
+ *   12  u32  the next way out that leads to the same block
+ * </pre>
  */
-public final class ExitTable {
-  /** Numbers of one exit. */
-  private static final int FIELDS = 4;
-
-  private static final int FIRST = 1 << 14;
-
-  // In an exit: number of the block; the bits that follow; code offset behind the instruction, or
-  // of a link's displacement and stub; guest offset of the instruction, or of the link's target.
+public final class ExitTable implements AutoCloseable {
+  private static final int RECORD = 16;
   private static final int BLOCK = 0;
-  private static final int BITS = 1;
-  private static final int CODE = 2;
-  private static final int GUEST = 3;
+
+  /** u32 code offset behind the instruction, or of a link's displacement and stub. */
+  private static final int CODE = 4;
+
+  /** u16: the bits that follow. */
+  private static final int BITS = 8;
+
+  /** i16 guest offset of the instruction, or of the link's target. */
+  private static final int GUEST = 10;
+
+  private static final int NEXT = 12;
 
   private static final int INTERPRET = 1;
   private static final int LINK = 2;
@@ -33,19 +38,31 @@ public final class ExitTable {
   private static final int MODE_AFTER_SHIFT = 6;
   private static final int MODE = 3;
   private static final int INSN_SHIFT = 8;
+  private static final int INSN = 63;
 
-  private final List<JitBlock> blocks = new ArrayList<>();
-  private int[] fields = new int[FIRST * FIELDS];
-  private int count;
+  /** It is in the list of a block that it leads to. */
+  private static final int LINKED = 1 << 14;
+
+  private final RecordMemory blocks;
+  private final RecordMemory exits;
+
+  /**
+   * @param blocks where the blocks' records are
+   * @param most bytes of room
+   */
+  ExitTable(RecordMemory blocks, long most) throws IOException {
+    this.blocks = blocks;
+    this.exits = new RecordMemory(most);
+  }
 
   /** The number of the next exit. */
   public int next() {
-    return count;
+    return (int) (exits.used() / RECORD);
   }
 
   /** An exit that is in no block: RIP is set. */
   public void addToRip(int mode) {
-    put(-1, mode << MODE_SHIFT, 0, 0);
+    put(exits.allocate(RECORD), mode << MODE_SHIFT, 0, 0);
   }
 
   /**
@@ -54,15 +71,14 @@ public final class ExitTable {
    * @param insns the block's
    */
   public void add(JitBlock block, BlockCode code, Insn[] insns) {
-    int number = blocks.size();
-    blocks.add(block);
     for (BlockCode.Exit exit : code.exits()) {
+      long at = allocate(block);
       int mode = exit.mode() << MODE_SHIFT;
       switch (exit) {
         case BlockCode.Interpret interpret -> {
           int i = interpret.insn();
           put(
-              number,
+              at,
               mode
                   | INTERPRET
                   | (code.interprets(i) ? ALWAYS : 0)
@@ -73,57 +89,57 @@ public final class ExitTable {
         }
         case BlockCode.Link link ->
             put(
-                number,
+                at,
                 mode | LINK | (link.polls() ? POLLS : 0),
                 link.jumpAt() | link.stub() << 16,
                 (int) link.target());
-        case BlockCode.Start start -> put(number, mode, 0, 0);
+        case BlockCode.Start start -> put(at, mode, 0, 0);
       }
     }
   }
 
-  /** Says in 8 bytes what an exit means in its block. */
+  private long allocate(JitBlock block) {
+    long at = exits.allocate(RECORD);
+    RawMemory.putInt(at + BLOCK, blocks.number(block.record()));
+    return at;
+  }
+
+  private static void put(long at, int bits, int code, int guest) {
+    RawMemory.putInt(at + CODE, code);
+    RawMemory.putShort(at + BITS, (short) bits);
+    RawMemory.putShort(at + GUEST, (short) guest);
+  }
+
+  /** Says in 8 bytes what an exit of a new block means in it. */
   public void write(int exit, ByteBuffer out) {
-    int at = exit * FIELDS;
-    out.putInt(fields[at + CODE]);
-    out.putShort((short) fields[at + BITS]).putShort((short) fields[at + GUEST]);
+    out.putLong(RawMemory.getLong(at(exit) + CODE));
   }
 
   /**
-   * The next exit of the block added last, or of a new one.
+   * The next exit of a block.
    *
    * @param written host address of what {@link #write} has written
    */
   public void read(JitBlock block, long written) {
-    if (blocks.isEmpty() || blocks.getLast() != block) {
-      blocks.add(block);
-    }
-    put(
-        blocks.size() - 1,
-        RawMemory.getShort(written + 4) & 0xffff,
-        RawMemory.getInt(written),
-        RawMemory.getShort(written + 6));
+    RawMemory.putLong(allocate(block) + CODE, RawMemory.getLong(written));
   }
 
-  private void put(int block, int bits, int code, int guest) {
-    int at = count++ * FIELDS;
-    if (at == fields.length) {
-      fields = Arrays.copyOf(fields, at * 2);
-    }
-    fields[at + BLOCK] = block;
-    fields[at + BITS] = bits;
-    fields[at + CODE] = code;
-    fields[at + GUEST] = guest;
+  private long at(int exit) {
+    return exits.address(exit * (RECORD / 8));
   }
 
   private int bits(int exit) {
-    return fields[exit * FIELDS + BITS];
+    return RawMemory.getShort(at(exit) + BITS);
+  }
+
+  private int code(int exit) {
+    return RawMemory.getInt(at(exit) + CODE);
   }
 
   /** The block that an exit is in, or null. */
   public JitBlock block(int exit) {
-    int number = fields[exit * FIELDS + BLOCK];
-    return number < 0 ? null : blocks.get(number);
+    int number = RawMemory.getInt(at(exit) + BLOCK);
+    return number == 0 ? null : new JitBlock(blocks.address(number));
   }
 
   /** The software TLB's mode at an exit. */
@@ -133,7 +149,7 @@ public final class ExitTable {
 
   /** An exit's guest address relative to the start of its block. */
   public int guestOffset(int exit) {
-    return fields[exit * FIELDS + GUEST];
+    return RawMemory.getShort(at(exit) + GUEST);
   }
 
   /** True if the interpreter is to execute an instruction. */
@@ -143,7 +159,7 @@ public final class ExitTable {
 
   /** The number in its block of the instruction that the interpreter is to execute. */
   public int insn(int exit) {
-    return bits(exit) >>> INSN_SHIFT;
+    return bits(exit) >> INSN_SHIFT & INSN;
   }
 
   /** True if that instruction has no host code. */
@@ -158,7 +174,7 @@ public final class ExitTable {
 
   /** Offset from the start of the block's code of what follows that instruction. */
   public int resumeAt(int exit) {
-    return fields[exit * FIELDS + CODE];
+    return code(exit);
   }
 
   /** True for a jump that can be patched. */
@@ -167,24 +183,52 @@ public final class ExitTable {
   }
 
   /** True for a link that may close a loop. */
-  public boolean polls(int exit) {
+  boolean polls(int exit) {
     return (bits(exit) & POLLS) != 0;
   }
 
-  /** Offset from the start of the block's code of a link's displacement. */
-  public int jumpAt(int exit) {
-    return fields[exit * FIELDS + CODE] & 0xffff;
+  /** Address of a link's displacement. */
+  long jump(int exit) {
+    return block(exit).start() + (code(exit) & 0xffff);
   }
 
-  /** Offset from the start of the block's code of what a link leads to at first. */
-  public int stub(int exit) {
-    return fields[exit * FIELDS + CODE] >>> 16;
+  /** Address of what a link leads to at first. */
+  long stub(int exit) {
+    return block(exit).start() + (code(exit) >>> 16);
+  }
+
+  /** True while a link is in the list of a block that it leads to. */
+  boolean isLinked(int exit) {
+    return (bits(exit) & LINKED) != 0;
+  }
+
+  /** Enters a link as the first of the list of a block. */
+  void enter(int exit, JitBlock to) {
+    RawMemory.putShort(at(exit) + BITS, (short) (bits(exit) | LINKED));
+    RawMemory.putInt(at(exit) + NEXT, to.incoming());
+    to.setIncoming(exit);
+  }
+
+  /** Takes the first link out of the list of a block, which is not empty. */
+  int takeOut(JitBlock to) {
+    int exit = to.incoming();
+    to.setIncoming(RawMemory.getInt(at(exit) + NEXT));
+    RawMemory.putShort(at(exit) + BITS, (short) (bits(exit) & ~LINKED));
+    return exit;
+  }
+
+  /** Bytes of all records. */
+  long bytes() {
+    return exits.used();
   }
 
   /** Forgets all. */
-  public void clear() {
-    blocks.clear();
-    fields = new int[FIRST * FIELDS];
-    count = 0;
+  void clear() {
+    exits.clear();
+  }
+
+  @Override
+  public void close() {
+    exits.close();
   }
 }

@@ -169,10 +169,10 @@ public final class StoredBlock {
       ExitTable exits,
       int firstExit) {
     int from = out.position();
-    out.putInt(0).putInt(0).putInt(block.key);
+    out.putInt(0).putInt(0).putInt(block.key());
     out.putShort((short) table).putShort((short) block.pageOffset());
-    out.putShort((short) block.firstLooked).putShort((short) block.looked.length);
-    out.putShort((short) block.length).putShort((short) block.count);
+    out.putShort((short) block.firstLooked()).putShort((short) block.lookedLength());
+    out.putShort((short) block.length()).putShort((short) block.count());
     out.putShort((short) block.units()).putShort((short) code.entryAt());
     out.putShort((short) code.exits().size()).putShort((short) code.stubJumps().length);
     out.putInt(hostLength);
@@ -184,7 +184,7 @@ public final class StoredBlock {
     for (int at : code.stubJumps()) {
       out.putShort((short) at);
     }
-    out.put(block.looked);
+    out.put(block.looked());
     int codeFrom = out.position();
     out.put(host, 0, hostLength);
     for (int at : code.stubJumps()) {

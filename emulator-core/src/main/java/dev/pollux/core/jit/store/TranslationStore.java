@@ -19,7 +19,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumSet;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -72,9 +71,7 @@ public final class TranslationStore {
 
   private final long outAddress = MemorySegment.ofBuffer(out).address();
   private long freshBytes;
-  private long[] freshSlots = new long[1024];
-  private int freshCount;
-  private final Set<Long> known = new HashSet<>();
+  private final FreshSlots freshSlots = new FreshSlots();
   private int[] keys = {};
   private boolean failed;
 
@@ -151,9 +148,9 @@ public final class TranslationStore {
       int codeOffset,
       ExitTable exits,
       int firstExit) {
-    long identity = (long) (block.key << 16 | table) << 32 ^ Arrays.hashCode(block.looked);
+    int identity = (block.key() << 16 | table) ^ Arrays.hashCode(block.looked());
     boolean full = freshBytes > MOST_KEPT - 2 * LARGEST_BLOCK;
-    if (failed || full || !known.add(identity ^ (long) hash << 20)) {
+    if (failed || full || freshSlots.contains(hash, identity)) {
       return;
     }
     try {
@@ -163,7 +160,7 @@ public final class TranslationStore {
       int from = out.position();
       StoredBlock.write(out, block, code, table, host, hostLength, codeOffset, exits, firstExit);
       seal(from);
-      addSlot((long) hash << 32 | freshBytes + from >>> 3);
+      freshSlots.add((long) hash << 32 | freshBytes + from >>> 3, identity);
     } catch (IOException e) {
       fail(e);
     }
@@ -173,13 +170,6 @@ public final class TranslationStore {
     int behind = from + StoredBlock.KEY;
     int checksum = StoreFile.checksum(outAddress + behind, out.position() - behind);
     out.putInt(from + StoredBlock.CHECKSUM, checksum);
-  }
-
-  private void addSlot(long slot) {
-    if (freshCount == freshSlots.length) {
-      freshSlots = Arrays.copyOf(freshSlots, 2 * freshCount);
-    }
-    freshSlots[freshCount++] = slot;
   }
 
   private void flush() throws IOException {
@@ -234,7 +224,7 @@ public final class TranslationStore {
       return;
     }
     try {
-      if (!failed && freshCount > 0) {
+      if (!failed && freshSlots.size() > 0) {
         flush();
         int old = file == null ? 0 : file.end();
         if (freshBytes * WORTH_WRITING > old) {
@@ -258,7 +248,7 @@ public final class TranslationStore {
     Path temporary = Files.createTempFile(directory, "new", UNFINISHED);
     try (FileChannel to = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
       to.position(StoreFile.HEADER);
-      long[] slots = slots(freshCount + (file == null ? 0 : file.count(onlyUsed)));
+      long[] slots = slots(freshSlots.size() + (file == null ? 0 : file.count(onlyUsed)));
       if (file != null) {
         copyOld(to, slots, onlyUsed);
       }
@@ -266,9 +256,7 @@ public final class TranslationStore {
       for (long at = 0; at < freshBytes; to.position(base + at)) {
         at += fresh.transferTo(at, freshBytes - at, to);
       }
-      for (int i = 0; i < freshCount; i++) {
-        enter(slots, freshSlots[i] + (base >>> 3));
-      }
+      freshSlots.forEach(slot -> enter(slots, slot + (base >>> 3)));
       ByteBuffer table = ByteBuffer.allocate(8 * slots.length).order(ByteOrder.LITTLE_ENDIAN);
       table.asLongBuffer().put(slots);
       writeAll(to, table);
