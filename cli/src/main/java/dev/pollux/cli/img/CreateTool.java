@@ -4,6 +4,7 @@ import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.graph.FileNames;
 import dev.pollux.backend.block.image.Qcow2Creator;
+import dev.pollux.backend.block.job.Preallocation;
 import dev.pollux.backend.block.node.FileNode;
 import dev.pollux.backend.block.node.Locking;
 import dev.pollux.core.config.ConfigException;
@@ -13,14 +14,18 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /** {@code pollux img create}. */
 final class CreateTool {
   private static final Map<String, Boolean> COMPRESSION = Map.of("zlib", false, "zstd", true);
   private static final Map<String, Integer> COMPAT = Map.of("0.10", 2, "v2", 2, "1.1", 3, "v3", 3);
 
-  static final Set<String> PREALLOCATIONS = Set.of("off", "metadata", "falloc", "full");
+  private static final Map<String, Preallocation> PREALLOCATIONS =
+      Map.of(
+          "off", Preallocation.OFF,
+          "metadata", Preallocation.METADATA,
+          "falloc", Preallocation.FALLOC,
+          "full", Preallocation.FULL);
 
   private CreateTool() {}
 
@@ -98,7 +103,7 @@ final class CreateTool {
         DeviceOptions options) {
       options.string("size");
       String preallocation = options.string("preallocation", "off");
-      if (!PREALLOCATIONS.contains(preallocation)) {
+      if (!PREALLOCATIONS.containsKey(preallocation)) {
         throw new ConfigException("invalid parameter value: " + preallocation);
       }
       if (format.equals("raw")) {
@@ -201,9 +206,9 @@ final class CreateTool {
         }
         if (qcow2 != null) {
           qcow2.create(made);
-          Preallocation.qcow2(made, preallocation);
+          PREALLOCATIONS.get(preallocation).qcow2(made);
         } else {
-          Preallocation.raw(made, size, preallocation);
+          PREALLOCATIONS.get(preallocation).raw(made, size);
         }
       } catch (IOException e) {
         throw new ConfigException("%s: %s".formatted(file, e.getMessage()), e);

@@ -1,13 +1,18 @@
 package dev.pollux.qmp.command;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.OnError;
 import dev.pollux.backend.block.graph.BlockGraph;
+import dev.pollux.backend.block.graph.BlockOptions;
+import dev.pollux.backend.block.image.Qcow2Creator;
 import dev.pollux.backend.block.job.BlockJobs;
 import dev.pollux.backend.block.job.Job;
 import dev.pollux.backend.block.job.JobOptions;
 import dev.pollux.backend.block.job.JobStatus;
 import dev.pollux.backend.block.job.JobType;
+import dev.pollux.backend.block.job.NewImage;
+import dev.pollux.backend.block.job.Preallocation;
 import dev.pollux.backend.block.job.SyncMode;
 import dev.pollux.backend.block.job.TargetImage;
 import dev.pollux.core.config.Api;
@@ -315,6 +320,105 @@ public sealed interface BlockJobCommands<R> extends QmpCommand<R> {
           options(blocks, jobId, device, speed, onError, onError, autoFinalize, autoDismiss);
       BlockNode below = inChain(blocks, root, baseNode, base).orElse(null);
       return io(() -> BlockJobs.stream(blocks.jobs(), options, root, below, backingFile));
+    }
+  }
+
+  /** Formats of images that can be made. */
+  enum BlockdevCreateDriver {
+    FILE,
+    QCOW2
+  }
+
+  /** How a new image gets its space. */
+  enum PreallocMode {
+    OFF,
+    METADATA,
+    FALLOC,
+    FULL;
+
+    static Preallocation of(Optional<PreallocMode> mode) {
+      return Preallocation.valueOf(mode.orElse(OFF).name());
+    }
+  }
+
+  /** Versions of qcow2. */
+  enum BlockdevQcow2Version {
+    V2,
+    V3
+  }
+
+  /** How clusters are packed. */
+  enum Qcow2CompressionType {
+    ZLIB,
+    ZSTD
+  }
+
+  /** An image that is to be made. */
+  @Api.Union(tag = "driver", values = BlockdevCreateDriver.class)
+  sealed interface BlockdevCreateOptions {
+    NewImage image();
+
+    record File(
+        String filename,
+        @Api.Doc("bytes") @Api.Unsigned long size,
+        Optional<PreallocMode> preallocation,
+        @Api.Doc("a hint to btrfs that is not followed") Optional<Boolean> nocow)
+        implements BlockdevCreateOptions {
+      @Override
+      public NewImage image() {
+        return new NewImage.File(filename, size, PreallocMode.of(preallocation));
+      }
+    }
+
+    record Qcow2(
+        @Api.Doc("what it is written to: a node's name, or what blockdev-add takes") JsonNode file,
+        @Api.Doc("bytes") @Api.Unsigned long size,
+        Optional<BlockdevQcow2Version> version,
+        Optional<String> backingFile,
+        Optional<String> backingFmt,
+        @Api.Unsigned Optional<Long> clusterSize,
+        Optional<PreallocMode> preallocation,
+        Optional<Boolean> lazyRefcounts,
+        @Api.Unsigned Optional<Long> refcountBits,
+        Optional<Qcow2CompressionType> compressionType)
+        implements BlockdevCreateOptions {
+      private static final long USUAL_CLUSTER = 65536;
+      private static final long USUAL_COUNT_BITS = 16;
+
+      @Override
+      public NewImage image() {
+        BlockOptions.Child to =
+            file.isTextual()
+                ? new BlockOptions.Child.Reference(file.textValue())
+                : new BlockOptions.Child.Inline(
+                    BlockOptions.of("blockdev-create", FlatJson.of(file)));
+        Qcow2Creator creator =
+            new Qcow2Creator(
+                version.equals(Optional.of(BlockdevQcow2Version.V2)) ? 2 : 3,
+                size,
+                log2(clusterSize.orElse(USUAL_CLUSTER)),
+                log2(refcountBits.orElse(USUAL_COUNT_BITS)),
+                lazyRefcounts.orElse(false),
+                compressionType.equals(Optional.of(Qcow2CompressionType.ZSTD)),
+                backingFile.orElse(""),
+                backingFmt.orElse(""));
+        return new NewImage.Qcow2(to, creator, PreallocMode.of(preallocation));
+      }
+
+      /** Of a power of two; -1 of anything else. */
+      private static int log2(long value) {
+        return Long.bitCount(value) == 1 ? Long.numberOfTrailingZeros(value) : -1;
+      }
+    }
+  }
+
+  @Api.Doc("Makes an image. The job stays until job-dismiss; an error is in query-jobs.")
+  record BlockdevCreate(String jobId, BlockdevCreateOptions options)
+      implements BlockJobCommands<Void> {
+    @Override
+    public Void run(QmpContext context) {
+      BlockJobs.create(context.blocks().jobs(), jobId, options.image());
+      return null;
     }
   }
 

@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Nodes made, asked about, resized and removed by QMP. */
 class BlockCommandsTest {
@@ -83,6 +85,90 @@ class BlockCommandsTest {
     assertEquals("{\"return\":{}}", ask(reopen.formatted(disk, ",'detect-zeroes':'on'")));
     String now = ask(nodes);
     assertTrue(now.contains("\"ro\":false") && now.contains("\"detect_zeroes\":\"on\""), now);
+  }
+
+  /** Has an image made, and returns what query-jobs says of it in the end. */
+  private String create(String id, String options) throws InterruptedException {
+    assertEquals(
+        "{\"return\":{}}",
+        ask(
+            "{'execute':'blockdev-create','arguments':{'job-id':'%s','options':{%s}}}"
+                .formatted(id, options)));
+    String jobs = ask("{'execute':'query-jobs'}");
+    for (int i = 0; i < 1000 && !jobs.contains("concluded"); i++) {
+      Thread.sleep(10);
+      jobs = ask("{'execute':'query-jobs'}");
+    }
+    assertEquals(
+        "{\"return\":{}}", ask("{'execute':'job-dismiss','arguments':{'id':'%s'}}".formatted(id)));
+    return jobs;
+  }
+
+  @Test
+  void imagesAreMade() throws IOException, InterruptedException {
+    Path disk = folder.resolve("made.img");
+    String made = create("j0", "'driver':'file','filename':'%s','size':1000000".formatted(disk));
+    assertEquals(
+        "{\"return\":[{\"id\":\"j0\",\"type\":\"create\",\"status\":\"concluded\","
+            + "\"current-progress\":1,\"total-progress\":1}]}",
+        made);
+    assertEquals(1_000_000, Files.size(disk));
+    ask(
+        "{'execute':'blockdev-add','arguments':{'driver':'file','node-name':'f','filename':'%s'}}"
+            .formatted(disk));
+    String image =
+        "'driver':'qcow2','file':'f','size':67108864,'cluster-size':4096,'refcount-bits':8,"
+            + "'compression-type':'zstd','preallocation':'metadata','lazy-refcounts':true";
+    assertTrue(!create("j1", image).contains("error"));
+    assertEquals(
+        "{\"return\":{}}",
+        ask(
+            "{'execute':'blockdev-add','arguments':{'driver':'qcow2','node-name':'q',"
+                + "'file':'f'}}"));
+    String nodes = ask("{'execute':'query-named-block-nodes','arguments':{'flat':true}}");
+    assertTrue(nodes.contains("\"virtual-size\":67108864"), nodes);
+    assertTrue(nodes.contains("\"cluster-size\":4096"), nodes);
+    assertTrue(nodes.contains("\"refcount-bits\":8"), nodes);
+    assertTrue(nodes.contains("\"compression-type\":\"zstd\""), nodes);
+    String busy = create("j2", image);
+    assertTrue(busy.contains("Node 'f' is in use"), busy);
+  }
+
+  /** As QEMU puts it: the command succeeds, and the job does not. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "'driver':'file','filename':'/nonexistent/x','size':1"
+            + "|Could not create '/nonexistent/x': No such file or directory",
+        "'driver':'file','filename':'%s/x','size':1,'preallocation':'metadata'"
+            + "|Unsupported preallocation mode: metadata",
+        "'driver':'qcow2','file':'nope','size':512"
+            + "|Cannot find device='nope' nor node-name='nope'",
+        "'driver':'qcow2','file':'n','size':513|Image size must be a multiple of 512 bytes",
+        "'driver':'qcow2','file':'n','size':512,'cluster-size':1000"
+            + "|Cluster size must be a power of two between 512 and 2048k",
+        "'driver':'qcow2','file':'n','size':512,'refcount-bits':3"
+            + "|Refcount width must be a power of two and may not exceed 64 bits",
+        "'driver':'qcow2','file':'n','size':512,'version':'v2','lazy-refcounts':true"
+            + "|Lazy refcounts only supported with compatibility level 1.1 and above"
+            + " (use version=v3 or greater)",
+        "'driver':'qcow2','file':'n','size':512,'backing-fmt':'raw'"
+            + "|Backing format cannot be used without backing file",
+        "'driver':'qcow2','file':'r','size':512|Block node is read-only",
+        "'driver':'qcow2','file':'n','size':18446744073709551104|The image size is too large",
+      },
+      quoteCharacter = '"')
+  void imagesThatCannotBeMadeAreErrorsOfTheJob(String options, String error)
+      throws InterruptedException {
+    ask("{'execute':'blockdev-add','arguments':{'driver':'null-co','node-name':'n'}}");
+    ask(
+        "{'execute':'blockdev-add','arguments':{'driver':'null-co','node-name':'r',"
+            + "'read-only':true}}");
+    String jobs = create("j", options.formatted(folder));
+    assertTrue(jobs.contains("\"error\":\"" + error + "\""), jobs);
+    String nodes = ask("{'execute':'blockdev-del','arguments':{'node-name':'n'}}");
+    assertEquals("{\"return\":{}}", nodes); // nobody holds it
   }
 
   @Test

@@ -45,7 +45,10 @@ final class TestMonitor implements AutoCloseable {
   }
 
   TestMonitor(CompatPolicy policy, boolean pretty) {
-    blocks = new BlockGraph(new BlockEvents(event -> Objects.requireNonNull(server()).emit(event)));
+    blocks =
+        new BlockGraph(
+            new BlockEvents(event -> Objects.requireNonNull(server()).emit(event)),
+            machine.loop()::post);
     commands =
         new CommandRegistry(
             new Emulator(

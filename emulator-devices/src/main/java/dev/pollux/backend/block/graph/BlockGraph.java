@@ -794,7 +794,12 @@ public final class BlockGraph implements AutoCloseable {
             }
           } catch (IOException e) {
             for (BlockNode node : done) {
-              node.activate();
+              try {
+                node.activate();
+              } catch (IOException again) {
+                e.addSuppressed(again);
+                log.error("{} cannot be written to any more: {}", node, again.getMessage());
+              }
             }
             throw e;
           }

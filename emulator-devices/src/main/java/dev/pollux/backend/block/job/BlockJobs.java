@@ -1,6 +1,7 @@
 package dev.pollux.backend.block.job;
 
 import dev.pollux.backend.block.BlockNode;
+import dev.pollux.backend.block.OnError;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.core.config.ConfigException;
@@ -135,6 +136,13 @@ public final class BlockJobs {
       throw new ConfigException(
           "'%s' is not in this backing file chain".formatted(base.fileName()));
     }
+  }
+
+  /** Makes an image; what is wrong with it becomes the job's error. */
+  public static void create(Jobs jobs, String id, NewImage image) {
+    JobOptions options = new JobOptions(id, 0, OnError.REPORT, OnError.REPORT, true, false);
+    jobs.checkNew(options);
+    jobs.start(JobType.CREATE, options, new CreateWork(jobs, image));
   }
 
   /**

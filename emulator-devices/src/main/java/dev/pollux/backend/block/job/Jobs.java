@@ -53,8 +53,9 @@ public final class Jobs {
     return graph;
   }
 
+  /** The jobs, the newest first. */
   public List<Job> all() {
-    return List.copyOf(jobs.values());
+    return List.copyOf(jobs.values()).reversed();
   }
 
   public Optional<Job> find(String id) {

@@ -304,7 +304,14 @@ public final class FileNode extends BlockNode {
   @Override
   protected synchronized void doResize(long bytes) throws IOException {
     checkActive();
-    file.truncate(bytes);
+    long before = length;
+    length = Math.min(before, bytes); // a read behind a new end finds zeros, not a file cut off
+    try {
+      file.truncate(bytes);
+    } catch (ErrnoException e) {
+      length = before;
+      throw e;
+    }
     length = bytes;
   }
 
