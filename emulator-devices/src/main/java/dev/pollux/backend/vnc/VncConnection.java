@@ -15,6 +15,9 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,6 +56,10 @@ final class VncConnection {
       Thread.ofVirtual().name("vnc patience").unstarted(this::watchHandshake);
   private volatile boolean isIn;
 
+  /** What lets go of each key that the viewer holds down. */
+  private final Map<Object, Runnable> held = new HashMap<>();
+
+  private int buttons;
   private int pointerX = -1;
   private int pointerY = -1;
 
@@ -125,6 +132,15 @@ final class VncConnection {
     } finally {
       server.gone(this);
       close();
+      letGo();
+    }
+  }
+
+  /** A viewer that has gone holds no key and no button. */
+  private void letGo() {
+    held.values().forEach(Runnable::run);
+    if (buttons != 0) {
+      server.host().mouse(0, 0, 0, 0);
     }
   }
 
@@ -238,8 +254,7 @@ final class VncConnection {
         boolean down = in.readUnsignedByte() != 0;
         in.skipNBytes(2);
         int keysym = in.readInt();
-        Keysyms.key(keysym).ifPresent(key -> server.host().key(key, down));
-        server.frames().expectChange();
+        Keysyms.key(keysym).ifPresent(key -> press(key, down, to -> server.host().key(key, to)));
       }
       case POINTER_EVENT ->
           pointer(in.readUnsignedByte(), in.readUnsignedShort(), in.readUnsignedShort());
@@ -266,19 +281,28 @@ final class VncConnection {
     in.skipNBytes(4);
     int code = in.readInt();
     if ((code & 0x7f) != 0 && code >>> 8 == 0) {
-      server.host().key(code, down);
-      server.frames().expectChange();
+      press(code, down, to -> server.host().key(code, to));
     }
   }
 
-  private void pointer(int buttons, int x, int y) {
+  private void press(Object key, boolean down, Consumer<Boolean> send) {
+    if (down) {
+      held.put(key, () -> send.accept(false));
+    } else {
+      held.remove(key);
+    }
+    send.accept(down);
+    server.frames().expectChange();
+  }
+
+  private void pointer(int pressed, int x, int y) {
     int dx = pointerX < 0 ? 0 : x - pointerX;
     int dy = pointerY < 0 ? 0 : y - pointerY;
     pointerX = x;
     pointerY = y;
-    int wheel = ((buttons & 0x10) != 0 ? 1 : 0) - ((buttons & 0x08) != 0 ? 1 : 0);
-    int asMouse = buttons & 1 | (buttons & 2) << 1 | (buttons & 4) >> 1;
-    server.host().mouse(dx, dy, wheel, asMouse);
+    int wheel = ((pressed & 0x10) != 0 ? 1 : 0) - ((pressed & 0x08) != 0 ? 1 : 0);
+    buttons = pressed & 1 | (pressed & 2) << 1 | (pressed & 4) >> 1;
+    server.host().mouse(dx, dy, wheel, buttons);
     server.frames().expectChange();
   }
 }

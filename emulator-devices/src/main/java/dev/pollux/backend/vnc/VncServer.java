@@ -9,6 +9,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
+import java.time.Instant;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -28,6 +29,7 @@ public final class VncServer implements AutoCloseable {
   private final SocketAddress address;
   private final Set<VncConnection> viewers = ConcurrentHashMap.newKeySet();
   private final AtomicReference<String> password = new AtomicReference<>("");
+  private volatile Instant expiry = Instant.MAX;
 
   /**
    * Listens.
@@ -135,7 +137,18 @@ public final class VncServer implements AutoCloseable {
 
   /** Empty where nobody may come in. */
   String password() {
-    return password.get();
+    return Instant.now().isBefore(expiry) ? password.get() : "";
+  }
+
+  /**
+   * Says until when the password lets viewers in; who has come in stays.
+   *
+   * @param when {@link Instant#MAX} for ever
+   * @return false where none is asked for
+   */
+  public boolean expirePassword(Instant when) {
+    expiry = when;
+    return options.password();
   }
 
   /**

@@ -14,9 +14,12 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -171,6 +174,30 @@ class VncServerTest implements VncHost {
       assertEquals("0 0 0 0", events.poll(20, TimeUnit.SECONDS));
       assertEquals("-10 3 0 3", events.poll(20, TimeUnit.SECONDS));
       assertEquals("0 0 1 4", events.poll(20, TimeUnit.SECONDS));
+    }
+    Set<String> letGo = new HashSet<>();
+    for (int i = 0; i < 6; i++) {
+      letGo.add(events.poll(20, TimeUnit.SECONDS));
+    }
+    assertEquals(
+        Set.of("SHIFT up", "A up", "SLASH up", "GRAVE_ACCENT up", "F12 up", "KP_7 up"), letGo);
+    assertEquals("0 0 0 0", events.poll(20, TimeUnit.SECONDS), "nor does it hold a button");
+  }
+
+  @Test
+  void passwordsExpire() throws IOException {
+    listen(true, "secret", VncOptions.Share.IGNORE);
+    Instant now = Instant.ofEpochSecond(1000);
+    assertEquals(Optional.of(now.plusSeconds(60)), PasswordExpiry.read("+60", now));
+    assertEquals(Optional.of(Instant.ofEpochSecond(77)), PasswordExpiry.read("77", now));
+    for (String wrong : List.of("", "+", "-1", "soon", "+99999999999999999999", "+ 1")) {
+      assertEquals(Optional.empty(), PasswordExpiry.read(wrong, now), wrong);
+    }
+    assertTrue(server.expirePassword(PasswordExpiry.read("now", Instant.now()).orElseThrow()));
+    assertNull(connect("secret"));
+    assertTrue(server.expirePassword(PasswordExpiry.read("never", now).orElseThrow()));
+    try (TestViewer viewer = connect("secret", 0)) {
+      assertNotNull(viewer);
     }
   }
 

@@ -1,11 +1,13 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.backend.vnc.PasswordExpiry;
 import dev.pollux.backend.vnc.VncServer;
 import dev.pollux.core.config.Api;
 import dev.pollux.qmp.protocol.QmpException;
 import java.net.Inet6Address;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 
@@ -87,13 +89,58 @@ public sealed interface VncCommands<R> extends QmpCommand<R> {
 
   @Api.Name("set_password")
   @Api.Doc("Sets the password that viewers have to know; it counts eight characters.")
-  record SetPassword(DisplayProtocol protocol, String password) implements VncCommands<Void> {
+  record SetPassword(
+      DisplayProtocol protocol,
+      String password,
+      @Api.Doc("what becomes of viewers that are there; they are kept")
+          Optional<SetPasswordAction> connected)
+      implements VncCommands<Void> {
     @Override
     public Void run(QmpContext context) throws QmpException {
-      if (protocol != DisplayProtocol.VNC) {
-        throw new QmpException("SPICE is not in use");
+      checkProtocol(protocol);
+      if (connected.orElse(SetPasswordAction.KEEP) != SetPasswordAction.KEEP) {
+        throw new QmpException("Parameter 'connected' expects 'keep' when 'protocol' is 'vnc'");
       }
       return setPassword(context, password);
+    }
+  }
+
+  /** What becomes of viewers that are there when a password is set. */
+  enum SetPasswordAction {
+    KEEP,
+    FAIL,
+    DISCONNECT
+  }
+
+  @Api.Name("expire_password")
+  @Api.Doc("Says until when the password lets viewers in; who has come in stays.")
+  record ExpirePassword(
+      DisplayProtocol protocol,
+      @Api.Doc("now, never, +seconds from now on, or seconds since 1970") String time)
+      implements VncCommands<Void> {
+    @Override
+    public Void run(QmpContext context) throws QmpException {
+      checkProtocol(protocol);
+      Instant when =
+          PasswordExpiry.read(time, Instant.now())
+              .orElseThrow(
+                  () ->
+                      new QmpException(
+                          "time \"%s\" is none; give now, never, +SECONDS or SECONDS since 1970"
+                              .formatted(time)));
+      if (!server(context).expirePassword(when)) {
+        throw new QmpException("Could not set password expire time: " + NONE_ASKED_FOR);
+      }
+      return null;
+    }
+  }
+
+  /** Why a password cannot be set. */
+  String NONE_ASKED_FOR = "viewers are asked for none; start with -vnc ...,password=on";
+
+  private static void checkProtocol(DisplayProtocol protocol) throws QmpException {
+    if (protocol != DisplayProtocol.VNC) {
+      throw new QmpException("SPICE is not in use");
     }
   }
 
@@ -105,16 +152,17 @@ public sealed interface VncCommands<R> extends QmpCommand<R> {
     }
   }
 
+  private static VncServer server(QmpContext context) throws QmpException {
+    return context
+        .devices()
+        .services()
+        .vnc()
+        .orElseThrow(() -> new QmpException("Could not set password: there is no VNC server"));
+  }
+
   private static Void setPassword(QmpContext context, String password) throws QmpException {
-    VncServer server =
-        context
-            .devices()
-            .services()
-            .vnc()
-            .orElseThrow(() -> new QmpException("Could not set password: there is no VNC server"));
-    if (!server.setPassword(password)) {
-      throw new QmpException(
-          "Could not set password: viewers are asked for none; start with -vnc ...,password=on");
+    if (!server(context).setPassword(password)) {
+      throw new QmpException("Could not set password: " + NONE_ASKED_FOR);
     }
     return null;
   }

@@ -1,12 +1,15 @@
 package dev.pollux.qmp.hmp;
 
+import dev.pollux.backend.vnc.PasswordExpiry;
 import dev.pollux.backend.vnc.VncServer;
 import dev.pollux.devices.display.PictureFile;
 import dev.pollux.devices.isa.I8042;
 import dev.pollux.devices.isa.Ps2Keyboard;
 import dev.pollux.devices.isa.QKeyCode;
 import dev.pollux.qmp.command.DisplayCommands;
+import dev.pollux.qmp.command.VncCommands;
 import dev.pollux.qmp.protocol.QmpException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -22,12 +25,22 @@ final class DisplayMonitor {
   static void declare(DeviceCommands.Declarer command, DeviceCommands.Declarer info) {
     command.declare(
         "set_password",
-        "protocol password",
-        "set the password that viewers have to know; the protocol is vnc",
+        "protocol password [connected]",
+        "set the password that viewers have to know; the protocol is vnc, connected is keep",
         (s, a) -> {
           String protocol = a.requiredWord("protocol");
           String password = a.requiredWord("password");
-          return out -> setPassword(s, protocol, password);
+          String connected = a.isEmpty() ? "keep" : a.requiredWord("connected");
+          return out -> setPassword(s, protocol, password, connected);
+        });
+    command.declare(
+        "expire_password",
+        "protocol time",
+        "say until when the password lets viewers in: now, never, +seconds or seconds since 1970",
+        (s, a) -> {
+          String protocol = a.requiredWord("protocol");
+          String time = a.requiredWord("time");
+          return out -> expirePassword(s, protocol, time);
         });
     info.declare("vnc", "", "who looks at the screen by VNC", (s, a) -> out -> infoVnc(s, out));
     command.declare(
@@ -71,12 +84,36 @@ final class DisplayMonitor {
         });
   }
 
-  private static void setPassword(HmpSession session, String protocol, String password) {
-    Optional<VncServer> server = session.devices().services().vnc();
-    if (!protocol.equals("vnc") || server.isEmpty() || !server.get().setPassword(password)) {
-      throw new HmpException(
-          "set_password: viewers are asked for none; start with -vnc ...,password=on");
+  private static void setPassword(
+      HmpSession session, String protocol, String password, String connected) {
+    if (!connected.equals("keep")) {
+      throw new HmpException("set_password: viewers that are there stay: connected is keep");
     }
+    if (!guarded(session, protocol, "set_password").setPassword(password)) {
+      throw new HmpException("set_password: " + VncCommands.NONE_ASKED_FOR);
+    }
+  }
+
+  private static void expirePassword(HmpSession session, String protocol, String time) {
+    Instant when =
+        PasswordExpiry.read(time, Instant.now())
+            .orElseThrow(
+                () ->
+                    new HmpException(
+                        "expire_password: \"%s\" is no time; give now, never, +SECONDS or SECONDS"
+                                .formatted(time)
+                            + " since 1970"));
+    if (!guarded(session, protocol, "expire_password").expirePassword(when)) {
+      throw new HmpException("expire_password: " + VncCommands.NONE_ASKED_FOR);
+    }
+  }
+
+  private static VncServer guarded(HmpSession session, String protocol, String command) {
+    Optional<VncServer> server = session.devices().services().vnc();
+    if (!protocol.equals("vnc") || server.isEmpty()) {
+      throw new HmpException(command + ": " + VncCommands.NONE_ASKED_FOR);
+    }
+    return server.get();
   }
 
   private static void infoVnc(HmpSession session, StringBuilder out) {
