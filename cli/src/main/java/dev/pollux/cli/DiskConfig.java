@@ -48,6 +48,12 @@ record DiskConfig(List<BlockOptions> nodes, List<Drive> drives) {
     if (disks.cdrom != null) {
       specs.add(DriveSpec.shortForm("-cdrom", disks.cdrom, 2, true, disks.snapshot));
     }
+    if (disks.fda != null) {
+      specs.add(DriveSpec.floppy("-fda", disks.fda, 0, disks.snapshot));
+    }
+    if (disks.fdb != null) {
+      specs.add(DriveSpec.floppy("-fdb", disks.fdb, 1, disks.snapshot));
+    }
     for (String drive : disks.drive) {
       specs.add(DriveSpec.parse(drive, DriveSpec.Interface.IDE, disks.snapshot));
     }

@@ -32,6 +32,7 @@ import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
 import dev.pollux.devices.model.SecretObject;
 import dev.pollux.devices.model.UserObject;
+import dev.pollux.devices.storage.floppy.FloppyController;
 import dev.pollux.migration.LiveMigration;
 import dev.pollux.migration.colo.BlockReplicas;
 import dev.pollux.migration.colo.NetworkCheckpoints;
@@ -240,6 +241,13 @@ final class MachineAssembler implements AutoCloseable {
                 "driver", drive.spec().cdrom() ? "ide-cd" : "ide-hd",
                 "bus", "ide." + drive.number() / perBus,
                 "unit", "" + drive.number() % perBus));
+      }
+      case FLOPPY -> {
+        if (machine.devices().stream().noneMatch(FloppyController.class::isInstance)) {
+          devices.add(
+              DeviceOptions.of("-drive " + drive.name(), Map.of("driver", "isa-fdc")), false);
+        }
+        add(drive, Map.of("driver", "floppy", "unit", "" + drive.number()));
       }
       default -> {}
     }

@@ -80,6 +80,8 @@ final class PairCommand implements Callable<Integer> {
           Map.entry("-D", "both sides would write it"),
           Map.entry("-profile", "both sides would write it"),
           Map.entry("-blockdev", "write -drive file=FILE,if=virtio"),
+          Map.entry("-fda", "pairs have no floppies"),
+          Map.entry("-fdb", "pairs have no floppies"),
           Map.entry("-hda", "write -drive file=FILE,if=virtio"),
           Map.entry("-hdb", "write -drive file=FILE,if=virtio"),
           Map.entry("-hdc", "write -drive file=FILE,if=virtio"),

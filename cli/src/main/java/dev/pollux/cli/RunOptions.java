@@ -288,6 +288,12 @@ final class RunOptions {
                 + " memory, whose serial console is the terminal.")
     final List<String> image = new ArrayList<>();
 
+    @Option(names = "-fda", paramLabel = "<file>", description = "The first floppy.")
+    String fda;
+
+    @Option(names = "-fdb", paramLabel = "<file>", description = "The second floppy.")
+    String fdb;
+
     @Option(names = "-hda", paramLabel = "<file>", description = "The first IDE disk.")
     String hda;
 

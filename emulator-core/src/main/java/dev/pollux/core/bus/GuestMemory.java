@@ -1,5 +1,6 @@
 package dev.pollux.core.bus;
 
+import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.memory.RamBlock;
 
 /**
@@ -84,5 +85,37 @@ public final class GuestMemory {
     }
     Piece piece = find(address, length, write);
     return piece != null && piece.length() == length ? piece : null;
+  }
+
+  /**
+   * Copies between host memory and the guest's RAM; what is no RAM takes nothing and reads as all
+   * ones.
+   *
+   * @param guest physical address
+   * @param host address
+   * @param length bytes, above 0
+   */
+  public void move(long guest, long host, int length, boolean toMemory) {
+    for (int done = 0; done < length; ) {
+      Piece piece = find(guest + done, length - done, toMemory);
+      if (piece == null) {
+        // As far as the next page there is none either.
+        int part = (int) Math.min(length - done, 4096 - (guest + done & 4095));
+        if (!toMemory) {
+          RawMemory.fill(host + done, part, (byte) -1);
+        }
+        done += part;
+        continue;
+      }
+      int part = (int) piece.length();
+      if (toMemory) {
+        piece.touch();
+        RawMemory.copy(host + done, piece.host(), part);
+        piece.touch();
+      } else {
+        RawMemory.copy(piece.host(), host + done, part);
+      }
+      done += part;
+    }
   }
 }

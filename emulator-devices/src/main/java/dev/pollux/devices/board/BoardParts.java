@@ -4,6 +4,7 @@ import dev.pollux.devices.acpi.AcpiPm;
 import dev.pollux.devices.irqchip.IoApic;
 import dev.pollux.devices.irqchip.LocalApic;
 import dev.pollux.devices.irqchip.Pic8259;
+import dev.pollux.devices.isa.DmaController;
 import dev.pollux.devices.isa.FloatErrorLatch;
 import dev.pollux.devices.isa.I8042;
 import dev.pollux.devices.isa.Port92;
@@ -35,6 +36,7 @@ final class BoardParts {
           Pic8259.TYPE,
           Pit8254.TYPE,
           CmosRtc.TYPE,
+          DmaController.TYPE,
           I8042.TYPE,
           Port92.TYPE,
           ResetControl.TYPE,

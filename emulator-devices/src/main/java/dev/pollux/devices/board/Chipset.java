@@ -10,6 +10,7 @@ import dev.pollux.devices.irqchip.IoApic;
 import dev.pollux.devices.irqchip.LocalApic;
 import dev.pollux.devices.irqchip.Pic8259;
 import dev.pollux.devices.isa.A20Gate;
+import dev.pollux.devices.isa.DmaController;
 import dev.pollux.devices.isa.FloatErrorLatch;
 import dev.pollux.devices.isa.I8042;
 import dev.pollux.devices.isa.IsaBus;
@@ -84,6 +85,9 @@ final class Chipset {
     rtcIrq = isaBus.irq(8);
     rtc = devices.enter(CmosRtc.TYPE, isaBus, new CmosRtc(machine.clocks(), time, this::setRtcIrq));
     keyboardController = complete ? Optional.of(addKeyboardController()) : Optional.empty();
+    if (complete) {
+      addDma();
+    }
     ResetControl resetControl = devices.enter(ResetControl.TYPE, isaBus, new ResetControl(machine));
     FloatErrorLatch latch =
         devices.enter(FloatErrorLatch.TYPE, isaBus, new FloatErrorLatch(isaBus.irq(13)));
@@ -106,6 +110,13 @@ final class Chipset {
     Port92 port92 = devices.enter(Port92.TYPE, isaBus, new Port92(machine, a20));
     machine.io().map(0x92, port92.port());
     return controller;
+  }
+
+  private void addDma() {
+    DmaController dma = devices.enter(DmaController.TYPE, isaBus, new DmaController(machine));
+    machine.io().map(DmaController.BYTE_PORT, dma.bytePorts());
+    machine.io().map(DmaController.PAGE_PORT, dma.pagePorts());
+    machine.io().map(DmaController.WORD_PORT, dma.wordPorts());
   }
 
   private void mapPorts(ResetControl resetControl, FloatErrorLatch latch) {

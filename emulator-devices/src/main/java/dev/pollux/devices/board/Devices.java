@@ -21,6 +21,7 @@ import dev.pollux.devices.model.SecretObject;
 import dev.pollux.devices.netfilter.FilterObjects;
 import dev.pollux.devices.pci.PciDevices;
 import dev.pollux.devices.storage.ThrottleGroupObject;
+import dev.pollux.devices.storage.floppy.FloppyDevices;
 import dev.pollux.devices.storage.ide.IdeDevices;
 import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
@@ -39,6 +40,7 @@ public final class Devices {
                   IsaDevices.TYPES,
                   PciDevices.TYPES,
                   IdeDevices.TYPES,
+                  FloppyDevices.TYPES,
                   DisplayDevices.TYPES,
                   VirtioTypes.of(VirtioDevices.TYPES),
                   VirtioDevices.INNER)

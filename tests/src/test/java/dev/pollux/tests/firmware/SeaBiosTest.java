@@ -17,6 +17,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** SeaBIOS finds its way about the machines and boots from their disks. */
@@ -94,6 +95,18 @@ class SeaBiosTest {
     options.addAll(List.of("-device", "ahci,id=more,addr=6"));
     options.addAll(List.of("-device", "ide-hd,drive=d,bus=more.4,bootindex=0"));
     assertEquals(TEXT, run(options.toArray(String[]::new)));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"pc, 18", "q35, 36"})
+  void bootsAKernelFromAFloppyAndWritesToIt(String machine, int sectors) throws IOException {
+    Path floppy =
+        Files.write(folder.resolve("floppy.img"), FloppyKernel.image(TEXT + "\n", sectors));
+    String drive = "if=floppy,format=raw,file=" + floppy;
+    assertEquals(TEXT + "\n", run("-machine", machine, "-drive", drive));
+    byte[] image = Files.readAllBytes(floppy);
+    String last = new String(image, image.length - 512, TEXT.length(), StandardCharsets.US_ASCII);
+    assertEquals(TEXT, last);
   }
 
   /** Types on the keyboard what the menu asks for, and looks at the screen through the monitor. */

@@ -83,6 +83,14 @@ public record DriveSpec(
     return of(DeviceOptions.parse("-drive", text, "file"), usual, allSnapshots);
   }
 
+  /** {@code -fda FILE} and {@code -fdb FILE}. */
+  public static DriveSpec floppy(String option, String file, int number, boolean allSnapshots) {
+    Map<String, String> values = new LinkedHashMap<>();
+    values.put("file", file);
+    values.put("index", Integer.toString(number));
+    return of(DeviceOptions.of(option + " " + file, values), Interface.FLOPPY, allSnapshots);
+  }
+
   /** {@code -hda FILE} to {@code -hdd FILE}, {@code -cdrom FILE} (number 2), as QEMU means them. */
   public static DriveSpec shortForm(
       String option, String file, int number, boolean cdrom, boolean allSnapshots) {

@@ -412,7 +412,7 @@ final class AhciPort implements AtaLink, AhciQueue.Port {
       }
       int part = Math.min(length - done, next.length() - within);
       if (part > 0) {
-        BusMaster.move(memory, next.address() + within, host + done, part, toMemory);
+        memory.move(next.address() + within, host + done, part, toMemory);
         done += part;
         within += part;
       }

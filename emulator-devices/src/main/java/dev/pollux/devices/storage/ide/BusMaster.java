@@ -163,7 +163,7 @@ final class BusMaster {
         break;
       }
       int part = Math.min(remaining, length - done);
-      move(memory, address & 0xffff_ffffL, host + done, part, toMemory);
+      memory.move(address & 0xffff_ffffL, host + done, part, toMemory);
       address += part;
       remaining -= part;
       done += part;
@@ -187,33 +187,5 @@ final class BusMaster {
     last = (flags & LAST) != 0;
     entry += 8;
     return true;
-  }
-
-  /**
-   * Copies between host memory and the guest's RAM; what is no RAM takes nothing and reads as all
-   * ones.
-   */
-  static void move(GuestMemory memory, long guest, long host, int length, boolean toMemory) {
-    for (int done = 0; done < length; ) {
-      GuestMemory.Piece piece = memory.find(guest + done, length - done, toMemory);
-      if (piece == null) {
-        // As far as the next page there is none either.
-        int part = (int) Math.min(length - done, 4096 - (guest + done & 4095));
-        if (!toMemory) {
-          RawMemory.fill(host + done, part, (byte) -1);
-        }
-        done += part;
-        continue;
-      }
-      int part = (int) piece.length();
-      if (toMemory) {
-        piece.touch();
-        RawMemory.copy(host + done, piece.host(), part);
-        piece.touch();
-      } else {
-        RawMemory.copy(piece.host(), host + done, part);
-      }
-      done += part;
-    }
   }
 }
