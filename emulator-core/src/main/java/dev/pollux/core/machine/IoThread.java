@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
@@ -55,11 +56,17 @@ public final class IoThread implements AutoCloseable {
   /** Guarded by {@link #lock}. */
   private List<Runnable> unlocked = new ArrayList<>();
 
+  /** There is something in {@link #unlocked}. */
+  private volatile boolean hasUnlocked;
+
   /** Another thread has the lock and settles afterwards. Guarded by {@link #lock}. */
   private boolean borrowed;
 
   /** There is something in {@link #deferred} that nobody has been woken for. */
   private volatile boolean unsettled;
+
+  /** Whose step a thread does just now, if it does at its end what is left for no lock. */
+  private static final ThreadLocal<IoThread> CURRENT = new ThreadLocal<>();
 
   private final Thread thread;
   private volatile boolean paused = true;
@@ -155,12 +162,57 @@ public final class IoThread implements AutoCloseable {
     }
   }
 
-  /** Leaves something to be done by the thread without any lock. Its lock is held. */
+  /**
+   * Has a completion done with the lock held: at once on the caller's thread where the lock is
+   * free, otherwise soon by the thread. The caller holds no lock.
+   */
+  public void complete(Runnable completion) {
+    if (!borrow()) {
+      post(completion);
+      return;
+    }
+    List<Runnable> forNoLock;
+    CURRENT.set(this);
+    try {
+      runSafely(completion);
+      forNoLock = takeUnlocked();
+    } finally {
+      CURRENT.remove();
+      giveBack();
+    }
+    settle();
+    forNoLock.forEach(IoThread::runSafely);
+  }
+
+  /** Leaves something to be done without any lock after the present step. The lock is held. */
   public void withoutLock(Runnable action) {
     unlocked.add(action);
-    if (Thread.currentThread() != thread) {
+    hasUnlocked = true;
+    if (CURRENT.get() != this) {
       post(() -> {});
     }
+  }
+
+  /**
+   * Leaves something to be done without any lock after the step of an I/O thread that is under way
+   * here, or has the executor do it where there is none.
+   */
+  public static void afterStep(Runnable action, Executor otherwise) {
+    IoThread here = CURRENT.get();
+    if (here == null) {
+      otherwise.execute(action);
+    } else {
+      here.withoutLock(action);
+    }
+  }
+
+  private List<Runnable> takeUnlocked() {
+    List<Runnable> taken = unlocked;
+    if (!taken.isEmpty()) {
+      unlocked = new ArrayList<>();
+    }
+    hasUnlocked = false;
+    return taken;
   }
 
   /**
@@ -249,8 +301,10 @@ public final class IoThread implements AutoCloseable {
     boolean worked = false;
     List<Runnable> forMachine;
     List<Runnable> forNoLock = List.of();
+    IoThread around = CURRENT.get();
     lock.lock();
     try {
+      CURRENT.set(takeKicks ? this : null);
       Runnable completion;
       while ((completion = completions.poll()) != null) {
         runSafely(completion);
@@ -263,11 +317,11 @@ public final class IoThread implements AutoCloseable {
         worked = true;
       }
       forMachine = takeDeferred();
-      if (takeKicks && !unlocked.isEmpty()) {
-        forNoLock = unlocked;
-        unlocked = new ArrayList<>();
+      if (takeKicks) {
+        forNoLock = takeUnlocked();
       }
     } finally {
+      CURRENT.set(around);
       lock.unlock();
     }
     if (!forMachine.isEmpty()) {
@@ -283,7 +337,7 @@ public final class IoThread implements AutoCloseable {
   }
 
   private boolean hasWork() {
-    return !completions.isEmpty() || !paused && !kicks.isEmpty();
+    return !completions.isEmpty() || hasUnlocked || !paused && !kicks.isEmpty();
   }
 
   private void sleep() {

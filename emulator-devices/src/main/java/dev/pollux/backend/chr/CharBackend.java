@@ -41,6 +41,16 @@ public interface CharBackend extends AutoCloseable {
    */
   void attach(CharFrontEnd frontEnd, Executor executor);
 
+  /**
+   * The same for a front end that exchanges so much that waking another thread for it takes longer
+   * than its own work.
+   *
+   * @param atOnce for a reader of the host's that holds no lock: may run callbacks on its thread
+   */
+  default void attach(CharFrontEnd frontEnd, Executor executor, Executor atOnce) {
+    attach(frontEnd, executor);
+  }
+
   /** Disconnects the front end; a callback that has begun may still finish. */
   void detach();
 

@@ -45,12 +45,18 @@ final class InputQueue {
   private CharFrontEnd frontEnd;
   private Executor executor;
 
-  synchronized void attach(CharFrontEnd newFrontEnd, Executor newExecutor) {
+  /** Delivers what a reader brings that holds no lock. */
+  private Executor atOnce;
+
+  private final Runnable delivery = this::deliver;
+
+  synchronized void attach(CharFrontEnd newFrontEnd, Executor newExecutor, Executor forReader) {
     if (frontEnd != null) {
       throw new IllegalStateException("another front end is attached");
     }
     frontEnd = newFrontEnd;
     executor = newExecutor;
+    atOnce = forReader;
     resize(Math.max(count, newFrontEnd.buffer()));
     chunk = new byte[ring.length];
     told = false;
@@ -76,6 +82,7 @@ final class InputQueue {
   synchronized void detach() {
     frontEnd = null;
     executor = null;
+    atOnce = null;
     scheduled = false;
     notifyAll();
   }
@@ -127,15 +134,20 @@ final class InputQueue {
 
   /** Takes as many bytes as there is room for. */
   synchronized int offer(byte[] from, int offset, int length) {
+    int n = add(from, offset, length);
+    if (n > 0) {
+      schedule();
+    }
+    return n;
+  }
+
+  private int add(byte[] from, int offset, int length) {
     int n = Math.min(length, ring.length - count);
     int tail = (head + count) % ring.length;
     int first = Math.min(n, ring.length - tail);
     System.arraycopy(from, offset, ring, tail, first);
     System.arraycopy(from, offset + first, ring, 0, n - first);
     count += n;
-    if (n > 0) {
-      schedule();
-    }
     return n;
   }
 
@@ -161,11 +173,23 @@ final class InputQueue {
 
   /**
    * Takes as many bytes as there is room for. Where that is not all, {@code whenRoom} is run once
-   * there is room again, unless the other side is closed before; it must not block.
+   * there is room again, unless the other side is closed before; it must not block. For a reader
+   * that holds no lock.
    */
-  synchronized int offer(byte[] from, int offset, int length, Runnable whenRoom) {
-    int n = offer(from, offset, length);
-    onRoom = n < length ? whenRoom : null;
+  int offer(byte[] from, int offset, int length, Runnable whenRoom) {
+    int n;
+    Executor deliverer = null;
+    synchronized (this) {
+      n = add(from, offset, length);
+      onRoom = n < length ? whenRoom : null;
+      if (n > 0 && frontEnd != null && !scheduled) {
+        scheduled = true;
+        deliverer = atOnce;
+      }
+    }
+    if (deliverer != null) {
+      deliverer.execute(delivery);
+    }
     return n;
   }
 
@@ -195,7 +219,7 @@ final class InputQueue {
   private void schedule() {
     if (frontEnd != null && !scheduled) {
       scheduled = true;
-      executor.execute(this::deliver);
+      executor.execute(delivery);
     }
   }
 

@@ -267,7 +267,7 @@ public final class MuxBackend {
 
     @Override
     public void attach(CharFrontEnd frontEnd, Executor executor) {
-      input.attach(new BackPressure(frontEnd), executor);
+      input.attach(new BackPressure(frontEnd), executor, executor);
       setFocus(this);
     }
 

@@ -27,8 +27,13 @@ abstract class QueuedBackend implements CharBackend {
   }
 
   @Override
-  public void attach(CharFrontEnd frontEnd, Executor executor) {
-    input.attach(frontEnd, executor);
+  public final void attach(CharFrontEnd frontEnd, Executor executor) {
+    attach(frontEnd, executor, executor);
+  }
+
+  @Override
+  public void attach(CharFrontEnd frontEnd, Executor executor, Executor atOnce) {
+    input.attach(frontEnd, executor, atOnce);
   }
 
   @Override

@@ -5,7 +5,7 @@ import dev.pollux.core.config.ConfigException;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelConfig;
@@ -16,6 +16,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
 import io.netty.channel.EventLoop;
 import io.netty.channel.ServerChannel;
@@ -74,6 +75,9 @@ public final class SocketBackend extends QueuedBackend {
   private static final Logger log = LoggerFactory.getLogger(SocketBackend.class);
   private static final int MAX_UNIX_PATH = 107;
   private static final int FLUSH_MILLIS = 500;
+
+  /** Bytes that one read asks for. */
+  private static final int MOST_READ = 64 << 10;
 
   /** After a failed accept, as when the process has no file descriptors left. */
   private static final int ACCEPT_AGAIN_MILLIS = 1000;
@@ -294,8 +298,8 @@ public final class SocketBackend extends QueuedBackend {
   }
 
   @Override
-  public void attach(CharFrontEnd frontEnd, Executor executor) {
-    super.attach(frontEnd, executor);
+  public void attach(CharFrontEnd frontEnd, Executor executor, Executor atOnce) {
+    super.attach(frontEnd, executor, atOnce);
     Channel to = connection;
     if (to != null) {
       limitOutput(to.config());
@@ -308,28 +312,60 @@ public final class SocketBackend extends QueuedBackend {
     config.setWriteBufferWaterMark(new WriteBufferWaterMark(most / 2, most));
   }
 
-  /** Reads little at once, or where there was more, as much as may wait for the front end. */
-  private final class QueueSized extends DefaultMaxMessagesRecvByteBufAllocator {
+  /** Messages that are written together go to the host in one call. On the loop's thread. */
+  private static final class GatheredFlushes extends ChannelOutboundHandlerAdapter {
+    private boolean pending;
+
     @Override
-    @SuppressWarnings("deprecation") // Netty's own allocators have no other base
-    public Handle newHandle() {
-      return new MaxMessageHandle() {
-        @Override
-        public int guess() {
-          boolean more = attemptedBytesRead() > 0 && lastBytesRead() == attemptedBytesRead();
-          return more ? input.capacity() : InputQueue.CAPACITY;
-        }
-      };
+    public void flush(ChannelHandlerContext context) {
+      if (!pending) {
+        pending = true;
+        context.executor().execute(() -> flushAll(context));
+      }
+    }
+
+    private void flushAll(ChannelHandlerContext context) {
+      pending = false;
+      context.flush();
     }
   }
 
   /** One connection, from its beginning to its end. On the loop's thread. */
   private final class Connection extends SimpleChannelInboundHandler<ByteBuf> {
+    /** What each read fills: a new one each time would take longer than reading. */
+    private ByteBuf buffer = Unpooled.EMPTY_BUFFER;
+
     /** The bytes read last. */
     private byte[] received = {};
 
+    private int length;
+
     /** How many of them the front end's queue has taken; no more are read before all are. */
     private int taken;
+
+    /** Reads as much at once as may wait for the front end, up to a bound. */
+    private final class OneBuffer extends DefaultMaxMessagesRecvByteBufAllocator {
+      @Override
+      @SuppressWarnings("deprecation") // Netty's own allocators have no other base
+      public Handle newHandle() {
+        return new MaxMessageHandle() {
+          @Override
+          public int guess() {
+            return Math.min(input.capacity(), MOST_READ);
+          }
+
+          @Override
+          public ByteBuf allocate(ByteBufAllocator allocator) {
+            if (buffer.capacity() < guess()) {
+              buffer.release();
+              buffer = allocator.ioBuffer(guess());
+              received = new byte[buffer.capacity()];
+            }
+            return buffer.clear().retain(); // what it held has been copied
+          }
+        };
+      }
+    }
 
     @Override
     public void handlerAdded(ChannelHandlerContext context) {
@@ -338,11 +374,18 @@ public final class SocketBackend extends QueuedBackend {
       config.setAutoRead(false);
       // A peer that has left cannot be written to, but what it sent before is still to be read.
       config.setAutoClose(false);
-      config.setRecvByteBufAllocator(new QueueSized());
+      config.setRecvByteBufAllocator(new OneBuffer());
+      context.pipeline().addBefore(context.name(), null, new GatheredFlushes());
       limitOutput(config);
       if (config instanceof SocketChannelConfig tcp) {
         tcp.setTcpNoDelay(spec.noDelay());
       }
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext context) {
+      buffer.release();
+      buffer = Unpooled.EMPTY_BUFFER;
     }
 
     @Override
@@ -360,7 +403,8 @@ public final class SocketBackend extends QueuedBackend {
 
     @Override
     protected void channelRead0(ChannelHandlerContext context, ByteBuf bytes) {
-      received = ByteBufUtil.getBytes(bytes);
+      length = bytes.readableBytes();
+      bytes.readBytes(received, 0, length);
       taken = 0;
       passOn(context);
     }
@@ -368,8 +412,8 @@ public final class SocketBackend extends QueuedBackend {
     private void passOn(ChannelHandlerContext context) {
       taken +=
           input.offer(
-              received, taken, received.length - taken, () -> loop.execute(() -> passOn(context)));
-      if (taken == received.length) {
+              received, taken, length - taken, () -> loop.execute(() -> passOn(context)));
+      if (taken == length) {
         context.read();
       }
     }
@@ -394,7 +438,7 @@ public final class SocketBackend extends QueuedBackend {
       if (context.channel().equals(connection)) {
         connection = null;
         tellWaiting();
-        received = new byte[0];
+        length = 0;
         taken = 0;
         input.close();
       }

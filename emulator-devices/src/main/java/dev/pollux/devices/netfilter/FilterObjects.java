@@ -11,6 +11,7 @@ import dev.pollux.backend.net.filter.LinkFilter;
 import dev.pollux.backend.net.filter.MirrorFilter;
 import dev.pollux.backend.net.filter.RedirectorFilter;
 import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.machine.IoThread;
 import dev.pollux.devices.model.LiveProperty;
 import dev.pollux.devices.model.MachineServices;
 import dev.pollux.devices.model.ObjectType;
@@ -183,7 +184,8 @@ public final class FilterObjects {
                     backend,
                     node.get(HEADER),
                     filter,
-                    services.networks().filters())));
+                    task -> IoThread.afterStep(task, services.networks().filters()),
+                    Runnable::run)));
     return filter;
   }
 

@@ -86,7 +86,8 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
             .orders()
             .map(
                 backend ->
-                    new FrameReceiver(name(), backend, false, this::takeOrder, thread::post));
+                    new FrameReceiver(
+                        name(), backend, false, this::takeOrder, thread::post, thread::post));
     if (orders.isEmpty()) {
       comparator.goAlone();
       if (wiring.checkpoints().side() == Checkpoints.Side.PRIMARY) {
@@ -120,7 +121,8 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
   }
 
   private FrameReceiver receiver(CharBackend from, FrameStream.Sink sink) {
-    return new FrameReceiver(name(), from, wiring.header(), sink, thread::post);
+    return new FrameReceiver(
+        name(), from, wiring.header(), sink, thread::post, thread::complete);
   }
 
   private void look() {

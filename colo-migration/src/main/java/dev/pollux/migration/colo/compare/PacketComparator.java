@@ -11,6 +11,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * Holds what the primary's guest sends until the secondary's guest has said the same, or has become
@@ -56,6 +57,8 @@ public final class PacketComparator {
   private Duration patience;
 
   private final Packet packet = new Packet();
+  private final Consumer<Held> whenAlike = this::releaseAlike;
+  private final Consumer<Held> whenForgotten = this::forget;
 
   /** The one that was used longest ago is the first. */
   private final LinkedHashMap<ConnectionKey, Conversation> conversations =
@@ -331,7 +334,7 @@ public final class PacketComparator {
   }
 
   private void compare(Conversation conversation) {
-    if (conversation.compare(this::releaseAlike, this::forget) == Verdict.DIFFERENT) {
+    if (conversation.compare(whenAlike, whenForgotten) == Verdict.DIFFERENT) {
       differences++;
       output.wantCheckpoint();
     }

@@ -27,14 +27,20 @@ public final class FrameReceiver implements CharFrontEnd, AutoCloseable {
   /**
    * @param user who reads, for messages: {@code filter-redirector r0}
    * @param executor calls the sink
+   * @param atOnce the same on the thread of a reader that holds no lock
    */
   @SuppressWarnings("this-escape") // its callbacks need nothing that is made later
   public FrameReceiver(
-      String user, CharBackend from, boolean header, FrameStream.Sink sink, Executor executor) {
+      String user,
+      CharBackend from,
+      boolean header,
+      FrameStream.Sink sink,
+      Executor executor,
+      Executor atOnce) {
     this.user = user;
     this.from = from;
     reader = new FrameStream.Reader(header, sink);
-    from.attach(this, executor);
+    from.attach(this, executor, atOnce);
   }
 
   @Override
