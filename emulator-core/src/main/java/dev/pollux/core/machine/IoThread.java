@@ -207,10 +207,11 @@ public final class IoThread implements AutoCloseable {
   }
 
   private List<Runnable> takeUnlocked() {
-    List<Runnable> taken = unlocked;
-    if (!taken.isEmpty()) {
-      unlocked = new ArrayList<>();
+    if (unlocked.isEmpty()) {
+      return List.of(); // not the list itself, to which others add
     }
+    List<Runnable> taken = unlocked;
+    unlocked = new ArrayList<>();
     hasUnlocked = false;
     return taken;
   }
@@ -269,11 +270,12 @@ public final class IoThread implements AutoCloseable {
   }
 
   private List<Runnable> takeDeferred() {
-    List<Runnable> taken = deferred;
-    if (!taken.isEmpty()) {
-      deferred = new ArrayList<>();
-    }
     unsettled = false;
+    if (deferred.isEmpty()) {
+      return List.of(); // not the list itself, to which others add
+    }
+    List<Runnable> taken = deferred;
+    deferred = new ArrayList<>();
     return taken;
   }
 

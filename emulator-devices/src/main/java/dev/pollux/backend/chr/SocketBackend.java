@@ -411,8 +411,7 @@ public final class SocketBackend extends QueuedBackend {
 
     private void passOn(ChannelHandlerContext context) {
       taken +=
-          input.offer(
-              received, taken, length - taken, () -> loop.execute(() -> passOn(context)));
+          input.offer(received, taken, length - taken, () -> loop.execute(() -> passOn(context)));
       if (taken == length) {
         context.read();
       }

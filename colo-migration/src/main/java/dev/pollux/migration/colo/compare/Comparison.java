@@ -121,8 +121,7 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
   }
 
   private FrameReceiver receiver(CharBackend from, FrameStream.Sink sink) {
-    return new FrameReceiver(
-        name(), from, wiring.header(), sink, thread::post, thread::complete);
+    return new FrameReceiver(name(), from, wiring.header(), sink, thread::post, thread::complete);
   }
 
   private void look() {
