@@ -6,9 +6,9 @@ enum Impairment {
   LOSS(20, 0, 0, 0),
   REORDER(0, 0, 200, 0),
   DUPLICATES(10, 50, 0, 0),
-  DELAY(0, 0, 0, 80),
+  DELAY(0, 0, 0, 20),
   ALL(50, 50, 100, 0),
-  ALL_DELAYED(10, 20, 50, 40);
+  ALL_DELAYED(10, 20, 50, 15);
 
   final int lost;
   final int doubled;

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -112,12 +113,19 @@ class UserNetworkTest {
         """);
   }
 
+  /** Also in fragments, and with too few hops for the world. */
   @Test
   void answersPing() throws Exception {
     Namespace.needs("ping");
     connect("restrict=off");
-    Namespace.Result ping = guest.run(10, "ping", "-c", "3", "-i", "0.2", "-W", "2", "10.0.2.2");
-    assertEquals(0, ping.status(), ping.output());
+    for (String bytes : List.of("56", "9000")) {
+      Namespace.Result ping =
+          guest.run(10, "ping", "-c", "3", "-i", "0.2", "-W", "2", "-s", bytes, "10.0.2.2");
+      assertEquals(0, ping.status(), ping.output());
+    }
+    Namespace.Result far = guest.run(10, "ping", "-c", "1", "-W", "5", "-t", "1", "192.0.2.1");
+    assertTrue(far.output().contains("From 10.0.2.2"), far.output());
+    assertTrue(far.output().contains("exceeded"), far.output());
   }
 
   @ParameterizedTest
@@ -126,7 +134,7 @@ class UserNetworkTest {
     Namespace.needs("python3");
     this.impairment = impairment;
     connect("ipv6=off");
-    int megabytes = impairment == Impairment.NONE ? 256 : impairment.delay > 0 ? 1 : 4;
+    int megabytes = impairment == Impairment.NONE ? 64 : impairment.delay > 0 ? 1 : 4;
     byte[] block = new byte[1 << 20];
     new Random(1).nextBytes(block);
     try (ServerSocket server = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
@@ -342,9 +350,10 @@ class UserNetworkTest {
       port = free.getLocalPort();
     }
     connect("hostfwd=tcp:127.0.0.1:%d-:8000".formatted(port));
-    Process server = guest.start("python3", "-m", "http.server", "8000", "--bind", "10.0.2.15");
+    Process server =
+        guest.start("python3", "-u", "-m", "http.server", "8000", "--bind", "10.0.2.15");
     try {
-      Thread.sleep(1500);
+      assertEquals('S', server.getInputStream().read(), "serving");
       for (int i = 0; i < 50; i++) {
         try (Socket socket = new Socket()) {
           socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 5000);

@@ -32,6 +32,14 @@ final class AddressMap {
         || config.guestForwards().stream().anyMatch(f -> f.server().equals(address));
   }
 
+  /** Whether packets for an address leave the guests' network. */
+  boolean isBeyond(Ip address) {
+    return network(address).filter(n -> !n.contains(address)).isPresent()
+        && !address.isMulticast()
+        && !address.isLinkLocal()
+        && !address.equals(Ip.BROADCAST4);
+  }
+
   /** The address with which the router speaks. */
   Optional<Ip> router(boolean four) {
     return (four ? config.v4() : config.v6()).map(Network::host);

@@ -69,6 +69,10 @@ record Ip(long high, long low) {
     return isIpv4() ? v4() >>> 28 == 14 : high >>> 56 == 0xff;
   }
 
+  boolean isLinkLocal() {
+    return isIpv4() ? v4() >>> 16 == 0xa9fe : high >>> 54 == 0xfe80 >>> 6;
+  }
+
   boolean isUnspecified() {
     return isIpv4() ? v4() == 0 : high == 0 && low == 0;
   }

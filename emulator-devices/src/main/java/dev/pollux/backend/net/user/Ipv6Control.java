@@ -12,6 +12,7 @@ import java.util.List;
  */
 final class Ipv6Control {
   private static final int UNREACHABLE = 1;
+  private static final int TIME_EXCEEDED = 3;
   private static final int ECHO = 128;
   private static final int ECHO_REPLY = 129;
   private static final int ROUTER_SOLICITATION = 133;
@@ -34,6 +35,7 @@ final class Ipv6Control {
   static final int UNREACHABLE_PORT = 4;
 
   private final IpOutput output;
+  private final Fragmenter fragmenter;
   private final AddressMap addresses;
   private final UserConfig config;
   private final Network network;
@@ -41,8 +43,14 @@ final class Ipv6Control {
   private final Ip linkLocal;
 
   Ipv6Control(
-      IpOutput output, AddressMap addresses, UserConfig config, Network network, Pings pings) {
+      IpOutput output,
+      Fragmenter fragmenter,
+      AddressMap addresses,
+      UserConfig config,
+      Network network,
+      Pings pings) {
     this.output = output;
+    this.fragmenter = fragmenter;
     this.addresses = addresses;
     this.config = config;
     this.network = network;
@@ -85,6 +93,13 @@ final class Ipv6Control {
 
   /** Sends an echo reply with the request's identifier, number and data. */
   void reply(ByteBuffer data, int at, int length, Ip source, Ip target) {
+    if (length > Fragmenter.room(source)) {
+      ByteBuffer whole = ByteBuffer.allocate(length).put(0, data, at, length);
+      whole.putShort(0, (short) (ECHO_REPLY << 8)).putShort(CHECKSUM, (short) 0);
+      int sum = Fragmenter.checksum(source, target, Packet.ICMPV6, whole, length);
+      fragmenter.send(source, target, Packet.ICMPV6, whole.putShort(CHECKSUM, (short) sum), length);
+      return;
+    }
     Frame frame = output.packet(source, target, Packet.ICMPV6, length);
     frame.data().put(IpOutput.V6_HEADERS, data, at, length);
     frame.data().putShort(IpOutput.V6_HEADERS, (short) (ECHO_REPLY << 8));
@@ -168,11 +183,20 @@ final class Ipv6Control {
 
   /** Tells a guest that its packet went nowhere (RFC 4443, 3.1). */
   void unreachable(int code, ByteBuffer data, Packet packet, Ip source) {
+    report(UNREACHABLE, code, data, packet, source);
+  }
+
+  /** Tells a guest that its packet was allowed no further than to this router (3.3). */
+  void expired(ByteBuffer data, Packet packet, Ip source) {
+    report(TIME_EXCEEDED, 0, data, packet, source);
+  }
+
+  private void report(int type, int code, ByteBuffer data, Packet packet, Ip source) {
     int quoted = Math.min(packet.end() - packet.ip(), 1232);
     Frame frame = output.packet(network.host(), source, Packet.ICMPV6, 8 + quoted);
     ByteBuffer out = frame.data();
     int at = IpOutput.V6_HEADERS;
-    out.putInt(at, UNREACHABLE << 24 | code << 16).putInt(at + 4, 0);
+    out.putInt(at, type << 24 | code << 16).putInt(at + 4, 0);
     out.put(at + 8, data, packet.ip(), quoted);
     output.send(frame, network.host(), Packet.ICMPV6, CHECKSUM);
   }

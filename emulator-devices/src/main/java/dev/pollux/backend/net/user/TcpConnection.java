@@ -46,14 +46,16 @@ final class TcpConnection {
    * Short, as the link does not congest: what is lost was too much for a queue of the guest, for
    * instance that of connections it has not accepted.
    */
-  private static final long MAX_RTO = TimeUnit.SECONDS.toNanos(3);
+  private static final long MAX_RTO = TimeUnit.SECONDS.toNanos(1);
 
-  private static final long SYN_RTO = TimeUnit.MILLISECONDS.toNanos(500);
+  private static final long SYN_RTO = TimeUnit.MILLISECONDS.toNanos(200);
 
   /** Four minutes. */
-  private static final int MAX_RETRIES = 80;
+  private static final int MAX_RETRIES = 240;
 
-  private static final long TIME_WAIT = TimeUnit.SECONDS.toNanos(4);
+  /** Guests repeat a lost end at least three times in this time. */
+  private static final long TIME_WAIT = TimeUnit.SECONDS.toNanos(2);
+
   private static final long KEEP_IDLE = TimeUnit.HOURS.toNanos(2);
   private static final long KEEP_INTERVAL = TimeUnit.SECONDS.toNanos(75);
   private static final int KEEP_PROBES = 9;
@@ -90,6 +92,10 @@ final class TcpConnection {
   private int recoverUntil;
   private boolean hostEnded;
   private boolean finSent;
+
+  /** The guest's end was known when ours was sent: what acknowledges ours is the last segment. */
+  private boolean guestEndedFirst;
+
   private boolean finAcknowledged;
 
   // What comes from the guest: RCV variables.
@@ -533,7 +539,9 @@ final class TcpConnection {
     }
     reopenWindow();
     transmit(now);
-    if (outputShut && finAcknowledged) {
+    if (outputShut && finAcknowledged && guestEndedFirst) {
+      close(false);
+    } else if (outputShut && finAcknowledged) {
       state = State.TIME_WAIT;
       endAt = now + TIME_WAIT;
       keepAt = NEVER;
@@ -595,7 +603,10 @@ final class TcpConnection {
       timedAt = now;
     }
     sendNext += length + (last ? 1 : 0);
-    finSent |= last;
+    if (last && !finSent) {
+      finSent = true;
+      guestEndedFirst = guestEnded;
+    }
     if (sendNext - sendMax > 0) {
       sendMax = sendNext;
     }

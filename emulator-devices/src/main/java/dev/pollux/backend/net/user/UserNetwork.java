@@ -59,13 +59,15 @@ public final class UserNetwork extends NetBackend {
     this.config = config;
     outbox = new Outbox(link(), drops().counter("too many wait for the guest"));
     output = new IpOutput(outbox, link(), mac(config));
-    udpOutput = new UdpOutput(output);
+    Fragmenter fragmenter = new Fragmenter(output);
+    udpOutput = new UdpOutput(output, fragmenter);
     addresses = new AddressMap(config, new NameServers(RESOLVER));
     reactor = new Reactor(id + " network", lock, this::setTime, this::runTimers, this::drain);
     pings = new Pings(this::pong);
     arp = new Arp(output, addresses);
-    icmp = new Icmp(output, addresses, pings);
-    control = config.v6().map(n -> new Ipv6Control(output, addresses, config, n, pings));
+    icmp = new Icmp(output, fragmenter, addresses, pings);
+    control =
+        config.v6().map(n -> new Ipv6Control(output, fragmenter, addresses, config, n, pings));
     dhcp = config.v4().map(n -> new DhcpServer(udpOutput, config, n));
     dhcpv6 = config.v6().map(this::dhcpv6);
     tftp = config.tftpRoot().map(root -> new TftpServer(udpOutput, root));
@@ -258,12 +260,31 @@ public final class UserNetwork extends NetBackend {
       return;
     }
     output.learn(source, mac(data, data.position() + 6));
+    if (goesNoFurther(data, target)) {
+      expired(data, source, target);
+      return;
+    }
     switch (packet.protocol()) {
       case Packet.ICMP -> icmp.receive(data, packet, source, target);
       case Packet.ICMPV6 -> control.ifPresent(c -> c.receive(data, packet, source, target));
       case Packet.TCP -> tcp.receive(data, packet, source, target);
       case Packet.UDP -> receiveUdp(data, source, target);
       default -> unknown.increment(); // there are no sockets that an ordinary user gets
+    }
+  }
+
+  /** Whether a packet for the world has no hop left beyond this router. */
+  private boolean goesNoFurther(ByteBuffer data, Ip target) {
+    int hops = data.get(packet.ip() + (packet.isIpv6() ? 7 : 8)) & 0xff;
+    return hops <= 1 && addresses.isBeyond(target);
+  }
+
+  private void expired(ByteBuffer data, Ip source, Ip target) {
+    unreachable.increment();
+    if (packet.isIpv6()) {
+      control.ifPresent(c -> c.expired(data, packet, source));
+    } else {
+      icmp.expired(data, packet, source, target);
     }
   }
 
@@ -319,7 +340,7 @@ public final class UserNetwork extends NetBackend {
     lock.lock();
     try {
       ByteBuffer message = answer.message();
-      int length = Math.min(message.remaining(), 1480);
+      int length = message.remaining();
       if (answer.guest().isIpv4()) {
         icmp.reply(message, 0, length, answer.target(), answer.guest());
       } else {
