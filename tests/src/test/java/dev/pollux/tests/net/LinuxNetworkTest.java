@@ -70,14 +70,14 @@ class LinuxNetworkTest {
       assertTrue(guest.run("cat /etc/resolv.conf").contains("10.0.2.3"), "DNS by DHCP");
       String ping = guest.run("ping -c 3 -i 0.2 -W 5 10.0.2.2");
       assertTrue(ping.contains(" 0% packet loss"), ping);
+      copies(guest);
+      serves(guest, port);
+      downloads(guest);
       String six =
           guest.run(
               "for i in $(seq 50); do ip addr show eth0 | grep fec0: | grep -qv tentative && break;"
                   + " sleep 0.2; done; ping6 -c 2 -i 0.2 -W 5 fec0::2");
       assertTrue(six.contains(" 0% packet loss"), six);
-      copies(guest);
-      serves(guest, port);
-      downloads(guest);
     }
   }
 
@@ -167,7 +167,7 @@ class LinuxNetworkTest {
     try (UnreliableServer server = new UnreliableServer(file)) {
       String got =
           guest.run(
-              ("for i in $(seq 60); do timeout 5 wget -q -c -O /tmp/file http://10.0.2.2:%d/file &&"
+              ("for i in $(seq 60); do timeout 2 wget -q -c -O /tmp/file http://10.0.2.2:%d/file &&"
                       + " break; done; sha256sum /tmp/file; rm /tmp/file")
                   .formatted(server.port()));
       MessageDigest digest = sha256();
