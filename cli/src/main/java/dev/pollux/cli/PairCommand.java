@@ -199,6 +199,14 @@ final class PairCommand implements Callable<Integer> {
         paramLabel = "<command>",
         description = "Switches the other host off; status 0 says that it is.")
     private String fence;
+
+    @Option(
+        names = "--secret",
+        paramLabel = "<file>",
+        description =
+            "What both agents know, and who does not is refused: 16 characters at least, for the"
+                + " owner's eyes only.")
+    private Path secret;
   }
 
   @Option(
@@ -303,6 +311,7 @@ final class PairCommand implements Callable<Integer> {
             LeasePlace.parse(hosts.lease),
             Duration.ofMillis(hosts.leaseTime),
             Optional.ofNullable(hosts.fence),
+            Optional.ofNullable(hosts.secret),
             machine);
     try (HostAgent agent = new HostAgent(side, terminal)) {
       Runtime.getRuntime().addShutdownHook(new Thread(agent::end, "end of pair"));
@@ -311,7 +320,7 @@ final class PairCommand implements Callable<Integer> {
   }
 
   private PairMetrics serve() throws IOException {
-    Endpoint at = Endpoint.parse("--metrics", metrics);
+    Endpoint at = Endpoint.exact("--metrics", metrics);
     return new PairMetrics(at.host(), at.port());
   }
 

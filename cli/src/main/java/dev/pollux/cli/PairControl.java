@@ -1,8 +1,10 @@
 package dev.pollux.cli;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollux.cli.pair.host.ControlSocket;
 import dev.pollux.cli.pair.host.Endpoint;
 import dev.pollux.cli.pair.ledger.ZooKeeperProcess;
+import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -29,8 +31,13 @@ final class PairControl {
 
     @Override
     public Integer call() throws IOException {
-      System.out.println(ControlSocket.ask(folder, word()));
-      return 0;
+      String answer = ControlSocket.ask(folder, word());
+      System.out.println(answer);
+      return new ObjectMapper().readTree(answer).has("error") ? 1 : 0;
+    }
+
+    final Path folder() {
+      return folder;
     }
   }
 
@@ -75,9 +82,29 @@ final class PairControl {
 
   @Command(name = "stop", description = "Ends the pair, on both hosts.")
   static final class Stop extends Ask {
+    private static final long TRY_MILLIS = 200;
+    private static final int TRIES = 100;
+
     @Override
     String word() {
       return "stop";
+    }
+
+    /** Waits for the side's end, which is that of the pair. */
+    @Override
+    public Integer call() throws IOException {
+      int status = super.call();
+      for (int i = 0; status == 0 && i < TRIES; i++) {
+        MachineProcess.pause(TRY_MILLIS);
+        try {
+          String _ = ControlSocket.ask(folder(), "status");
+        } catch (IOException e) {
+          return 0;
+        }
+      }
+      System.err.println(
+          "pollux: the pair has not ended yet; this side asks the other one again and again");
+      return 1;
     }
   }
 
@@ -101,7 +128,7 @@ final class PairControl {
 
     @Override
     public Integer call() throws IOException {
-      Endpoint at = Endpoint.parse("--listen", listen);
+      Endpoint at = Endpoint.exact("--listen", listen);
       Files.createDirectories(folder);
       try (ZooKeeperProcess _ =
           new ZooKeeperProcess(new InetSocketAddress(at.host(), at.port()), folder)) {

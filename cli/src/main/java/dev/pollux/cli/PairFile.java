@@ -63,6 +63,7 @@ final class PairFile {
               Map.entry("lease", Kind.TEXT),
               Map.entry("lease-time", Kind.NUMBER),
               Map.entry("fence", Kind.TEXT),
+              Map.entry("secret", Kind.TEXT),
               Map.entry("folder", Kind.TEXT),
               Map.entry("console", Kind.TEXT),
               Map.entry("delay", Kind.NUMBER),

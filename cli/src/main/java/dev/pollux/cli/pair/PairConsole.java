@@ -38,7 +38,7 @@ public final class PairConsole implements AutoCloseable {
   private final IntConsumer onKey;
 
   // Guarded by this.
-  private Optional<OutputStream> output = Optional.empty();
+  private Optional<Outlet> output = Optional.empty();
   private Optional<SocketChannel> guest = Optional.empty();
 
   /** The output is a terminal's whose window may have a title. */
@@ -67,7 +67,7 @@ public final class PairConsole implements AutoCloseable {
         terminal = Terminal.on(0);
         terminal.ifPresent(t -> t.makeRaw(false));
         titled = Terminal.on(1).isPresent() && hasTitles(System.getenv("TERM"));
-        output = Optional.of(new FileOutputStream(FileDescriptor.out));
+        output = Optional.of(outlet(new FileOutputStream(FileDescriptor.out)));
         var _ = thread("console input", () -> readKeys(new FileInputStream(FileDescriptor.in)));
       }
       case PairOptions.Console.Socket(Path path) -> {
@@ -109,7 +109,7 @@ public final class PairConsole implements AutoCloseable {
     while (true) {
       try (SocketChannel client = listening.accept()) {
         synchronized (this) {
-          output = Optional.of(Channels.newOutputStream(client));
+          output = Optional.of(outlet(Channels.newOutputStream(client)));
         }
         byte[] buffer = new byte[1024];
         InputStream in = Channels.newInputStream(client);
@@ -121,11 +121,24 @@ public final class PairConsole implements AutoCloseable {
       } catch (IOException e) {
         // A client that left; the next one may come.
       } finally {
-        synchronized (this) {
-          output = Optional.empty();
-        }
+        forgetReader();
       }
     }
+  }
+
+  /** Who looks at the console and stops reading keeps neither the guest nor the pair waiting. */
+  private static Outlet outlet(OutputStream to) {
+    return new Outlet(
+        "console reader", to, "%n[pollux: %d bytes of the console were not read]%n"::formatted);
+  }
+
+  private void forgetReader() {
+    Optional<Outlet> last;
+    synchronized (this) {
+      last = output;
+      output = Optional.empty();
+    }
+    last.ifPresent(Outlet::close);
   }
 
   /** From now on the console is this side's; the connection stays the caller's. */
@@ -192,15 +205,7 @@ public final class PairConsole implements AutoCloseable {
   }
 
   private void write(byte[] bytes, int length) {
-    if (output.isEmpty()) {
-      return;
-    }
-    try {
-      output.get().write(bytes, 0, length);
-      output.get().flush();
-    } catch (IOException e) {
-      output = Optional.empty();
-    }
+    output.ifPresent(reader -> reader.write(bytes, 0, length));
   }
 
   private void readKeys(InputStream in) throws IOException {
@@ -239,6 +244,7 @@ public final class PairConsole implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    forgetReader();
     terminal.ifPresent(Terminal::close);
     if (server.isPresent()) {
       server.get().close();

@@ -12,7 +12,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 
 /** The page {@code /metrics} of a pair, for Prometheus. Any thread. */
-public final class PairMetrics implements PairWatcher, AutoCloseable {
+public final class PairMetrics implements PairWatcher {
   private static final String SIDE = "side";
   private static final double MILLIS = 1e3;
   private static final double MICROS = 1e6;

@@ -16,7 +16,7 @@ import java.util.Optional;
  * on standard output. On a terminal that shows no console a table below says how both sides are
  * now. Any thread.
  */
-public final class PairReport {
+public final class PairReport implements AutoCloseable {
   private final PrintStream out;
   private final PrintStream people;
   private final boolean json;
@@ -39,6 +39,16 @@ public final class PairReport {
     this.people = people;
     this.json = json;
     this.live = live && !json;
+  }
+
+  /** As the constructor, on this process's output; who reads that may stop reading. */
+  public static PairReport ofProcess(boolean json, boolean live, List<PairWatcher> watchers) {
+    return new PairReport(
+        Outlet.lines("events", System.out, true),
+        Outlet.lines("sentences", System.err, false),
+        json,
+        live,
+        watchers);
   }
 
   public static ObjectNode details() {
@@ -84,5 +94,13 @@ public final class PairReport {
     people.flush();
     drawn = lines.size();
     last = Optional.of(view);
+  }
+
+  /** Waits a moment for who reads it, and ends the watchers. */
+  @Override
+  public void close() {
+    out.close();
+    people.close();
+    watchers.forEach(PairWatcher::close);
   }
 }

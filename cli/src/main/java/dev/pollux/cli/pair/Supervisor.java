@@ -9,7 +9,6 @@ import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -59,13 +58,11 @@ public final class Supervisor implements AutoCloseable {
   private final PairOptions options;
   private final PairReport report;
   private final PairConsole console;
-  private final Places places;
   private final List<PairNetwork> networks = new ArrayList<>();
   private final List<PairDisk> disks = new ArrayList<>();
 
-  /** Disks whose copy does not follow yet. */
-  private final Set<PairDisk> copying = new HashSet<>();
-
+  private final SideStarter starter;
+  private final Pairing pairing;
   private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
   private final List<PlannedFault> faults;
 
@@ -83,8 +80,6 @@ public final class Supervisor implements AutoCloseable {
   private Optional<Side> primary = Optional.empty();
   private Optional<Side> secondary = Optional.empty();
   private Optional<Integer> exitStatus = Optional.empty();
-  private int sidesStarted;
-  private int pairs;
   private long retryMillis = FIRST_RETRY_MILLIS;
   private long pairingSince;
   private Optional<Long> protectedFirst = Optional.empty();
@@ -102,11 +97,8 @@ public final class Supervisor implements AutoCloseable {
    */
   public Supervisor(PairOptions options, boolean terminal) throws IOException {
     this.options = options;
-    this.places = Places.in(options.folder());
     boolean free = !(options.console() instanceof PairOptions.Console.Stdio);
-    report =
-        new PairReport(
-            System.out, System.err, options.json(), terminal && free, options.watchers());
+    report = PairReport.ofProcess(options.json(), terminal && free, options.watchers());
     faults = new ArrayList<>(options.faults());
     faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
     options.networks().forEach(net -> networks.add(new PairNetwork(net, options.folder())));
@@ -114,6 +106,8 @@ public final class Supervisor implements AutoCloseable {
       disks.add(new PairDisk(disk, options.folder(), false));
     }
     console = new PairConsole(options.console(), key -> steps.add(() -> command(key)));
+    starter = new SideStarter(options, console, disks, networks, new Heard());
+    pairing = new Pairing(options, disks, networks);
   }
 
   /** Has the pair end, as if the user had typed so, and waits for that. Any other thread. */
@@ -134,24 +128,22 @@ public final class Supervisor implements AutoCloseable {
    */
   public int run() throws IOException {
     report.event("starting", "sockets and logs are in " + options.folder(), PairReport.details());
-    String name = nextName();
+    String name = starter.nextName();
     if (disks.isEmpty()) {
-      startSecondary(0); // beside the first
+      starter.secondary(0, Optional.empty()); // beside the first
     }
-    List<String> words = new ArrayList<>();
     boolean merge = haveTakenOver();
     for (PairDisk disk : disks) {
       String found = disk.recover(merge);
       if (!found.isEmpty()) {
         report.event("recovered", found, PairReport.details());
       }
-      words.addAll(disk.first(name));
     }
-    Side first = start(name, words);
+    Side first = starter.first(name);
     primary = Optional.of(first);
-    follow(first);
+    starter.follow(first);
     if (!disks.isEmpty()) {
-      startSecondary(0);
+      starter.secondary(0, primary);
     }
     state = State.ALONE;
     long nextLook = System.nanoTime();
@@ -189,103 +181,30 @@ public final class Supervisor implements AutoCloseable {
 
   // ---- starting and pairing ----
 
-  private String nextName() {
-    return sideName(sidesStarted++);
-  }
-
-  /**
-   * Starts a side; any thread.
-   *
-   * @param more options of its own
-   */
-  private Side start(String name, List<String> more) throws IOException {
-    List<String> words = new ArrayList<>(more);
-    synchronized (networks) {
-      networks.forEach(network -> words.addAll(List.of("-netdev", network.expect(name))));
+  /** Has what a process tells decided upon. */
+  private final class Heard implements SideStarter.Listener {
+    @Override
+    public void happened(Side side, JsonNode event) {
+      steps.add(() -> event(side, event));
     }
-    Side[] self = new Side[1];
-    List<JsonNode> early = new ArrayList<>();
-    Side side =
-        Side.start(
-            name,
-            options,
-            words,
-            console,
-            event -> {
-              synchronized (early) {
-                if (self[0] == null) {
-                  early.add(event);
-                } else {
-                  hear(self[0], event);
-                }
-              }
-            });
-    synchronized (early) {
-      self[0] = side;
-      early.forEach(event -> steps.add(() -> event(side, event)));
+
+    @Override
+    public void ended(Side side, int status) {
+      steps.add(() -> gone(side, status));
     }
-    var _ = side.process().onExit().thenAccept(status -> steps.add(() -> gone(side, status)));
-    return side;
-  }
 
-  /** On the thread of the monitor's connection. */
-  private void hear(Side side, JsonNode event) {
-    if (event.path("event").asText().equals("STOP")) {
-      // At once: what is printed from now on belongs to the state that follows.
-      console.checkpoint(side.console());
+    @Override
+    public void arrived(Side side) {
+      steps.add(() -> Supervisor.this.arrived(side));
     }
-    steps.add(() -> event(side, event));
-  }
 
-  /** a to z, then a1 and so on. */
-  static String sideName(int number) {
-    return (char) ('a' + number % 26) + (number < 26 ? "" : String.valueOf(number / 26));
-  }
-
-  /** A process for the other side, made beside the one that runs the guest. */
-  private void startSecondary(long afterMillis) {
-    String name = nextName();
-    Optional<Side> from = primary;
-    Thread.ofVirtual()
-        .start(
-            () -> {
-              try {
-                MachineProcess.pause(afterMillis);
-                List<String> words = new ArrayList<>(List.of("-incoming", "defer"));
-                synchronized (disks) {
-                  for (PairDisk disk : disks) {
-                    words.addAll(disk.copy(name, from.orElseThrow().process()));
-                  }
-                }
-                Side side = start(name, words);
-                steps.add(() -> arrived(side));
-              } catch (IOException e) {
-                steps.add(() -> doesNotStart(name, e));
-              }
-            });
-  }
-
-  private void doesNotStart(String name, IOException e) throws IOException {
-    forget(name);
-    retry("the secondary does not start: " + e.getMessage());
-  }
-
-  /** The world hears this side from now on. */
-  private void follow(Side side) {
-    console.follow(side.console());
-    synchronized (networks) {
-      networks.forEach(network -> network.follow(side.name()));
-    }
-  }
-
-  private void forget(String side) throws IOException {
-    synchronized (networks) {
-      networks.forEach(network -> network.forget(side));
-    }
-    synchronized (disks) {
-      for (PairDisk disk : disks) {
-        disk.forget(side);
-      }
+    @Override
+    public void doesNotStart(String name, IOException why) {
+      steps.add(
+          () -> {
+            starter.forget(name);
+            retry("the secondary does not start: " + why.getMessage());
+          });
     }
   }
 
@@ -308,16 +227,20 @@ public final class Supervisor implements AutoCloseable {
       return;
     }
     state = State.SYNCING;
-    MachineProcess to = secondary.get().process();
-    copying.clear();
-    copying.addAll(disks);
+    var _ =
+        attempt(
+            "the disks cannot be copied",
+            () -> pairing.beginCopy(primary.get().process(), secondary.get().process()));
+  }
+
+  /** Does a step of making a pair; there is none where that fails. */
+  private boolean attempt(String problem, Step step) throws IOException {
     try {
-      PairDisk.serve(to, places, pairs);
-      for (PairDisk disk : disks) {
-        disk.beginCopy(primary.get().process(), to, places, pairs);
-      }
+      step.run();
+      return true;
     } catch (IOException e) {
-      loseSecondary("the disks cannot be copied: " + e.getMessage());
+      loseSecondary("%s: %s".formatted(problem, e.getMessage()));
+      return false;
     }
   }
 
@@ -326,24 +249,17 @@ public final class Supervisor implements AutoCloseable {
     if (state != State.SYNCING) {
       return;
     }
-    if (!error.isEmpty()) {
-      loseSecondary("the disks cannot be copied: " + error);
-      return;
-    }
-    copying.removeIf(disk -> disk.hasJob(job));
-    if (copying.isEmpty()) {
-      MachineProcess from = primary.orElseThrow().process();
-      try {
-        var _ = from.run("stop");
-        for (PairDisk disk : disks) {
-          disk.endCopy(from);
-        }
-        var _ = from.run("cont");
-      } catch (IOException e) {
-        MachineProcess.attempt(() -> from.run("cont"));
-        loseSecondary("the disks cannot be copied: " + e.getMessage());
-        return;
-      }
+    boolean[] all = new boolean[1];
+    boolean done =
+        attempt(
+            "the disks cannot be copied",
+            () -> {
+              if (!error.isEmpty()) {
+                throw new IOException(error);
+              }
+              all[0] = pairing.copied(job, primary.orElseThrow().process());
+            });
+    if (done && all[0]) {
       pair();
     }
   }
@@ -351,44 +267,12 @@ public final class Supervisor implements AutoCloseable {
   private void pair() throws IOException {
     state = State.PAIRING;
     pairingSince = System.nanoTime();
-    MachineProcess from = primary.orElseThrow().process();
-    MachineProcess to = secondary.orElseThrow().process();
-    try {
-      for (MachineProcess side : List.of(from, to)) {
-        side.switchOn("return-path", "x-colo", "events");
-        ObjectNode parameters =
-            object()
-                .put("x-checkpoint-delay", options.checkpointMillis())
-                .put("x-pollux-silence", options.silenceMillis())
-                .put("max-bandwidth", 10_000_000_000L)
-                .put("downtime-limit", 1000);
-        var _ = side.run("migrate-set-parameters", parameters);
-      }
-      if (!networks.isEmpty()) {
-        from.switchOn("pause-before-switchover");
-      }
-      for (PairNetwork network : networks) {
-        network.compared().prepare(from, to, pairs);
-      }
-      String uri = places.at("pair" + pairs++, Places.End.SECONDARY).uri();
-      var _ = to.run("migrate-incoming", object().put("uri", uri));
-      var _ = from.run("migrate", object().put("uri", uri));
-    } catch (IOException e) {
-      loseSecondary("the pair was not made: " + e.getMessage());
-    }
-  }
-
-  /** The primary's guest stands still, and the secondary has its state in a moment. */
-  private void beginToCompare() throws IOException {
-    MachineProcess from = primary.orElseThrow().process();
-    try {
-      for (PairNetwork network : networks) {
-        network.compared().begin(from);
-      }
-      var _ = from.run("migrate-continue", object().put("state", "pre-switchover"));
-    } catch (IOException e) {
-      loseSecondary("the pair was not made: " + e.getMessage());
-    }
+    var _ =
+        attempt(
+            "the pair was not made",
+            () ->
+                pairing.connect(
+                    primary.orElseThrow().process(), secondary.orElseThrow().process()));
   }
 
   private static ObjectNode object() {
@@ -421,7 +305,9 @@ public final class Supervisor implements AutoCloseable {
       case "MIGRATION" -> {
         String status = data.path("status").asText();
         if (state == State.PAIRING && ofPrimary && status.equals("pre-switchover")) {
-          beginToCompare();
+          var _ =
+              attempt(
+                  "the pair was not made", () -> pairing.compare(primary.orElseThrow().process()));
         } else if (state == State.PAIRING && ofPrimary && status.equals("colo")) {
           becomeProtected();
         } else if (state == State.PAIRING && ofPrimary && status.equals("failed")) {
@@ -581,15 +467,15 @@ public final class Supervisor implements AutoCloseable {
       lose(e.getMessage());
       return;
     }
-    forget(dead.name());
-    follow(survivor);
-    networks.forEach(network -> network.compared().endOnSecondary(survivor.process()));
+    starter.forget(dead.name());
+    starter.follow(survivor);
+    pairing.endOnSecondary(survivor.process());
     state = State.ALONE;
     report.event(
         "failover",
         "%s (%s): %s takes over".formatted(why, dead.name(), survivor.name()),
         PairReport.details().put("reason", why).put("primary", survivor.name()));
-    startSecondary(0);
+    starter.secondary(0, primary);
   }
 
   private void lose(String why) {
@@ -605,7 +491,7 @@ public final class Supervisor implements AutoCloseable {
   private void loseSecondary(String why) throws IOException {
     if (secondary.isPresent()) {
       secondary.get().close();
-      forget(secondary.get().name());
+      starter.forget(secondary.get().name());
       secondary = Optional.empty();
     }
     boolean paired = state == State.PROTECTED;
@@ -619,8 +505,7 @@ public final class Supervisor implements AutoCloseable {
         // is told next.
       }
     }
-    networks.forEach(network -> network.compared().endOnPrimary(survivor));
-    disks.forEach(disk -> disk.endOnPrimary(survivor));
+    pairing.endOnPrimary(survivor);
     retry(why);
   }
 
@@ -632,7 +517,7 @@ public final class Supervisor implements AutoCloseable {
         "unprotected",
         "%s; another secondary is started".formatted(why),
         PairReport.details().put("reason", why));
-    startSecondary(retryMillis);
+    starter.secondary(retryMillis, primary);
     retryMillis = Math.min(LAST_RETRY_MILLIS, retryMillis * 2);
   }
 
@@ -694,7 +579,7 @@ public final class Supervisor implements AutoCloseable {
     boolean syncing = state == State.SYNCING;
     Optional<Side> from = primary;
     Optional<Side> to = secondary;
-    Set<PairDisk> behind = Set.copyOf(syncing ? copying : paired ? Set.of() : disks);
+    Set<PairDisk> behind = Set.copyOf(syncing ? pairing.copying() : paired ? Set.of() : disks);
     Thread.startVirtualThread(
         () -> {
           JsonNode none = object();
@@ -788,6 +673,7 @@ public final class Supervisor implements AutoCloseable {
         disk.finish(primary.get().name(), merge);
       }
     }
+    report.close();
     ended.countDown();
   }
 }

@@ -18,12 +18,16 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A machine in a process of its own, and its monitor. It ends with the process that has started it.
  * Any thread; closing kills it.
  */
 public final class MachineProcess implements Monitor, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(MachineProcess.class);
+
   /** For the host it is the thread that has children, and they end when it does. */
   private static final ExecutorService PARENT =
       Executors.newSingleThreadExecutor(
@@ -31,17 +35,19 @@ public final class MachineProcess implements Monitor, AutoCloseable {
 
   private static final long START_SECONDS = 60;
   private static final long COMMAND_SECONDS = 10;
+  private static final long END_SECONDS = 10;
 
   private final String name;
   private final Process process;
-  private final Path log;
+  private final Path output;
   private final QmpClient monitor;
 
-  private MachineProcess(String name, Path socket, Process process, Path log, Consumer<JsonNode> to)
+  private MachineProcess(
+      String name, Path socket, Process process, Path output, Consumer<JsonNode> to)
       throws IOException {
     this.name = name;
     this.process = process;
-    this.log = log;
+    this.output = output;
     this.monitor = connect(socket, to);
   }
 
@@ -57,7 +63,7 @@ public final class MachineProcess implements Monitor, AutoCloseable {
       String name, Path folder, List<String> options, Consumer<JsonNode> onEvent)
       throws IOException {
     Path socket = folder.resolve(name + ".qmp");
-    Path log = folder.resolve(name + ".log");
+    Path output = folder.resolve(name + ".log");
     Files.deleteIfExists(socket);
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -71,10 +77,10 @@ public final class MachineProcess implements Monitor, AutoCloseable {
         launch(
             new ProcessBuilder(command)
                 .redirectInput(new File("/dev/null"))
-                .redirectOutput(log.toFile())
+                .redirectOutput(output.toFile())
                 .redirectErrorStream(true));
     try {
-      return new MachineProcess(name, socket, process, log, onEvent);
+      return new MachineProcess(name, socket, process, output, onEvent);
     } catch (IOException | RuntimeException e) {
       process.destroyForcibly();
       throw e;
@@ -111,7 +117,7 @@ public final class MachineProcess implements Monitor, AutoCloseable {
 
   /** What the process has printed last, in one line. */
   public String lastWords() throws IOException {
-    List<String> lines = Files.readString(log).strip().lines().toList();
+    List<String> lines = Files.readString(output).strip().lines().toList();
     return lines.isEmpty() ? "it said nothing" : lines.getLast();
   }
 
@@ -183,10 +189,23 @@ public final class MachineProcess implements Monitor, AutoCloseable {
     return process.isAlive();
   }
 
-  /** {@code kill -9}; returns when the process is gone. */
+  /**
+   * {@code kill -9}; returns when the process is gone. One that waits for its host's disk may not
+   * go; after 10 s that is said and not waited for: it does nothing more by itself.
+   */
   public void kill() {
-    process.destroyForcibly();
-    process.onExit().join();
+    var _ = process.destroyForcibly();
+    try {
+      var _ = process.onExit().get(END_SECONDS, TimeUnit.SECONDS);
+    } catch (TimeoutException | ExecutionException e) {
+      log.warn(
+          "{}: process {} was killed and has not ended for {} s; its host keeps it",
+          name,
+          process.pid(),
+          END_SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
     monitor.close();
   }
 

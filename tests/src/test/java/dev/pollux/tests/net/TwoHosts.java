@@ -11,6 +11,7 @@ import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -96,6 +97,7 @@ final class TwoHosts implements AutoCloseable {
 
   private final Path folder;
   private final List<String> machine;
+  private final Path secret;
   private final Namespace between;
   private PolluxProcess coordinator;
   private final List<Host> hosts = new ArrayList<>();
@@ -117,6 +119,7 @@ final class TwoHosts implements AutoCloseable {
   TwoHosts(Path folder, List<String> machine, Consumer<Path> prepare) throws Exception {
     this.folder = folder;
     this.machine = machine;
+    this.secret = folder.resolve("secret");
     between = Namespace.create();
     try {
       begin(prepare);
@@ -127,6 +130,8 @@ final class TwoHosts implements AutoCloseable {
   }
 
   private void begin(Consumer<Path> prepare) throws Exception {
+    Files.writeString(secret, "what only the two of them know");
+    Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-------"));
     between.shell(
         "ip link set lo up; ip link add br0 type bridge; ip addr add %s/24 dev br0; ip link set br0 up"
             .formatted(SERVER));
@@ -178,6 +183,7 @@ final class TwoHosts implements AutoCloseable {
     words.addAll(List.of("--peer", other(host).map(Host::address).orElse("10.77.0.2")));
     words.addAll(List.of("--lease", "zookeeper:%s:%s".formatted(SERVER, PORT)));
     words.addAll(List.of("--folder", host.folder.toString()));
+    words.addAll(List.of("--secret", secret.toString()));
     machine.forEach(word -> words.add(word.replace("HOST", host.folder.toString())));
     words.addAll(List.of("-display", "none"));
     words.addAll(List.of("-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no"));

@@ -61,6 +61,11 @@ public final class Decider {
   private boolean seenAlive;
   private boolean ending;
 
+  /** The pair is to end, and whoever holds the record has to know that. */
+  private boolean stopping;
+
+  private Optional<Long> askedToEnd = Optional.empty();
+
   /** What ends is this agent, not the pair. */
   private boolean leaving;
 
@@ -230,12 +235,7 @@ public final class Decider {
           actions.add(new Action.Forward(Wish.RESYNC));
         }
       }
-      case STOP -> {
-        if (!right.isMine()) {
-          actions.add(new Action.Forward(Wish.STOP));
-        }
-        ending = true;
-      }
+      case STOP -> stopping = true;
       case LEAVE -> {
         leaving = true;
         ending = true;
@@ -262,6 +262,9 @@ public final class Decider {
     if (!right.hasLooked()) {
       return;
     }
+    if (stopping && !ending) {
+      askToEnd(now);
+    }
     if (ending) {
       end(now);
     } else if (right.known().isEmpty()) {
@@ -271,6 +274,22 @@ public final class Decider {
       hold(right.known().get(), now);
     } else {
       await(right.known().get(), now);
+    }
+  }
+
+  /** The record says when it has ended; until then it is asked for again and again. */
+  private void askToEnd(long now) {
+    if (right.isMine() || right.known().isEmpty()) {
+      ending = true;
+    } else if (!right.known().get().isHeld()) {
+      write(right.known().get().released(true, right.stamp()), now);
+    }
+    if (!right.isMine() && askedToEnd.map(at -> now - at >= timing.renewal()).orElse(true)) {
+      if (askedToEnd.isEmpty()) {
+        tell("stopping", "%s has %s end the pair".formatted(me, peer));
+      }
+      askedToEnd = Optional.of(now);
+      actions.add(new Action.Forward(Wish.STOP));
     }
   }
 

@@ -9,12 +9,14 @@ import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
 /**
@@ -29,6 +31,9 @@ public final class ControlSocket implements AutoCloseable {
           "demote", Event.Wish.DEMOTE,
           "resync", Event.Wish.RESYNC,
           "stop", Event.Wish.STOP);
+
+  private static final long PAUSE_MILLIS = 100;
+  private static final int PATIENCE_SECONDS = 10;
 
   private final ServerSocketChannel server;
   private final Function<String, JsonNode> answer;
@@ -59,8 +64,16 @@ public final class ControlSocket implements AutoCloseable {
         SocketChannel client = server.accept();
         Thread.ofVirtual().start(() -> serve(client));
       } catch (IOException e) {
-        // This side is ending.
+        pause(); // this side is ending, or has no descriptors left just now
       }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(PAUSE_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -96,14 +109,36 @@ public final class ControlSocket implements AutoCloseable {
    *
    * @param folder its
    * @return a line of JSON
+   * @throws IOException if none comes within 10 s
    */
   public static String ask(Path folder, String command) throws IOException {
-    try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(path(folder)))) {
-      write(channel, command);
-      return readLine(channel);
+    try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+      Thread limit = Thread.ofVirtual().start(() -> closeLater(channel));
+      try {
+        var _ = channel.connect(UnixDomainSocketAddress.of(path(folder)));
+        write(channel, command);
+        String line = readLine(channel);
+        if (line == null) {
+          throw new IOException("it has ended without an answer");
+        }
+        return line;
+      } catch (ClosedChannelException e) {
+        throw new IOException("nothing within %d s".formatted(PATIENCE_SECONDS), e);
+      } finally {
+        limit.interrupt();
+      }
     } catch (IOException e) {
       throw new IOException(
           "%s: no agent of a pair answers there: %s".formatted(folder, e.getMessage()), e);
+    }
+  }
+
+  private static void closeLater(SocketChannel channel) {
+    try {
+      Thread.sleep(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));
+      channel.close();
+    } catch (InterruptedException | IOException e) {
+      // It was answered.
     }
   }
 

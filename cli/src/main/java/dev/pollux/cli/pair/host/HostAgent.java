@@ -41,6 +41,7 @@ public final class HostAgent implements AutoCloseable {
   private static final long FENCE_SECONDS = 60;
   private static final int SLOW_FACTOR = 10;
   private static final long LOOK_NANOS = 1_000_000_000;
+  private static final long STRANGER_NANOS = 10_000_000_000L;
   private static final int LONGEST_NAME = 1000;
   private static final int MOST_UNHEARD = 64;
 
@@ -64,6 +65,7 @@ public final class HostAgent implements AutoCloseable {
   private long heardAt;
   private long spokeAt;
   private long lookedAt;
+  private Optional<Long> strangerAt = Optional.empty();
   private boolean done;
   private boolean closed;
 
@@ -75,9 +77,7 @@ public final class HostAgent implements AutoCloseable {
   public HostAgent(HostOptions options, boolean terminal) throws IOException {
     this.options = options;
     report =
-        new PairReport(
-            System.out,
-            System.err,
+        PairReport.ofProcess(
             options.machine().json(),
             terminal && !(options.machine().console() instanceof PairOptions.Console.Stdio),
             options.machine().watchers());
@@ -94,7 +94,13 @@ public final class HostAgent implements AutoCloseable {
             files.generation("%s/%s/first".formatted(options.here(), life)),
             life);
     console = new PairConsole(options.machine().console(), key -> steps.add(() -> key(key)));
-    peer = new PeerLink(options.here(), options.peer(), this::hear);
+    peer =
+        new PeerLink(
+            options.here(),
+            options.peer(),
+            PeerKey.of(options),
+            this::hear,
+            who -> post(() -> stranger(who)));
     questions =
         new Questions(
             options.lease().open(options.pair(), options.patience()),
@@ -228,12 +234,19 @@ public final class HostAgent implements AutoCloseable {
   }
 
   private void stranger(JsonNode message) {
-    String who = "%s of pair %s".formatted(message.path("side"), message.path("pair"));
-    report.event(
-        "stranger",
-        "%s speaks here, where %s of pair \"%s\" is expected"
-            .formatted(who, options.peerSide(), options.pair()),
-        PairReport.details().put("who", who));
+    stranger(
+        "%s of pair %s speaks here, where %s of pair \"%s\" is expected"
+            .formatted(
+                message.path("side"), message.path("pair"), options.peerSide(), options.pair()));
+  }
+
+  /** Told now and then: it may come again and again. */
+  private void stranger(String sentence) {
+    long now = HostClock.bootNanos();
+    if (strangerAt.isEmpty() || now - strangerAt.get() > STRANGER_NANOS) {
+      strangerAt = Optional.of(now);
+      report.event("stranger", sentence, PairReport.details().put("who", sentence));
+    }
   }
 
   private void heard(JsonNode message) {
@@ -410,6 +423,7 @@ public final class HostAgent implements AutoCloseable {
     peer.close();
     questions.close();
     console.close();
+    report.close();
     ended.countDown();
   }
 }

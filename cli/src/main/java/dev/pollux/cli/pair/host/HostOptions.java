@@ -2,6 +2,7 @@ package dev.pollux.cli.pair.host;
 
 import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.decide.Timing;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -14,6 +15,7 @@ import java.util.Optional;
  * @param lease where the record is
  * @param leaseTime so long a record that was not replaced protects its holder
  * @param fence command that switches the other host off; its exit status 0 says that it is off
+ * @param secret file that only those can read who may speak for a side
  * @param machine the machine, and how it is kept
  */
 public record HostOptions(
@@ -23,6 +25,7 @@ public record HostOptions(
     LeasePlace lease,
     Duration leaseTime,
     Optional<String> fence,
+    Optional<Path> secret,
     PairOptions machine) {
   private static final long GRACE_NANOS = Duration.ofSeconds(5).toNanos();
   private static final int RENEWALS = 5;

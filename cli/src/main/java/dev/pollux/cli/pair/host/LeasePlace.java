@@ -41,7 +41,7 @@ public sealed interface LeasePlace {
   default LedgerStore open(String pair, Duration patience) throws IOException {
     return switch (this) {
       case ZooKeeper(String servers) -> new ZooKeeperLedger(servers, pair, patience);
-      case SharedFile(Path path) -> new FileLedger(path);
+      case SharedFile(Path path) -> new FileLedger(path, patience);
     };
   }
 }

@@ -30,6 +30,7 @@ final class LocalMachine implements AutoCloseable {
   private static final long RETRY_MILLIS = 1000;
 
   private static final long MERGE_LOOK_MILLIS = 500;
+  private static final long RUN_NANOS = 5_000_000_000L;
 
   private final HostOptions options;
   private final SideFiles files;
@@ -332,6 +333,7 @@ final class LocalMachine implements AutoCloseable {
   /** From now on it is the one that the world sees. */
   void takeOver(long until) {
     copy = false;
+    int mine = number.get();
     later(
         s -> {
           if (!disks.isEmpty()) {
@@ -340,23 +342,26 @@ final class LocalMachine implements AutoCloseable {
           var _ = s.process().run("qom-set", deadline(until));
           asSecondary.takeOver(s.process());
           console.follow(s.console());
-          awaitRun(s);
+          awaitRun(mine, s);
           watchMerge(s);
         },
         new Event.Gone());
   }
 
   /** A primary whose deadline was over has made its copy stand still, too. */
-  private static void awaitRun(Side s) throws IOException {
-    for (int i = 0; i < 100; i++) {
-      String status = s.process().run("query-status").path("status").asText();
-      if (status.equals("paused")) {
-        var _ = s.process().run("cont");
-      } else if (status.equals("running")) {
+  private void awaitRun(int mine, Side s) throws IOException {
+    long end = System.nanoTime() + RUN_NANOS;
+    String status = "";
+    while (System.nanoTime() - end < 0) {
+      status = s.process().run("query-status").path("status").asText();
+      if (status.equals("running")) {
         return;
+      } else if (status.equals("paused")) {
+        var _ = s.process().run("cont");
       }
       MachineProcess.pause(10);
     }
+    tell(mine, new Event.Tick(), "has taken over, and its guest does not run: it is " + status);
   }
 
   /** A monitor that does not answer in time says nothing about the disk. */

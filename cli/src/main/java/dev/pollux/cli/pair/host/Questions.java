@@ -5,9 +5,11 @@ import dev.pollux.cli.pair.decide.Ledger;
 import dev.pollux.cli.pair.ledger.LedgerStore;
 import java.io.IOException;
 import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -17,12 +19,23 @@ import org.slf4j.LoggerFactory;
 /** Asks for the record and gives each question one answer in time, if only that there is none. */
 final class Questions implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Questions.class);
+  private static final int MOST_WAITING = 4;
 
   private final LedgerStore store;
   private final long patienceNanos;
   private final Consumer<Event> to;
+
+  /** A store that hangs keeps few questions waiting; the timer answers the others. */
   private final ExecutorService asker =
-      Executors.newSingleThreadExecutor(Thread.ofPlatform().name("record").daemon(true).factory());
+      new ThreadPoolExecutor(
+          1,
+          1,
+          0,
+          TimeUnit.SECONDS,
+          new ArrayBlockingQueue<>(MOST_WAITING),
+          Thread.ofPlatform().name("record").daemon(true).factory(),
+          new ThreadPoolExecutor.DiscardPolicy());
+
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("record timer").daemon(true).factory());

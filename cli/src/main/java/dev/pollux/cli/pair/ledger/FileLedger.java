@@ -2,12 +2,15 @@ package dev.pollux.cli.pair.ledger;
 
 import dev.pollux.cli.pair.DurableFile;
 import dev.pollux.cli.pair.decide.Ledger;
+import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Optional;
 
 /**
@@ -19,14 +22,19 @@ public final class FileLedger implements LedgerStore {
   /** Of one process only one thread may have a lock. */
   private static final Object LOCK = new Object();
 
+  private static final long TRY_MILLIS = 5;
+
   private final Path file;
   private final FileChannel lock;
+  private final Duration patience;
 
   /**
    * @param file is made with the first record
+   * @param patience with another host that has the lock
    */
-  public FileLedger(Path file) throws IOException {
+  public FileLedger(Path file, Duration patience) throws IOException {
     this.file = file;
+    this.patience = patience;
     lock =
         FileChannel.open(
             file.resolveSibling(file.getFileName() + ".lock"),
@@ -37,9 +45,23 @@ public final class FileLedger implements LedgerStore {
   @Override
   public Optional<Ledger> look() throws IOException {
     synchronized (LOCK) {
-      try (var _ = lock.lock()) {
+      try (var _ = hold()) {
         return read();
       }
+    }
+  }
+
+  private FileLock hold() throws IOException {
+    long end = System.nanoTime() + patience.toNanos();
+    for (FileLock held = lock.tryLock(); ; held = lock.tryLock()) {
+      if (held != null) {
+        return held;
+      }
+      if (System.nanoTime() - end > 0) {
+        throw new IOException(
+            "%s.lock: another process has held it for %d ms".formatted(file, patience.toMillis()));
+      }
+      MachineProcess.pause(TRY_MILLIS);
     }
   }
 
@@ -54,7 +76,7 @@ public final class FileLedger implements LedgerStore {
   @Override
   public boolean replace(Ledger next) throws IOException {
     synchronized (LOCK) {
-      try (var _ = lock.lock()) {
+      try (var _ = hold()) {
         if (read().map(Ledger::version).orElse(0L) != next.version() - 1) {
           return false;
         }

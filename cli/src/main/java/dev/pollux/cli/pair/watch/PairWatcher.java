@@ -3,7 +3,7 @@ package dev.pollux.cli.pair.watch;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /** Somebody who is told what a pair does. Any thread; a call must not wait for others. */
-public interface PairWatcher {
+public interface PairWatcher extends AutoCloseable {
   /**
    * Something has happened.
    *
@@ -14,4 +14,7 @@ public interface PairWatcher {
 
   /** How it is, once a second. */
   void progress(PairView view);
+
+  @Override
+  default void close() {}
 }

@@ -39,6 +39,51 @@ class DeciderTest {
     assertEquals(Doing.COPY, copy.doing());
   }
 
+  /** What it says to the other side may be lost, again and again. */
+  @Test
+  void aCopyThatIsToEndThePairAsksUntilItHasEnded() {
+    record = record.joinedBy("b", becomeCopy(), "a/1/joined");
+    List<Action> actions = hear(new Event.Wanted(Event.Wish.STOP));
+    assertEquals(1, stops(actions));
+    actions = pass(4000);
+    assertTrue(stops(actions) >= 9, actions::toString);
+    assertEquals(Doing.COPY, copy.doing(), "it would go on if the other side died");
+
+    record = record.released(true, "a/1/end");
+    actions = hear(new Event.Tick());
+    for (int i = 0; i < 10; i++) {
+      now += 100 * MILLIS;
+      actions.addAll(hear(new Event.Tick()));
+    }
+    assertTrue(actions.stream().anyMatch(Action.Kill.class::isInstance), actions::toString);
+    actions = hear(new Event.Gone());
+    assertTrue(actions.stream().anyMatch(Action.Exit.class::isInstance), actions::toString);
+  }
+
+  /** Nobody runs the guest: either side may end the pair. */
+  @Test
+  void aPairThatNobodyRunsIsEndedInTheRecord() {
+    record = record.released(false, "a/1/end");
+    hear(new Event.Tick());
+    List<Action> actions = hear(new Event.Wanted(Event.Wish.STOP));
+    Ledger written =
+        actions.stream()
+            .filter(Action.Write.class::isInstance)
+            .map(action -> ((Action.Write) action).ledger())
+            .findFirst()
+            .orElseThrow();
+    assertTrue(written.ended());
+    assertEquals(record.inSync(), written.inSync());
+    actions = hear(new Event.Written());
+    assertTrue(actions.stream().anyMatch(Action.Exit.class::isInstance), actions::toString);
+  }
+
+  private static long stops(List<Action> actions) {
+    return actions.stream()
+        .filter(action -> action.equals(new Action.Forward(Event.Wish.STOP)))
+        .count();
+  }
+
   /** Returns the name of the generation of the copy's disks. */
   private String becomeCopy() {
     hear(new Event.Tick());

@@ -44,7 +44,7 @@ class LedgerStoreTest {
 
   @Test
   void file() throws Exception {
-    judge(() -> new FileLedger(folder.resolve("record")));
+    judge(() -> new FileLedger(folder.resolve("record"), Duration.ofSeconds(5)));
   }
 
   @Test
@@ -129,7 +129,7 @@ class LedgerStoreTest {
   @Test
   void whatIsNoRecordIsSaid() throws Exception {
     Path file = folder.resolve("record");
-    try (LedgerStore store = new FileLedger(file)) {
+    try (LedgerStore store = new FileLedger(file, Duration.ofSeconds(5))) {
       for (String text :
           List.of(
               "",
