@@ -44,6 +44,12 @@ public final class VirtioMmio implements Device, BusDevice, VirtioTransport {
   private static final int DESCRIPTORS = 0x080;
   private static final int DRIVER_AREA = 0x090;
   private static final int DEVICE_AREA = 0x0a0;
+
+  /** Length and base of the shared memory region that is selected, both -1 where there is none. */
+  private static final int SHARED_MEMORY_LENGTH = 0x0b0;
+
+  private static final int SHARED_MEMORY_BASE = 0x0b8;
+
   private static final int QUEUE_RESET = 0x0c0;
   private static final int GENERATION = 0x0fc;
   private static final int CONFIG = 0x100;
@@ -169,6 +175,11 @@ public final class VirtioMmio implements Device, BusDevice, VirtioTransport {
       case QUEUE_READY -> queue != null && queue.isEnabled() ? 1 : 0;
       case INTERRUPT_STATUS -> interrupts;
       case STATUS -> device.status();
+      case SHARED_MEMORY_LENGTH,
+          SHARED_MEMORY_LENGTH + 4,
+          SHARED_MEMORY_BASE,
+          SHARED_MEMORY_BASE + 4 ->
+          0xffff_ffffL; // no device has any
       case GENERATION -> device.generation();
       default -> 0;
     };

@@ -1,5 +1,7 @@
 package dev.pollux.devices.virtio.transport;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.machine.Device;
 import dev.pollux.devices.DeviceContractTest;
@@ -8,6 +10,7 @@ import dev.pollux.devices.virtio.VirtioFeature;
 import dev.pollux.devices.virtio.VirtioSetup;
 import dev.pollux.devices.virtio.Virtqueue;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 
 /** The contract of devices for the registers of a device on MMIO. */
 class VirtioMmioContractTest extends DeviceContractTest {
@@ -30,6 +33,15 @@ class VirtioMmioContractTest extends DeviceContractTest {
             new Idle(
                 new VirtioSetup(machine, machine.addIoThread("IO test"), VirtioFeature.VERSION_1)));
     return transport;
+  }
+
+  /** Drivers take a region of length 0 for one that they cannot have. */
+  @Test
+  void sharedMemoryThatIsNotThereIsAsLongAsCanBe() {
+    VirtioMmio registers = (VirtioMmio) makeDevice();
+    for (long half : new long[] {0xb0, 0xb4, 0xb8, 0xbc}) {
+      assertEquals(0xffff_ffffL, registers.read(half, 4));
+    }
   }
 
   @Override
