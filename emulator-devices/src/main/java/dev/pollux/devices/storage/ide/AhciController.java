@@ -247,6 +247,7 @@ public final class AhciController implements PciDevice, AhciPort.Adapter {
   public void reset() {
     pci.reset();
     index = 0;
+    ports.forEach(AhciPort::forgetAddresses);
     resetAdapter();
   }
 

@@ -134,10 +134,14 @@ final class AhciPort implements AtaLink, AhciQueue.Port {
     return (interrupts & enabled) != 0;
   }
 
-  /** Power-on, or the reset of the whole adapter. */
-  void reset() {
+  /** Power-on, before {@link #reset}. */
+  void forgetAddresses() {
     list = 0;
     received = 0;
+  }
+
+  /** The reset of the whole adapter: all but the addresses of the lists (10.4.3). */
+  void reset() {
     interrupts = 0;
     enabled = 0;
     command = SPIN_UP | POWER_ON;
@@ -363,11 +367,14 @@ final class AhciPort implements AtaLink, AhciQueue.Port {
 
   @Override
   public void queuedEnded(int number, int error) {
+    if (halted) {
+      return; // with the first one that fails a drive gives up all; software asks for them anew
+    }
     int status = IdeDrive.READY | IdeDrive.SEEK_COMPLETE | (error != 0 ? IdeDrive.ERROR : 0);
     taskFile = error << 8 | status;
     int slots = error != 0 ? 0 : 1 << number;
     queued &= ~slots;
-    halted |= error != 0;
+    halted = error != 0;
     if (receives()) {
       Fis.deviceBits(memory, received, status, error, slots);
     }
@@ -430,7 +437,9 @@ final class AhciPort implements AtaLink, AhciQueue.Port {
 
   @Override
   public void listEnded(IdeDrive drive) {
-    interrupts |= OVERFLOW;
-    interrupt(drive);
+    if (slot != NO_SLOT) { // otherwise the command has been given up
+      interrupts |= OVERFLOW;
+      end(drive);
+    }
   }
 }

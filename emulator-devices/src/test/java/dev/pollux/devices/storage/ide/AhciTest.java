@@ -272,6 +272,41 @@ class AhciTest {
   }
 
   @Test
+  void whatEndsBehindAFailureIsNotTold() {
+    prepare(0, 0, frame(0x60, 5, 0, 20), DATA, 20 * SECTOR, 0);
+    prepare(0, 1, frame(0x60, DISK_SECTORS - 1, 1 << 3, 2), DATA, 1024, 0);
+    write(0, 0x34, 3);
+    write(0, 0x38, 3);
+    machine.loop().post(() -> machine.stop(dev.pollux.core.machine.RunState.PAUSED));
+    await(() -> !machine.runState().current().isRunning());
+    assertTrue((read(0, 0x10) & 1 << 30) != 0);
+    assertEquals(3, read(0, 0x34));
+    assertEquals(0x0451, read(0, 0x20), "the failure stays to be seen");
+  }
+
+  @Test
+  void commandThatIsGivenUpHasNoListThatIsTooShort() {
+    prepare(0, 0, frame(0x35, 77, 300, 0), DATA, 300 * SECTOR, 1 << 6);
+    locked(
+        () -> {
+          registers.device().write(0x138, 4, 1);
+          registers.device().write(0x118, 4, 0x16);
+        });
+    assertEquals(0, read(0, 0x38));
+    assertEquals(0, read(0, 0x10));
+  }
+
+  @Test
+  void resetOfTheAdapterKeepsAddresses() {
+    write(0x04, 1);
+    assertEquals((int) LIST, read(0, 0x00));
+    assertEquals((int) RECEIVED, read(0, 0x08));
+    assertEquals(0, read(0, 0x14));
+    locked(machine::resetDevices);
+    assertEquals(0, read(0, 0x00) | read(0, 0x08));
+  }
+
+  @Test
   void listThatIsTooShortEndsTheCommand() {
     prepare(0, 0, frame(0x25, 5, 8, 0), DATA, 1000, 0);
     issue(0, 0);
