@@ -178,12 +178,13 @@ public final class QuorumNode extends BlockNode {
     List<IOException> errors = askAll(asked, work);
     int good = 0;
     IOException first = null;
+    String bad = missed;
     for (int i = 0; i < errors.size(); i++) {
       if (errors.get(i) == null) {
         good++;
       } else {
         first = first == null ? errors.get(i) : first;
-        missed =
+        bad =
             "node %s: %s: %s"
                 .formatted(asked.get(i).node().name(), operation, errors.get(i).getMessage());
         reportBad(asked.get(i), operation, errors.get(i), offset, length);
@@ -191,8 +192,9 @@ public final class QuorumNode extends BlockNode {
     }
     if (good < threshold) {
       listener.quorumFailure(name(), offset >> 9, length + 511 >> 9);
-      throw first;
+      throw first; // the guest is told
     }
+    missed = bad;
   }
 
   private void reportBad(

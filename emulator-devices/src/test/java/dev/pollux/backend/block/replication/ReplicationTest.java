@@ -23,6 +23,7 @@ import dev.pollux.backend.block.job.SyncMode;
 import dev.pollux.backend.block.nbd.NbdAddress;
 import dev.pollux.backend.block.node.FileNode;
 import dev.pollux.backend.block.node.Locking;
+import dev.pollux.backend.block.node.QuorumNode;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.host.RawMemory;
@@ -538,6 +539,19 @@ class ReplicationTest {
     primary.step(() -> primary.graph.removeChild("top", "children.1"));
     primary.step(pair::hold);
     pair.check(); // alone it is like itself
+  }
+
+  @Test
+  void whatTheGuestWasToldToHaveFailedIsNotMissing() throws Exception {
+    Side side = new Side();
+    side.add("null-co,node-name=below,size=" + SIZE);
+    side.add(
+        "blkdebug,node-name=full,image=below,inject-error.0.iotype=write,"
+            + "inject-error.0.errno=28,inject-error.0.sector=8");
+    side.add("quorum,node-name=top,vote-threshold=1,read-pattern=fifo,children.0=full");
+    BlockNode top = side.graph.require("top");
+    assertThrows(IOException.class, () -> fill(top, 4096, 512, 1));
+    assertEquals("", ((QuorumNode) top).missed());
   }
 
   /** What the primary has written before is on the disk below, and may be in the host's memory. */
