@@ -170,10 +170,17 @@ final class LoadPlan {
     byte[] chunk = new byte[CHUNK];
     for (Part part : parts) {
       long size = part.data().byteSize();
+      long missing = 0;
       for (long at = 0; at < size; at += CHUNK) {
         int n = (int) Math.min(CHUNK, size - at);
-        read(part, at, chunk, n);
+        missing += read(part.data().asSlice(at, n), chunk) ? 0 : n;
         memory.write(part.start() + at, chunk, 0, n);
+      }
+      if (missing > 0) {
+        log.warn(
+            "{}: {} bytes of its file cannot be read any more; the guest finds zeros there",
+            part.what(),
+            missing);
       }
       byte[] zeros = new byte[Math.clamp(part.zeroTo() - part.start() - size, 0, CHUNK)];
       for (long at = part.start() + size; at < part.zeroTo(); at += CHUNK) {
@@ -182,17 +189,22 @@ final class LoadPlan {
     }
   }
 
-  /** Copies a piece of a part; the process does not keep the pages of a file for that. */
-  private static void read(Part part, long at, byte[] to, int length) {
-    MemorySegment piece = part.data().asSlice(at, length);
+  /**
+   * Copies a piece of a part, or zeros where its file has shrunk or its disk fails; the process
+   * does not keep the pages of a file for that.
+   */
+  private static boolean read(MemorySegment piece, byte[] to) {
+    int length = (int) piece.byteSize();
     try {
       MemorySegment.copy(piece, ValueLayout.JAVA_BYTE, 0, to, 0, length);
-    } catch (InternalError e) { // a mapped file has shrunk, or its disk fails
-      log.warn("{} cannot be read any more at {}; the guest finds zeros there", part.what(), at, e);
+      return true;
+    } catch (InternalError e) { // as the JVM tells of a mapping that cannot be read
       Arrays.fill(to, 0, length, (byte) 0);
-    }
-    if (piece.isMapped()) {
-      piece.unload();
+      return false;
+    } finally {
+      if (piece.isMapped()) {
+        piece.unload();
+      }
     }
   }
 }
