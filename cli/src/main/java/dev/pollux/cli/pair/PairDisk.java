@@ -193,8 +193,12 @@ public final class PairDisk {
 
   private String own(Path image) {
     return "if=none,node-name=%s,file=%s,format=%s%s"
-        .formatted(
-            name("disk"), image.toString().replace(",", ",,"), spec.format(), spec.options());
+        .formatted(name("disk"), value(image), spec.format(), spec.options());
+  }
+
+  /** As the value of an option. */
+  private static String value(Path path) {
+    return path.toString().replace(",", ",,");
   }
 
   private List<String> words(String own, String child, String... more) {
@@ -236,7 +240,11 @@ public final class PairDisk {
                 + "file.file.filename=%s,file.backing.driver=qcow2,"
                 + "file.backing.file.filename=%s,file.backing.backing=%s")
             .formatted(
-                name("replication"), spec.id(), beside.active(), beside.hidden(), name("disk"));
+                name("replication"),
+                spec.id(),
+                value(beside.active()),
+                value(beside.hidden()),
+                name("disk"));
     return words(own(image), name("replication"), "-drive", replication);
   }
 
