@@ -57,7 +57,7 @@ class InstallerTest {
       viewer.type(RETURN);
       await(
           viewer,
-          v -> v.width() == 1024 && count(v, BLUE) > 200_000 && count(v, GREY) > 50_000,
+          v -> v.width() == 1024 && count(v, BLUE) > 20_000 && count(v, GREY) > 50_000,
           vm);
     }
   }
