@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param qmp monitors for programs
  * @param debugConsole the console at port 0xe9
  * @param vnc where viewers see the screen
+ * @param textScreen the terminal that shows the screen's characters
  * @param script what drives the first serial port
  */
 record ConsoleConfig(
@@ -29,6 +30,7 @@ record ConsoleConfig(
     List<QmpTarget> qmp,
     Optional<CharTarget> debugConsole,
     Optional<VncOptions> vnc,
+    Optional<CharTarget> textScreen,
     Optional<ConsoleScript> script) {
   /** The back end of the first serial port where there is a script. */
   static final String SCRIPTED = "expect";
@@ -42,6 +44,9 @@ record ConsoleConfig(
   private static final String MONITOR = "compat_monitor";
   private static final String STDIO = "stdio";
   private static final String STDIO_WITH_MONITOR = "mon:stdio";
+
+  /** The text screen in the terminal. */
+  static final String CURSES = "curses";
 
   /** Reads the options and fills in what {@code -nographic} means. */
   static ConsoleConfig of(RunOptions options) {
@@ -86,6 +91,7 @@ record ConsoleConfig(
             ? Optional.empty()
             : Optional.of(CharTarget.parse("-debugcon", consoles.debugcon.getLast(), "debugcon")),
         vnc(consoles),
+        textScreen(consoles),
         Optional.ofNullable(consoles.expect).map(ConsoleScript::read));
   }
 
@@ -94,11 +100,24 @@ record ConsoleConfig(
     if (display.startsWith("vnc=")) {
       return VncOptions.parse(display.substring(4));
     }
-    if (!display.equals("none")) {
+    if (!display.equals("none") && !display.equals(CURSES)) {
       throw new ConfigException(
-          "-display %s: there is no such display; give none or vnc=:1".formatted(display));
+          "-display %s: there is no such display; give none, curses or vnc=:1".formatted(display));
     }
     return consoles.vnc == null ? Optional.empty() : VncOptions.parse(consoles.vnc);
+  }
+
+  /** The terminal is shared with a monitor (Ctrl-A c) unless there is one elsewhere. */
+  private static Optional<CharTarget> textScreen(RunOptions.Consoles consoles) {
+    if (!CURSES.equals(consoles.display)) {
+      return Optional.empty();
+    }
+    if (consoles.nographic) {
+      throw new ConfigException("-nographic can not be used with -display curses");
+    }
+    String terminal =
+        consoles.monitor.isEmpty() && consoles.mon.isEmpty() ? STDIO_WITH_MONITOR : STDIO;
+    return Optional.of(CharTarget.parse("-display curses", terminal, CURSES));
   }
 
   private static boolean takesStdio(String target) {

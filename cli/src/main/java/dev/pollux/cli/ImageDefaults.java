@@ -29,7 +29,9 @@ final class ImageDefaults {
       options.machine.memory.add(MEMORY);
       chosen.add(MEMORY + " of memory");
     }
-    if (options.consoles.serial.isEmpty()
+    if (ConsoleConfig.CURSES.equals(options.consoles.display)) {
+      chosen.add("its text screen on this terminal (Ctrl-A h helps)");
+    } else if (options.consoles.serial.isEmpty()
         && options.consoles.monitor.isEmpty()
         && options.consoles.mon.isEmpty()
         && !options.devices.nodefaults) {

@@ -6,6 +6,7 @@ import dev.pollux.backend.chr.CharDevices;
 import dev.pollux.backend.chr.CharOptions;
 import dev.pollux.backend.chr.CharTarget;
 import dev.pollux.backend.net.Networks;
+import dev.pollux.backend.terminal.TextDisplay;
 import dev.pollux.backend.vnc.MachineScreen;
 import dev.pollux.backend.vnc.VncOptions;
 import dev.pollux.backend.vnc.VncServer;
@@ -69,6 +70,7 @@ final class MachineAssembler implements AutoCloseable {
   private final DeviceManager devices;
 
   private Optional<ScriptRunner> script = Optional.empty();
+  private Optional<TextDisplay> textDisplay = Optional.empty();
 
   /** Only where there is a monitor: to describe the commands takes its time. */
   private final Optional<QmpServer> qmp;
@@ -107,6 +109,7 @@ final class MachineAssembler implements AutoCloseable {
       migration.close();
       qmp.ifPresent(QmpServer::close);
       devices.services().vnc().ifPresent(VncServer::close);
+      textDisplay.ifPresent(TextDisplay::close);
       objects.close();
       networks.close();
       charDevices.close();
@@ -152,6 +155,12 @@ final class MachineAssembler implements AutoCloseable {
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     config.firmware().ifPresent(firmware -> FirmwareSetup.install(board, firmware.boot()));
     config.consoles().vnc().ifPresent(this::addVnc);
+    textDisplay =
+        config
+            .consoles()
+            .textScreen()
+            .flatMap(this::connect)
+            .map(terminal -> new TextDisplay(new MachineScreen(machine), terminal));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
     config.configure(migration);
@@ -319,6 +328,7 @@ final class MachineAssembler implements AutoCloseable {
     migration.close();
     qmp.ifPresent(QmpServer::close);
     devices.services().vnc().ifPresent(VncServer::close);
+    textDisplay.ifPresent(TextDisplay::close);
     machine.close();
     networks.close();
     blocks.close();

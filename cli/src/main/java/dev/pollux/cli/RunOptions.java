@@ -142,8 +142,10 @@ final class RunOptions {
 
     @Option(
         names = "-display",
-        paramLabel = "none|vnc=<where>",
-        description = "Display: none, or what -vnc says.")
+        paramLabel = "none|curses|vnc=<where>",
+        description =
+            "Display: none, the characters of the screen in the terminal (Ctrl-A h helps), or what"
+                + " -vnc says.")
     String display;
 
     @Option(

@@ -9,7 +9,7 @@ import java.util.Optional;
  * Keys of a keyboard with US layout by the names that viewers have for what is on them (X11's
  * keysymdef.h). Whether Shift is down is a key of its own.
  */
-final class Keysyms {
+public final class Keysyms {
   private static final Map<Integer, QKeyCode> KEYS = new HashMap<>();
 
   static {
@@ -94,7 +94,13 @@ final class Keysyms {
     }
   }
 
-  static Optional<QKeyCode> key(int keysym) {
+  /** Whether a character of ASCII is typed with Shift. */
+  public static boolean isShifted(int character) {
+    return character >= 'A' && character <= 'Z' || "!@#$%^&*()_+{}:\"~|<>?".indexOf(character) >= 0;
+  }
+
+  /** The key that has something on it. */
+  public static Optional<QKeyCode> key(int keysym) {
     return Optional.ofNullable(KEYS.get(keysym));
   }
 }

@@ -3,6 +3,7 @@ package dev.pollux.backend.vnc;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.display.Display;
 import dev.pollux.devices.display.Screen;
+import dev.pollux.devices.display.TextScreen;
 import dev.pollux.devices.isa.I8042;
 import dev.pollux.devices.isa.QKeyCode;
 import java.util.Optional;
@@ -38,6 +39,16 @@ public final class MachineScreen implements VncHost {
     machine.lock().lock();
     try {
       return find(Display.class).findFirst().map(Display::screen).orElse(NOTHING);
+    } finally {
+      machine.lock().unlock();
+    }
+  }
+
+  /** The characters of now; empty where there is no screen, or graphics on it. */
+  public Optional<TextScreen> text() {
+    machine.lock().lock();
+    try {
+      return find(Display.class).findFirst().flatMap(Display::text);
     } finally {
       machine.lock().unlock();
     }

@@ -153,6 +153,34 @@ class SeaBiosTest {
     assertTrue(lit > 1000, "pixels of letters: " + lit);
   }
 
+  /** The boot menu again, in the terminal: an escape character alone is a key. */
+  @Test
+  void menuIsSeenInTheTerminal() throws IOException {
+    assumeTrue(Files.isReadable(VGA_BIOS), "no " + VGA_BIOS);
+    try (PolluxProcess vm =
+        PolluxProcess.start(
+            "run",
+            "-m",
+            "32",
+            "-display",
+            "curses",
+            "-serial",
+            "file:" + folder.resolve("serial"),
+            "-device",
+            "isa-debug-exit",
+            "-boot",
+            "menu=on,splash-time=60000",
+            "-hda",
+            disk(512).toString())) {
+      vm.expect("Press ESC for boot menu", PATIENCE);
+      vm.type("\033");
+      vm.expect("Select boot device", PATIENCE);
+      vm.type("1");
+      assertEquals(BootSector.EXIT_STATUS, vm.await(PATIENCE), vm.errors());
+    }
+    assertEquals(TEXT, Files.readString(folder.resolve("serial")));
+  }
+
   private static void waitFor(Path log, String text) {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     while (!readable(log).contains(text)) {
