@@ -5,6 +5,7 @@ import dev.pollux.backend.block.replication.ReplicationNode;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.migration.ColoStatus;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,6 +29,21 @@ public final class BlockReplicas implements ReplicatedDisks {
     } catch (ConfigException e) {
       throw new IOException("disks cannot be replicated: " + e.getMessage(), e);
     }
+  }
+
+  @Override
+  public void ebb(long millis) throws IOException {
+    try {
+      replication.ebb(millis);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted");
+    }
+  }
+
+  @Override
+  public void flow() {
+    replication.flow();
   }
 
   @Override

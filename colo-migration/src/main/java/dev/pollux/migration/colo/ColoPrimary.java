@@ -34,6 +34,9 @@ final class ColoPrimary extends ColoSide {
 
   private static final long LOOK_MILLIS = 20;
 
+  /** So long requests to disks have to end while the guest runs. */
+  private static final long EBB_MILLIS = 100;
+
   private static final long SHORTEST_FLOW_MILLIS = 50;
   private static final long LONGEST_FLOW_MILLIS = 1000;
 
@@ -265,7 +268,7 @@ final class ColoPrimary extends ColoSide {
     answers.ask(ColoMessage.CHECKPOINT_REPLY);
     link.send(ColoMessage.CHECKPOINT_REQUEST);
     await(ColoMessage.CHECKPOINT_REPLY);
-    if (!onLoop(this::take)) {
+    if (!takeAtEbb()) {
       checkLink();
       throw new IOException("a failover was asked for");
     }
@@ -292,6 +295,16 @@ final class ColoPrimary extends ColoSide {
     await(ColoMessage.VMSTATE_LOADED);
     wiring.disks().loaded();
     wiring.listener().loaded();
+  }
+
+  /** Requests to disks that are under way prolong the stop: most end before. */
+  private boolean takeAtEbb() throws IOException {
+    try {
+      wiring.disks().ebb(EBB_MILLIS);
+      return onLoop(this::take);
+    } finally {
+      wiring.disks().flow();
+    }
   }
 
   /** Takes the guest's state; whether that may be. Event loop. */

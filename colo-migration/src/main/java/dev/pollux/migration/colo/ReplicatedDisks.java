@@ -19,6 +19,12 @@ public interface ReplicatedDisks {
         public void start(ColoStatus.Mode side) {}
 
         @Override
+        public void ebb(long millis) {}
+
+        @Override
+        public void flow() {}
+
+        @Override
         public void taken() {}
 
         @Override
@@ -43,6 +49,16 @@ public interface ReplicatedDisks {
    * @throws IOException if disks are not as they have to be
    */
   void start(ColoStatus.Mode side) throws IOException;
+
+  /**
+   * Primary: its guest is about to stand still, with none of its requests under way. COLO's thread.
+   *
+   * @param millis it may take to have most of them end before
+   */
+  void ebb(long millis) throws IOException;
+
+  /** Primary: its guest runs again, or was not stopped. COLO's thread. */
+  void flow();
 
   /** Primary: the guest stands still, none of its requests is under way, its state was taken. */
   void taken();

@@ -8,6 +8,7 @@ import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,6 +37,9 @@ public final class BlockBackend {
   private volatile OnError onWriteError = OnError.AUTO;
   private volatile boolean writeCache = true;
   private volatile int ioStatus;
+
+  /** The device takes up nothing new. */
+  private volatile boolean ebbing;
 
   private final Pace transfers = new Pace();
   private final Pace flushes = new Pace();
@@ -323,6 +327,40 @@ public final class BlockBackend {
   /** Requests under way. */
   public synchronized int inFlight() {
     return inFlight;
+  }
+
+  /**
+   * Has the device leave further requests where its guest has put them, until {@link #endEbb}: the
+   * guest runs on while those under way end. Devices that cannot go on. Any thread.
+   */
+  public void beginEbb() {
+    ebbing = true;
+  }
+
+  /** Whether the device is to take up nothing new. */
+  public boolean isEbbing() {
+    return ebbing;
+  }
+
+  /** Has the device take up what the guest has asked for meanwhile. Any thread. */
+  public void endEbb() {
+    ebbing = false;
+    BlockDevice user = device;
+    if (user != null) {
+      user.ebbEnded();
+    }
+  }
+
+  /** Waits until no request is under way, but not for long. */
+  public synchronized void awaitEbb(long millis) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+    while (inFlight > 0) {
+      long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+      if (left <= 0) {
+        return;
+      }
+      wait(left);
+    }
   }
 
   /**

@@ -41,4 +41,7 @@ public interface BlockDevice {
 
   /** The machine goes on after an error stopped it: requests that were kept are tried again. */
   default void retry() {}
+
+  /** What was left lying because of {@link BlockBackend#isEbbing} is taken up. Any thread. */
+  default void ebbEnded() {}
 }

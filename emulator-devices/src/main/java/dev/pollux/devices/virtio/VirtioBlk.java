@@ -216,6 +216,9 @@ public final class VirtioBlk extends VirtioDevice {
 
   @Override
   protected void process(Virtqueue queue) throws VirtioError {
+    if (backend.isEbbing()) {
+      return; // until ebbEnded
+    }
     for (Kept request : List.copyOf(kept)) {
       if (request.queue() == queue.index()) {
         kept.remove(request);
@@ -401,6 +404,11 @@ public final class VirtioBlk extends VirtioDevice {
 
     @Override
     public void retry() {
+      queues().forEach(Virtqueue::kick);
+    }
+
+    @Override
+    public void ebbEnded() {
       queues().forEach(Virtqueue::kick);
     }
   }

@@ -1,5 +1,6 @@
 package dev.pollux.backend.block.replication;
 
+import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.block.nbd.NbdNode;
@@ -31,6 +32,9 @@ public final class Replication {
   /** What writes to both sides' disks. Any thread reads it. */
   private volatile List<QuorumNode> copying = List.of();
 
+  /** Those disks on the primary. Any thread reads it. */
+  private volatile List<BlockBackend> disks = List.of();
+
   public Replication(BlockGraph graph) {
     this.graph = graph;
   }
@@ -58,6 +62,7 @@ public final class Replication {
       }
     }
     remote = mode == Mode.PRIMARY ? copies() : List.of();
+    disks = disks();
   }
 
   private void start(ReplicationNode node, Mode mode) throws IOException {
@@ -109,7 +114,36 @@ public final class Replication {
                     || isCopy(parent));
   }
 
+  /** Disks of the guest with a copy elsewhere. */
+  private List<BlockBackend> disks() {
+    return graph.backends().stream()
+        .filter(disk -> disk.root().filter(this::hasCopy).isPresent())
+        .toList();
+  }
+
+  private boolean hasCopy(BlockNode node) {
+    return remote.stream().anyMatch(copy -> isAbove(node, copy));
+  }
+
   // ---- the primary ----
+
+  /**
+   * The guest is about to stand still, for which its requests have to end: most do so while it
+   * still runs. Without the machine lock.
+   *
+   * @param millis so long at most
+   */
+  public void ebb(long millis) throws InterruptedException {
+    disks.forEach(BlockBackend::beginEbb);
+    for (BlockBackend disk : disks) {
+      disk.awaitEbb(millis);
+    }
+  }
+
+  /** Its requests are taken up again. Any thread. */
+  public void flow() {
+    disks.forEach(BlockBackend::endEbb);
+  }
 
   /**
    * The guest stands still and its state was taken: what it writes from now on reaches the other
@@ -118,6 +152,8 @@ public final class Replication {
   public void hold() {
     remote = copies();
     copying = quorums();
+    disks.forEach(BlockBackend::endEbb);
+    disks = disks();
     remote.forEach(NbdNode::hold);
   }
 
