@@ -11,6 +11,11 @@ record Area(int[] pixels, int stride, int x, int y, int width, int height) {
     return pixels[(y + row) * stride + x + column];
   }
 
+  /** Where a row begins in the picture's pixels. */
+  int start(int row) {
+    return (y + row) * stride + x;
+  }
+
   /** A part. */
   Area part(int column, int row, int partWidth, int partHeight) {
     return new Area(

@@ -1,5 +1,7 @@
 package dev.pollux.backend.vnc;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /** Bytes that become more. One thread. */
@@ -30,6 +32,13 @@ final class Bytes {
     reserve(length);
     System.arraycopy(from, offset, array, size, length);
     size += length;
+  }
+
+  /** Appends numbers of four bytes each. */
+  void put(int[] from, int offset, int count, ByteOrder order) {
+    reserve(count * 4);
+    ByteBuffer.wrap(array, size, count * 4).order(order).asIntBuffer().put(from, offset, count);
+    size += count * 4;
   }
 
   /** Overwrites what {@link #putInt} or {@link #put} has put there. */

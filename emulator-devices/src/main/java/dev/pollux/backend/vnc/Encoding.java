@@ -23,6 +23,10 @@ interface Encoding extends AutoCloseable {
     @Override
     public void encode(Area area, PixelFormat format, Bytes to) {
       for (int row = 0; row < area.height(); row++) {
+        if (format.bytes() == 4) {
+          to.put(area.pixels(), area.start(row), area.width(), format.order());
+          continue;
+        }
         for (int column = 0; column < area.width(); column++) {
           format.put(to, area.at(column, row));
         }

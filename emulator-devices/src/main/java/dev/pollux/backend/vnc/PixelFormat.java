@@ -3,6 +3,7 @@ package dev.pollux.backend.vnc;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.nio.ByteOrder;
 
 /**
  * How a viewer wants its pixels (RFC 6143, 7.4).
@@ -76,15 +77,17 @@ record PixelFormat(
     out.write(new byte[3]);
   }
 
-  private boolean isUsual() {
+  /** Whether pixels are those of screens. */
+  boolean isUsual() {
     return equals(USUAL);
+  }
+
+  ByteOrder order() {
+    return bigEndian ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;
   }
 
   /** A pixel of the screen in this format. */
   int convert(int rgb) {
-    if (isUsual()) {
-      return rgb & 0xff_ffff;
-    }
     return scale(rgb >> 16, redMax) << redShift
         | scale(rgb >> 8, greenMax) << greenShift
         | scale(rgb, blueMax) << blueShift;

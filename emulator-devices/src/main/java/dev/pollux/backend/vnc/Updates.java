@@ -217,13 +217,18 @@ final class Updates {
 
   /** The picture in the viewer's size and format. */
   private int[] converted(Screen screen) {
+    boolean usual = format.isUsual();
+    if (usual && screen.width() == width && screen.height() == height) {
+      return screen.pixels(); // which nobody changes
+    }
     int[] pixels = new int[width * height];
     int columns = Math.min(width, screen.width());
     for (int y = 0; y < Math.min(height, screen.height()); y++) {
       int from = y * screen.width();
       int to = y * width;
       for (int x = 0; x < columns; x++) {
-        pixels[to + x] = format.convert(screen.pixels()[from + x]);
+        int pixel = screen.pixels()[from + x];
+        pixels[to + x] = usual ? pixel : format.convert(pixel);
       }
     }
     return pixels;

@@ -233,12 +233,21 @@ final class VgaPicture {
     int rowBytes = vbe.rowBytes();
     Screen screen = Screen.blank(width, height);
     int bytes = (vbe.bits() + 7) / 8;
+    int[] palette = new int[256];
+    Arrays.setAll(palette, registers::color);
     for (int y = 0; y < height; y++) {
       long at = vbe.start() + (long) y * rowBytes;
       if (bytes == 4 && at + width * 4L <= memory.size()) {
         for (int x = 0; x < width; x++) {
           screen.pixels()[y * width + x] =
               RawMemory.getInt(memory.hostAddress() + at + x * 4L) & 0xff_ffff;
+        }
+        continue;
+      }
+      if (bytes == 1 && at + width <= memory.size()) {
+        for (int x = 0; x < width; x++) {
+          int color = RawMemory.getByte(memory.hostAddress() + at + x) & 0xff;
+          screen.pixels()[y * width + x] = palette[color];
         }
         continue;
       }
