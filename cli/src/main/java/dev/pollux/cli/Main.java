@@ -73,6 +73,21 @@ public final class Main implements Callable<Integer> {
     if (args.length > 0 && args[0].equals(NbdCommand.NAME)) {
       return NbdCommand.run(List.of(args).subList(1, args.length));
     }
+    CommandLine line = commandLine(args);
+    return line.execute(lastOfEach(line, args));
+  }
+
+  /**
+   * Understands a command line without doing what it says.
+   *
+   * @throws CommandLine.ParameterException if that is not possible
+   */
+  public static CommandLine.ParseResult parse(String... args) {
+    CommandLine line = commandLine(args);
+    return line.parseArgs(lastOfEach(line, args));
+  }
+
+  private static CommandLine commandLine(String... args) {
     CommandLine line = new CommandLine(new Main());
     commands(args).forEach(line::addSubcommand);
     return line.setPosixClusteredShortOptionsAllowed(false)
@@ -84,8 +99,7 @@ public final class Main implements Callable<Integer> {
         .setUsageHelpWidth(110)
         .setUsageHelpLongOptionsMaxWidth(40)
         .setParameterExceptionHandler((e, _) -> fail(describe(e)))
-        .setExecutionExceptionHandler((e, _, _) -> fail(e))
-        .execute(lastOfEach(line, args));
+        .setExecutionExceptionHandler((e, _, _) -> fail(e));
   }
 
   /**

@@ -14,6 +14,7 @@ import dev.pollux.cli.pair.host.HostAgent;
 import dev.pollux.cli.pair.host.HostOptions;
 import dev.pollux.cli.pair.host.LeasePlace;
 import dev.pollux.cli.pair.watch.PairWatcher;
+import dev.pollux.cli.pair.web.PairWeb;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.host.Terminal;
@@ -50,8 +51,9 @@ import picocli.CommandLine.Spec;
       "The machine's options are those of run. The exit status is that of the process in which the"
           + " guest ended; 1 if the guest was lost.",
       "",
-      "On two hosts: pollux pair status, promote, demote, resync, stop --folder FOLDER speak to a"
-          + " side; pollux pair coordinator is a ZooKeeper server for trials."
+      "pollux pair status, demote, resync, stop --folder FOLDER speak to a pair that runs, on two"
+          + " hosts also promote; pollux pair fault harms one on one machine; pollux pair"
+          + " coordinator is a ZooKeeper server for trials."
     },
     sortOptions = false,
     separator = " ",
@@ -61,6 +63,7 @@ import picocli.CommandLine.Spec;
       PairControl.Demote.class,
       PairControl.Resync.class,
       PairControl.Stop.class,
+      PairControl.Fault.class,
       PairControl.Coordinator.class
     })
 final class PairCommand implements Callable<Integer> {
@@ -97,7 +100,7 @@ final class PairCommand implements Callable<Integer> {
 
   /** What the pair gives each side in its own way. */
   private static final Set<String> REPLACED =
-      Set.of("-nographic", "-display", "-serial", "-netdev", "-nic", "-net", "-drive");
+      Set.of("-nographic", "-display", "-serial", "-netdev", "-nic", "-net", "-drive", "-run-with");
 
   @Spec private CommandSpec spec;
 
@@ -149,10 +152,29 @@ final class PairCommand implements Callable<Integer> {
   private Path folder;
 
   @Option(
+      names = "--log-consoles",
+      description = "Keep what each side's console prints in NAME.console.log of the folder.")
+  private boolean logConsoles;
+
+  @Option(
       names = "--metrics",
       paramLabel = "<host>:<port>",
       description = "Serve /metrics for Prometheus.")
   private String metrics;
+
+  @Option(
+      names = "--web",
+      paramLabel = "[<host>:]<port>",
+      description = "Serve a page that shows the pair and works on it. Default host: 127.0.0.1.")
+  private String web;
+
+  @Option(
+      names = "--web-token",
+      paramLabel = "<file>|none",
+      description =
+          "Visitors of the page have to know what is in this file, or nothing. Default: a token"
+              + " that is made and told.")
+  private String webToken;
 
   @Option(names = "--json", description = "Tell each event as a line of JSON on standard output.")
   private boolean json;
@@ -223,6 +245,7 @@ final class PairCommand implements Callable<Integer> {
       return runFile();
     }
     RunConfig machine = RunConfig.of(options);
+    options.running.endWithParentIfAsked();
     List<String> words = machineOptions();
     NetworkConfig networks = NetworkConfig.of(options.networks);
     for (DeviceOptions card : networks.cards()) {
@@ -245,6 +268,12 @@ final class PairCommand implements Callable<Integer> {
     if (metrics != null) {
       watchers.add(serve());
     }
+    Optional<PairWeb> page = web == null ? Optional.empty() : Optional.of(page());
+    page.ifPresent(
+        served -> {
+          watchers.add(served);
+          System.err.println("pollux: the page of the pair is " + served.address());
+        });
     PairOptions pair =
         new PairOptions(
             words,
@@ -255,6 +284,7 @@ final class PairCommand implements Callable<Integer> {
             silence,
             planned,
             json,
+            logConsoles,
             watchers,
             where);
     if (hosts != null) {
@@ -317,6 +347,27 @@ final class PairCommand implements Callable<Integer> {
       Runtime.getRuntime().addShutdownHook(new Thread(agent::end, "end of pair"));
       return agent.run();
     }
+  }
+
+  private PairWeb page() throws IOException {
+    Endpoint at = Endpoint.exact("--web", web.matches("\\d+") ? "127.0.0.1:" + web : web);
+    return new PairWeb(at.host(), at.port(), token());
+  }
+
+  private Optional<String> token() throws IOException {
+    if (webToken == null) {
+      return Optional.of(PairWeb.newToken());
+    }
+    if (webToken.equals("none")) {
+      return Optional.empty();
+    }
+    String token = Files.readString(Path.of(webToken)).strip();
+    if (!token.matches("[A-Za-z0-9._~-]{8,256}")) {
+      throw new ConfigException(
+          "--web-token %s: 8 to 256 letters, digits, '.', '_', '~' and '-' are to be in it"
+              .formatted(webToken));
+    }
+    return Optional.of(token);
   }
 
   private PairMetrics serve() throws IOException {

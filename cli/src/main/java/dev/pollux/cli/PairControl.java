@@ -1,7 +1,8 @@
 package dev.pollux.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.pollux.cli.pair.host.ControlSocket;
+import dev.pollux.cli.pair.ControlSocket;
+import dev.pollux.cli.pair.PlannedFault;
 import dev.pollux.cli.pair.host.Endpoint;
 import dev.pollux.cli.pair.ledger.ZooKeeperProcess;
 import dev.pollux.cli.process.MachineProcess;
@@ -13,18 +14,19 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
-/** What is said to a side of a pair on two hosts, and the server for trials. */
+/** What is said to who keeps a pair, and the server for trials. */
 final class PairControl {
   private PairControl() {}
 
-  /** A command to the agent of this host. */
+  /** A command to who keeps a pair on this host. */
   abstract static class Ask implements Callable<Integer> {
     @Option(
         names = "--folder",
         required = true,
         paramLabel = "<folder>",
-        description = "The folder of the side on this host.")
+        description = "The folder of the pair, or of its side on this host.")
     private Path folder;
 
     abstract String word();
@@ -105,6 +107,21 @@ final class PairControl {
       System.err.println(
           "pollux: the pair has not ended yet; this side asks the other one again and again");
       return 1;
+    }
+  }
+
+  @Command(
+      name = "fault",
+      description = "Has something go wrong with a pair on one machine, and says when it has.")
+  static final class Fault extends Ask {
+    @Parameters(
+        paramLabel = "<fault>",
+        description = "kill-primary, kill-secondary, freeze-primary, freeze-secondary or cut-link.")
+    private String fault;
+
+    @Override
+    String word() {
+      return "fault " + PlannedFault.parse(fault).kind().word();
     }
   }
 

@@ -69,6 +69,8 @@ final class PairFile {
               Map.entry("delay", Kind.NUMBER),
               Map.entry("silence", Kind.NUMBER),
               Map.entry("metrics", Kind.TEXT),
+              Map.entry("web", Kind.TEXT),
+              Map.entry("web-token", Kind.TEXT),
               Map.entry("json", Kind.FLAG),
               Map.entry(MACHINE, Kind.WORDS)));
 

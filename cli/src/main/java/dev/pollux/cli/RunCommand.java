@@ -1,11 +1,9 @@
 package dev.pollux.cli;
 
 import dev.pollux.backend.chr.CharOptions;
-import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.TraceLog;
-import dev.pollux.core.host.ParentProcess;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.devices.board.Machines;
@@ -50,7 +48,7 @@ final class RunCommand implements Callable<Integer> {
     RunConfig config = RunConfig.of(options);
     formMessages(config.name());
     checkSandbox();
-    endWithParentIfAsked();
+    options.running.endWithParentIfAsked();
     CountDownLatch ended = new CountDownLatch(1);
     try (TraceLog traceLog = TraceLog.open(options.logs.items, options.logs.file);
         MachineAssembler assembler = new MachineAssembler(config, traceLog);
@@ -87,20 +85,6 @@ final class RunCommand implements Callable<Integer> {
       System.err.println(
           "pollux: -sandbox on: system calls are not filtered; run Pollux as a user with few"
               + " rights");
-    }
-  }
-
-  /** On the thread that the event loop will have. */
-  private void endWithParentIfAsked() {
-    DeviceOptions runWith = DeviceOptions.parse("-run-with", options.running.runWith, "");
-    boolean asked = runWith.bool("exit-with-parent", false);
-    runWith.rejectUnknown();
-    if (asked) {
-      try {
-        ParentProcess.endWithParent();
-      } catch (IOException e) {
-        throw new ConfigException("-run-with exit-with-parent=on: " + e.getMessage(), e);
-      }
     }
   }
 

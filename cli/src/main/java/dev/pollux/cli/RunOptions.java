@@ -1,5 +1,9 @@
 package dev.pollux.cli;
 
+import dev.pollux.core.config.ConfigException;
+import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.core.host.ParentProcess;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -364,6 +368,20 @@ final class RunOptions {
                 + "[,unstable-input=...][,unstable-output=...]",
         description = "What to do about deprecated and unstable interfaces.")
     final List<String> compat = new ArrayList<>();
+
+    /** On the thread that lives as long as the process. */
+    void endWithParentIfAsked() {
+      DeviceOptions options = DeviceOptions.parse("-run-with", runWith, "");
+      boolean asked = options.bool("exit-with-parent", false);
+      options.rejectUnknown();
+      if (asked) {
+        try {
+          ParentProcess.endWithParent();
+        } catch (IOException e) {
+          throw new ConfigException("-run-with exit-with-parent=on: " + e.getMessage(), e);
+        }
+      }
+    }
   }
 
   /** What the emulator tells about itself. */

@@ -1,5 +1,6 @@
 package dev.pollux.cli.pair;
 
+import dev.pollux.cli.pair.watch.PairWatcher;
 import dev.pollux.core.host.Terminal;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
@@ -16,7 +17,10 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import java.util.function.IntConsumer;
 
 /**
@@ -29,12 +33,18 @@ import java.util.function.IntConsumer;
  */
 public final class PairConsole implements AutoCloseable {
   private static final int ESCAPE = 1; // Ctrl-A
+  private static final int MOST_OFFERED = 64;
 
   /** A guest that has said nothing for so long is in no control sequence of the terminal's. */
   private static final long QUIET_NANOS = 300_000_000;
 
   private final Optional<Terminal> terminal;
   private final Optional<ServerSocketChannel> server;
+  private final List<PairWatcher> watchers;
+
+  /** What is to be typed for others than this console's own user. */
+  private final BlockingQueue<byte[]> offered = new ArrayBlockingQueue<>(MOST_OFFERED);
+
   private final IntConsumer onKey;
 
   // Guarded by this.
@@ -58,8 +68,11 @@ public final class PairConsole implements AutoCloseable {
 
   /**
    * @param onKey hears the key after Ctrl-A, where the console is a terminal's or a pipe's
+   * @param watchers are told what is printed
    */
-  public PairConsole(PairOptions.Console where, IntConsumer onKey) throws IOException {
+  public PairConsole(PairOptions.Console where, IntConsumer onKey, List<PairWatcher> watchers)
+      throws IOException {
+    this.watchers = List.copyOf(watchers);
     this.onKey = onKey;
     switch (where) {
       case PairOptions.Console.Stdio _ -> {
@@ -84,6 +97,9 @@ public final class PairConsole implements AutoCloseable {
         titled = false;
         server = Optional.empty();
       }
+    }
+    if (!watchers.isEmpty()) {
+      var _ = thread("console offers", this::typeOffered);
     }
   }
 
@@ -145,6 +161,7 @@ public final class PairConsole implements AutoCloseable {
   public synchronized void follow(SocketChannel side) {
     guest = Optional.of(side);
     byte[] missing = kept.beyond(shown);
+    watchers.forEach(PairWatcher::switched);
     kept.clear();
     shown.clear();
     print(missing, missing.length);
@@ -178,6 +195,7 @@ public final class PairConsole implements AutoCloseable {
       print(bytes, length);
     } else {
       kept.add(bytes, length);
+      watchers.forEach(watcher -> watcher.printed(false, bytes, length));
     }
   }
 
@@ -200,12 +218,33 @@ public final class PairConsole implements AutoCloseable {
     if (length > 0) {
       betweenLines = bytes[length - 1] == '\n';
       printedAt = System.nanoTime();
+      watchers.forEach(watcher -> watcher.printed(true, bytes, length));
       write(bytes, length);
     }
   }
 
   private void write(byte[] bytes, int length) {
     output.ifPresent(reader -> reader.write(bytes, 0, length));
+  }
+
+  /**
+   * Types without waiting for the guest.
+   *
+   * @return whether there was room
+   */
+  public boolean offer(byte[] keys) {
+    return offered.offer(keys);
+  }
+
+  private void typeOffered() throws IOException {
+    try {
+      while (true) {
+        byte[] keys = offered.take();
+        type(keys, keys.length);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private void readKeys(InputStream in) throws IOException {

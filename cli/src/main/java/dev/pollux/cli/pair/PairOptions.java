@@ -16,6 +16,7 @@ import java.util.List;
  * @param silenceMillis a side from which nothing comes for so long counts as dead
  * @param faults what goes wrong on purpose
  * @param json events are JSON lines on standard output
+ * @param logConsoles what each side prints is kept in the folder
  * @param watchers are told what happens
  * @param console where the guest's first serial port goes
  */
@@ -28,6 +29,7 @@ public record PairOptions(
     int silenceMillis,
     List<PlannedFault> faults,
     boolean json,
+    boolean logConsoles,
     List<PairWatcher> watchers,
     Console console) {
   /** Where the guest's console is. */

@@ -24,7 +24,7 @@ public record PlannedFault(Kind kind, double seconds) {
     CUT_LINK;
 
     /** As the user spells it. */
-    String word() {
+    public String word() {
       return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
   }

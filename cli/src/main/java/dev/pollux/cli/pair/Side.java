@@ -41,7 +41,10 @@ public record Side(
     Files.deleteIfExists(socket);
     List<String> words = new ArrayList<>(options.machine());
     words.addAll(List.of("-display", "none", "-monitor", "none"));
-    words.addAll(List.of("-chardev", "socket,id=pair-console,server=on,wait=off,path=" + socket));
+    String log =
+        options.logConsoles() ? ",logfile=" + options.folder().resolve(name + ".console.log") : "";
+    words.addAll(
+        List.of("-chardev", "socket,id=pair-console,server=on,wait=off,path=" + socket + log));
     words.addAll(List.of("-serial", "chardev:pair-console"));
     words.addAll(more);
     MachineProcess process = MachineProcess.start(name, options.folder(), words, onEvent);

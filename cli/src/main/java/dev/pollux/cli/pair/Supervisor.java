@@ -1,19 +1,24 @@
 package dev.pollux.cli.pair;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.pair.watch.LiveTable;
+import dev.pollux.cli.pair.watch.PairControls;
 import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.MachineProcess;
+import dev.pollux.core.config.ConfigException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -51,6 +56,10 @@ public final class Supervisor implements AutoCloseable {
   private static final long FIRST_RETRY_MILLIS = 500;
   private static final long LAST_RETRY_MILLIS = 30_000;
   private static final int FAILURE = 1;
+  private static final long LONGEST_ANSWER_SECONDS = 8;
+
+  /** Why a side gives way that nothing has happened to. */
+  private static final String ASKED = "it was asked for";
 
   /** Added to the number of the signal that ended a process. */
   private static final int SIGNALLED = 128;
@@ -63,6 +72,7 @@ public final class Supervisor implements AutoCloseable {
 
   private final SideStarter starter;
   private final Pairing pairing;
+  private final ControlSocket control;
   private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
   private final List<PlannedFault> faults;
 
@@ -105,9 +115,13 @@ public final class Supervisor implements AutoCloseable {
     for (PairDisk.Spec disk : options.disks()) {
       disks.add(new PairDisk(disk, options.folder(), false));
     }
-    console = new PairConsole(options.console(), key -> steps.add(() -> command(key)));
+    console =
+        new PairConsole(
+            options.console(), key -> steps.add(() -> command(key)), options.watchers());
     starter = new SideStarter(options, console, disks, networks, new Heard());
     pairing = new Pairing(options, disks, networks);
+    options.watchers().forEach(watcher -> watcher.controls(new Controls()));
+    control = new ControlSocket(options.folder(), QUESTIONS.keySet(), this::answer);
   }
 
   /** Has the pair end, as if the user had typed so, and waits for that. Any other thread. */
@@ -128,6 +142,7 @@ public final class Supervisor implements AutoCloseable {
    */
   public int run() throws IOException {
     report.event("starting", "sockets and logs are in " + options.folder(), PairReport.details());
+    control.start();
     String name = starter.nextName();
     if (disks.isEmpty()) {
       starter.secondary(0, Optional.empty()); // beside the first
@@ -534,8 +549,11 @@ public final class Supervisor implements AutoCloseable {
     if (System.nanoTime() < faultDue()) {
       return;
     }
+    inflict(faults.removeFirst().kind());
+  }
+
+  private void inflict(PlannedFault.Kind kind) throws IOException {
     hurt = true;
-    PlannedFault.Kind kind = faults.removeFirst().kind();
     report.event(
         "fault", "on purpose: " + kind.word(), PairReport.details().put("fault", kind.word()));
     Side p = primary.orElseThrow();
@@ -623,6 +641,106 @@ public final class Supervisor implements AutoCloseable {
     }
   }
 
+  /** What the control socket is asked; on a thread of that. */
+  private JsonNode answer(String word, String more) {
+    CompletableFuture<JsonNode> answer = new CompletableFuture<>();
+    steps.add(() -> QUESTIONS.get(word).ask(this, more, answer));
+    try {
+      return answer.get(LONGEST_ANSWER_SECONDS, TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      return object().put("error", e.getCause().getMessage());
+    } catch (TimeoutException e) {
+      return object().put("error", "no answer within %d s".formatted(LONGEST_ANSWER_SECONDS));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return object().put("error", "the pair is ending");
+    }
+  }
+
+  /** A word of the control socket; on the deciding thread, which it must not keep. */
+  private interface Question {
+    void ask(Supervisor pair, String more, CompletableFuture<JsonNode> answer);
+  }
+
+  private static final Map<String, Question> QUESTIONS =
+      Map.of(
+          "status",
+          (pair, _, answer) -> pair.view(view -> answer.complete(view.json())),
+          "demote",
+          (pair, _, answer) -> pair.whileProtected(() -> pair.takeOver(ASKED), answer),
+          "resync",
+          (pair, _, answer) -> pair.whileProtected(() -> pair.loseSecondary(ASKED), answer),
+          "fault",
+          (pair, name, answer) ->
+              pair.whileProtected(() -> pair.inflict(PlannedFault.parse(name).kind()), answer),
+          "stop",
+          (pair, _, answer) -> {
+            answer.complete(object());
+            pair.finish();
+          },
+          "qmp",
+          (pair, command, answer) -> pair.pass(command, answer));
+
+  /** Passes a command on to the monitor of the primary. */
+  private void pass(String command, CompletableFuture<JsonNode> answer) {
+    try {
+      JsonNode parsed = new ObjectMapper().readTree(command);
+      ObjectNode arguments =
+          parsed.path("arguments").isObject() ? parsed.withObject("arguments") : object();
+      var _ =
+          primary
+              .orElseThrow(() -> new IOException("there is no machine yet"))
+              .process()
+              .send(parsed.path("execute").asText(), arguments)
+              .thenAccept(
+                  reply ->
+                      answer.complete(
+                          reply.has("error")
+                              ? object().put("error", reply.at("/error/desc").asText())
+                              : reply));
+    } catch (IOException e) {
+      answer.completeExceptionally(e);
+    }
+  }
+
+  /** Does something to a pair; the answer follows when it is done. */
+  private void whileProtected(Step step, CompletableFuture<JsonNode> answer) {
+    if (state != State.PROTECTED) {
+      answer.complete(object().put("error", "there is no copy now"));
+      return;
+    }
+    try {
+      step.run();
+      answer.complete(object());
+    } catch (IOException | ConfigException e) {
+      answer.completeExceptionally(e);
+    }
+  }
+
+  /** What a page may ask. */
+  private final class Controls implements PairControls {
+    @Override
+    public String type(byte[] keys) {
+      return console.offer(keys) ? "" : "the guest does not read";
+    }
+
+    @Override
+    public CompletableFuture<String> failover() {
+      return ask("demote");
+    }
+
+    @Override
+    public CompletableFuture<String> resync() {
+      return ask("resync");
+    }
+
+    private CompletableFuture<String> ask(String word) {
+      CompletableFuture<JsonNode> answer = new CompletableFuture<>();
+      steps.add(() -> QUESTIONS.get(word).ask(Supervisor.this, "", answer));
+      return answer.thenApply(reply -> reply.path("error").asText());
+    }
+  }
+
   private void finish() {
     state = State.ENDING;
     primary.ifPresent(Supervisor::quit);
@@ -663,6 +781,7 @@ public final class Supervisor implements AutoCloseable {
       return;
     }
     closed = true;
+    control.close();
     console.close();
     primary.ifPresent(Side::close);
     secondary.ifPresent(Side::close);

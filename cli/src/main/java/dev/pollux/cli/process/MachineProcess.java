@@ -13,8 +13,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -27,11 +25,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class MachineProcess implements Monitor, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MachineProcess.class);
-
-  /** For the host it is the thread that has children, and they end when it does. */
-  private static final ExecutorService PARENT =
-      Executors.newSingleThreadExecutor(
-          Thread.ofPlatform().name("parent of machines").daemon(true).factory());
 
   private static final long START_SECONDS = 60;
   private static final long COMMAND_SECONDS = 10;
@@ -74,7 +67,7 @@ public final class MachineProcess implements Monitor, AutoCloseable {
     command.addAll(List.of("-qmp", "unix:" + socket + ",server=on,wait=off"));
     command.addAll(List.of("-run-with", "exit-with-parent=on"));
     Process process =
-        launch(
+        ChildProcesses.start(
             new ProcessBuilder(command)
                 .redirectInput(new File("/dev/null"))
                 .redirectOutput(output.toFile())
@@ -84,16 +77,6 @@ public final class MachineProcess implements Monitor, AutoCloseable {
     } catch (IOException | RuntimeException e) {
       process.destroyForcibly();
       throw e;
-    }
-  }
-
-  private static Process launch(ProcessBuilder builder) throws IOException {
-    try {
-      return PARENT.submit(builder::start).get();
-    } catch (ExecutionException e) {
-      throw new IOException("cannot start a process: " + e.getCause().getMessage(), e);
-    } catch (InterruptedException e) {
-      throw interrupted(e);
     }
   }
 

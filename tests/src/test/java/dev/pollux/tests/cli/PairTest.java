@@ -2,27 +2,27 @@ package dev.pollux.tests.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assertions.fail;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollux.cli.demo.CountingGuest;
+import dev.pollux.junit.Guest;
+import dev.pollux.junit.GuestImage;
+import dev.pollux.junit.PolluxExtension;
+import dev.pollux.junit.PolluxPair;
+import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
-import java.io.InputStream;
-import java.net.UnixDomainSocketAddress;
-import java.nio.channels.Channels;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code pollux pair} on one machine, with a guest that notices what is lost. */
@@ -38,6 +38,16 @@ class PairTest {
   @TempDir private Path folder;
   private Path kernel;
 
+  @BeforeAll
+  static void useTrainedProgram(@TempDir Path shared) throws IOException {
+    JavaCommand.useInExtension(shared);
+  }
+
+  @AfterAll
+  static void useItNoMore() {
+    System.clearProperty("pollux.junit.program");
+  }
+
   @BeforeEach
   void writeKernel() throws IOException {
     kernel = Files.write(folder.resolve("kernel"), CountingGuest.image(256, 16));
@@ -51,33 +61,48 @@ class PairTest {
     return PolluxProcess.start(words.toArray(String[]::new));
   }
 
-  @Test
-  void guestSurvivesWhatHappensToEitherSide() throws Exception {
-    Path socket = folder.resolve("console");
-    List<String> faults =
-        List.of("kill-primary", "kill-secondary", "cut-link", "freeze-primary", "kill-primary");
-    List<String> words = new ArrayList<>(List.of("--console", "unix:" + socket));
-    faults.forEach(fault -> words.addAll(List.of("--fault", fault)));
-    Lines console = new Lines();
-    try (PolluxProcess pair = pair(words.toArray(String[]::new))) {
-      pair.expect("\"event\": \"starting\"", PATIENCE);
-      console.readFrom(socket);
-      for (String fault : faults) {
-        pair.expect("\"fault\": \"%s\"".formatted(fault), PATIENCE);
-        pair.expect("\"event\": \"protected\"", PATIENCE);
-      }
-      long seen = console.ticks().getLast();
-      for (int i = 0; console.ticks().getLast() < seen + 20; i++) {
-        assertTrue(i < 300, "the guest is silent");
-        Thread.sleep(100);
-      }
-      assertEquals(
-          FAILOVERS, events(pair).stream().filter(event -> event.equals("failover")).count());
-      pair.process().destroy();
-      pair.await(PATIENCE);
+  /** {@link CountingGuest}, for a pair. */
+  static final class Counting implements GuestImage {
+    @Override
+    public List<String> options(Path folder) throws IOException {
+      Path kernel = Files.write(folder.resolve("kernel"), CountingGuest.image(256, 16));
+      return List.of("-m", "32", "-kernel", kernel.toString());
     }
-    judge(console.ticks());
-    assertTrue(!console.text().contains("BAD"), console.text());
+  }
+
+  @Test
+  @ExtendWith(PolluxExtension.class)
+  @Guest(
+      image = Counting.class,
+      pair = {"--delay", "50"})
+  void guestSurvivesWhatHappensToEitherSide(PolluxPair pair) throws Exception {
+    pair.awaitProtected();
+    pair.killPrimary();
+    pair.awaitProtected();
+    pair.killSecondary();
+    pair.awaitProtected();
+    pair.cutLink();
+    pair.awaitProtected();
+    pair.freezePrimary();
+    pair.awaitProtected();
+    pair.killPrimary();
+    pair.awaitProtected();
+    long seen = ticks(pair.console().text()).getLast();
+    pair.console().expect("tick %08d ".formatted(seen + 20), PATIENCE);
+    assertEquals(
+        FAILOVERS,
+        pair.events().stream()
+            .filter(event -> event.at("/event").asText().equals("failover"))
+            .count());
+    for (JsonNode event : pair.events()) {
+      assertTrue(event.path("time").isNumber(), event.toString());
+    }
+    assertEquals("protected", pair.status().path("state").asText());
+    assertEquals("running", pair.qmp("query-status").path("status").asText());
+    pair.stop();
+    String said = pair.console().text();
+    judge(ticks(said));
+    assertTrue(!said.contains("BAD"), said);
   }
 
   /**
@@ -96,14 +121,10 @@ class PairTest {
     }
   }
 
-  private static List<String> events(PolluxProcess pair) throws IOException {
-    List<String> events = new ArrayList<>();
-    for (String line : pair.output().lines().toList()) {
-      JsonNode event = new ObjectMapper().readTree(line);
-      assertTrue(event.path("time").isNumber(), line);
-      events.add(event.path("event").asText());
-    }
-    return events;
+  private static List<Long> ticks(String text) {
+    List<Long> ticks = new ArrayList<>(List.of(0L));
+    TICK.matcher(text).results().forEach(tick -> ticks.add(Long.parseLong(tick.group(1))));
+    return ticks.size() == 1 ? ticks : ticks.subList(1, ticks.size());
   }
 
   @Test
@@ -127,50 +148,6 @@ class PairTest {
     try (PolluxProcess pair = pair("--fault", "kill-primry")) {
       assertEquals(1, pair.await(PATIENCE), pair.output());
       assertTrue(pair.errors().contains("kill-primary"), pair.errors());
-    }
-  }
-
-  /** What a console has said, read on a thread. */
-  private static final class Lines {
-    private final StringBuilder text = new StringBuilder();
-
-    void readFrom(Path socket) throws Exception {
-      for (int i = 0; !Files.exists(socket); i++) {
-        if (i == 300) {
-          fail("no console");
-        }
-        Thread.sleep(20);
-      }
-      SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
-      Thread.ofPlatform().daemon(true).start(() -> read(Channels.newInputStream(channel)));
-    }
-
-    private void read(InputStream in) {
-      byte[] buffer = new byte[4096];
-      try (in) {
-        for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
-          synchronized (text) {
-            text.append(new String(buffer, 0, n, StandardCharsets.ISO_8859_1));
-          }
-        }
-      } catch (IOException e) {
-        // The pair has ended.
-      }
-    }
-
-    String text() {
-      synchronized (text) {
-        return text.toString();
-      }
-    }
-
-    List<Long> ticks() {
-      Matcher matcher = TICK.matcher(text());
-      List<Long> ticks = new ArrayList<>();
-      while (matcher.find()) {
-        ticks.add(Long.parseLong(matcher.group(1)));
-      }
-      return ticks.isEmpty() ? List.of(0L) : ticks;
     }
   }
 }

@@ -1,8 +1,11 @@
 package dev.pollux.cli.pair.host;
 
+import static java.util.stream.Collectors.toSet;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.cli.pair.ControlSocket;
 import dev.pollux.cli.pair.PairConsole;
 import dev.pollux.cli.pair.PairOptions;
 import dev.pollux.cli.pair.PairReport;
@@ -12,6 +15,7 @@ import dev.pollux.cli.pair.decide.Doing;
 import dev.pollux.cli.pair.decide.Event;
 import dev.pollux.cli.pair.decide.Ledger;
 import dev.pollux.cli.pair.watch.LiveTable;
+import dev.pollux.cli.pair.watch.PairControls;
 import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.Monitor;
 import dev.pollux.core.host.HostClock;
@@ -30,6 +34,8 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /**
  * One side of a pair on two hosts: feeds the {@link Decider} with what happens, and does what it
@@ -44,6 +50,15 @@ public final class HostAgent implements AutoCloseable {
   private static final long STRANGER_NANOS = 10_000_000_000L;
   private static final int LONGEST_NAME = 1000;
   private static final int MOST_UNHEARD = 64;
+
+  /** What the user may want, by the words of the control socket. */
+  private static final Map<String, Event.Wish> WISHES =
+      Map.of(
+          "promote", Event.Wish.PROMOTE,
+          "promote-force", Event.Wish.PROMOTE_ANYWAY,
+          "demote", Event.Wish.DEMOTE,
+          "resync", Event.Wish.RESYNC,
+          "stop", Event.Wish.STOP);
 
   private final HostOptions options;
   private final PairReport report;
@@ -93,7 +108,11 @@ public final class HostAgent implements AutoCloseable {
             hasImages,
             files.generation("%s/%s/first".formatted(options.here(), life)),
             life);
-    console = new PairConsole(options.machine().console(), key -> steps.add(() -> key(key)));
+    console =
+        new PairConsole(
+            options.machine().console(),
+            key -> steps.add(() -> key(key)),
+            options.machine().watchers());
     peer =
         new PeerLink(
             options.here(),
@@ -109,7 +128,12 @@ public final class HostAgent implements AutoCloseable {
     machine =
         new LocalMachine(
             options, files, console, (event, why) -> steps.add(() -> happen(event, why)));
-    control = new ControlSocket(options.machine().folder(), this::control);
+    control =
+        new ControlSocket(
+            options.machine().folder(),
+            Stream.concat(WISHES.keySet().stream(), Stream.of("status")).collect(toSet()),
+            (word, _) -> control(word));
+    options.machine().watchers().forEach(watcher -> watcher.controls(new Controls()));
   }
 
   /** Keeps this side until the pair ends. */
@@ -371,7 +395,7 @@ public final class HostAgent implements AutoCloseable {
     steps.add(
         () -> {
           if (!command.equals("status")) {
-            decide(new Event.Wanted(ControlSocket.wish(command)));
+            decide(new Event.Wanted(WISHES.get(command)));
           }
           reply.complete(status());
         });
@@ -382,6 +406,37 @@ public final class HostAgent implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return PairReport.details().put("error", "this side is ending");
+    }
+  }
+
+  /** What a page may ask. */
+  private final class Controls implements PairControls {
+    @Override
+    public String type(byte[] keys) {
+      return console.offer(keys) ? "" : "the guest does not read";
+    }
+
+    @Override
+    public CompletableFuture<String> failover() {
+      return want(Event.Wish.DEMOTE, () -> decider.isProtected() ? "" : "there is no copy here");
+    }
+
+    @Override
+    public CompletableFuture<String> resync() {
+      return want(Event.Wish.RESYNC, () -> "");
+    }
+
+    private CompletableFuture<String> want(Event.Wish wish, Supplier<String> whyNot) {
+      CompletableFuture<String> answer = new CompletableFuture<>();
+      steps.add(
+          () -> {
+            String why = whyNot.get();
+            if (why.isEmpty()) {
+              decide(new Event.Wanted(wish));
+            }
+            answer.complete(why);
+          });
+      return answer;
     }
   }
 

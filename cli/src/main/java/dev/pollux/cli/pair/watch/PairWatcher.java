@@ -15,6 +15,20 @@ public interface PairWatcher extends AutoCloseable {
   /** How it is, once a second. */
   void progress(PairView view);
 
+  /**
+   * A console has printed something.
+   *
+   * @param byPrimary by that of the side that runs the guest, as users see it
+   * @param length of the bytes that count, which are the caller's
+   */
+  default void printed(boolean byPrimary, byte[] bytes, int length) {}
+
+  /** The console that was the copy's is the primary's from now on. */
+  default void switched() {}
+
+  /** From now on this may be asked of the pair. */
+  default void controls(PairControls pair) {}
+
   @Override
   default void close() {}
 }

@@ -1,9 +1,9 @@
-package dev.pollux.cli.pair.host;
+package dev.pollux.cli.pair;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.pollux.cli.pair.decide.Event;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -15,30 +15,43 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 
 /**
- * Where {@code pollux pair status} and its like find an agent: a word a line, a JSON object back.
+ * Where {@code pollux pair status} and its like find who keeps a pair: a line with a word, and more
+ * behind a space where it needs that, a JSON object back.
  */
 public final class ControlSocket implements AutoCloseable {
-  /** Wishes by their commands. */
-  private static final Map<String, Event.Wish> WISHES =
-      Map.of(
-          "promote", Event.Wish.PROMOTE,
-          "promote-force", Event.Wish.PROMOTE_ANYWAY,
-          "demote", Event.Wish.DEMOTE,
-          "resync", Event.Wish.RESYNC,
-          "stop", Event.Wish.STOP);
+  /** Bytes of a line. */
+  private static final int LONGEST_LINE = 64 * 1024;
+
+  private static final int MOST_CLIENTS = 16;
+
+  /** What a word is answered. */
+  public interface Answer {
+    /**
+     * On a thread of the client's; may wait.
+     *
+     * @param more what was behind the word
+     */
+    JsonNode to(String word, String more);
+  }
 
   private static final long PAUSE_MILLIS = 100;
   private static final int PATIENCE_SECONDS = 10;
 
   private final ServerSocketChannel server;
-  private final Function<String, JsonNode> answer;
+  private final Set<String> words;
+  private final Answer answer;
+  private final Semaphore room = new Semaphore(MOST_CLIENTS);
 
-  ControlSocket(Path folder, Function<String, JsonNode> answer) throws IOException {
+  /**
+   * @param words those that have an answer
+   */
+  public ControlSocket(Path folder, Set<String> words, Answer answer) throws IOException {
+    this.words = Set.copyOf(words);
     this.answer = answer;
     Path path = path(folder);
     Files.deleteIfExists(path);
@@ -50,11 +63,8 @@ public final class ControlSocket implements AutoCloseable {
     return folder.resolve("control");
   }
 
-  static Event.Wish wish(String command) {
-    return WISHES.get(command);
-  }
-
-  void start() {
+  /** Answers from now on. */
+  public void start() {
     var _ = Thread.ofPlatform().name("control").daemon(true).start(this::serve);
   }
 
@@ -62,7 +72,11 @@ public final class ControlSocket implements AutoCloseable {
     while (server.isOpen()) {
       try {
         SocketChannel client = server.accept();
-        Thread.ofVirtual().start(() -> serve(client));
+        if (room.tryAcquire()) {
+          Thread.ofVirtual().start(() -> serve(client));
+        } else {
+          client.close();
+        }
       } catch (IOException e) {
         pause(); // this side is ending, or has no descriptors left just now
       }
@@ -80,21 +94,28 @@ public final class ControlSocket implements AutoCloseable {
   /** One that says nothing keeps nobody waiting. */
   private void serve(SocketChannel channel) {
     try (SocketChannel client = channel) {
-      String word = readLine(client);
+      String[] line = readLine(client).split(" ", 2);
       String reply =
-          word != null && (word.equals("status") || WISHES.containsKey(word))
-              ? answer.apply(word).toString()
-              : "{\"error\":\"no such command\"}";
+          words.contains(line[0])
+              ? answer.to(line[0], line.length > 1 ? line[1] : "").toString()
+              : "{\"error\":\"no such command here\"}";
       write(client, reply);
     } catch (IOException e) {
       // That client is gone.
+    } finally {
+      room.release();
     }
   }
 
+  /** Without its end; what is longer, or has none, is an error. */
   private static String readLine(SocketChannel channel) throws IOException {
-    return new BufferedReader(
-            new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8))
-        .readLine();
+    ByteBuffer line = ByteBuffer.allocate(LONGEST_LINE);
+    while (line.position() == 0 || line.get(line.position() - 1) != '\n') {
+      if (channel.read(line) <= 0) {
+        throw new IOException("no line");
+      }
+    }
+    return new String(line.array(), 0, line.position() - 1, StandardCharsets.UTF_8);
   }
 
   private static void write(SocketChannel channel, String line) throws IOException {
@@ -105,7 +126,7 @@ public final class ControlSocket implements AutoCloseable {
   }
 
   /**
-   * Asks an agent.
+   * Asks who keeps a pair.
    *
    * @param folder its
    * @return a line of JSON
@@ -117,9 +138,11 @@ public final class ControlSocket implements AutoCloseable {
       try {
         var _ = channel.connect(UnixDomainSocketAddress.of(path(folder)));
         write(channel, command);
-        String line = readLine(channel);
+        InputStream in = Channels.newInputStream(channel);
+        String line =
+            new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).readLine();
         if (line == null) {
-          throw new IOException("it has ended without an answer");
+          throw new IOException("it has ended without an answer, or has too many to talk to");
         }
         return line;
       } catch (ClosedChannelException e) {

@@ -1,0 +1,2 @@
+/** The JUnit extension. */
+package dev.pollux.tests.junit;
