@@ -21,6 +21,7 @@ import org.junit.platform.commons.support.AnnotationSupport;
  * the logs and the consoles are published first.
  */
 public final class PolluxExtension implements ParameterResolver, AfterEachCallback {
+  private static final int MOST_SHOWN = 4000;
   private static final Namespace NAMESPACE = Namespace.create(PolluxExtension.class);
 
   /** Of one test; JUnit closes it when that is over. */
@@ -84,7 +85,9 @@ public final class PolluxExtension implements ParameterResolver, AfterEachCallba
     }
     running.guest().close(); // so that the logs are whole
     String console = running.guest().console().text();
-    context.publishReportEntry("console", console.substring(Math.max(0, console.length() - 4000)));
+    if (!console.isBlank()) { // an entry must not be
+      context.publishReportEntry("console", console.substring(from(console)));
+    }
     context.publishFile(
         "console.txt", MediaType.TEXT_PLAIN_UTF_8, to -> Files.writeString(to, console));
     try (Stream<Path> files = Files.list(running.workplace().folder().resolve("logs"))) {
@@ -93,5 +96,10 @@ public final class PolluxExtension implements ParameterResolver, AfterEachCallba
             log.getFileName().toString(), MediaType.TEXT_PLAIN_UTF_8, to -> Files.copy(log, to));
       }
     }
+  }
+
+  /** Where the end of a text begins that is shown. */
+  private static int from(String text) {
+    return Math.max(0, text.length() - MOST_SHOWN);
   }
 }

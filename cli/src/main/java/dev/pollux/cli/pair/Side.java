@@ -1,6 +1,7 @@
 package dev.pollux.cli.pair;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
@@ -10,6 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
@@ -21,6 +25,7 @@ import java.util.function.Consumer;
 public record Side(
     String name, MachineProcess process, Pulse pulse, SocketChannel console, Thread listener)
     implements AutoCloseable {
+  static final long ANSWER_MILLIS = 500;
   private static final long LAST_WORDS_MILLIS = 1000;
 
   /**
@@ -63,6 +68,29 @@ public record Side(
       var _ = process.send(command, arguments);
     } catch (IOException e) {
       // It is ending by itself.
+    }
+  }
+
+  /** What it answers within half a second; an object without members otherwise. Any thread. */
+  JsonNode ask(String command) {
+    return ask(command, JsonNodeFactory.instance.objectNode());
+  }
+
+  /** As above, with arguments. */
+  JsonNode ask(String command, ObjectNode arguments) {
+    return ask(command, arguments, ANSWER_MILLIS);
+  }
+
+  /** As above, within another time. */
+  JsonNode ask(String command, ObjectNode arguments, long millis) {
+    JsonNode nothing = JsonNodeFactory.instance.objectNode();
+    try {
+      return process.send(command, arguments).get(millis, TimeUnit.MILLISECONDS).path("return");
+    } catch (IOException | ExecutionException | TimeoutException e) {
+      return nothing;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return nothing;
     }
   }
 

@@ -1,24 +1,19 @@
 package dev.pollux.cli.pair;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.pair.watch.LiveTable;
-import dev.pollux.cli.pair.watch.PairControls;
 import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.MachineProcess;
-import dev.pollux.core.config.ConfigException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -50,16 +45,11 @@ public final class Supervisor implements AutoCloseable {
   }
 
   private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
-  private static final long ANSWER_MILLIS = 500;
   private static final long PAIRING_NANOS = TimeUnit.SECONDS.toNanos(60);
   private static final long FAREWELL_SECONDS = 5;
   private static final long FIRST_RETRY_MILLIS = 500;
   private static final long LAST_RETRY_MILLIS = 30_000;
   private static final int FAILURE = 1;
-  private static final long LONGEST_ANSWER_SECONDS = 8;
-
-  /** Why a side gives way that nothing has happened to. */
-  private static final String ASKED = "it was asked for";
 
   /** Added to the number of the signal that ended a process. */
   private static final int SIGNALLED = 128;
@@ -72,7 +62,7 @@ public final class Supervisor implements AutoCloseable {
 
   private final SideStarter starter;
   private final Pairing pairing;
-  private final ControlSocket control;
+  private final PairRequests requests;
   private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
   private final List<PlannedFault> faults;
 
@@ -120,8 +110,7 @@ public final class Supervisor implements AutoCloseable {
             options.console(), key -> steps.add(() -> command(key)), options.watchers());
     starter = new SideStarter(options, console, disks, networks, new Heard());
     pairing = new Pairing(options, disks, networks);
-    options.watchers().forEach(watcher -> watcher.controls(new Controls()));
-    control = new ControlSocket(options.folder(), QUESTIONS.keySet(), this::answer);
+    requests = new PairRequests(options, console, new Kept(), request -> steps.add(request::run));
   }
 
   /** Has the pair end, as if the user had typed so, and waits for that. Any other thread. */
@@ -142,7 +131,7 @@ public final class Supervisor implements AutoCloseable {
    */
   public int run() throws IOException {
     report.event("starting", "sockets and logs are in " + options.folder(), PairReport.details());
-    control.start();
+    requests.start();
     String name = starter.nextName();
     if (disks.isEmpty()) {
       starter.secondary(0, Optional.empty()); // beside the first
@@ -412,31 +401,8 @@ public final class Supervisor implements AutoCloseable {
 
   /** Whether a side's monitor answers; it may have been silent for some time already. */
   private static boolean answers(Side side) {
-    long left = ANSWER_MILLIS - side.pulse().silentMillis();
-    return left > 0 && !ask(side, "query-status", object(), left).isEmpty();
-  }
-
-  /** What a side answers within half a second; nothing otherwise. */
-  private static JsonNode ask(Side side, String command) {
-    return ask(side, command, object());
-  }
-
-  private static JsonNode ask(Side side, String command, ObjectNode arguments) {
-    return ask(side, command, arguments, ANSWER_MILLIS);
-  }
-
-  private static JsonNode ask(Side side, String command, ObjectNode arguments, long millis) {
-    try {
-      return side.process()
-          .send(command, arguments)
-          .get(millis, TimeUnit.MILLISECONDS)
-          .path("return");
-    } catch (IOException | ExecutionException | TimeoutException e) {
-      return object();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return object();
-    }
+    long left = Side.ANSWER_MILLIS - side.pulse().silentMillis();
+    return left > 0 && !side.ask("query-status", object(), left).isEmpty();
   }
 
   private void gone(Side side, int status) throws IOException {
@@ -500,7 +466,7 @@ public final class Supervisor implements AutoCloseable {
 
   /** Whether the other side could go on, though the primary has not told so yet. */
   private static boolean holdsCopy(Side side) {
-    return ask(side, "query-colo-status").path("mode").asText().equals("secondary");
+    return side.ask("query-colo-status").path("mode").asText().equals("secondary");
   }
 
   private void loseSecondary(String why) throws IOException {
@@ -587,42 +553,12 @@ public final class Supervisor implements AutoCloseable {
     }
   }
 
-  /**
-   * Sees how it is, on a thread of its own: what a side does not answer within half a second is
-   * left out.
-   */
   private void view(Consumer<PairView> then) {
-    String word = state.name().toLowerCase(Locale.ROOT);
     boolean paired = state == State.PROTECTED;
-    boolean syncing = state == State.SYNCING;
-    Optional<Side> from = primary;
-    Optional<Side> to = secondary;
-    Set<PairDisk> behind = Set.copyOf(syncing ? pairing.copying() : paired ? Set.of() : disks);
-    Thread.startVirtualThread(
-        () -> {
-          JsonNode none = object();
-          JsonNode jobs = syncing ? ask(from.orElseThrow(), "query-block-jobs") : none;
-          List<PairView.Network> compared = new ArrayList<>();
-          if (paired) {
-            networks.stream()
-                .map(PairNetwork::compared)
-                .map(network -> network.view(ask(from.orElseThrow(), "qom-get", network.path())))
-                .forEach(compared::add);
-          }
-          then.accept(
-              new PairView(
-                  word,
-                  from.map(Side::name).orElse(""),
-                  to.map(Side::name).orElse(""),
-                  paired ? statistics(from.orElseThrow()) : none,
-                  paired ? statistics(to.orElseThrow()) : none,
-                  compared,
-                  disks.stream().map(disk -> disk.view(jobs, behind.contains(disk))).toList()));
-        });
-  }
-
-  private static JsonNode statistics(Side side) {
-    return ask(side, "x-pollux-query-colo-statistics");
+    boolean copying = state == State.SYNCING;
+    Set<PairDisk> behind = Set.copyOf(copying ? pairing.copying() : paired ? Set.of() : disks);
+    String word = state.name().toLowerCase(Locale.ROOT);
+    new Lookout(word, primary, secondary, paired, copying, networks, disks, behind).look(then);
   }
 
   /** A key after Ctrl-A. */
@@ -641,103 +577,41 @@ public final class Supervisor implements AutoCloseable {
     }
   }
 
-  /** What the control socket is asked; on a thread of that. */
-  private JsonNode answer(String word, String more) {
-    CompletableFuture<JsonNode> answer = new CompletableFuture<>();
-    steps.add(() -> QUESTIONS.get(word).ask(this, more, answer));
-    try {
-      return answer.get(LONGEST_ANSWER_SECONDS, TimeUnit.SECONDS);
-    } catch (ExecutionException e) {
-      return object().put("error", e.getCause().getMessage());
-    } catch (TimeoutException e) {
-      return object().put("error", "no answer within %d s".formatted(LONGEST_ANSWER_SECONDS));
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return object().put("error", "the pair is ending");
-    }
-  }
-
-  /** A word of the control socket; on the deciding thread, which it must not keep. */
-  private interface Question {
-    void ask(Supervisor pair, String more, CompletableFuture<JsonNode> answer);
-  }
-
-  private static final Map<String, Question> QUESTIONS =
-      Map.of(
-          "status",
-          (pair, _, answer) -> pair.view(view -> answer.complete(view.json())),
-          "demote",
-          (pair, _, answer) -> pair.whileProtected(() -> pair.takeOver(ASKED), answer),
-          "resync",
-          (pair, _, answer) -> pair.whileProtected(() -> pair.loseSecondary(ASKED), answer),
-          "fault",
-          (pair, name, answer) ->
-              pair.whileProtected(() -> pair.inflict(PlannedFault.parse(name).kind()), answer),
-          "stop",
-          (pair, _, answer) -> {
-            answer.complete(object());
-            pair.finish();
-          },
-          "qmp",
-          (pair, command, answer) -> pair.pass(command, answer));
-
-  /** Passes a command on to the monitor of the primary. */
-  private void pass(String command, CompletableFuture<JsonNode> answer) {
-    try {
-      JsonNode parsed = new ObjectMapper().readTree(command);
-      ObjectNode arguments =
-          parsed.path("arguments").isObject() ? parsed.withObject("arguments") : object();
-      var _ =
-          primary
-              .orElseThrow(() -> new IOException("there is no machine yet"))
-              .process()
-              .send(parsed.path("execute").asText(), arguments)
-              .thenAccept(
-                  reply ->
-                      answer.complete(
-                          reply.has("error")
-                              ? object().put("error", reply.at("/error/desc").asText())
-                              : reply));
-    } catch (IOException e) {
-      answer.completeExceptionally(e);
-    }
-  }
-
-  /** Does something to a pair; the answer follows when it is done. */
-  private void whileProtected(Step step, CompletableFuture<JsonNode> answer) {
-    if (state != State.PROTECTED) {
-      answer.complete(object().put("error", "there is no copy now"));
-      return;
-    }
-    try {
-      step.run();
-      answer.complete(object());
-    } catch (IOException | ConfigException e) {
-      answer.completeExceptionally(e);
-    }
-  }
-
-  /** What a page may ask. */
-  private final class Controls implements PairControls {
+  /** What others may ask of it. */
+  private final class Kept implements PairRequests.Keeper {
     @Override
-    public String type(byte[] keys) {
-      return console.offer(keys) ? "" : "the guest does not read";
+    public boolean isProtected() {
+      return state == State.PROTECTED;
     }
 
     @Override
-    public CompletableFuture<String> failover() {
-      return ask("demote");
+    public Optional<Side> primary() {
+      return primary;
     }
 
     @Override
-    public CompletableFuture<String> resync() {
-      return ask("resync");
+    public void view(Consumer<PairView> then) {
+      Supervisor.this.view(then);
     }
 
-    private CompletableFuture<String> ask(String word) {
-      CompletableFuture<JsonNode> answer = new CompletableFuture<>();
-      steps.add(() -> QUESTIONS.get(word).ask(Supervisor.this, "", answer));
-      return answer.thenApply(reply -> reply.path("error").asText());
+    @Override
+    public void inflict(PlannedFault.Kind fault) throws IOException {
+      Supervisor.this.inflict(fault);
+    }
+
+    @Override
+    public void takeOver(String why) throws IOException {
+      Supervisor.this.takeOver(why);
+    }
+
+    @Override
+    public void loseSecondary(String why) throws IOException {
+      Supervisor.this.loseSecondary(why);
+    }
+
+    @Override
+    public void finish() {
+      Supervisor.this.finish();
     }
   }
 
@@ -781,7 +655,7 @@ public final class Supervisor implements AutoCloseable {
       return;
     }
     closed = true;
-    control.close();
+    requests.close();
     console.close();
     primary.ifPresent(Side::close);
     secondary.ifPresent(Side::close);

@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,7 +24,8 @@ class PairConsoleTest {
   void whoDoesNotReadDoesNotHoldTheGuestUp() throws Exception {
     UnixDomainSocketAddress place = UnixDomainSocketAddress.of(folder.resolve("guest"));
     Path path = folder.resolve("console");
-    try (PairConsole console = new PairConsole(new PairOptions.Console.Socket(path), _ -> {});
+    try (PairConsole console =
+            new PairConsole(new PairOptions.Console.Socket(path), _ -> {}, List.of());
         ServerSocketChannel machine = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       machine.bind(place);
       try (SocketChannel side = SocketChannel.open(place);
