@@ -190,7 +190,11 @@ final class FloppyTransfer {
 
   /** Forgets the command; what the medium has been asked for is done first. */
   void abort() {
-    settle();
+    Request request = inFlight;
+    if (request != null) {
+      inFlight = null; // nothing follows from it
+      request.drive.backend().drain();
+    }
     step = IDLE;
     at = 0;
   }
@@ -468,7 +472,7 @@ final class FloppyTransfer {
   }
 
   void close() {
-    settle();
+    abort();
     buffer.close();
   }
 }

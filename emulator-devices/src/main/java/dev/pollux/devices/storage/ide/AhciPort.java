@@ -437,9 +437,7 @@ final class AhciPort implements AtaLink, AhciQueue.Port {
 
   @Override
   public void listEnded(IdeDrive drive) {
-    if (slot != NO_SLOT) { // otherwise the command has been given up
-      interrupts |= OVERFLOW;
-      end(drive);
-    }
+    interrupts |= OVERFLOW;
+    interrupt(drive);
   }
 }

@@ -267,7 +267,10 @@ abstract class IdeDrive implements Device {
 
   /** Forgets the transfer, as soon as nobody uses the buffer. */
   final void giveUp() {
-    settle();
+    if (inFlight != null) {
+      inFlight = null; // nothing follows from it
+      backend.drain();
+    }
     phase = IDLE;
     asked = NOTHING;
     at = 0;

@@ -250,6 +250,32 @@ class FloppyTest {
   }
 
   @Test
+  void nothingFollowsFromATransferThatAResetEnds() {
+    seek(0, 0, 7);
+    dma(20 * SECTOR, true);
+    machine.lock().lock();
+    try {
+      for (int each : new int[] {0xe6, 0, 7, 0, 1, 2, 18, 0x1b, 0xff}) {
+        out(0x3f5, each);
+      }
+      out(0x3f2, 0);
+      out(0x3f2, 0x1c);
+      dma(SECTOR, true);
+      for (int i = 0; i < 4; i++) {
+        command(8);
+        int[] _ = result(2);
+      }
+      command(0xe6, 0, 7, 0, 16, 2, 18, 0x1b, 0xff);
+    } finally {
+      machine.lock().unlock();
+    }
+    awaitIrq();
+    assertArrayEquals(new int[] {0, 0, 0, 7, 0, 17, 2}, result(7));
+    int from = offset(18, 7, 0, 16);
+    assertArrayEquals(Arrays.copyOfRange(disks[0], from, from + SECTOR), memory(SECTOR));
+  }
+
+  @Test
   void tellsWhatIsWrong() {
     seek(0, 0, 3);
     dma(SECTOR, true);

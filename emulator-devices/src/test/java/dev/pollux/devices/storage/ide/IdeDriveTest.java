@@ -224,6 +224,23 @@ class IdeDriveTest {
   }
 
   @Test
+  void nothingFollowsFromATransferThatAResetEnds() {
+    machine.lock().lock();
+    try {
+      command(0, 0x25, 100, 700, true);
+      dma(700 * SECTOR, true);
+      out(0x3f6, 4);
+      out(0x3f6, 0);
+      out(0xc000, 0);
+      command(0, 0x20, 5, 1, false);
+    } finally {
+      machine.lock().unlock();
+    }
+    assertArrayEquals(part(disk, 5 * SECTOR, SECTOR), readPio(SECTOR, SECTOR));
+    assertEquals(0x50, waitReady());
+  }
+
+  @Test
   void refusesWhatIsNotOnTheDisk() {
     command(0, 0x20, DISK_SECTORS - 1, 2, false);
     assertEquals(0x51, waitReady());
