@@ -57,7 +57,9 @@ class LinuxSmpTest {
   }
 
   /**
-   * {@code -Dsmp.stress.seconds=600} runs it for ten minutes; docs/multi-core.md has the command.
+   * With page tables of its own for the kernel, so that each system call changes address spaces, by
+   * process context. {@code -Dsmp.stress.seconds=600} runs it for ten minutes; docs/multi-core.md
+   * has the command.
    */
   @Test
   void fourProcessorsUnderStress() throws IOException, InterruptedException {
@@ -68,7 +70,19 @@ class LinuxSmpTest {
         "no Linux guest; \"./pollux guest linux\" fetches it");
     GuestImages.ofUser().writeInitrd(initrd, Map.of("/bin/stress", program));
     try (LinuxGuest guest =
-        LinuxGuest.start(Kernel.CLOUD, initrd, "-smp", "4", "-m", "1024").awaitShell()) {
+        LinuxGuest.startWith(
+                "console=ttyS0 pti=on",
+                Kernel.CLOUD,
+                initrd,
+                "-smp",
+                "4",
+                "-m",
+                "1024",
+                "-cpu",
+                "max")
+            .awaitShell()) {
+      assertEquals("4", guest.run("grep -wc 'pti' /proc/cpuinfo"));
+      assertEquals("4", guest.run("grep -wc 'pcid' /proc/cpuinfo"));
       guest.type("stress " + SECONDS + "\n");
       String printed = guest.process().expect("stress: ", Duration.ofSeconds(SECONDS).plus(END));
       assertEquals(

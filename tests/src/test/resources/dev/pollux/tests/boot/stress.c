@@ -203,6 +203,75 @@ static long maps(void) {
   return mappings;
 }
 
+/*
+ * One address, led to another page of a file again and again: who reads or calls there after that gets
+ * the new one, whichever processor it is on.
+ */
+
+enum { FRAMES = 64, FRAME = 4096 };
+
+static unsigned char *place;
+static int frames;
+static atomic_long led, seen;
+
+static void lead(long n) {
+  int rights = n % 2 ? PROT_READ | PROT_EXEC : PROT_READ | PROT_WRITE | PROT_EXEC;
+  void *p = mmap(place, FRAME, rights, MAP_SHARED | MAP_FIXED, frames, n % FRAMES * FRAME);
+  check(p == place, "mmap at an address");
+}
+
+/* Each frame holds a function that returns its number: mov $number, %eax; ret. */
+static void make_frames(void) {
+  frames = memfd_create("frames", 0);
+  check(frames >= 0 && ftruncate(frames, FRAMES * FRAME) == 0, "memfd_create");
+  for (int i = 0; i < FRAMES; i++) {
+    unsigned char code[] = {0xb8, (unsigned char) i, 0, 0, 0, 0xc3};
+    check(pwrite(frames, code, sizeof code, i * FRAME) == sizeof code, "pwrite");
+  }
+  place = mmap(NULL, FRAME, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  check(place != MAP_FAILED, "mmap");
+}
+
+/* How far behind the frame that was led to before it was looked at. */
+static long behind(int frame, long before) {
+  return (before - frame + FRAMES) % FRAMES;
+}
+
+static void *remap_work(void *arg) {
+  if (arg == NULL) {
+    for (long n = 1; running(); n++) {
+      lead(n);
+      atomic_store(&led, n);
+      if (n % 4 == 0) {
+        sched_yield();
+      }
+    }
+    return arg;
+  }
+  while (running()) {
+    for (int i = 0; i < 100; i++) {
+      /* Right is this frame or a later one, of which there have not been so many. */
+      long before = atomic_load(&led);
+      int read = *(volatile unsigned char *) (place + 1);
+      int called = ((int (*)(void)) place)();
+      long after = atomic_load(&led);
+      if (after + 1 - before < FRAMES / 2) {
+        check(behind(read, before) == 0 || behind(read, before) > FRAMES / 2, "a page that was replaced is not read");
+        check(behind(called, before) == 0 || behind(called, before) > FRAMES / 2, "... nor called");
+        atomic_fetch_add(&seen, 1);
+      }
+    }
+  }
+  return arg;
+}
+
+static long remaps(void) {
+  make_frames();
+  lead(0);
+  run_threads(remap_work);
+  return seen < led ? seen : led;
+}
+
 /* Signals: as many handled as were queued. */
 
 static atomic_long queued, handled;
@@ -244,7 +313,7 @@ int main(int argc, char **argv) {
     const char *name;
     long (*run)(void);
   } parts[] = {
-    {"locks", locks}, {"forks", forks}, {"pipes", pipes}, {"maps", maps}, {"signals", signals},
+    {"locks", locks}, {"forks", forks}, {"pipes", pipes}, {"maps", maps}, {"remaps", remaps}, {"signals", signals},
   };
   enum { PARTS = sizeof parts / sizeof parts[0] };
   setvbuf(stdout, NULL, _IOLBF, 0);
