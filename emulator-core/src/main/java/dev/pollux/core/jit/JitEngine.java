@@ -746,7 +746,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
                 firstLooked,
                 afterLooked));
     exits.add(block, code, insns);
-    if (store != null && block.secondPage() == 0) {
+    if (store != null
+        && block.secondPage() == 0
+        && TranslationStore.canBeFoundAgain(insns, count)) {
       store.add(
           storeHash,
           block,

@@ -1,5 +1,6 @@
 package dev.pollux.core.jit.store;
 
+import dev.pollux.core.decode.Insn;
 import dev.pollux.core.jit.cache.ExitTable;
 import dev.pollux.core.jit.cache.JitBlock;
 import dev.pollux.core.jit.emit.BlockCode;
@@ -55,6 +56,10 @@ public final class TranslationStore {
   private static final long MOST_KEPT = 96L << 20;
 
   private static final int LARGEST_BLOCK = 256 << 10;
+
+  // Where Linux puts itself if it moves: in this GiB of addresses, above where it was linked.
+  private static final long FIRST_MOVED = 0xffff_ffff_8400_0000L;
+  private static final long LAST_MOVED = 0xffff_ffff_c000_0000L;
   private static final Set<PosixFilePermission> OTHERS_WRITE =
       EnumSet.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
 
@@ -128,6 +133,25 @@ public final class TranslationStore {
   public synchronized StoreReader reader() {
     users++;
     return new StoreReader(file);
+  }
+
+  /**
+   * Whether translations of such instructions can be found again: not where they hold addresses of
+   * a kernel that is at another place after each start, as Linux is by default.
+   *
+   * @param count of them
+   */
+  public static boolean canBeFoundAgain(Insn[] insns, int count) {
+    for (int i = 0; i < count; i++) {
+      if (isOfMovedKernel(insns[i].imm) || isOfMovedKernel(insns[i].disp)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean isOfMovedKernel(long value) {
+    return value >= FIRST_MOVED && value < LAST_MOVED;
   }
 
   /**

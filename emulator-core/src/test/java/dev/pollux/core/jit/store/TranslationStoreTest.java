@@ -134,6 +134,24 @@ class TranslationStoreTest {
     assertEquals(0, translations);
   }
 
+  /** Where a kernel has moved, and where it was linked. */
+  @Test
+  void blocksWithRandomAddressesAreNotKept() throws IOException {
+    for (long address : new long[] {0xffff_ffff_8b12_3456L, 0xffff_ffff_8112_3456L}) {
+      X86Assembler asm = new X86Assembler(CodeMode.BITS64);
+      asm.org(CODE);
+      asm.mov(OpSize.QWORD, Gpr.RAX, address);
+      asm.op(NullaryOp.HLT);
+      byte[] program = asm.finish();
+      assertEquals(address, run(program));
+      assertEquals(1, translations);
+      assertEquals(address, run(program));
+      boolean moved = address >= 0xffff_ffff_8400_0000L;
+      assertEquals(moved ? 1 : 0, translations);
+      assertEquals(moved ? 0 : 1, stored);
+    }
+  }
+
   /** The program changes while it is there. */
   @Test
   void writesDropStoredBlocks() throws IOException {
