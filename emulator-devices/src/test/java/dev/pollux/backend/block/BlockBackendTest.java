@@ -132,6 +132,58 @@ class BlockBackendTest {
     }
   }
 
+  /** Counts how often it may take up requests again. */
+  private static final class Counting implements BlockDevice {
+    private int told;
+
+    @Override
+    public String id() {
+      return "disk0";
+    }
+
+    @Override
+    public String qomPath() {
+      return "/machine/peripheral/disk0";
+    }
+
+    @Override
+    public void ebbEnded() {
+      told++;
+    }
+  }
+
+  @Test
+  void whatIsUnderWayEndsWhileTheDeviceTakesUpNothing() throws Exception {
+    try (MemoryNode disk = new MemoryNode(NodeOptions.of("m"), 1 << 20)) {
+      Counting device = new Counting();
+      backend.setRoot(disk);
+      backend.attach(device);
+      CountDownLatch go = new CountDownLatch(1);
+      backend.submit(
+          new BlockRequest(BlockRequest.Op.FLUSH, 0, 0, 0) {
+            @Override
+            protected void completed(int errno) {
+              try {
+                go.await();
+              } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+              }
+            }
+          });
+      backend.beginEbb();
+      assertTrue(backend.isEbbing());
+      backend.awaitEbb(10);
+      assertEquals(1, backend.inFlight()); // it does not wait for ever
+      new Thread(go::countDown).start();
+      backend.awaitEbb(20_000);
+      assertEquals(0, backend.inFlight());
+      assertEquals(0, device.told);
+      backend.endEbb();
+      assertFalse(backend.isEbbing());
+      assertEquals(1, device.told);
+    }
+  }
+
   @Test
   void drainWaitsForCompletions() throws Exception {
     try (MemoryNode disk = new MemoryNode(NodeOptions.of("m"), 1 << 20)) {
