@@ -560,6 +560,7 @@ public final class Machine implements AutoCloseable {
     lock.lock();
     try {
       devices.forEach(Device::close);
+      devices.clear(); // who looks for one later, with the lock, finds none without memory
     } finally {
       lock.unlock();
     }
