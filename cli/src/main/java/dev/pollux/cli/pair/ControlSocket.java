@@ -93,6 +93,7 @@ public final class ControlSocket implements AutoCloseable {
 
   /** One that says nothing keeps nobody waiting. */
   private void serve(SocketChannel channel) {
+    Thread limit = Thread.ofVirtual().start(() -> closeLater(channel));
     try (SocketChannel client = channel) {
       String[] line = readLine(client).split(" ", 2);
       String reply =
@@ -103,6 +104,7 @@ public final class ControlSocket implements AutoCloseable {
     } catch (IOException e) {
       // That client is gone.
     } finally {
+      limit.interrupt();
       room.release();
     }
   }
