@@ -1,6 +1,7 @@
 package dev.pollux.junit;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,9 +42,17 @@ final class Workplace implements AutoCloseable {
       for (Path folder : old) {
         Matcher name = NAME.matcher(folder.getFileName().toString());
         if (name.matches() && ProcessHandle.of(Long.parseLong(name.group(1))).isEmpty()) {
-          remove(folder);
+          removeIfOwn(folder);
         }
       }
+    }
+  }
+
+  private static void removeIfOwn(Path folder) {
+    try {
+      remove(folder);
+    } catch (IOException | UncheckedIOException e) {
+      // Another user's stays.
     }
   }
 
