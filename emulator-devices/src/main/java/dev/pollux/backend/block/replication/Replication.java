@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -135,8 +136,9 @@ public final class Replication {
    */
   public void ebb(long millis) throws InterruptedException {
     disks.forEach(BlockBackend::beginEbb);
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
     for (BlockBackend disk : disks) {
-      disk.awaitEbb(millis);
+      disk.awaitEbb(TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime()));
     }
   }
 
