@@ -9,7 +9,6 @@ import dev.pollux.qmp.protocol.JsonWriter;
 import java.io.PrintStream;
 import java.time.Instant;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * What a pair tells: sentences for people on standard error, or a JSON object a line for programs
@@ -25,8 +24,6 @@ public final class PairReport implements AutoCloseable {
 
   /** Lines of the table that is on the screen. */
   private int drawn;
-
-  private Optional<PairView> last = Optional.empty();
 
   /**
    * @param live a table on {@code people} may be drawn again and again
@@ -62,11 +59,14 @@ public final class PairReport implements AutoCloseable {
       line(event, details);
       return;
     }
-    people.print(LiveTable.erase(drawn));
-    drawn = 0;
+    erase(); // until the next look: what it said may be over
     people.println("pollux: " + sentence);
     people.flush();
-    last.ifPresent(this::draw);
+  }
+
+  private void erase() {
+    people.print(LiveTable.erase(drawn));
+    drawn = 0;
   }
 
   private void line(String event, ObjectNode details) {
@@ -84,21 +84,17 @@ public final class PairReport implements AutoCloseable {
     if (json) {
       line("status", view.json());
     } else if (live) {
-      draw(view);
+      List<String> lines = LiveTable.lines(view);
+      people.print(LiveTable.draw(drawn, lines));
+      people.flush();
+      drawn = lines.size();
     }
-  }
-
-  private void draw(PairView view) {
-    List<String> lines = LiveTable.lines(view);
-    people.print(LiveTable.draw(drawn, lines));
-    people.flush();
-    drawn = lines.size();
-    last = Optional.of(view);
   }
 
   /** Waits a moment for who reads it, and ends the watchers. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    erase();
     out.close();
     people.close();
     watchers.forEach(PairWatcher::close);

@@ -9,7 +9,7 @@ import com.fasterxml.jackson.dataformat.toml.TomlMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.pollux.cli.Main;
 import dev.pollux.cli.demo.CountingGuest;
-import dev.pollux.tests.harness.JavaCommand;
+import dev.pollux.tests.harness.TrainedProgram;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +22,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -113,15 +112,8 @@ class ClusterFilesTest {
             machine = ["-m", "32", "-kernel", "%s"]
             """
                 .formatted(folder.resolve("lease"), side, kernel));
-    Path pollux =
-        Files.writeString(
-            folder.resolve("pollux"),
-            "#!/bin/sh\nexec %s \"$@\"\n"
-                .formatted(
-                    JavaCommand.pollux().stream()
-                        .map("'%s'"::formatted)
-                        .collect(Collectors.joining(" "))));
-    assertTrue(pollux.toFile().setExecutable(true));
+    Path pollux = folder.resolve("pollux");
+    TrainedProgram.write(pollux);
     environment.put("OCF_RESKEY_pollux", pollux.toString());
     environment.put("OCF_RESKEY_config", config.toString());
     agent("validate-all", 0);

@@ -9,8 +9,8 @@ import dev.pollux.junit.Guest;
 import dev.pollux.junit.GuestImage;
 import dev.pollux.junit.PolluxExtension;
 import dev.pollux.junit.PolluxPair;
-import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
+import dev.pollux.tests.harness.TrainedProgram;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,14 +18,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code pollux pair} on one machine, with a guest that notices what is lost. */
+@ExtendWith(TrainedProgram.class)
 class PairTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final Pattern TICK = Pattern.compile("tick (\\d{8}) steps \\d{8} sum \\w{8} ok");
@@ -37,16 +36,6 @@ class PairTest {
 
   @TempDir private Path folder;
   private Path kernel;
-
-  @BeforeAll
-  static void useTrainedProgram(@TempDir Path shared) throws IOException {
-    JavaCommand.useInExtension(shared);
-  }
-
-  @AfterAll
-  static void useItNoMore() {
-    System.clearProperty("pollux.junit.program");
-  }
 
   @BeforeEach
   void writeKernel() throws IOException {
@@ -85,7 +74,7 @@ class PairTest {
     pair.awaitProtected();
     pair.freezePrimary();
     pair.awaitProtected();
-    pair.killPrimary();
+    pair.failover();
     pair.awaitProtected();
     long seen = ticks(pair.console().text()).getLast();
     pair.console().expect("tick %08d ".formatted(seen + 20), PATIENCE);

@@ -1,13 +1,9 @@
 package dev.pollux.tests.harness;
 
-import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Collectors;
 
 /** The command line of another JVM like this one. */
 public final class JavaCommand {
@@ -34,20 +30,6 @@ public final class JavaCommand {
     command.addAll(options);
     command.addAll(List.of("-cp", classPath));
     return command;
-  }
-
-  /**
-   * Has the JUnit extension start {@code pollux} trained, too: by a program of its own.
-   *
-   * @param folder where it goes
-   */
-  public static void useInExtension(Path folder) throws IOException {
-    Path program = folder.resolve("pollux");
-    String words =
-        pollux("-Xmx1g").stream().map("'%s'"::formatted).collect(Collectors.joining(" "));
-    Files.writeString(program, "#!/bin/sh\nexec %s \"$@\"\n".formatted(words));
-    Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwxr-xr-x"));
-    System.setProperty("pollux.junit.program", program.toString());
   }
 
   /** {@code pollux}, trained, with more options of the JVM; arguments may be added. */

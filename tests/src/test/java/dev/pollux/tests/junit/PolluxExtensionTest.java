@@ -13,6 +13,7 @@ import dev.pollux.junit.PolluxMachine;
 import dev.pollux.junit.PolluxPair;
 import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
+import dev.pollux.tests.harness.TrainedProgram;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,9 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,6 +36,7 @@ import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
 /** What tests get of the extension, and what is left behind them: nothing. */
+@ExtendWith(TrainedProgram.class)
 class PolluxExtensionTest {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -44,16 +44,6 @@ class PolluxExtensionTest {
   private static final String INNER = "pollux.tests.inner";
 
   @TempDir private Path folder;
-
-  @BeforeAll
-  static void useTrainedProgram(@TempDir Path shared) throws IOException {
-    JavaCommand.useInExtension(shared);
-  }
-
-  @AfterAll
-  static void useItNoMore() {
-    System.clearProperty("pollux.junit.program");
-  }
 
   /** {@link CountingGuest}. */
   static final class Counting implements GuestImage {

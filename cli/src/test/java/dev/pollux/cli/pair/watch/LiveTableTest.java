@@ -123,6 +123,7 @@ class LiveTableTest {
     report.progress(alone);
     report.progress(alone);
     report.event("failover", "b takes over", PairReport.details());
+    report.progress(alone);
     String table = "\033[?7lstate       alone\n\033[?7h";
     assertEquals(
         table + "\r\033[1A\033[J" + table + "\r\033[1A\033[J" + "pollux: b takes over\n" + table,
