@@ -55,6 +55,11 @@ public record DriveSpec(
   }
 
   private static final Map<String, Interface> INTERFACES = interfaces();
+
+  /** How QEMU waits for the host: it makes no difference here. */
+  private static final Map<String, String> AIO =
+      Map.of("threads", "threads", "native", "native", "io_uring", "io_uring");
+
   private static final Map<String, Boolean> MEDIA = Map.of("disk", false, "cdrom", true);
   private static final Map<String, OnError> ERRORS =
       Map.of(
@@ -113,6 +118,10 @@ public record DriveSpec(
     if (onRead == OnError.ENOSPC) {
       throw own.error("'enospc' is not supported for rerror");
     }
+    if (own.bool("copy-on-read", false)) {
+      throw own.error("copy-on-read=on is not supported; block-stream copies what lies below");
+    }
+    own.choice("aio", "threads", AIO);
     String id = own.string("id", "");
     Map<String, String> node = new LinkedHashMap<>();
     for (String key : own.keys()) {
@@ -131,9 +140,7 @@ public record DriveSpec(
             "read-only",
             "readonly",
             "copy-on-read",
-            "aio",
-            "serial",
-            "addr" -> {}
+            "aio" -> {}
         case "file" -> node.put("filename", value);
         case "format" -> node.putIfAbsent("driver", value);
         default -> node.put(key, value);

@@ -149,6 +149,22 @@ class BlockGraphTest {
     assertTrue(graph.nodes().isEmpty());
   }
 
+  /** What no driver asks for is refused, not ignored. */
+  @Test
+  void driversComplainAboutWhatTheyDoNotKnow() throws IOException {
+    Path file = raw("disk", 1);
+    for (String key : new String[] {"serial", "addr", "cyls"}) {
+      DriveSpec spec =
+          DriveSpec.parse(
+              "format=raw,aio=io_uring,copy-on-read=off,%s=1,file=%s".formatted(key, file),
+              DriveSpec.Interface.IDE,
+              false);
+      Exception error = assertThrows(Exception.class, () -> spec.open(graph, "d"));
+      assertTrue(error.getMessage().contains('"' + key + '"'), error.getMessage());
+      assertTrue(graph.nodes().isEmpty());
+    }
+  }
+
   @Test
   void aSnapshotLeavesItsFileAlone() throws IOException {
     Path file = raw("disk", 3);
@@ -228,7 +244,12 @@ class BlockGraphTest {
     assertTrue(empty.medium().isEmpty());
     for (String wrong :
         new String[] {
-          "file=a,if=usb", "file=a,cache=some", "file=a,werror=never", "file=a,index=x"
+          "file=a,if=usb",
+          "file=a,cache=some",
+          "file=a,werror=never",
+          "file=a,index=x",
+          "file=a,aio=some",
+          "file=a,copy-on-read=on"
         }) {
       assertThrows(
           ConfigException.class,
