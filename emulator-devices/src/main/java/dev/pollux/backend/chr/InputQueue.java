@@ -95,6 +95,11 @@ final class InputQueue {
     return open;
   }
 
+  /** Whether the front end's connections are conversations. */
+  synchronized boolean isConversation() {
+    return frontEnd != null && frontEnd.isConversation();
+  }
+
   /** Somebody has come; a device still gets what an earlier one sent. */
   synchronized void open() {
     if (!told || frontEnd == null || frontEnd.isConversation()) {

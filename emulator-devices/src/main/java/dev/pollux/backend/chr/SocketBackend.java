@@ -302,12 +302,18 @@ public final class SocketBackend extends QueuedBackend {
     super.attach(frontEnd, executor, atOnce);
     Channel to = connection;
     if (to != null) {
-      limitOutput(to.config());
+      tune(to.config());
     }
   }
 
-  /** What may wait in Netty's buffer. */
-  private void limitOutput(ChannelConfig config) {
+  /**
+   * What may wait in Netty's buffer; and that nothing waits in the host's for an answer to what was
+   * sent before: messages that come together are gathered here.
+   */
+  private void tune(ChannelConfig config) {
+    if (config instanceof SocketChannelConfig tcp) {
+      tcp.setTcpNoDelay(spec.noDelay() || input.isConversation());
+    }
     int most = Math.max(OutputQueue.CAPACITY, input.capacity());
     config.setWriteBufferWaterMark(new WriteBufferWaterMark(most / 2, most));
   }
@@ -376,10 +382,7 @@ public final class SocketBackend extends QueuedBackend {
       config.setAutoClose(false);
       config.setRecvByteBufAllocator(new OneBuffer());
       context.pipeline().addBefore(context.name(), null, new GatheredFlushes());
-      limitOutput(config);
-      if (config instanceof SocketChannelConfig tcp) {
-        tcp.setTcpNoDelay(spec.noDelay());
-      }
+      tune(config);
     }
 
     @Override
