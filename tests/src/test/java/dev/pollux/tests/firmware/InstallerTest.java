@@ -56,9 +56,7 @@ class InstallerTest {
       await(viewer, v -> v.width() == 640 && v.count(128, 184, 384, 16, BAR) > 5000, vm);
       viewer.type(RETURN);
       await(
-          viewer,
-          v -> v.width() == 1024 && count(v, BLUE) > 20_000 && count(v, GREY) > 50_000,
-          vm);
+          viewer, v -> v.width() == 1024 && count(v, BLUE) > 20_000 && count(v, GREY) > 50_000, vm);
     }
   }
 
