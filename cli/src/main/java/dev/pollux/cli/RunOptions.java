@@ -264,10 +264,16 @@ final class RunOptions {
     final List<String> netdev = new ArrayList<>();
 
     @Option(
-        names = {"-nic", "-net"},
+        names = "-nic",
         paramLabel = "<type>|none[,model=<card>][,mac=<address>][,<property>=<value>...]",
         description = "Make a network and a card on it; \"none\" for no network.")
     final List<String> nic = new ArrayList<>();
+
+    @Option(
+        names = "-net",
+        paramLabel = "nic[,model=<card>][,macaddr=<address>]|<type>[,<property>=<value>...]|none",
+        description = "Put a card, or a network, on a hub with all others of -net.")
+    final List<String> net = new ArrayList<>();
   }
 
   /** Disks and what they are made of. */

@@ -56,11 +56,13 @@ public final class GuestImages {
     static final List<Firmware> ALL =
         List.of(
             new Firmware("seabios", List.of("bios-256k.bin", "vgabios-stdvga.bin")),
-            new Firmware("ovmf", List.of("OVMF.fd", "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")));
+            new Firmware("ovmf", List.of("OVMF.fd", "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")),
+            new Firmware("ipxe-qemu", List.of("pxe-virtio.rom", "pxe-e1000.rom")));
 
     /** In packages. */
     static Pattern path(String file) {
-      return Pattern.compile("usr/share/(seabios|ovmf|OVMF)/" + Pattern.quote(file));
+      return Pattern.compile(
+          "usr/(share/(seabios|ovmf|OVMF)|lib/ipxe/qemu)/" + Pattern.quote(file));
     }
   }
 

@@ -167,11 +167,13 @@ public final class PciBus extends Bus {
 
   private void addRom(DeviceNode node, PciFunction function) {
     String file = node.values().get(ROM_FILE);
+    int identity = function.read(0, 4);
     if (node.values().get(ROM_BAR) != 0) {
       if (!file.isEmpty()) {
-        addRom(function, OptionRom.load(file));
+        addRom(function, OptionRom.load(file, identity));
       } else if (!function.usualRom().isEmpty()) {
-        OptionRom.loadIfThere(function.usualRom()).ifPresent(rom -> addRom(function, rom));
+        OptionRom.loadIfThere(function.usualRom(), identity)
+            .ifPresent(rom -> addRom(function, rom));
       }
     }
   }
