@@ -11,17 +11,19 @@ import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 /** A machine without disks gets Linux from the user network's TFTP, by iPXE. */
 @Tag("campaign")
 @Timeout(300)
 class NetworkBootTest {
+  private static final String ROM = "pxe-e1000.rom";
+
   private static final String SCRIPT =
       """
       #!ipxe
@@ -32,14 +34,9 @@ class NetworkBootTest {
 
   @TempDir private Path folder;
 
-  @ParameterizedTest
-  @CsvSource({
-    "pc, virtio-net-pci, pxe-virtio.rom",
-    "q35, virtio-net-pci, pxe-virtio.rom",
-    "pc, e1000, pxe-e1000.rom"
-  })
-  void bootsLinux(String machine, String card, String rom) throws Exception {
-    for (String needed : new String[] {"bios-256k.bin", rom}) {
+  @Test
+  void bootsLinuxFromE1000() throws Exception {
+    for (String needed : List.of("bios-256k.bin", ROM)) {
       assumeTrue(
           FirmwareFolders.find(needed).isPresent(), "no " + needed + " (pollux guest firmware)");
     }
@@ -53,8 +50,6 @@ class NetworkBootTest {
             PolluxProcess.start(
                 "run",
                 "-nographic",
-                "-machine",
-                machine,
                 "-m",
                 "512",
                 "-boot",
@@ -62,7 +57,7 @@ class NetworkBootTest {
                 "-netdev",
                 "user,id=n0,bootfile=boot.ipxe,tftp=" + folder,
                 "-device",
-                "%s,netdev=n0,romfile=%s".formatted(card, rom)))) {
+                "e1000,netdev=n0,romfile=" + ROM))) {
       guest.awaitShell();
       String commandLine = guest.run("cat /proc/cmdline");
       assertTrue(commandLine.contains("from=network"), commandLine);
