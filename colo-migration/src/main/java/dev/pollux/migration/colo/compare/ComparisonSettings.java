@@ -34,5 +34,5 @@ public record ComparisonSettings(
   /** As {@code colo-compare} has them. */
   public static final ComparisonSettings DEFAULTS =
       new ComparisonSettings(
-          Duration.ofSeconds(3), Duration.ofMillis(20), 1024, 64 << 20, false, false);
+          Duration.ofSeconds(3), Duration.ofMillis(60), 1024, 64 << 20, false, false);
 }
