@@ -98,9 +98,14 @@ public final class MachineProcess implements Monitor, AutoCloseable {
     throw new IOException("%s: the process has ended: %s".formatted(name, lastWords()));
   }
 
-  /** What the process has printed last, in one line. */
+  /** What the process has printed last, in one line; of a stack trace that is what it is for. */
   public String lastWords() throws IOException {
-    List<String> lines = Files.readString(output).strip().lines().toList();
+    List<String> lines =
+        Files.readString(output)
+            .strip()
+            .lines()
+            .filter(line -> !line.startsWith("\t") && !line.isBlank())
+            .toList();
     return lines.isEmpty() ? "it said nothing" : lines.getLast();
   }
 

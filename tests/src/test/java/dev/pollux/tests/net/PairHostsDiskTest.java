@@ -1,7 +1,10 @@
 package dev.pollux.tests.net;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.cli.img.ImgTools;
@@ -17,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -45,9 +49,15 @@ class PairHostsDiskTest {
         dd if=/dev/vda bs=4096 skip=$i count=1 iflag=direct 2>/dev/null | head -c 8 | tr '\\000' 0
         echo; i=$((i+1)); done | sort | tail -1
       END
-      chmod +x /tmp/keep /tmp/told
+      cat > /tmp/grow <<'END'
+      #!/bin/sh
+      dd if=/dev/urandom of=/dev/vda bs=65536 seek=100 count=300 conv=fsync,notrunc 2>/dev/null
+      echo $? is the end.
+      END
+      chmod +x /tmp/keep /tmp/told /tmp/grow
       nc -ll -p 7 -e /tmp/keep &
       nc -ll -p 8 -e /tmp/told &
+      nc -ll -p 9 -e /tmp/grow &
       """;
 
   /** Has numbers kept for some seconds; then, or when it hears nothing, tells the last one. */
@@ -66,8 +76,19 @@ class PairHostsDiskTest {
           s.sendall(b"%d\\n" % (n+1)); line=f.readline()
           if not line: break
           n+=1; assert int(line)==n; kept=n
-      except OSError: pass
+      except (OSError,KeyboardInterrupt): pass
       print("kept %d." % kept,flush=True)
+      """;
+
+  /** Has the disk written where it was empty; tells how that ended. */
+  private static final String GROWER =
+      """
+      import socket,time,sys
+      while True:
+        try:
+          s=socket.create_connection((sys.argv[1],9),3); break
+        except OSError: time.sleep(0.2)
+      s.settimeout(100); print(s.makefile().readline(),flush=True)
       """;
 
   private static final String ASKER =
@@ -87,15 +108,7 @@ class PairHostsDiskTest {
   @Test
   void diskOutlivesEitherHostAndBoth() throws Exception {
     Namespace.needs("python3");
-    Path rc = Files.writeString(folder.resolve("rc"), GUEST);
-    Files.setPosixFilePermissions(rc, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path initrd =
-        LinuxGuest.initrd(
-            folder, Kernel.CLOUD, Map.of("/etc/rc", rc), "virtio_pci", "virtio_net", "virtio_blk");
-    List<String> machine = new ArrayList<>(LinuxGuest.machine(Kernel.CLOUD, initrd));
-    machine.set(machine.indexOf("-m") + 1, "192");
-    machine.addAll(List.of("-drive", "file=HOST/disk.qcow2,format=qcow2,if=virtio"));
-    try (TwoHosts hosts = new TwoHosts(folder, machine, this::makeDisk)) {
+    try (TwoHosts hosts = new TwoHosts(folder, machine(), this::makeDisk)) {
       final TwoHosts.Host first = hosts.awaitPair();
       PolluxProcess client = client(hosts, 8, 0);
       TimeUnit.SECONDS.sleep(3);
@@ -111,6 +124,8 @@ class PairHostsDiskTest {
       for (TwoHosts.Host host : hosts.hosts()) {
         host.agent().close();
       }
+      String pid = String.valueOf(client.process().pid());
+      var _ = Namespace.runOnHost(10, "kill", "-INT", pid);
       kept = number(client, "kept ");
       for (TwoHosts.Host host : hosts.hosts().reversed()) {
         hosts.startAgent(host);
@@ -120,6 +135,63 @@ class PairHostsDiskTest {
       long found = onDisk(hosts);
       assertTrue(found == kept || found == kept + 1, "told " + kept + ", on the disk " + found);
     }
+  }
+
+  /** The guest goes on with one disk, and again with two when there is room. */
+  @Test
+  @Tag("campaign")
+  void aFullDiskEndsThePairAndNotTheGuest() throws Exception {
+    Namespace.needs("python3");
+    Path small = folder.resolve("host2");
+    try (TwoHosts hosts = new TwoHosts(folder, machine(), this::makeSmallDisk)) {
+      final TwoHosts.Host full = hosts.hosts().get(1);
+      if (hosts.awaitPair() == full) {
+        full.ask("demote");
+        hosts.awaitEnd(full);
+      }
+      final TwoHosts.Host primary = hosts.awaitPair();
+      assertNotSame(full, primary);
+      try (PolluxProcess client = hosts.client("python3", "-c", GROWER, TwoHosts.GUEST)) {
+        client.expect("0 is the end.", PATIENCE);
+      }
+      hosts.awaitEnd(primary);
+      hosts.awaitEvent(primary, "alone");
+      String why = "a write has not reached the other side's disk: No space left on device";
+      assertTrue(primary.agent().output().contains(why), hosts::story);
+      var _ = Namespace.runOnHost(10, "mount", "-o", "remount,size=96m", small.toString());
+      assertSame(primary, hosts.awaitPair());
+      assertEquals(0, onDisk(hosts));
+    } finally {
+      var _ = Namespace.runOnHost(10, "umount", "-l", small.toString());
+    }
+  }
+
+  private void makeSmallDisk(Path host) {
+    makeDisk(host);
+    if (host.endsWith("host2")) {
+      try {
+        Namespace.Result mounted =
+            Namespace.runOnHost(
+                10, "mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", host.toString());
+        assumeTrue(mounted.status() == 0, mounted.output());
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
+
+  private List<String> machine() throws Exception {
+    Path rc = Files.writeString(folder.resolve("rc"), GUEST);
+    Files.setPosixFilePermissions(rc, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Path initrd =
+        LinuxGuest.initrd(
+            folder, Kernel.CLOUD, Map.of("/etc/rc", rc), "virtio_pci", "virtio_net", "virtio_blk");
+    List<String> machine = new ArrayList<>(LinuxGuest.machine(Kernel.CLOUD, initrd));
+    machine.set(machine.indexOf("-m") + 1, "192");
+    machine.addAll(List.of("-drive", "file=HOST/disk.qcow2,format=qcow2,if=virtio"));
+    return machine;
   }
 
   private void makeDisk(Path host) {

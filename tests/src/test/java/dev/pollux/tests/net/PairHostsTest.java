@@ -1,5 +1,6 @@
 package dev.pollux.tests.net;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
@@ -10,10 +11,12 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -72,28 +75,51 @@ class PairHostsTest {
     CUT_ONE_WAY,
     LOSE_LEASE,
     FREEZE_MACHINE,
-    DEMOTE
+    DEMOTE,
+    SLOW_LINK,
+    RESYNC,
+    KILL_COPY,
+    FREEZE_COPY
+  }
+
+  private Path initrd() throws Exception {
+    Path rc = Files.writeString(folder.resolve("rc"), GUEST);
+    Files.setPosixFilePermissions(rc, PosixFilePermissions.fromString("rwxr-xr-x"));
+    return LinuxGuest.initrd(
+        folder, Kernel.CLOUD, Map.of("/etc/rc", rc), "virtio_pci", "virtio_net");
+  }
+
+  private static List<String> machine(Path initrd) {
+    List<String> machine = new ArrayList<>(LinuxGuest.machine(Kernel.CLOUD, initrd));
+    machine.set(machine.indexOf("-m") + 1, "192");
+    return machine;
+  }
+
+  /** What is to happen, in this order: each kind once, and then whatever comes. */
+  private static List<Fault> faults() {
+    Random random = new Random(SEED);
+    List<Fault> all = List.of(Fault.values());
+    List<Fault> faults = new ArrayList<>(all.subList(0, Math.min(FAULTS, all.size())));
+    while (faults.size() < FAULTS) {
+      faults.add(all.get(random.nextInt(all.size())));
+    }
+    if (SEED != 0) {
+      Collections.shuffle(faults, random);
+    }
+    return faults;
   }
 
   @Test
   void connectionOutlivesEitherHost() throws Exception {
     Namespace.needs("python3");
-    Path rc = Files.writeString(folder.resolve("rc"), GUEST);
-    Files.setPosixFilePermissions(rc, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path initrd =
-        LinuxGuest.initrd(folder, Kernel.CLOUD, Map.of("/etc/rc", rc), "virtio_pci", "virtio_net");
-    List<String> machine = new ArrayList<>(LinuxGuest.machine(Kernel.CLOUD, initrd));
-    machine.set(machine.indexOf("-m") + 1, "192");
-    Random random = new Random(SEED);
-    try (TwoHosts hosts = new TwoHosts(folder, machine)) {
+    if (FAULTS > Fault.SLOW_LINK.ordinal()) {
+      Namespace.needs("tc");
+    }
+    try (TwoHosts hosts = new TwoHosts(folder, machine(initrd()))) {
       TwoHosts.Host primary = hosts.awaitPair();
       try (PolluxProcess client = hosts.client("python3", "-c", CLIENT, TwoHosts.GUEST)) {
         client.expect("connected", PATIENCE);
-        for (int i = 0; i < FAULTS; i++) {
-          Fault fault =
-              i < Fault.values().length
-                  ? Fault.values()[i]
-                  : Fault.values()[random.nextInt(Fault.values().length)];
+        for (Fault fault : faults()) {
           client.expect("worst", PATIENCE);
           final int before = lines(client);
           final long began = System.nanoTime();
@@ -109,6 +135,47 @@ class PairHostsTest {
               fault, again, worst(client, before));
         }
       }
+    }
+  }
+
+  /**
+   * A frozen host is switched off before its right is over; a side that has only an older state
+   * runs the guest when it is told to, and not before.
+   */
+  @Test
+  @Tag("campaign")
+  void hostsAreFencedAndStatesForced() throws Exception {
+    List<String> words = machine(initrd());
+    words.addAll(List.of("--lease-time", "20000"));
+    words.addAll(
+        List.of(
+            "--fence",
+            "pids=$(ip netns pids PEER_NAMESPACE) && kill -9 $pids; sleep 0.2;"
+                + " test -z \"$(ip netns pids PEER_NAMESPACE)\""));
+    try (TwoHosts hosts = new TwoHosts(folder, words)) {
+      TwoHosts.Host first = hosts.awaitPair();
+      final TwoHosts.Host second = hosts.peer(first);
+      long frozen = System.nanoTime();
+      first.signal("STOP", true);
+      hosts.awaitEvent(second, "failover");
+      long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - frozen);
+      System.out.printf("fenced and taken over after %d s%n", seconds);
+      assertTrue(seconds < 19, () -> "the lease was waited for: " + hosts.story());
+      assertTrue(second.agent().output().contains("\"off\": true"), hosts::story);
+      hosts.startAgent(first);
+      assertEquals(second, hosts.awaitPair());
+
+      first.agent().close(); // from here on it has an older state
+      hosts.awaitEnd(second);
+      hosts.awaitEvent(second, "alone");
+      second.agent().close();
+      hosts.startAgent(first);
+      TimeUnit.SECONDS.sleep(3);
+      hosts.awaitDoing(first, "nothing");
+      first.ask("promote-force");
+      hosts.awaitDoing(first, "running");
+      hosts.startAgent(second);
+      assertEquals(first, hosts.awaitPair());
     }
   }
 
@@ -176,6 +243,24 @@ class PairHostsTest {
       case DEMOTE -> {
         primary.ask("demote");
         hosts.awaitEnd(primary);
+      }
+      case SLOW_LINK -> {
+        hosts.setSlow(primary, true);
+        TimeUnit.SECONDS.sleep(4);
+        hosts.setSlow(primary, false);
+      }
+      case RESYNC -> {
+        hosts.peer(primary).ask("resync");
+        hosts.awaitEnd(primary);
+      }
+      case KILL_COPY -> {
+        hosts.peer(primary).signal("KILL", false);
+        hosts.awaitEnd(primary);
+      }
+      case FREEZE_COPY -> {
+        hosts.peer(primary).signal("STOP", true);
+        hosts.awaitEnd(primary);
+        hosts.peer(primary).signal("CONT", true);
       }
     }
   }

@@ -105,7 +105,8 @@ final class TwoHosts implements AutoCloseable {
   /**
    * Makes the networks and starts everything.
    *
-   * @param machine options of {@code run} without its network; HOST is a host's folder
+   * @param machine options of {@code run} without its network, and of {@code pair}; HOST is a
+   *     host's folder, PEER_NAMESPACE the other one
    */
   TwoHosts(Path folder, List<String> machine) throws Exception {
     this(folder, machine, _ -> {});
@@ -184,7 +185,11 @@ final class TwoHosts implements AutoCloseable {
     words.addAll(List.of("--lease", "zookeeper:%s:%s".formatted(SERVER, PORT)));
     words.addAll(List.of("--folder", host.folder.toString()));
     words.addAll(List.of("--secret", secret.toString()));
-    machine.forEach(word -> words.add(word.replace("HOST", host.folder.toString())));
+    String peer = other(host).map(each -> each.network.name()).orElse("");
+    machine.forEach(
+        word ->
+            words.add(
+                word.replace("HOST", host.folder.toString()).replace("PEER_NAMESPACE", peer)));
     words.addAll(List.of("-display", "none"));
     words.addAll(List.of("-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no"));
     words.addAll(List.of("-device", "virtio-net-pci,netdev=n0,mac=52:54:00:77:00:50"));
@@ -217,6 +222,23 @@ final class TwoHosts implements AutoCloseable {
     return fail("no pair: " + story());
   }
 
+  /** Waits until a side's machine does this. */
+  void awaitDoing(Host host, String doing) throws InterruptedException {
+    for (int i = 0; !host.status().path("doing").asText().equals(doing); i++) {
+      assertTrue(i < TRIES, () -> "not " + doing + ": " + story());
+      TimeUnit.MILLISECONDS.sleep(100);
+    }
+  }
+
+  /** Waits until an agent has told of something. */
+  void awaitEvent(Host host, String event) throws InterruptedException {
+    String line = "\"event\": \"%s\"".formatted(event);
+    for (int i = 0; !host.agent.output().contains(line); i++) {
+      assertTrue(i < TRIES, () -> "no " + event + ": " + story());
+      TimeUnit.MILLISECONDS.sleep(100);
+    }
+  }
+
   /** Waits until a side has become the one that runs the guest, or has lost its copy. */
   void awaitEnd(Host of) throws InterruptedException {
     for (int i = 0; of.isProtected(); i++) {
@@ -228,6 +250,14 @@ final class TwoHosts implements AutoCloseable {
   /** Plugs the cable of a host in or pulls it. */
   void setLink(Host host, boolean up) throws Exception {
     between.shell("ip link set %s %s".formatted(host.cable, up ? "up" : "down"));
+  }
+
+  /** Lets a host send a few Mbit/s with long queues, or as much as it wants. */
+  void setSlow(Host host, boolean slow) throws Exception {
+    host.network.shell(
+        slow
+            ? "tc qdisc add dev eth0 root tbf rate 4mbit burst 32kb latency 300ms"
+            : "tc qdisc del dev eth0 root");
   }
 
   /** Lets frames of one host to the other through, or not. */
