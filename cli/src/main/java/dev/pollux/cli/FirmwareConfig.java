@@ -7,6 +7,7 @@ import dev.pollux.core.host.FirmwareFolders;
 import dev.pollux.devices.board.Firmware;
 import dev.pollux.devices.boot.BootOptions;
 import dev.pollux.devices.boot.FirmwareFile;
+import dev.pollux.devices.boot.Smbios;
 import dev.pollux.devices.storage.flash.FlashChip;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -33,10 +34,15 @@ record FirmwareConfig(Optional<Path> file, List<FlashDrive> flash, BootOptions b
    *
    * @param flash what is in flash memory
    * @param usual whether a machine of which nothing is said has some
+   * @param smbios what the machine is said to be
    */
   static Optional<FirmwareConfig> of(
-      RunOptions.Boot options, List<FlashDrive> flash, boolean noGraphics, boolean usual) {
-    BootOptions boot = boot(options, noGraphics);
+      RunOptions.Boot options,
+      List<FlashDrive> flash,
+      boolean noGraphics,
+      boolean usual,
+      Optional<Smbios> smbios) {
+    BootOptions boot = boot(options, noGraphics, smbios);
     if (!flash.isEmpty()) {
       if (options.bios != null) {
         throw new ConfigException(
@@ -79,7 +85,8 @@ record FirmwareConfig(Optional<Path> file, List<FlashDrive> flash, BootOptions b
     return new Firmware.Flash(chips);
   }
 
-  private static BootOptions boot(RunOptions.Boot options, boolean noGraphics) {
+  private static BootOptions boot(
+      RunOptions.Boot options, boolean noGraphics, Optional<Smbios> smbios) {
     DeviceOptions boot = DeviceOptions.parse("-boot", options.boot, "order");
     String order = drives(boot, "order", BootOptions.USUAL_ORDER);
     BootOptions read =
@@ -93,7 +100,8 @@ record FirmwareConfig(Optional<Path> file, List<FlashDrive> flash, BootOptions b
             (int) boot.number("reboot-timeout", -1, -1, LONGEST_WAIT),
             boot.bool("strict", false),
             noGraphics,
-            optionRoms(options.optionRom));
+            optionRoms(options.optionRom),
+            smbios);
     boot.rejectUnknown();
     return read;
   }

@@ -288,7 +288,13 @@ record RunConfig(
             options.boot,
             flash,
             options.consoles.nographic || !machine.graphics(),
-            !hasKernel && machine.type().bootsFirmware());
+            !hasKernel && machine.type().bootsFirmware(),
+            SmbiosOptions.of(options.boot.smbios, machine.type(), uuid(options.machine.uuid)));
+    if (firmware.isEmpty() && !options.boot.smbios.isEmpty()) {
+      throw new ConfigException(
+          "-smbios %s: firmware makes tables of it, and there is none; leave -kernel out"
+              .formatted(options.boot.smbios.getFirst()));
+    }
     boolean mayDoWithout = options.running.stopped || options.running.incoming != null;
     if (firmware.isEmpty() && !hasKernel && !mayDoWithout) {
       throw new ConfigException(

@@ -133,6 +133,14 @@ final class RunOptions {
         paramLabel = "<file>",
         description = "An option ROM for firmware to run.")
     final List<String> optionRom = new ArrayList<>();
+
+    @Option(
+        names = "-smbios",
+        paramLabel = "type=<n>[,<key>=<value>][,...]",
+        description =
+            "What tables of the firmware say of the machine: type 0 firmware, 1 system, 2 board,"
+                + " 3 chassis, 4 processors, 11 other strings, 17 memory; keys are QEMU's.")
+    final List<String> smbios = new ArrayList<>();
   }
 
   /** Character devices and who uses them. */

@@ -1,6 +1,7 @@
 package dev.pollux.devices.boot;
 
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -15,6 +16,7 @@ import java.util.OptionalInt;
  * @param strict nothing but what has a place in the order is tried
  * @param serialConsole the text screen is shown on the first serial port, too
  * @param optionRoms by the names that firmware sees
+ * @param smbios what the machine is said to be; empty for what firmware says by itself
  */
 public record BootOptions(
     String order,
@@ -24,7 +26,8 @@ public record BootOptions(
     int rebootTimeout,
     boolean strict,
     boolean serialConsole,
-    Map<String, Rom> optionRoms) {
+    Map<String, Rom> optionRoms,
+    Optional<Smbios> smbios) {
   /**
    * An option ROM for firmware to run.
    *

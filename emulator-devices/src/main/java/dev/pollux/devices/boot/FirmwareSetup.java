@@ -1,5 +1,7 @@
 package dev.pollux.devices.boot;
 
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.machine.WakeupReason;
@@ -62,6 +64,23 @@ public final class FirmwareSetup implements MachineListener {
     fwCfg.putFile("etc/boot-fail-wait", little(4).putInt(options.rebootTimeout()).array());
     fwCfg.putFile("etc/system-states", sleepStates());
     options.optionRoms().forEach(this::addRom);
+    options.smbios().ifPresent(smbios -> smbios.files(facts()).forEach(fwCfg::putFile));
+  }
+
+  private Smbios.Facts facts() {
+    Vcpu vcpu = board.machine().vcpus().getFirst();
+    CpuModel model = board.config().cpuModel();
+    CpuModel.Leaf leaf = model.cpuid(1, 0, vcpu.cpuState(), 0, true);
+    List<long[]> ranges = new ArrayList<>();
+    ranges.add(new long[] {0, board.lowRamEnd() - 1});
+    if (board.highRamSize() > 0) {
+      ranges.add(new long[] {1L << 32, (1L << 32) + board.highRamSize() - 1});
+    }
+    return new Smbios.Facts(
+        model.topology(),
+        leaf.eax() & 0xffff_ffffL | (long) leaf.edx() << 32,
+        board.config().ramSize(),
+        ranges);
   }
 
   private void addRom(String name, BootOptions.Rom rom) {

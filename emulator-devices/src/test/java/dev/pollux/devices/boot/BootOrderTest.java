@@ -27,6 +27,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -90,7 +91,8 @@ class BootOrderTest {
         -1,
         strict,
         false,
-        Map.of("rom.bin", new BootOptions.Rom(new byte[512], 0)));
+        Map.of("rom.bin", new BootOptions.Rom(new byte[512], 0)),
+        Optional.empty());
   }
 
   /** The file as a guest reads it, with a dot in place of the zero at its end. */
