@@ -35,12 +35,12 @@ class SmbiosTest {
           List.of(
               new long[] {0, 0xbfff_ffffL}, new long[] {1L << 32, (1L << 32) + (37L << 30) - 1}));
 
-  private static TreeMap<Integer, List<Read>> read(Map<String, byte[]> files) {
+  private static Map<Integer, List<Read>> read(Map<String, byte[]> files) {
     byte[] tables = files.get(Smbios.TABLES_FILE);
     ByteBuffer anchor =
         ByteBuffer.wrap(files.get(Smbios.ANCHOR_FILE)).order(ByteOrder.LITTLE_ENDIAN);
     assertEquals(tables.length, anchor.getShort(0x16));
-    TreeMap<Integer, List<Read>> found = new TreeMap<>();
+    Map<Integer, List<Read>> found = new TreeMap<>();
     int at = 0;
     int count = 0;
     while (at < tables.length) {
@@ -80,7 +80,7 @@ class SmbiosTest {
                 4, Map.of("sock_pfx", "P", "max-speed", "3000"),
                 17, Map.of("bank", "B", "speed", "1600")),
             List.of("one", "two"));
-    TreeMap<Integer, List<Read>> tables = read(smbios.files(FACTS));
+    Map<Integer, List<Read>> tables = read(smbios.files(FACTS));
     LENGTHS.forEach(
         (type, length) ->
             assertEquals(length, tables.get(type).getFirst().fields().limit(), "type " + type));
@@ -110,7 +110,7 @@ class SmbiosTest {
   @Test
   void onlyWhatIsGivenIsAdded() {
     Smbios smbios = new Smbios("A machine", "pc-1", Map.of(3, Map.of("sku", "K")), List.of());
-    TreeMap<Integer, List<Read>> tables = read(smbios.files(FACTS));
+    Map<Integer, List<Read>> tables = read(smbios.files(FACTS));
     assertFalse(tables.containsKey(0) || tables.containsKey(2) || tables.containsKey(11));
     assertEquals("K", tables.get(3).getFirst().text(0x15));
     assertEquals("pc-1", tables.get(3).getFirst().text(6));
