@@ -111,7 +111,7 @@ public record Smbios(
   }
 
   private SmbiosTable firmware() {
-    String[] release = text(0, "release", "0.0").split("\\.");
+    String[] release = text(0, "release", "0.0").split("\\.", -1);
     boolean uefi = text(0, "uefi", "off").equals("on");
     return new SmbiosTable(0, 0)
         .text(text(0, "vendor"))
