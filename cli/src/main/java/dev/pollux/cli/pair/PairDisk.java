@@ -125,10 +125,22 @@ public final class PairDisk {
       note.overlays.merge(note.image, spec.format());
     }
     Files.move(note.image, spec.file(), StandardCopyOption.REPLACE_EXISTING);
-    Files.delete(pointer());
+    DurableFile.delete(pointer());
     note.overlays.delete();
     return "%s: an earlier pair has left its newest state in %s; that is used"
         .formatted(spec.file(), note.image.getFileName());
+  }
+
+  /**
+   * Keeps room for {@link #newest}: the name of what counts is written also when the file system is
+   * full. Where there is no room now, that is tried then.
+   */
+  void reserveNote() {
+    try {
+      DurableFile.reserve(pointer());
+    } catch (IOException _) {
+      // It is for what may not happen; then newest() says what is wrong.
+    }
   }
 
   /** This side's image is the one that counts from now on, also if this process dies. */
@@ -138,6 +150,7 @@ public final class PairDisk {
         "%s\n%s\n%s\n"
             .formatted(images.get(side).getFileName(), unmerged.active(), unmerged.hidden());
     DurableFile.replace(pointer(), note.getBytes(StandardCharsets.UTF_8));
+    reserveNote();
   }
 
   /**
@@ -154,7 +167,7 @@ public final class PairDisk {
       }
       Files.move(newest, spec.file(), StandardCopyOption.REPLACE_EXISTING);
     }
-    Files.deleteIfExists(pointer());
+    DurableFile.delete(pointer());
     for (String each : List.copyOf(images.keySet())) {
       forget(each);
     }

@@ -142,6 +142,7 @@ public final class Supervisor implements AutoCloseable {
       if (!found.isEmpty()) {
         report.event("recovered", found, PairReport.details());
       }
+      disk.reserveNote();
     }
     Side first = starter.first(name);
     primary = Optional.of(first);

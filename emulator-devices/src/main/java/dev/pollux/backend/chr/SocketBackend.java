@@ -9,6 +9,7 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelConfig;
+import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler.Sharable;
@@ -312,7 +313,11 @@ public final class SocketBackend extends QueuedBackend {
    */
   private void tune(ChannelConfig config) {
     if (config instanceof SocketChannelConfig tcp) {
-      tcp.setTcpNoDelay(spec.noDelay() || input.isConversation());
+      try {
+        tcp.setTcpNoDelay(spec.noDelay() || input.isConversation());
+      } catch (ChannelException e) {
+        log.debug("{}: closed meanwhile: {}", id(), e.toString());
+      }
     }
     int most = Math.max(OutputQueue.CAPACITY, input.capacity());
     config.setWriteBufferWaterMark(new WriteBufferWaterMark(most / 2, most));
