@@ -352,6 +352,7 @@ class CharBackendTest {
       TestFrontEnd.await(
           () -> server.isConnected() && server.write(block, 0, block.length) == 0,
           () -> "takes all output");
+      front.awaitEvents(OPENED); // one that is gone before it is told of is not told of
       AtomicBoolean writable = new AtomicBoolean();
       server.whenWritable(() -> writable.set(true));
       server.disconnect();

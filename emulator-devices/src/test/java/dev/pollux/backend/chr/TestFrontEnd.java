@@ -68,7 +68,7 @@ class TestFrontEnd implements CharFrontEnd, AutoCloseable {
   }
 
   static void await(BooleanSupplier condition, Supplier<String> problem) {
-    long deadline = System.nanoTime() + 5_000_000_000L;
+    long deadline = System.nanoTime() + 30_000_000_000L;
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() > deadline) {
         throw new AssertionError(problem.get());
