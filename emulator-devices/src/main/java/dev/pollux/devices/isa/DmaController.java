@@ -35,6 +35,8 @@ public final class DmaController implements Device {
   private static final int CHANNELS = 8;
 
   /** Of a mode register: what a transfer does to memory, and how it goes on at the end. */
+  private static final int VERIFIES = 0;
+
   private static final int WRITES_MEMORY = 1 << 2;
 
   private static final int READS_MEMORY = 2 << 2;
@@ -95,15 +97,19 @@ public final class DmaController implements Device {
     waiting[channel] = action;
   }
 
-  /** Whether a channel of bytes would move data. */
+  /** Whether a channel of bytes would move data, or take some that memory does not get. */
   public boolean isReady(int channel, boolean toMemory) {
+    int transfer = mode[channel] & TRANSFER;
     return (masks >> channel & 1) == 0
         && (commands & DISABLED) == 0
-        && (mode[channel] & TRANSFER) == (toMemory ? WRITES_MEMORY : READS_MEMORY);
+        && (toMemory
+            ? transfer == WRITES_MEMORY || transfer == VERIFIES
+            : transfer == READS_MEMORY);
   }
 
   /**
-   * Moves bytes between a device's buffer and memory, as many as the channel's count has left.
+   * Moves bytes between a device's buffer and memory, as many as the channel's count has left; a
+   * channel that verifies only counts them.
    *
    * @param channel 0 to 3, ready
    * @param host address of the buffer
@@ -112,10 +118,13 @@ public final class DmaController implements Device {
   public int transfer(int channel, long host, int length, boolean toMemory) {
     int done = Math.min(length, left(channel));
     int step = (mode[channel] & DOWNWARDS) != 0 ? -1 : 1;
+    boolean moves = (mode[channel] & TRANSFER) != VERIFIES;
     for (int moved = 0; moved < done; ) {
       int at = address[channel] & 0xffff;
       int part = step > 0 ? Math.min(done - moved, 0x1_0000 - at) : 1;
-      memory.move(page(channel) << 16 | at, host + moved, part, toMemory);
+      if (moves) {
+        memory.move(page(channel) << 16 | at, host + moved, part, toMemory);
+      }
       address[channel] = at + step * part & 0xffff;
       moved += part;
     }

@@ -190,6 +190,20 @@ class FloppyTest {
     assertArrayEquals(Arrays.copyOfRange(disks[0], from, from + 20 * SECTOR), memory(20 * SECTOR));
   }
 
+  /** As BIOSes verify sectors (INT 13h, 4): the channel counts, memory stays as it is. */
+  @Test
+  void verifiesByADmaChannelThatMovesNothing() {
+    seek(0, 0, 7);
+    byte[] before = memory(3 * SECTOR);
+    dma(3 * SECTOR, true);
+    out(0x0b, 0x42);
+    command(0xe6, 0, 7, 0, 10, 2, 18, 0x1b, 0xff);
+    awaitIrq();
+    assertArrayEquals(new int[] {0, 0, 0, 7, 0, 13, 2}, result(7));
+    assertArrayEquals(before, memory(3 * SECTOR));
+    assertEquals(4, in(8) & 4, "the channel has reached its end");
+  }
+
   @Test
   void writesToTheOtherDriveAtItsRate() throws IOException {
     out(0x3f2, 0x2d);
