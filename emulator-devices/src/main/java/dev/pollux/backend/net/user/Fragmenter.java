@@ -11,6 +11,11 @@ import java.nio.ByteBuffer;
  */
 final class Fragmenter {
   private static final int MTU = 1500;
+
+  /** What the length of a packet may say; that of IPv4 has its header in it. */
+  private static final int MOST = 65535;
+
+  private static final int V4_HEADER = 20;
   private static final int FRAGMENT = 44;
   private static final int FRAGMENT_HEADER = 8;
 
@@ -42,10 +47,10 @@ final class Fragmenter {
    * @param length their bytes
    */
   void send(Ip source, Ip target, int protocol, ByteBuffer whole, int length) {
-    if (length > 65535 - 40) {
+    boolean four = source.isIpv4();
+    if (length > (four ? MOST - V4_HEADER : MOST)) {
       return;
     }
-    boolean four = source.isIpv4();
     int extension = four ? 0 : FRAGMENT_HEADER;
     int room = room(source) - extension & ~7;
     identification++;

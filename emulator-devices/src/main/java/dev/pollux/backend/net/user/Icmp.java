@@ -14,8 +14,10 @@ final class Icmp {
 
   private static final int ECHO_REPLY = 0;
   private static final int UNREACHABLE = 3;
+  private static final int REDIRECT = 5;
   private static final int ECHO = 8;
   private static final int TIME_EXCEEDED = 11;
+  private static final int PARAMETER = 12;
   private static final int HEADER = 8;
 
   private final IpOutput output;
@@ -28,6 +30,11 @@ final class Icmp {
     this.fragmenter = fragmenter;
     this.addresses = addresses;
     this.pings = pings;
+  }
+
+  /** Whether a message of this type is about a packet: unreachable, quench, redirect and so on. */
+  static boolean isReport(int type) {
+    return type >= UNREACHABLE && type <= REDIRECT || type == TIME_EXCEEDED || type == PARAMETER;
   }
 
   void receive(ByteBuffer data, Packet packet, Ip source, Ip target) {

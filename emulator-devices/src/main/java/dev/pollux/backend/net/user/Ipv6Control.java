@@ -19,6 +19,7 @@ final class Ipv6Control {
   private static final int ROUTER_ADVERTISEMENT = 134;
   private static final int NEIGHBOR_SOLICITATION = 135;
   private static final int NEIGHBOR_ADVERTISEMENT = 136;
+  private static final int REDIRECT = 137;
 
   private static final int OPTION_SOURCE = 1;
   private static final int OPTION_TARGET = 2;
@@ -179,6 +180,11 @@ final class Ipv6Control {
     guest.write(out, start + 8);
     hardware(out, start + 24, OPTION_SOURCE);
     output.send(frame, linkLocal, Packet.ICMPV6, CHECKSUM);
+  }
+
+  /** Whether a message of this type is about a packet (RFC 4443, 2.1 and 2.4). */
+  static boolean isReport(int type) {
+    return type < ECHO || type == REDIRECT;
   }
 
   /** Tells a guest that its packet went nowhere (RFC 4443, 3.1). */

@@ -281,11 +281,24 @@ public final class UserNetwork extends NetBackend {
 
   private void expired(ByteBuffer data, Ip source, Ip target) {
     unreachable.increment();
+    if (source.isUnspecified() || isReport(data)) {
+      return; // RFC 1122, 3.2.2; RFC 4443, 2.4
+    }
     if (packet.isIpv6()) {
       control.ifPresent(c -> c.expired(data, packet, source));
     } else {
       icmp.expired(data, packet, source, target);
     }
+  }
+
+  /** Whether a packet reports on another one: no report is made on that. */
+  private boolean isReport(ByteBuffer data) {
+    int type = packet.transport() < packet.end() ? data.get(packet.transport()) & 0xff : 0;
+    return switch (packet.protocol()) {
+      case Packet.ICMP -> Icmp.isReport(type);
+      case Packet.ICMPV6 -> Ipv6Control.isReport(type);
+      default -> false;
+    };
   }
 
   /** A UDP checksum of zero says that there is none. */

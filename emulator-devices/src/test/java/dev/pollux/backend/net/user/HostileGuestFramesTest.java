@@ -137,6 +137,48 @@ class HostileGuestFramesTest {
     assertAnswersArp();
   }
 
+  /** A packet of IPv4 from the guest, its fragment field and hops as given. */
+  private static byte[] packet(String target, int fragment, int hops, int protocol, byte[] data) {
+    ByteBuffer out = ByteBuffer.allocate(34 + data.length);
+    out.put(HexFormat.of().parseHex(MACS + "0800"));
+    out.putShort((short) 0x4500).putShort((short) (20 + data.length)).putShort((short) 1);
+    out.putShort((short) fragment).put((byte) hops).put((byte) protocol).putShort((short) 0);
+    out.put(HexFormat.of().parseHex("0a00020f" + target));
+    out.putShort(24, (short) Checksum.of(out, 14, 20));
+    return out.put(data).array();
+  }
+
+  private List<Integer> icmpTypes() {
+    return toGuest.stream().filter(f -> f[23] == 1).map(f -> (int) f[34]).toList();
+  }
+
+  @Test
+  void noReportIsMadeOnReports() {
+    open("restrict=on");
+    send(packet("c0000201", 0, 1, 1, HexFormat.of().parseHex("0800f7fe00010000")));
+    assertEquals(List.of(11), icmpTypes());
+    for (String report : List.of("0301fcfe00000000", "0b00f4ff00000000", "0c00f3ff00000000")) {
+      send(packet("c0000201", 0, 1, 1, HexFormat.of().parseHex(report)));
+    }
+    assertEquals(List.of(11), icmpTypes());
+  }
+
+  @Test
+  void theLongestPingIsAnswered() {
+    open("restrict=on");
+    ByteBuffer echo = ByteBuffer.allocate(65535 - 20).putShort(0, (short) 0x0800);
+    echo.putShort(2, (short) Checksum.of(echo, 0, echo.limit()));
+    for (int at = 0; at < echo.limit(); at += 1480) {
+      int length = Math.min(1480, echo.limit() - at);
+      byte[] part = new byte[length];
+      echo.get(at, part);
+      int more = at + length < echo.limit() ? 0x2000 : 0;
+      send(packet("0a000202", at / 8 | more, 64, 1, part));
+    }
+    assertEquals(
+        echo.limit(), toGuest.stream().filter(f -> f[23] == 1).mapToInt(f -> f.length - 34).sum());
+  }
+
   private static byte[] damaged(Random random) {
     byte[] seed = HexFormat.of().parseHex(SEEDS.get(random.nextInt(SEEDS.size())));
     byte[] frame = new byte[random.nextInt(4) == 0 ? random.nextInt(1600) : seed.length];
