@@ -19,6 +19,7 @@ import java.util.UUID;
 final class SmbiosOptions {
   private static final int MOST_NUMBER = 0xffff;
   private static final int LONGEST_FILE = 1 << 16;
+  private static final int MOST_STRINGS = 255;
 
   private SmbiosOptions() {}
 
@@ -56,6 +57,11 @@ final class SmbiosOptions {
       }
       options.rejectUnknown();
     }
+    oem.removeIf(String::isEmpty); // which would end the structure
+    if (oem.size() > MOST_STRINGS) {
+      throw new ConfigException(
+          "-smbios type=11: %d strings; there is room for %d".formatted(oem.size(), MOST_STRINGS));
+    }
     return Optional.of(new Smbios(machine.description(), machine.name(), values, oem));
   }
 
@@ -92,7 +98,11 @@ final class SmbiosOptions {
       if (Files.size(Path.of(path)) > LONGEST_FILE) {
         throw options.error("path=%s: more than %d bytes".formatted(path, LONGEST_FILE));
       }
-      return Files.readString(Path.of(path), StandardCharsets.UTF_8);
+      String content = Files.readString(Path.of(path), StandardCharsets.UTF_8);
+      if (content.indexOf('\0') >= 0) {
+        throw options.error("NUL in OEM strings value in " + path);
+      }
+      return content;
     } catch (IOException e) {
       throw new ConfigException(options.error("path=" + path).getMessage() + ": " + e, e);
     }

@@ -1,5 +1,6 @@
 package dev.pollux.devices.boot;
 
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.cpu.CpuTopology;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
@@ -56,6 +57,9 @@ public record Smbios(
   private static final int UNKNOWN = 0xffff;
   private static final int NOT_PROVIDED = 0xfffe;
   private static final int ANCHOR = 31;
+
+  /** Bytes of all structures that the anchor can tell of. */
+  private static final int MOST = 0xffff;
 
   /**
    * What is known of a machine without being said.
@@ -256,11 +260,19 @@ public record Smbios(
         .u64(high ? last : 0);
   }
 
-  /** The files that firmware reads; it sets address and checksums itself. */
+  /**
+   * The files that firmware reads; it sets address and checksums itself.
+   *
+   * @throws ConfigException if that is more than SMBIOS has room for
+   */
   Map<String, byte[]> files(Facts facts) {
     List<byte[]> structures = structures(facts);
     ByteArrayOutputStream tables = new ByteArrayOutputStream();
     structures.forEach(tables::writeBytes);
+    if (tables.size() > MOST) {
+      throw new ConfigException(
+          "-smbios: the tables have %d bytes; firmware takes %d".formatted(tables.size(), MOST));
+    }
     int longest = structures.stream().mapToInt(s -> s.length).max().orElse(0);
     ByteBuffer anchor =
         ByteBuffer.allocate(ANCHOR)

@@ -2,7 +2,9 @@ package dev.pollux.devices.boot;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.cpu.CpuTopology;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -114,5 +116,11 @@ class SmbiosTest {
     assertFalse(tables.containsKey(0) || tables.containsKey(2) || tables.containsKey(11));
     assertEquals("K", tables.get(3).getFirst().text(0x15));
     assertEquals("pc-1", tables.get(3).getFirst().text(6));
+  }
+
+  @Test
+  void tablesThatFirmwareCannotTakeAreRefused() {
+    Smbios smbios = new Smbios("A machine", "pc-1", Map.of(), List.of("x".repeat(0x1_0000)));
+    assertThrows(ConfigException.class, () -> smbios.files(FACTS));
   }
 }
