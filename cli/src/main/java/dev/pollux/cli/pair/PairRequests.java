@@ -31,11 +31,11 @@ final class PairRequests implements PairControls, AutoCloseable {
 
     void inflict(PlannedFault.Kind fault) throws IOException;
 
-    /** The secondary goes on in the primary's place. */
-    void takeOver(String why) throws IOException;
+    /** The secondary goes on in the primary's place, as the next step. */
+    void takeOver(String why);
 
-    /** There is to be another secondary. */
-    void loseSecondary(String why) throws IOException;
+    /** There is to be another secondary, as the next step. */
+    void loseSecondary(String why);
 
     void finish();
   }

@@ -601,13 +601,23 @@ public final class Supervisor implements AutoCloseable {
     }
 
     @Override
-    public void takeOver(String why) throws IOException {
-      Supervisor.this.takeOver(why);
+    public void takeOver(String why) {
+      whileProtected(() -> Supervisor.this.takeOver(why));
     }
 
     @Override
-    public void loseSecondary(String why) throws IOException {
-      Supervisor.this.loseSecondary(why);
+    public void loseSecondary(String why) {
+      whileProtected(() -> Supervisor.this.loseSecondary(why));
+    }
+
+    /** A step of its own: what fails in it ends the pair, as it does without being asked for. */
+    private void whileProtected(Step step) {
+      steps.add(
+          () -> {
+            if (isProtected()) {
+              step.run();
+            }
+          });
     }
 
     @Override
