@@ -88,7 +88,8 @@ class ReceiveFilterTest {
     Path socket = place.resolve("qmp");
     Path console = place.resolve("console");
     Path kernel = Files.write(place.resolve("guest"), ReceiveFilterProgram.image());
-    command.addAll(List.of("-m", "32", "-machine", "pc", "-nodefaults", "-display", "none"));
+    // It waits until somebody hears what it changes.
+    command.addAll(List.of("-m", "32", "-machine", "pc", "-nodefaults", "-display", "none", "-S"));
     command.addAll(List.of("-kernel", kernel.toString(), "-debugcon", "file:" + console));
     command.addAll(List.of("-qmp", "unix:" + socket + ",server=on,wait=off"));
     command.addAll(List.of("-netdev", "user,id=n0,restrict=on", "-netdev", "user,id=n1"));
@@ -115,6 +116,7 @@ class ReceiveFilterTest {
     List<String> said = new ArrayList<>();
     List<String> events = new CopyOnWriteArrayList<>();
     try (QmpClient monitor = Monitors.connect(socket, e -> note(e, events))) {
+      monitor.execute("cont");
       await(process, () -> text(console).contains("first"));
       said.add(ask(monitor, "{'name':'net0'}"));
       said.add(ask(monitor, "{}"));
