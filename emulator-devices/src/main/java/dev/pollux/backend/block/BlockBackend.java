@@ -331,10 +331,11 @@ public final class BlockBackend {
 
   /**
    * Has the device leave further requests where its guest has put them, until {@link #endEbb}: the
-   * guest runs on while those under way end. Devices that cannot go on. Any thread.
+   * guest runs on while those under way end. Those that cannot go on as before. Any thread.
    */
   public void beginEbb() {
-    ebbing = true;
+    BlockDevice user = device;
+    ebbing = user != null && user.ebbs();
   }
 
   /** Whether the device is to take up nothing new. */
@@ -351,10 +352,10 @@ public final class BlockBackend {
     }
   }
 
-  /** Waits until no request is under way, but not for long. */
+  /** Waits until no request is under way, but not for long, nor where new ones are taken up. */
   public synchronized void awaitEbb(long millis) throws InterruptedException {
     long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
-    while (inFlight > 0) {
+    while (ebbing && inFlight > 0) {
       long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
       if (left <= 0) {
         return;

@@ -42,6 +42,11 @@ public interface BlockDevice {
   /** The machine goes on after an error stopped it: requests that were kept are tried again. */
   default void retry() {}
 
+  /** Whether it takes up nothing new while {@link BlockBackend#isEbbing}. Any thread. */
+  default boolean ebbs() {
+    return false;
+  }
+
   /** What was left lying because of {@link BlockBackend#isEbbing} is taken up. Any thread. */
   default void ebbEnded() {}
 }

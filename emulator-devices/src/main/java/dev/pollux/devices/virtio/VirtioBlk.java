@@ -408,6 +408,11 @@ public final class VirtioBlk extends VirtioDevice {
     }
 
     @Override
+    public boolean ebbs() {
+      return true;
+    }
+
+    @Override
     public void ebbEnded() {
       queues().forEach(Virtqueue::kick);
     }

@@ -134,7 +134,13 @@ class BlockBackendTest {
 
   /** Counts how often it may take up requests again. */
   private static final class Counting implements BlockDevice {
+    private boolean ebbs = true;
     private int told;
+
+    @Override
+    public boolean ebbs() {
+      return ebbs;
+    }
 
     @Override
     public String id() {
@@ -170,6 +176,11 @@ class BlockBackendTest {
               }
             }
           });
+      device.ebbs = false;
+      backend.beginEbb();
+      assertFalse(backend.isEbbing());
+      backend.awaitEbb(Long.MAX_VALUE); // not for one that goes on
+      device.ebbs = true;
       backend.beginEbb();
       assertTrue(backend.isEbbing());
       backend.awaitEbb(10);
