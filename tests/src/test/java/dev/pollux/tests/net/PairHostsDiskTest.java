@@ -60,11 +60,14 @@ class PairHostsDiskTest {
       nc -ll -p 9 -e /tmp/grow &
       """;
 
-  /** Has numbers kept for some seconds; then, or when it hears nothing, tells the last one. */
+  /**
+   * Has numbers kept for some seconds from the first; then, or when it hears nothing, tells the
+   * last.
+   */
   private static final String CLIENT =
       """
       import socket,time,sys
-      end=time.time()+float(sys.argv[2]); n=int(sys.argv[3]); kept=n
+      end=0; n=int(sys.argv[3]); kept=n
       def connect():
         while True:
           try:
@@ -72,10 +75,11 @@ class PairHostsDiskTest {
           except OSError: time.sleep(0.2)
       s=connect(); f=s.makefile()
       try:
-        while time.time()<end:
+        while not end or time.time()<end:
           s.sendall(b"%d\\n" % (n+1)); line=f.readline()
           if not line: break
           n+=1; assert int(line)==n; kept=n
+          if not end: end=time.time()+float(sys.argv[2]); print("first.",flush=True)
       except (OSError,KeyboardInterrupt): pass
       print("kept %d." % kept,flush=True)
       """;
@@ -111,6 +115,7 @@ class PairHostsDiskTest {
     try (TwoHosts hosts = new TwoHosts(folder, machine(), this::makeDisk)) {
       final TwoHosts.Host first = hosts.awaitPair();
       PolluxProcess client = client(hosts, 8, 0);
+      client.expect("first.", PATIENCE);
       TimeUnit.SECONDS.sleep(3);
       first.signal("KILL", false);
       hosts.awaitEnd(first);
@@ -120,7 +125,8 @@ class PairHostsDiskTest {
       hosts.awaitPair();
       // Both die in the middle of it, and come back in the other order.
       client = client(hosts, 30, kept);
-      TimeUnit.SECONDS.sleep(3);
+      client.expect("first.", PATIENCE);
+      TimeUnit.SECONDS.sleep(2);
       for (TwoHosts.Host host : hosts.hosts()) {
         host.agent().close();
       }
