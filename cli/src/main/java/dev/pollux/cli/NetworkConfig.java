@@ -59,16 +59,18 @@ record NetworkConfig(List<DeviceOptions> backends, List<DeviceOptions> cards) {
             .filter(end -> !end.required("type").equals("none"))
             .toList();
     boolean direct = ends.size() == 2 && ends.stream().filter(NetworkConfig::isCard).count() == 1;
+    Optional<DeviceOptions> other = ends.stream().filter(end -> !isCard(end)).findFirst();
+    String only = other.map(end -> end.string("id", "net0")).orElse("");
     int port = 0;
     for (DeviceOptions end : ends) {
       String id = "hub0port" + port++;
       if (isCard(end)) {
-        cards.add(legacyCard(end, end.string("netdev", direct ? "net0" : id)));
+        cards.add(legacyCard(end, end.string("netdev", direct ? only : id)));
         if (!direct && !end.has("netdev")) {
           backends.add(hubPort(id));
         }
       } else if (direct) {
-        backends.add(backend(end, "net0"));
+        backends.add(backend(end, only));
       } else {
         String network = end.string("id", "net" + port);
         backends.add(backend(end, network));

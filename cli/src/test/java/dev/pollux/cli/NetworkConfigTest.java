@@ -69,6 +69,9 @@ class NetworkConfigTest {
         List.of("driver=virtio-net-pci,id=a,mac=52:54:00:00:00:01,netdev=net0"),
         lines(config.cards()));
     assertEquals(List.of("id=net0,restrict=on,type=user"), lines(config.backends()));
+    NetworkConfig named = NetworkConfig.of(net("user,id=n5", "nic"));
+    assertEquals(List.of("driver=virtio-net-pci,netdev=n5"), lines(named.cards()));
+    assertEquals(List.of("id=n5,type=user"), lines(named.backends()));
   }
 
   @Test
