@@ -27,8 +27,9 @@ record Lookout(
     Set<PairDisk> behind) {
   private static final JsonNode NONE = JsonNodeFactory.instance.objectNode();
 
-  void look(Consumer<PairView> then) {
-    Thread.startVirtualThread(() -> then.accept(view()));
+  /** Its thread, which ends when that has been seen and told. */
+  Thread look(Consumer<PairView> then) {
+    return Thread.startVirtualThread(() -> then.accept(view()));
   }
 
   private PairView view() {

@@ -41,6 +41,12 @@ public final class PairDisk {
   private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
   private static final long END_OF_JOB_SECONDS = 10;
 
+  /** Lines of a note that is not settled; one of the two words follows. */
+  private static final int UNSETTLED_LINES = 3;
+
+  private static final String MERGED = "merged";
+  private static final String KEPT = "kept";
+
   private final Spec spec;
   private final Path folder;
   private final Map<String, Path> images = new LinkedHashMap<>();
@@ -78,53 +84,94 @@ public final class PairDisk {
     return spec.file().resolveSibling(spec.file().getFileName() + ".pair" + suffix);
   }
 
-  /** What an earlier pair has left: its newest image, and what may have to be merged into it. */
-  private record Note(Path image, Overlays overlays) {}
+  /**
+   * What an earlier pair has left: its newest image, and what may have to be merged into it.
+   *
+   * @param settled once that is decided and done: whether it was merged
+   */
+  private record Note(Path image, Overlays overlays, Optional<Boolean> settled) {
+    private String text() {
+      return "%s\n%s\n%s\n%s"
+          .formatted(
+              image.getFileName(),
+              overlays.active(),
+              overlays.hidden(),
+              settled.map(merged -> (merged ? MERGED : KEPT) + "\n").orElse(""));
+    }
+  }
 
   private Optional<Note> note() throws IOException {
     if (!Files.exists(pointer())) {
       return Optional.empty();
     }
     List<String> lines = Files.readAllLines(pointer());
-    if (lines.size() != 3) {
+    List<String> settled = lines.subList(Math.min(UNSETTLED_LINES, lines.size()), lines.size());
+    if (lines.size() < UNSETTLED_LINES
+        || !settled.isEmpty() && !List.of(MERGED, KEPT).contains(String.join("\n", settled))) {
       throw new IOException(pointer() + ": not a pair's note of its newest image");
     }
     Note note =
         new Note(
             spec.file().resolveSibling(lines.getFirst()),
-            new Overlays(Path.of(lines.get(1)), Path.of(lines.get(2))));
-    for (Path each : List.of(note.image, note.overlays.active(), note.overlays.hidden())) {
-      if (!Files.exists(each)) {
-        throw new IOException(
-            "%s: part of the newest state is in %s, which is gone; remove %s to go on from the older one"
-                .formatted(spec.file(), each, pointer()));
+            new Overlays(Path.of(lines.get(1)), Path.of(lines.get(2))),
+            settled.stream().findFirst().map(MERGED::equals));
+    if (note.settled.isEmpty()) {
+      for (Path each : List.of(note.image, note.overlays.active(), note.overlays.hidden())) {
+        if (!Files.exists(each)) {
+          throw new IOException(
+              "%s: part of the newest state is in %s, which is gone; remove %s to go on from the older one"
+                  .formatted(spec.file(), each, pointer()));
+        }
       }
     }
     return Optional.of(note);
   }
 
-  /** Whether what an earlier pair has left, if anything, is to be merged. */
+  private void write(Note note) throws IOException {
+    DurableFile.replace(pointer(), note.text().getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Whether what a pair has left, if anything, is to be merged. */
   boolean hasTakenOver() throws IOException {
     Optional<Note> note = note();
-    return note.isEmpty() || note.get().overlays.haveTakenOver();
+    return note.isEmpty()
+        || (note.get().settled.isPresent()
+            ? note.get().settled.get()
+            : note.get().overlays.haveTakenOver());
   }
 
   /**
-   * Puts the newest image into the user's place, where an earlier pair has left that undone.
+   * Makes the newest image complete, where it is not the user's, and notes that; again without
+   * effect. No process has the files open. All disks are settled before one is put in its place:
+   * who dies in between leaves notes that agree.
    *
    * @param merge all disks have taken over; otherwise each is what its primary had
-   * @return what is to be told, empty for nothing
    */
-  String recover(boolean merge) throws IOException {
+  void settle(boolean merge) throws IOException {
+    Optional<Note> found = note().filter(note -> note.settled.isEmpty());
+    if (found.isPresent()) {
+      Note note = found.get();
+      if (merge) {
+        note.overlays.merge(note.image, spec.format());
+      }
+      write(new Note(note.image, note.overlays, Optional.of(merge)));
+    }
+  }
+
+  /**
+   * Puts the newest image, which is settled, into the user's place.
+   *
+   * @return what is to be told if an earlier pair has left that undone, empty for nothing
+   */
+  String recover() throws IOException {
     Optional<Note> found = note();
     if (found.isEmpty()) {
       return "";
     }
     Note note = found.get();
-    if (merge) {
-      note.overlays.merge(note.image, spec.format());
+    if (Files.exists(note.image)) { // otherwise it is in place, and only its note has stayed
+      Files.move(note.image, spec.file(), StandardCopyOption.REPLACE_EXISTING);
     }
-    Files.move(note.image, spec.file(), StandardCopyOption.REPLACE_EXISTING);
     DurableFile.delete(pointer());
     note.overlays.delete();
     return "%s: an earlier pair has left its newest state in %s; that is used"
@@ -145,28 +192,13 @@ public final class PairDisk {
 
   /** This side's image is the one that counts from now on, also if this process dies. */
   void newest(String side) throws IOException {
-    Overlays unmerged = overlays(side);
-    String note =
-        "%s\n%s\n%s\n"
-            .formatted(images.get(side).getFileName(), unmerged.active(), unmerged.hidden());
-    DurableFile.replace(pointer(), note.getBytes(StandardCharsets.UTF_8));
+    write(new Note(images.get(side), overlays(side), Optional.empty()));
     reserveNote();
   }
 
-  /**
-   * The pair has ended, and all processes: the newest image takes the user's place.
-   *
-   * @param side whose it is
-   * @param merge it was a copy's, and all its disks have taken over
-   */
-  void finish(String side, boolean merge) throws IOException {
-    Path newest = images.get(side);
-    if (newest != null && !newest.equals(spec.file())) {
-      if (merge) {
-        overlays(side).merge(newest, spec.format());
-      }
-      Files.move(newest, spec.file(), StandardCopyOption.REPLACE_EXISTING);
-    }
+  /** The pair has ended, and all processes: the newest image, settled, takes the user's place. */
+  void finish() throws IOException {
+    var _ = recover();
     DurableFile.delete(pointer());
     for (String each : List.copyOf(images.keySet())) {
       forget(each);

@@ -19,7 +19,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
 /**
@@ -69,8 +68,8 @@ public final class Supervisor implements AutoCloseable {
   /** A fault was caused, and the pair has not been made again since. */
   private boolean hurt;
 
-  /** Somebody is seeing how it is. */
-  private final AtomicBoolean looking = new AtomicBoolean();
+  /** Sees how it is. */
+  private Optional<Thread> looking = Optional.empty();
 
   private final long began = System.nanoTime();
 
@@ -136,9 +135,9 @@ public final class Supervisor implements AutoCloseable {
     if (disks.isEmpty()) {
       starter.secondary(0, Optional.empty()); // beside the first
     }
-    boolean merge = haveTakenOver();
+    settleDisks();
     for (PairDisk disk : disks) {
-      String found = disk.recover(merge);
+      String found = disk.recover();
       if (!found.isEmpty()) {
         report.event("recovered", found, PairReport.details());
       }
@@ -167,12 +166,14 @@ public final class Supervisor implements AutoCloseable {
     return exitStatus.get();
   }
 
-  private boolean haveTakenOver() throws IOException {
-    boolean all = true;
+  private void settleDisks() throws IOException {
+    boolean merge = true;
     for (PairDisk disk : disks) {
-      all &= disk.hasTakenOver();
+      merge &= disk.hasTakenOver();
     }
-    return all;
+    for (PairDisk disk : disks) {
+      disk.settle(merge);
+    }
   }
 
   private Step next(long until) throws IOException {
@@ -544,32 +545,36 @@ public final class Supervisor implements AutoCloseable {
     if (state == State.PAIRING && System.nanoTime() - pairingSince > PAIRING_NANOS) {
       loseSecondary("the pair was not made within a minute");
     }
-    if (looking.compareAndSet(false, true)) {
-      view(
-          view -> {
-            report.progress(view);
-            console.title(LiveTable.title(view));
-            looking.set(false);
-          });
+    if (looking.filter(Thread::isAlive).isEmpty()) {
+      looking =
+          Optional.of(
+              view(
+                  view -> {
+                    report.progress(view);
+                    console.title(LiveTable.title(view));
+                  }));
     }
   }
 
-  private void view(Consumer<PairView> then) {
+  private Thread view(Consumer<PairView> then) {
     boolean paired = state == State.PROTECTED;
     boolean copying = state == State.SYNCING;
     Set<PairDisk> behind = Set.copyOf(copying ? pairing.copying() : paired ? Set.of() : disks);
     String word = state.name().toLowerCase(Locale.ROOT);
-    new Lookout(word, primary, secondary, paired, copying, networks, disks, behind).look(then);
+    return new Lookout(word, primary, secondary, paired, copying, networks, disks, behind)
+        .look(then);
   }
 
   /** A key after Ctrl-A. */
   private void command(int key) {
     switch (key) {
       case 'x' -> finish();
-      case 's' ->
-          view(
-              view ->
-                  report.event("status", String.join("\n", LiveTable.lines(view)), view.json()));
+      case 's' -> {
+        var _ =
+            view(
+                view ->
+                    report.event("status", String.join("\n", LiveTable.lines(view)), view.json()));
+      }
       default ->
           report.event(
               "help",
@@ -592,7 +597,7 @@ public final class Supervisor implements AutoCloseable {
 
     @Override
     public void view(Consumer<PairView> then) {
-      Supervisor.this.view(then);
+      var _ = Supervisor.this.view(then);
     }
 
     @Override
@@ -672,9 +677,9 @@ public final class Supervisor implements AutoCloseable {
     secondary.ifPresent(Side::close);
     networks.forEach(PairNetwork::close);
     if (primary.isPresent() && exitStatus.isPresent()) {
-      boolean merge = haveTakenOver();
+      settleDisks();
       for (PairDisk disk : disks) {
-        disk.finish(primary.get().name(), merge);
+        disk.finish();
       }
     }
     report.close();
