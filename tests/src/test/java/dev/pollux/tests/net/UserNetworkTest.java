@@ -134,7 +134,8 @@ class UserNetworkTest {
     Namespace.needs("python3");
     this.impairment = impairment;
     connect("ipv6=off");
-    int megabytes = impairment == Impairment.NONE ? 64 : impairment.delay > 0 ? 1 : 4;
+    // More than a connection holds, and of one that is slow no more than that takes.
+    int megabytes = impairment == Impairment.NONE ? 64 : impairment.delay > 0 ? 3 : 4;
     byte[] block = new byte[1 << 20];
     new Random(1).nextBytes(block);
     try (ServerSocket server = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
