@@ -88,7 +88,10 @@ public final class SocketBackend extends QueuedBackend {
     System.setProperty("io.netty.allocator.type", "unpooled");
   }
 
-  /** The servers of this process; guards {@link #twin} of all. */
+  /**
+   * The servers of this process. Also the lock of all their peers: {@link #twin}, {@link
+   * #connection} and whether {@link #input} is open change together.
+   */
   private static final Map<SocketAddress, SocketBackend> LISTENING = new ConcurrentHashMap<>();
 
   private final CharSpec.Socket spec;
@@ -198,12 +201,13 @@ public final class SocketBackend extends QueuedBackend {
       }
       twin = server;
       server.twin = this;
+      server.opened();
+      opened();
     }
-    server.opened();
-    opened();
     return true;
   }
 
+  /** Somebody is there; lock held. */
   private void opened() {
     outputOver = false;
     input.open();
@@ -219,9 +223,10 @@ public final class SocketBackend extends QueuedBackend {
       }
       other.twin = null;
       twin = null;
+      other.input.close();
+      input.close();
     }
     for (SocketBackend end : new SocketBackend[] {other, this}) {
-      end.input.close();
       end.tellWaiting();
       if (end.reconnects()) {
         end.loop.execute(end::tryLaterToConnect);
@@ -404,8 +409,8 @@ public final class SocketBackend extends QueuedBackend {
           return;
         }
         connection = context.channel();
+        opened();
       }
-      opened();
       context.read();
     }
 
@@ -443,11 +448,13 @@ public final class SocketBackend extends QueuedBackend {
     @Override
     public void channelInactive(ChannelHandlerContext context) {
       if (context.channel().equals(connection)) {
-        connection = null;
-        tellWaiting();
         length = 0;
         taken = 0;
-        input.close();
+        synchronized (LISTENING) {
+          connection = null;
+          input.close();
+        }
+        tellWaiting();
       }
       if (closed) {
         return;

@@ -414,6 +414,32 @@ class CharBackendTest {
     }
   }
 
+  /** One end comes from this process just as the peer before it leaves. */
+  @Test
+  void whoComesAsAnotherLeavesIsHeard() throws IOException {
+    Path path = dir.resolve("s");
+    SocketBackend server = (SocketBackend) add("socket,id=s,path=" + path + ",server=on,wait=off");
+    Runnable come = () -> add("socket,id=c,path=" + path);
+    server.attach(
+        front,
+        task -> {
+          if (task.equals(come)) {
+            come.run(); // on the thread that has seen the peer leave
+          } else {
+            front.loop.execute(task);
+          }
+        });
+    try (SocketChannel _ = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      front.awaitEvents(OPENED);
+      while (server.writeWhole(new byte[InputQueue.CAPACITY])) {} // the peer does not read
+      server.whenWritable(come);
+      server.disconnect();
+      front.awaitEvents(OPENED, CLOSED, OPENED);
+      TestFrontEnd.writeAll(devices.get("c"), "here");
+      front.awaitReceived("here");
+    }
+  }
+
   @Test
   void aFrontEndMayHaveALargeBuffer() throws IOException {
     int size = 64 << 10;
