@@ -5,7 +5,8 @@ import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
- * A network card's hold on a back end, or on none: then its cable ends nowhere. Machine lock held.
+ * A network card's hold on a back end, or on none: then its cable ends nowhere. The cable is in the
+ * card from {@link #connect} to {@link #release}. Machine lock held, for all of it.
  */
 public final class NetworkClaim {
   private final Networks networks;
@@ -29,7 +30,11 @@ public final class NetworkClaim {
     this.address = address;
   }
 
-  /** Says where the card is among the objects. */
+  /**
+   * Says where the card is among the objects.
+   *
+   * @param place its path, asked for at each event
+   */
   public void locate(Supplier<String> place) {
     path = place;
   }
@@ -63,12 +68,16 @@ public final class NetworkClaim {
     return backend;
   }
 
-  /** The card's own hardware address. */
+  /** The card's own hardware address, 6 bytes; the guest may use another. */
   public byte[] address() {
     return address.clone();
   }
 
-  /** Plugs the cable into a card with one queue. */
+  /**
+   * Plugs the cable into a card with one queue.
+   *
+   * @param type the card's, as {@code -device} names it
+   */
   public <C extends NetCard & NetEnd> void connect(C whole, String type) {
     connect(whole, List.of(whole), type);
   }
@@ -77,7 +86,7 @@ public final class NetworkClaim {
    * Plugs the cables into the card. Of several the first is in use, until the card says otherwise.
    *
    * @param ends the card's, one a queue, not more than there are cables
-   * @param type the card's
+   * @param type the card's, as {@code -device} names it
    */
   public void connect(NetCard whole, List<? extends NetEnd> ends, String type) {
     card = whole;
@@ -88,7 +97,7 @@ public final class NetworkClaim {
     useQueues(1);
   }
 
-  /** From now on the card uses this many queues. */
+  /** From now on the card uses this many queues, of those it has connected the first. */
   public void useQueues(int count) {
     if (links.size() > 1) {
       for (int i = 0; i < links.size(); i++) {
@@ -97,6 +106,7 @@ public final class NetworkClaim {
     }
   }
 
+  /** The card; null before {@link #connect}. */
   public NetCard card() {
     return card;
   }
@@ -121,7 +131,7 @@ public final class NetworkClaim {
     return filter;
   }
 
-  /** Gives the back end back. */
+  /** Gives the back end back, whose frames are dropped from now on. */
   public void release() {
     links.forEach(link -> link.attachCard(null));
     networks.release(this);
