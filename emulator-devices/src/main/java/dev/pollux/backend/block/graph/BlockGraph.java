@@ -59,7 +59,6 @@ public final class BlockGraph implements AutoCloseable {
           "cache.direct",
           "cache.no-flush");
 
-  private static final Logger log = LoggerFactory.getLogger(BlockGraph.class);
   private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,30}");
   private static final int DEEPEST_CHAIN = 200;
   private static final int PROBED_BYTES = 2048;
@@ -648,11 +647,16 @@ public final class BlockGraph implements AutoCloseable {
     children.forEach(child -> release(child.node()));
   }
 
+  /** Got when there is something to say: with it all of logging starts, which takes a while. */
+  private static Logger log() {
+    return LoggerFactory.getLogger(BlockGraph.class);
+  }
+
   private static void close(BlockNode node) {
     try {
       node.close();
     } catch (IOException e) {
-      log.warn("closing {}: {}", node, e.getMessage());
+      log().warn("closing {}: {}", node, e.getMessage());
     }
   }
 
@@ -798,7 +802,7 @@ public final class BlockGraph implements AutoCloseable {
                 node.activate();
               } catch (IOException again) {
                 e.addSuppressed(again);
-                log.error("{} cannot be written to any more: {}", node, again.getMessage());
+                log().error("{} cannot be written to any more: {}", node, again.getMessage());
               }
             }
             throw e;

@@ -22,8 +22,6 @@ import org.slf4j.LoggerFactory;
  * All disks of a pair on one side. Event loop, machine lock held, but where something else is said.
  */
 public final class Replication {
-  private static final Logger log = LoggerFactory.getLogger(Replication.class);
-
   private final BlockGraph graph;
   private final Map<ReplicationNode, SecondaryDisks> secondaries = new HashMap<>();
 
@@ -254,21 +252,27 @@ public final class Replication {
       each.getValue().takeOver();
       return true;
     } catch (IOException | ConfigException e) {
-      log.error("disk {}: {}", each.getKey().name(), e.getMessage());
+      log().error("disk {}: {}", each.getKey().name(), e.getMessage());
       return false;
     }
+  }
+
+  /** Got when there is something to say, as {@link BlockGraph}'s. */
+  private static Logger log() {
+    return LoggerFactory.getLogger(Replication.class);
   }
 
   private static void merged(ReplicationNode node, String failure) {
     if (failure == null) {
       node.become(Stage.DONE);
-      log.info("disk {}: merged; it is this side's own", node.name());
+      log().info("disk {}: merged; it is this side's own", node.name());
     } else {
       node.become(Stage.FAILOVER_FAILED);
-      log.error(
-          "disk {}: {}; the guest goes on with the active and the hidden disk, keep them",
-          node.name(),
-          failure);
+      log()
+          .error(
+              "disk {}: {}; the guest goes on with the active and the hidden disk, keep them",
+              node.name(),
+              failure);
     }
   }
 }
