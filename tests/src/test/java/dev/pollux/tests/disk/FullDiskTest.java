@@ -70,6 +70,7 @@ class FullDiskTest {
     HostTools.run("qemu-img", "create", "-q", "-f", "qcow2", full.toString(), "32M");
     Files.write(cut, new byte[8 * MIB]);
     Files.write(bad, new byte[8 * MIB]);
+    Path kept = Files.write(folder.resolve("kept.raw"), new byte[8 * MIB]);
     Path initrd = LinuxGuest.initrd(folder, Kernel.CLOUD, "virtio_pci", "virtio_blk");
     try (LinuxGuest guest =
         LinuxGuest.start(
@@ -89,6 +90,10 @@ class FullDiskTest {
                 + bad,
             "-device",
             "virtio-blk-pci,drive=bad,werror=report",
+            "-drive",
+            "if=none,id=kept,format=raw,rerror=stop,file=" + kept,
+            "-device",
+            "virtio-blk-pci,drive=kept",
             "-qmp",
             "unix:%s,server=on,wait=off".formatted(folder.resolve("qmp")))) {
       guest.awaitShell();
@@ -100,6 +105,7 @@ class FullDiskTest {
       assertTrue(fails(guest, "if=/dev/vdb of=/dev/null skip=6 iflag=direct"));
       assertFalse(fails(guest, "if=/dev/vdb of=/dev/null skip=2 iflag=direct"));
       try (QmpClient client = Monitors.connect(folder.resolve("qmp"), events::add)) {
+        readAgain(guest, client, kept);
         fillUp(guest, client, small);
         JsonNode _ = client.execute("quit");
       }
@@ -138,6 +144,27 @@ class FullDiskTest {
     guest.process().expect("dd=0", Duration.ofMinutes(1));
     assertEquals("ok", ioStatus(client));
     assertEquals("", guest.run("dmesg | grep 'vda.*error'"));
+  }
+
+  /** A read that fails stops the machine; when the file is whole again the guest gets its data. */
+  private void readAgain(LinuxGuest guest, QmpClient client, Path image) throws Exception {
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(3 * MIB);
+      guest.type(
+          "dd if=/dev/vdd bs=1M count=1 skip=6 iflag=direct 2>/dev/null | tr -d x | wc -c;"
+              + " echo read''=done\n");
+      JsonNode error = await("BLOCK_IO_ERROR").path("data");
+      assertEquals("kept", error.path("device").asText());
+      assertEquals("read", error.path("operation").asText());
+      assertEquals("stop", error.path("action").asText());
+      JsonNode _ = await("STOP");
+      assertEquals("io-error", client.execute("query-status").path("status").asText());
+      file.setLength(8 * MIB);
+    }
+    JsonNode _ = client.execute("cont");
+    guest.process().expect("" + MIB, Duration.ofMinutes(1));
+    guest.process().expect("read=done", Duration.ofMinutes(1));
+    assertEquals("", guest.run("dmesg | grep 'vdd.*error'"));
   }
 
   private static String ioStatus(QmpClient client) throws IOException, CommandFailed {
