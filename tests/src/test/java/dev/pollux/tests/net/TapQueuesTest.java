@@ -93,8 +93,8 @@ class TapQueuesTest {
           String echoed =
               guest.run(
                   ("taskset %d sh -c 'head -c 3000000 /dev/urandom > /tmp/out; for i in $(seq 50);"
-                       + " do nc 10.0.9.1 5000 < /tmp/out > /tmp/in 2> /dev/null && break; sleep"
-                       + " 0.1; done'; cmp /tmp/in /tmp/out && echo same")
+                          + " do nc 10.0.9.1 5000 < /tmp/out > /tmp/in 2> /dev/null && break; sleep"
+                          + " 0.1; done'; cmp /tmp/in /tmp/out && echo same")
                       .formatted(1 << processor));
           assertEquals("same", echoed);
         }
