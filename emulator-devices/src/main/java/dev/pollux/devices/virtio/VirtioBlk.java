@@ -1,7 +1,6 @@
 package dev.pollux.devices.virtio;
 
 import dev.pollux.backend.block.BlockBackend;
-import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.BlockRequest;
 import dev.pollux.backend.block.IoVector;
@@ -13,6 +12,7 @@ import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.model.Property;
+import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -380,21 +380,9 @@ public final class VirtioBlk extends VirtioDevice {
 
   // ---- what the block layer asks ----
 
-  private final class Disk implements BlockDevice {
-    private final DeviceNode node;
-
+  private final class Disk extends AttachedDrive {
     Disk(DeviceNode node) {
-      this.node = node;
-    }
-
-    @Override
-    public String id() {
-      return node.id().orElse("");
-    }
-
-    @Override
-    public String qomPath() {
-      return node.path();
+      super(node);
     }
 
     @Override

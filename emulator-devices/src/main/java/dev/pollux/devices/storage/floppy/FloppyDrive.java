@@ -1,7 +1,6 @@
 package dev.pollux.devices.storage.floppy;
 
 import dev.pollux.backend.block.BlockBackend;
-import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.StateDescriptor;
@@ -9,6 +8,7 @@ import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
 import dev.pollux.devices.timer.CmosRtc;
 
@@ -75,21 +75,9 @@ public final class FloppyDrive implements Device {
   }
 
   /** The drive as the block layer sees it. */
-  private final class Slot implements BlockDevice {
-    private final DeviceNode node;
-
+  private final class Slot extends AttachedDrive {
     Slot(DeviceNode node) {
-      this.node = node;
-    }
-
-    @Override
-    public String id() {
-      return node.id().orElse("");
-    }
-
-    @Override
-    public String qomPath() {
-      return node.path();
+      super(node);
     }
 
     @Override

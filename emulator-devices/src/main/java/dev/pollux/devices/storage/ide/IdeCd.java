@@ -9,6 +9,7 @@ import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

@@ -8,6 +8,7 @@ import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
 
 /** A disk (ATA/ATAPI-6, general feature set, with 48-bit addresses). Machine lock held. */

@@ -1,7 +1,6 @@
 package dev.pollux.devices.storage.scsi;
 
 import dev.pollux.backend.block.BlockBackend;
-import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.BlockRequest;
 import dev.pollux.backend.block.HostBuffer;
@@ -16,6 +15,7 @@ import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.model.Property;
+import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -673,21 +673,9 @@ public final class ScsiDisk implements Device {
 
   // ---- what the block layer asks; machine lock held ----
 
-  private final class Drive implements BlockDevice {
-    private final DeviceNode node;
-
+  private final class Drive extends AttachedDrive {
     Drive(DeviceNode node) {
-      this.node = node;
-    }
-
-    @Override
-    public String id() {
-      return node.id().orElse("");
-    }
-
-    @Override
-    public String qomPath() {
-      return node.path();
+      super(node);
     }
 
     @Override

@@ -1,13 +1,13 @@
-package dev.pollux.devices.storage.ide;
+package dev.pollux.devices.storage;
 
 import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.devices.model.DeviceNode;
 
-/** A drive as the block layer sees it. Requests that failed are tried again by the drive itself. */
-class AttachedDrive implements BlockDevice {
+/** A drive as the block layer sees it: by the names of its device. */
+public class AttachedDrive implements BlockDevice {
   private final DeviceNode node;
 
-  AttachedDrive(DeviceNode node) {
+  public AttachedDrive(DeviceNode node) {
     this.node = node;
   }
 
