@@ -1,7 +1,5 @@
 package dev.pollux.cli.pair;
 
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.util.HashSet;
@@ -14,13 +12,10 @@ import java.util.Set;
  * thread.
  */
 final class Pairing {
-  private static final long BANDWIDTH = 10_000_000_000L;
-  private static final int DOWNTIME_MILLIS = 1000;
-
-  private final PairOptions options;
   private final List<PairDisk> disks;
-  private final List<PairNetwork> networks;
+  private final List<ComparedNetwork> networks;
   private final Places places;
+  private final PairStream stream;
 
   /** Disks whose copy does not follow yet. */
   private final Set<PairDisk> copying = new HashSet<>();
@@ -29,14 +24,11 @@ final class Pairing {
   private int number;
 
   Pairing(PairOptions options, List<PairDisk> disks, List<PairNetwork> networks) {
-    this.options = options;
     this.disks = disks;
-    this.networks = networks;
+    this.networks = networks.stream().map(PairNetwork::compared).toList();
     this.places = Places.in(options.folder());
-  }
-
-  private static ObjectNode object() {
-    return JsonNodeFactory.instance.objectNode();
+    stream =
+        new PairStream(places, this.networks, options.checkpointMillis(), options.silenceMillis());
   }
 
   /** Begins to copy the disks; {@link #copied} says when they follow. */
@@ -77,44 +69,22 @@ final class Pairing {
 
   /** Has the primary's state sent to the secondary. */
   void connect(MachineProcess from, MachineProcess to) throws IOException {
-    for (MachineProcess side : List.of(from, to)) {
-      side.switchOn("return-path", "x-colo", "events");
-      var _ =
-          side.run(
-              "migrate-set-parameters",
-              object()
-                  .put("x-checkpoint-delay", options.checkpointMillis())
-                  .put("x-pollux-silence", options.silenceMillis())
-                  .put("max-bandwidth", BANDWIDTH)
-                  .put("downtime-limit", DOWNTIME_MILLIS));
-    }
-    if (!networks.isEmpty()) {
-      from.switchOn("pause-before-switchover");
-    }
-    for (PairNetwork network : networks) {
-      network.compared().prepare(from, to, number);
-    }
-    String uri = places.at("pair" + number++, Places.End.SECONDARY).uri();
-    var _ = to.run("migrate-incoming", object().put("uri", uri));
-    var _ = from.run("migrate", object().put("uri", uri));
+    stream.start(from, to, number++);
   }
 
   /** The primary's guest stands still, and the secondary has its state in a moment. */
   void compare(MachineProcess from) throws IOException {
-    for (PairNetwork network : networks) {
-      network.compared().begin(from);
-    }
-    var _ = from.run("migrate-continue", object().put("state", "pre-switchover"));
+    stream.compare(from);
   }
 
   /** The primary goes on alone. */
   void endOnPrimary(MachineProcess survivor) {
-    networks.forEach(network -> network.compared().endOnPrimary(survivor));
+    networks.forEach(network -> network.endOnPrimary(survivor));
     disks.forEach(disk -> disk.endOnPrimary(survivor));
   }
 
   /** The secondary goes on alone. */
   void endOnSecondary(MachineProcess survivor) {
-    networks.forEach(network -> network.compared().endOnSecondary(survivor));
+    networks.forEach(network -> network.endOnSecondary(survivor));
   }
 }

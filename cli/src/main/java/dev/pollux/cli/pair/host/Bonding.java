@@ -1,10 +1,9 @@
 package dev.pollux.cli.pair.host;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.pair.ComparedNetwork;
 import dev.pollux.cli.pair.PairDisk;
+import dev.pollux.cli.pair.PairStream;
 import dev.pollux.cli.pair.Places;
 import dev.pollux.cli.process.MachineProcess;
 import dev.pollux.cli.process.Monitor;
@@ -19,14 +18,11 @@ import java.util.concurrent.TimeUnit;
 final class Bonding {
   private static final long LOOK_MILLIS = 20;
   private static final long PATIENCE_SECONDS = 60;
-  private static final long BANDWIDTH = 10_000_000_000L;
-  private static final int DOWNTIME_MILLIS = 1000;
 
   private final List<PairDisk> disks;
   private final List<ComparedNetwork> networks;
   private final Places places;
-  private final int checkpointMillis;
-  private final int silenceMillis;
+  private final PairStream stream;
 
   Bonding(
       List<PairDisk> disks,
@@ -37,12 +33,7 @@ final class Bonding {
     this.disks = disks;
     this.networks = networks;
     this.places = places;
-    this.checkpointMillis = checkpointMillis;
-    this.silenceMillis = silenceMillis;
-  }
-
-  private static ObjectNode object() {
-    return JsonNodeFactory.instance.objectNode();
+    stream = new PairStream(places, networks, checkpointMillis, silenceMillis);
   }
 
   /**
@@ -54,32 +45,10 @@ final class Bonding {
     if (!disks.isEmpty()) {
       copyDisks(from, to, number);
     }
-    for (Monitor side : List.of(from, to)) {
-      side.switchOn("return-path", "x-colo", "events");
-      var _ =
-          side.run(
-              "migrate-set-parameters",
-              object()
-                  .put("x-checkpoint-delay", checkpointMillis)
-                  .put("x-pollux-silence", silenceMillis)
-                  .put("max-bandwidth", BANDWIDTH)
-                  .put("downtime-limit", DOWNTIME_MILLIS));
-    }
-    if (!networks.isEmpty()) {
-      from.switchOn("pause-before-switchover");
-    }
-    for (ComparedNetwork network : networks) {
-      network.prepare(from, to, number);
-    }
-    String uri = places.at("pair" + number, Places.End.SECONDARY).uri();
-    var _ = to.run("migrate-incoming", object().put("uri", uri));
-    var _ = from.run("migrate", object().put("uri", uri));
+    stream.start(from, to, number);
     if (!networks.isEmpty()) {
       awaitMigration(from, "pre-switchover");
-      for (ComparedNetwork network : networks) {
-        network.begin(from);
-      }
-      var _ = from.run("migrate-continue", object().put("state", "pre-switchover"));
+      stream.compare(from);
     }
     awaitMigration(from, "colo");
     awaitCheckpoint(from);
