@@ -3,45 +3,34 @@ package dev.pollux.devices.storage.floppy;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.HostBuffer;
-import dev.pollux.core.bus.Region;
-import dev.pollux.core.host.RawMemory;
-import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.RunState;
-import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.StateException;
 import dev.pollux.core.state.StateInput;
 import dev.pollux.core.state.StateOutput;
 import dev.pollux.devices.isa.DmaController;
+import dev.pollux.devices.storage.StorageDriverTest;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Random;
-import java.util.function.BooleanSupplier;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A driver of the floppy controller with 1.44 MB in drive A and 2.88 MB in B, as BIOSes do it. */
-class FloppyTest {
+class FloppyTest extends StorageDriverTest {
   private static final int SECTOR = 512;
   private static final int DATA = 0x1_2340;
-  private static final long PATIENCE_NANOS = 20_000_000_000L;
 
-  private final Machine machine = new Machine("test", new Machine.EndPolicy(false, false));
   private final boolean[] irq = new boolean[1];
   private final byte[][] disks = {new byte[1_474_560], new byte[2_949_120]};
   private final BlockBackend[] backends = new BlockBackend[2];
   private FloppyController controller;
-  private Thread loop;
 
   @BeforeEach
   void start() throws Exception {
-    RamBlock ram = new RamBlock("ram", 1 << 20, false);
-    machine.addRamBlock(ram);
-    machine.memory().map(0, new Region.RamRegion(ram, 0, ram.size()));
+    addRam(1 << 20);
     DmaController dma = machine.add(new DmaController(machine));
     machine.io().map(DmaController.BYTE_PORT, dma.bytePorts());
     machine.io().map(DmaController.PAGE_PORT, dma.pagePorts());
@@ -50,18 +39,10 @@ class FloppyTest {
     machine.io().map(0x3f7, controller.inputRegister());
     for (int unit = 0; unit < 2; unit++) {
       new Random(unit).nextBytes(disks[unit]);
-      backends[unit] = filled(disks[unit]);
+      backends[unit] = filled(FloppyContractTest.backend(disks[unit].length), disks[unit]);
       controller.bus().plug(machine.add(new FloppyDrive(backends[unit], unit)));
     }
-    machine.lock().lock();
-    try {
-      machine.resetDevices();
-    } finally {
-      machine.lock().unlock();
-    }
-    machine.loop().post(machine::start);
-    loop = Thread.ofPlatform().start(machine.loop()::run);
-    await(() -> machine.runState().current().isRunning());
+    run(() -> {});
     out(0x3f2, 0);
     out(0x3f2, 0x1c);
     awaitIrq();
@@ -75,34 +56,10 @@ class FloppyTest {
     out(0x3f7, 0);
   }
 
-  @AfterEach
-  void end() throws InterruptedException {
-    machine.loop().stop();
-    loop.join();
-    machine.close();
-  }
-
-  private static BlockBackend filled(byte[] content) throws IOException {
-    BlockBackend backend = FloppyContractTest.backend(content.length);
-    try (HostBuffer buffer = new HostBuffer(content.length)) {
-      RawMemory.copyIn(content, 0, buffer.address(), content.length);
-      backend.root().orElseThrow().write(0, buffer.vector(), 0);
-    }
-    return backend;
-  }
-
   private byte[] onDisk(int unit, int offset, int length) throws IOException {
     try (HostBuffer buffer = new HostBuffer(length)) {
       backends[unit].root().orElseThrow().read(offset, buffer.vector());
       return buffer.toBytes(0, length);
-    }
-  }
-
-  private static void await(BooleanSupplier done) {
-    long deadline = System.nanoTime() + PATIENCE_NANOS;
-    while (!done.getAsBoolean()) {
-      assertTrue(System.nanoTime() < deadline, "nothing happens");
-      Thread.onSpinWait();
     }
   }
 

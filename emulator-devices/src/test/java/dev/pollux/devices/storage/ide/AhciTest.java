@@ -5,24 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.backend.block.BlockBackend;
-import dev.pollux.backend.block.HostBuffer;
 import dev.pollux.core.bus.Region;
-import dev.pollux.core.host.RawMemory;
-import dev.pollux.core.machine.Machine;
-import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.StateException;
 import dev.pollux.core.state.StateInput;
 import dev.pollux.core.state.StateOutput;
+import dev.pollux.devices.storage.StorageDriverTest;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Random;
-import java.util.function.BooleanSupplier;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A driver of AHCI with a disk at port 0 and a disc drive at port 1, on a machine that runs. */
-class AhciTest {
+class AhciTest extends StorageDriverTest {
   private static final int SECTOR = 512;
   private static final int DISK_SECTORS = 40_000;
   private static final int DISC_BLOCKS = 600;
@@ -31,36 +26,26 @@ class AhciTest {
   private static final long TABLES = 0x4000;
   private static final long TABLE_SIZE = 0x800;
   private static final long DATA = 0x10_0000;
-  private static final long PATIENCE_NANOS = 20_000_000_000L;
 
-  private final Machine machine = new Machine("test", new Machine.EndPolicy(false, false));
   private final byte[] disk = new byte[DISK_SECTORS * SECTOR];
   private final byte[] disc = new byte[DISC_BLOCKS * 2048];
   private BlockBackend diskBackend;
   private AhciController ahci;
   private Region.DeviceRegion registers;
-  private Thread loop;
 
   @BeforeEach
   void start() throws Exception {
-    RamBlock ram = new RamBlock("ram", 4 << 20, false);
-    machine.addRamBlock(ram);
-    machine.memory().map(0, new Region.RamRegion(ram, 0, ram.size()));
+    addRam(4 << 20);
     new Random(1).nextBytes(disk);
     new Random(2).nextBytes(disc);
-    diskBackend = filled(disk);
+    diskBackend = filled(IdeContractTest.backend(disk.length), disk);
     ahci = machine.add(new AhciController(machine, n -> "ide." + n));
     registers = (Region.DeviceRegion) ahci.registers();
     plug(0, new IdeDisk(machine, diskBackend, 0, "ide.0/0", "S1"));
-    plug(1, new IdeCd(machine, filled(disc), 0, "ide.1/0", "S2"));
-    locked(
-        () -> {
-          machine.resetDevices();
-          ahci.pci().write(4, 2, 6);
-        });
-    machine.loop().post(machine::start);
-    loop = Thread.ofPlatform().start(machine.loop()::run);
-    await(() -> machine.runState().current().isRunning());
+    plug(
+        1,
+        new IdeCd(machine, filled(IdeContractTest.backend(disc.length), disc), 0, "ide.1/0", "S2"));
+    run(() -> ahci.pci().write(4, 2, 6));
     for (int port = 0; port < 2; port++) {
       write(port, 0x00, (int) LIST + port * 0x400);
       write(port, 0x08, (int) RECEIVED + port * 0x100);
@@ -72,39 +57,6 @@ class AhciTest {
 
   private void plug(int port, IdeDrive drive) {
     ahci.buses().get(port).plug(machine.add(drive));
-  }
-
-  @AfterEach
-  void end() throws InterruptedException {
-    machine.loop().stop();
-    loop.join();
-    machine.close();
-  }
-
-  private static BlockBackend filled(byte[] content) throws IOException {
-    BlockBackend backend = IdeContractTest.backend(content.length);
-    try (HostBuffer buffer = new HostBuffer(content.length)) {
-      RawMemory.copyIn(content, 0, buffer.address(), content.length);
-      backend.root().orElseThrow().write(0, buffer.vector(), 0);
-    }
-    return backend;
-  }
-
-  private static void await(BooleanSupplier done) {
-    long deadline = System.nanoTime() + PATIENCE_NANOS;
-    while (!done.getAsBoolean()) {
-      assertTrue(System.nanoTime() < deadline, "nothing happens");
-      Thread.onSpinWait();
-    }
-  }
-
-  private void locked(Runnable action) {
-    machine.lock().lock();
-    try {
-      action.run();
-    } finally {
-      machine.lock().unlock();
-    }
   }
 
   // ---- the driver ----

@@ -8,89 +8,57 @@ import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.HostBuffer;
 import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.bus.GuestMemory;
-import dev.pollux.core.bus.Region;
-import dev.pollux.core.machine.Machine;
-import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.StateException;
 import dev.pollux.core.state.StateInput;
 import dev.pollux.core.state.StateOutput;
+import dev.pollux.devices.storage.StorageDriverTest;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A driver of a cable with a disk and a disc drive, by PIO and by DMA, on a machine that runs. */
-class IdeDriveTest {
+class IdeDriveTest extends StorageDriverTest {
   private static final int SECTOR = 512;
   private static final int DISK_SECTORS = 40_000;
   private static final int BLOCK = 2048;
   private static final int DISC_BLOCKS = 600;
   private static final long LIST = 0x1000;
   private static final long DATA = 0x1_0000;
-  private static final long PATIENCE_NANOS = 20_000_000_000L;
 
-  private final Machine machine = new Machine("test", new Machine.EndPolicy(false, false));
   private final boolean[] irq = new boolean[1];
   private final byte[] disk = new byte[DISK_SECTORS * SECTOR];
   private final byte[] disc = new byte[DISC_BLOCKS * BLOCK];
   private BlockBackend diskBackend;
   private IdeChannel channel;
-  private Thread loop;
 
   @BeforeEach
   void start() throws Exception {
-    RamBlock ram = new RamBlock("ram", 2 << 20, false);
-    machine.addRamBlock(ram);
-    machine.memory().map(0, new Region.RamRegion(ram, 0, ram.size()));
+    addRam(2 << 20);
     BusMaster master = new BusMaster(new GuestMemory(machine.memory()), () -> true);
     channel = new IdeChannel("ide.0", level -> irq[0] = level, master);
     new Random(1).nextBytes(disk);
     new Random(2).nextBytes(disc);
-    diskBackend = filled(disk);
+    diskBackend = filled(IdeContractTest.backend(disk.length), disk);
     channel.bus().plug(machine.add(new IdeDisk(machine, diskBackend, 0, "ide.0/0", "S1")));
-    channel.bus().plug(machine.add(new IdeCd(machine, filled(disc), 1, "ide.0/1", "S2")));
+    channel
+        .bus()
+        .plug(
+            machine.add(
+                new IdeCd(
+                    machine,
+                    filled(IdeContractTest.backend(disc.length), disc),
+                    1,
+                    "ide.0/1",
+                    "S2")));
     AddressSpace io = machine.io();
     io.map(0x1f0, channel.commandBlock());
     io.map(0x3f6, channel.controlBlock());
     io.map(0xc000, channel.busMaster().ports());
-    machine.lock().lock();
-    try {
-      machine.resetDevices();
-      channel.reset();
-    } finally {
-      machine.lock().unlock();
-    }
-    machine.loop().post(machine::start);
-    loop = Thread.ofPlatform().start(machine.loop()::run);
-    await(() -> machine.runState().current().isRunning());
-  }
-
-  @AfterEach
-  void end() throws InterruptedException {
-    machine.loop().stop();
-    loop.join();
-    machine.close();
-  }
-
-  private static BlockBackend filled(byte[] content) throws IOException {
-    BlockBackend backend = IdeContractTest.backend(content.length);
-    try (HostBuffer buffer = new HostBuffer(content.length)) {
-      dev.pollux.core.host.RawMemory.copyIn(content, 0, buffer.address(), content.length);
-      backend.root().orElseThrow().write(0, buffer.vector(), 0);
-    }
-    return backend;
-  }
-
-  private static void await(java.util.function.BooleanSupplier done) {
-    long deadline = System.nanoTime() + PATIENCE_NANOS;
-    while (!done.getAsBoolean()) {
-      assertTrue(System.nanoTime() < deadline, "nothing happens");
-      Thread.onSpinWait();
-    }
+    run(channel::reset);
   }
 
   // ---- the driver ----
