@@ -47,6 +47,18 @@ public final class Checksum {
   }
 
   /**
+   * Keeps a checksum right where a part of what it covers changes (RFC 1624).
+   *
+   * @param at where the checksum lies
+   * @param old 16 or 32 bits at an even distance from the start of what is covered
+   * @param fresh what comes in their place
+   */
+  public static void replace(ByteBuffer data, int at, int old, int fresh) {
+    long sum = (~data.getShort(at) & 0xffffL) + (~old & 0xffff_ffffL) + (fresh & 0xffff_ffffL);
+    data.putShort(at, (short) ~fold(sum));
+  }
+
+  /**
    * The pseudo header's part of a sum (RFC 9293, 3.1; RFC 8200, 8.1).
    *
    * @param addresses where source and destination address lie, one behind the other

@@ -1,7 +1,6 @@
 package dev.pollux.migration.colo.compare;
 
 import java.util.Queue;
-import java.util.function.Consumer;
 
 /**
  * What is held of both sides of one conversation, and how far they have been found to say the same.
@@ -13,6 +12,18 @@ abstract sealed class Conversation permits TcpConversation, DatagramConversation
     ALIKE,
     /** They have not: only a checkpoint makes them alike again. */
     DIFFERENT
+  }
+
+  /** Where packets go. */
+  interface Exits {
+    /** One of the primary's may go. It is held no more. */
+    void release(Held packet);
+
+    /** One of the secondary's is needed no more. */
+    void forget(Held packet);
+
+    /** One of the primary's that has gone goes again, with more room for what the client says. */
+    void repeat(Held packet);
   }
 
   final Queue<Held> primary;
@@ -33,16 +44,14 @@ abstract sealed class Conversation permits TcpConversation, DatagramConversation
     secondary.add(packet);
   }
 
-  /**
-   * Compares what is held.
-   *
-   * @param release takes packets of the primary's that may go
-   * @param forget takes packets of the secondary's that are needed no more
-   */
-  abstract Verdict compare(Consumer<Held> release, Consumer<Held> forget);
+  /** Compares what is held. */
+  abstract Verdict compare(Exits exits);
 
-  /** Both sides are alike from here on. All packets have been taken out. */
-  abstract void checkpoint();
+  /**
+   * Both sides are alike from here on. All packets have been taken out, and go after what this has
+   * repeated.
+   */
+  abstract void checkpoint(Exits exits);
 
   boolean isEmpty() {
     return primary.isEmpty() && secondary.isEmpty();

@@ -3,7 +3,6 @@ package dev.pollux.migration.colo.compare;
 import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.function.BiPredicate;
-import java.util.function.Consumer;
 
 /**
  * Packets that stand each for itself. The secondary may have sent them in another order; all of the
@@ -21,14 +20,14 @@ final class DatagramConversation extends Conversation {
   }
 
   @Override
-  Verdict compare(Consumer<Held> release, Consumer<Held> forget) {
+  Verdict compare(Exits exits) {
     while (!primary.isEmpty() && !secondary.isEmpty()) {
       Held like = takeLike(primary.element());
       if (like == null) {
         return Verdict.DIFFERENT;
       }
-      forget.accept(like);
-      release.accept(primary.remove());
+      exits.forget(like);
+      exits.release(primary.remove());
     }
     return Verdict.ALIKE;
   }
@@ -45,7 +44,7 @@ final class DatagramConversation extends Conversation {
   }
 
   @Override
-  void checkpoint() {
+  void checkpoint(Exits exits) {
     // Nothing is known but the packets.
   }
 }

@@ -1,5 +1,6 @@
 package dev.pollux.migration.colo.compare;
 
+import dev.pollux.backend.net.Checksum;
 import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.Packet;
 import java.nio.ByteBuffer;
@@ -10,6 +11,9 @@ final class Held {
   private static final int SYN = 2;
   private static final int RST = 4;
   private static final int ACK = 16;
+
+  private static final int WINDOW = 14;
+  private static final int SUM = 16;
 
   final Frame frame;
 
@@ -26,6 +30,9 @@ final class Held {
 
   /** Start of what the network header carries. */
   private final int body;
+
+  /** Start of the TCP header, TCP only. */
+  private final int transport;
 
   private final int payload;
   private final int end;
@@ -58,10 +65,10 @@ final class Held {
     end = packet.end() - shift;
     boolean tcp = packet.protocol() == Packet.TCP && !packet.isFragment();
     payload = tcp ? packet.payload() - shift : body;
-    int header = packet.transport() - shift;
-    flags = tcp ? data.get(header + 13) : 0;
-    start = tcp ? data.getInt(header + 4) + (isSyn() ? 1 : 0) : 0;
-    acknowledged = tcp ? data.getInt(header + 8) : 0;
+    transport = packet.transport() - shift;
+    flags = tcp ? data.get(transport + 13) : 0;
+    start = tcp ? data.getInt(transport + 4) + (isSyn() ? 1 : 0) : 0;
+    acknowledged = tcp ? data.getInt(transport + 8) : 0;
     fragment =
         packet.isFragment() && !packet.isIpv6()
             ? data.getShort(packet.ip() - shift + 6) & 0x3fff
@@ -93,6 +100,25 @@ final class Held {
 
   boolean acknowledges() {
     return (flags & ACK) != 0;
+  }
+
+  /** An acknowledgement and nothing else. */
+  boolean isPureAcknowledgement() {
+    return flags == ACK && length() == 0;
+  }
+
+  /** How much more the sender would take, in units that the connection's beginning has told. */
+  int window() {
+    return data.getShort(transport + WINDOW) & 0xffff;
+  }
+
+  /** Changes the {@linkplain #window window}, and keeps the checksum right. */
+  void setWindow(int window) {
+    int old = window();
+    data.putShort(transport + WINDOW, (short) window);
+    if (!frame.lacksChecksum()) {
+      Checksum.replace(data, transport + SUM, old, window);
+    }
   }
 
   int bytes() {

@@ -11,7 +11,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 
 /**
  * Holds what the primary's guest sends until the secondary's guest has said the same, or has become
@@ -57,8 +56,6 @@ public final class PacketComparator {
   private Duration patience;
 
   private final Packet packet = new Packet();
-  private final Consumer<Held> whenAlike = this::releaseAlike;
-  private final Consumer<Held> whenForgotten = this::forget;
 
   /** The one that was used longest ago is the first. */
   private final LinkedHashMap<ConnectionKey, Conversation> conversations =
@@ -98,6 +95,26 @@ public final class PacketComparator {
   private long recentlyByCheckpoint;
   private double agreement = 1;
   private long dropped;
+
+  private final Conversation.Exits exits =
+      new Conversation.Exits() {
+        @Override
+        public void release(Held packet) {
+          alike++;
+          recentlyAlike++;
+          PacketComparator.this.release(packet);
+        }
+
+        @Override
+        public void forget(Held packet) {
+          PacketComparator.this.forget(packet);
+        }
+
+        @Override
+        public void repeat(Held packet) {
+          output.release(packet.frame);
+        }
+      };
 
   public PacketComparator(ComparisonSettings settings, Output output) {
     this.settings = settings;
@@ -193,7 +210,7 @@ public final class PacketComparator {
       conversation.secondary.forEach(this::forget);
       conversation.primary.clear();
       conversation.secondary.clear();
-      conversation.checkpoint();
+      conversation.checkpoint(exits);
     }
     while (!later.isEmpty() && later.element().number < boundary) {
       all.add(later.remove());
@@ -327,14 +344,8 @@ public final class PacketComparator {
     output.release(held.frame);
   }
 
-  private void releaseAlike(Held held) {
-    alike++;
-    recentlyAlike++;
-    release(held);
-  }
-
   private void compare(Conversation conversation) {
-    if (conversation.compare(whenAlike, whenForgotten) == Verdict.DIFFERENT) {
+    if (conversation.compare(exits) == Verdict.DIFFERENT) {
       differences++;
       output.wantCheckpoint();
     }

@@ -197,7 +197,7 @@ public final class SequenceRewriter {
     return alone ? connections.get(key) : connections.computeIfAbsent(key, _ -> new Connection());
   }
 
-  /** Replaces a number in the TCP header, and keeps the checksum right (RFC 1624). */
+  /** Replaces a number in the TCP header, and keeps the checksum right. */
   private void put(Frame frame, int field, int value) {
     ByteBuffer data = frame.data();
     int at = packet.transport() + field;
@@ -207,10 +207,7 @@ public final class SequenceRewriter {
     }
     data.putInt(at, value);
     if (!frame.lacksChecksum()) {
-      int sum = packet.transport() + SUM;
-      long fresh = (~data.getShort(sum) & 0xffffL) + (~old & 0xffff_ffffL);
-      fresh += value & 0xffff_ffffL;
-      data.putShort(sum, (short) ~Checksum.fold(fresh));
+      Checksum.replace(data, packet.transport() + SUM, old, value);
     }
   }
 

@@ -2,26 +2,32 @@ package dev.pollux.migration.colo.compare;
 
 import java.util.Comparator;
 import java.util.PriorityQueue;
-import java.util.function.Consumer;
 
 /**
  * One direction of a TCP connection: two streams of bytes, which each side may cut into segments,
  * repeat and acknowledge as it likes. Bytes are compared by their sequence numbers, the end of a
  * stream among them. One of the primary's segments goes when all its bytes were found alike and the
  * secondary has acknowledged what it acknowledges: no client forgets what only one side has.
+ *
+ * <p>Nor does a client send more than the secondary has room for, where it would be lost: a pure
+ * acknowledgement goes with the smaller of both windows, and again when the secondary's has grown.
  */
 final class TcpConversation extends Conversation {
   private static final Comparator<Held> BY_SEQUENCE =
       (a, b) -> a.start == b.start ? Long.compare(a.number, b.number) : a.start - b.start;
 
-  /** The highest number that one side has acknowledged. */
+  /** The highest number that one side has acknowledged, and the window that it told with it. */
   private static final class Acknowledged {
+    private static final int ANY = 0xffff;
+
     private boolean known;
     private int number;
+    private int window = ANY;
 
     void note(Held packet) {
-      if (packet.acknowledges() && (!known || packet.acknowledged - number > 0)) {
+      if (packet.acknowledges() && (!known || packet.acknowledged - number >= 0)) {
         number = packet.acknowledged;
+        window = packet.isSyn() ? ANY : packet.window(); // a SYN's is in other units
         known = true;
       }
     }
@@ -29,10 +35,12 @@ final class TcpConversation extends Conversation {
     void set(Acknowledged other) {
       known = other.known;
       number = other.number;
+      window = ANY;
     }
 
     void forget() {
       known = false;
+      window = ANY;
     }
 
     boolean covers(Held packet) {
@@ -69,6 +77,11 @@ final class TcpConversation extends Conversation {
 
   private boolean resetBySecondary;
 
+  /** The last that went, where it had a larger window than the secondary; and that window. */
+  private Held narrowed;
+
+  private int ownWindow;
+
   /** The number behind everything that the primary has said. */
   private int said;
 
@@ -86,6 +99,7 @@ final class TcpConversation extends Conversation {
       compared = packet.start;
       comparedIsKnown = true;
       saidIsKnown = false;
+      narrowed = null;
       byPrimary.forget();
       if (!hasBegun(packet)) {
         resetBySecondary = false;
@@ -104,6 +118,7 @@ final class TcpConversation extends Conversation {
   void addSecondary(Held packet) {
     if (packet.isSyn()) {
       resetBySecondary = false;
+      narrowed = null;
       bySecondary.forget();
       if (packet.acknowledges()) {
         answered = packet.acknowledged;
@@ -120,13 +135,21 @@ final class TcpConversation extends Conversation {
   }
 
   @Override
-  Verdict compare(Consumer<Held> release, Consumer<Held> forget) {
+  Verdict compare(Exits exits) {
+    Verdict verdict = compareAll(exits);
+    if (narrowed != null && isWorthWhile(Math.min(ownWindow, bySecondary.window))) {
+      repeat(exits);
+    }
+    return verdict;
+  }
+
+  private Verdict compareAll(Exits exits) {
     if (replaced) {
       return Verdict.DIFFERENT;
     }
     while (true) {
       while (!secondary.isEmpty() && isDone(secondary.element())) {
-        forget.accept(secondary.remove());
+        exits.forget(secondary.remove());
       }
       if (primary.isEmpty()) {
         return Verdict.ALIKE;
@@ -137,7 +160,8 @@ final class TcpConversation extends Conversation {
           return Verdict.ALIKE; // the secondary will say it
         }
         show(ours);
-        release.accept(primary.remove());
+        narrow(ours);
+        exits.release(primary.remove());
       } else if (secondary.isEmpty() || isBehindGap(ours) || isBehindGap(secondary.element())) {
         return Verdict.ALIKE; // what is missing comes again
       } else if (!advance(ours, secondary.element())) {
@@ -174,6 +198,29 @@ final class TcpConversation extends Conversation {
     }
   }
 
+  /** Takes from the window what the secondary has no room for. */
+  private void narrow(Held ours) {
+    narrowed = null;
+    if (ours.isPureAcknowledgement() && ours.window() > bySecondary.window) {
+      narrowed = ours;
+      ownWindow = ours.window();
+      ours.setWindow(bySecondary.window);
+    }
+  }
+
+  /**
+   * A client that waits for room needs to hear of it where there is much more (RFC 9293, 3.8.6).
+   */
+  private boolean isWorthWhile(int window) {
+    return window >= Math.max(1, 2 * narrowed.window());
+  }
+
+  private void repeat(Exits exits) {
+    narrowed.setWindow(Math.min(ownWindow, bySecondary.window));
+    exits.repeat(narrowed);
+    narrowed = narrowed.window() < ownWindow ? narrowed : null;
+  }
+
   private boolean isBehindGap(Held packet) {
     return comparedIsKnown && packet.start - compared > 0;
   }
@@ -195,10 +242,13 @@ final class TcpConversation extends Conversation {
 
   /** Both guests go on from the same state, in which all was said that the primary has said. */
   @Override
-  void checkpoint() {
+  void checkpoint(Exits exits) {
     compared = said;
     comparedIsKnown = saidIsKnown;
     replaced = false;
     bySecondary.set(byPrimary);
+    if (narrowed != null) {
+      repeat(exits);
+    }
   }
 }

@@ -7,6 +7,7 @@ import static dev.pollux.migration.colo.compare.Packets.SYN;
 import static dev.pollux.migration.colo.compare.Packets.tcp;
 import static dev.pollux.migration.colo.compare.Packets.text;
 import static dev.pollux.migration.colo.compare.Packets.udp;
+import static dev.pollux.migration.colo.compare.Packets.withWindow;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -168,6 +169,57 @@ class PacketComparatorTest {
     primary(tcp(1000, 6, ACK, ""));
     primary(tcp(1000, 8, ACK, ""));
     assertState(2, 0, 1);
+  }
+
+  /** What a client sends beyond the room that the secondary has would be lost there. */
+  @Test
+  void acknowledgementGoesWithTheSmallerWindow() {
+    primary(withWindow(0xfffe, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(1000, tcp(1000, 5, ACK, "")));
+    assertWindows(1000);
+    secondary(withWindow(400, tcp(1000, 9, ACK, "")));
+    primary(withWindow(300, tcp(1000, 7, ACK, "")));
+    assertWindows(1000, 300);
+    primary(withWindow(500, tcp(1000, 9, ACK, "x"))); // goes as it is
+    secondary(withWindow(100, tcp(1000, 9, ACK, "x")));
+    assertWindows(1000, 300, 500);
+  }
+
+  @Test
+  void acknowledgementGoesAgainWhenTheSecondaryHasMuchMoreRoom() {
+    primary(withWindow(700, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(0, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(100, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(199, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(200, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(900, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(0, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(900, tcp(1000, 5, ACK, "")));
+    assertWindows(0, 100, 200, 700);
+    assertState(4, 0, 0);
+    released.forEach(frame -> assertEquals(5, Packets.acknowledged(frame)));
+  }
+
+  /** The secondary has the primary's room then; and a new connection has nothing of an old one. */
+  @Test
+  void windowsAreForgottenWithWhatTheyWereOf() {
+    primary(withWindow(700, tcp(1000, 5, ACK, "")));
+    secondary(withWindow(3, tcp(1000, 5, ACK, "")));
+    primary(withWindow(600, tcp(1000, 6, ACK, "")));
+    comparator.checkpoint();
+    primary(withWindow(500, tcp(1000, 6, ACK, "")));
+    assertWindows(3, 700, 600, 500);
+    secondary(withWindow(1, tcp(1000, 6, ACK, "")));
+    primary(withWindow(400, tcp(1000, 6, ACK, "")));
+    primary(withWindow(2, tcp(7000, 1, SYN | ACK, "")));
+    secondary(withWindow(2, tcp(9000, 1, SYN | ACK, "")));
+    primary(withWindow(300, tcp(7001, 1, ACK, "")));
+    assertWindows(3, 700, 600, 500, 1, 2, 300);
+  }
+
+  private void assertWindows(int... windows) {
+    assertArrayEquals(windows, released.stream().mapToInt(Packets::window).toArray());
+    released.forEach(frame -> assertTrue(Packets.hasRightChecksum(frame)));
   }
 
   @Test

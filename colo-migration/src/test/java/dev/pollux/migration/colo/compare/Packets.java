@@ -94,6 +94,18 @@ final class Packets {
     return copy;
   }
 
+  /** A segment with another window. */
+  static Frame withWindow(int window, Frame segment) {
+    int at = Packet.ETHERNET + IPV4_HEADER;
+    Checksum.replace(segment.data(), at + 16, window(segment), window);
+    segment.data().putShort(at + 14, (short) window);
+    return segment;
+  }
+
+  static int window(Frame frame) {
+    return frame.data().getShort(Packet.ETHERNET + IPV4_HEADER + 14) & 0xffff;
+  }
+
   static int sequence(Frame frame) {
     return frame.data().getInt(Packet.ETHERNET + IPV4_HEADER + 4);
   }
