@@ -238,6 +238,11 @@ public final class Machine implements AutoCloseable {
     listeners.add(listener);
   }
 
+  /** Ends what {@link #addListener} began. */
+  public void removeListener(MachineListener listener) {
+    listeners.remove(listener);
+  }
+
   /** What the process ends with; 0 unless a device such as isa-debug-exit says otherwise. */
   public int exitStatus() {
     return exitStatus;

@@ -23,6 +23,7 @@ import dev.pollux.devices.pci.PciDevices;
 import dev.pollux.devices.storage.ThrottleGroupObject;
 import dev.pollux.devices.storage.floppy.FloppyDevices;
 import dev.pollux.devices.storage.ide.IdeDevices;
+import dev.pollux.devices.storage.nvme.NvmeController;
 import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
 import dev.pollux.devices.virtio.transport.VirtioTypes;
@@ -41,6 +42,7 @@ public final class Devices {
                   PciDevices.TYPES,
                   IdeDevices.TYPES,
                   FloppyDevices.TYPES,
+                  List.of(NvmeController.TYPE),
                   DisplayDevices.TYPES,
                   VirtioTypes.of(VirtioDevices.TYPES),
                   VirtioDevices.INNER)

@@ -25,6 +25,7 @@ import java.util.Optional;
  */
 public final class PciFunction {
   private static final int FIRST_CAPABILITY = 0x40;
+  private static final long PAGE = 4096;
 
   private final PciConfig config;
 
@@ -154,17 +155,42 @@ public final class PciFunction {
    * @param vectors 1 to 2,048
    */
   public Msix addMsix(int bar, int vectors) {
+    long half = Math.max(2048, powerOfTwo(Msix.tableSize(vectors)));
+    return addMsix(bar, PciBar.Kind.MEMORY, vectors, 0, half, List.of());
+  }
+
+  /**
+   * Adds MSI-X behind the registers of a memory BAR, in pages of their own.
+   *
+   * @param bar its index
+   * @param vectors 1 to 2,048
+   */
+  public Msix addMsix(int bar, PciBar.Kind kind, int vectors, Region registers) {
+    long table = registers.size() + PAGE - 1 & -PAGE;
+    long pending = table + Msix.tableSize(vectors) + PAGE - 1 & -PAGE;
+    return addMsix(bar, kind, vectors, table, pending, List.of(new PciBar.Piece(0, registers)));
+  }
+
+  private Msix addMsix(
+      int bar,
+      PciBar.Kind kind,
+      int vectors,
+      long table,
+      long pending,
+      List<PciBar.Piece> registers) {
     int capability = addCapability(Msix.CAPABILITY, Msix.CAPABILITY_SIZE);
     msix = new Msix(config, capability, vectors, this::send);
-    long half = Math.max(2048, Long.highestOneBit(Msix.tableSize(vectors) * 2L - 1));
-    config.init(capability + 4, 4, bar);
-    config.init(capability + 8, 4, half | bar);
-    addBar(
-        bar,
-        PciBar.Kind.MEMORY,
-        half * 2,
-        List.of(new PciBar.Piece(0, msix.table()), new PciBar.Piece(half, msix.pendingBits())));
+    config.init(capability + 4, 4, (int) table | bar);
+    config.init(capability + 8, 4, (int) pending | bar);
+    List<PciBar.Piece> pieces = new ArrayList<>(registers);
+    pieces.add(new PciBar.Piece(table, msix.table()));
+    pieces.add(new PciBar.Piece(pending, msix.pendingBits()));
+    addBar(bar, kind, powerOfTwo(pending + Msix.pbaSize(vectors)), pieces);
     return msix;
+  }
+
+  private static long powerOfTwo(long atLeast) {
+    return Long.highestOneBit(atLeast * 2 - 1);
   }
 
   /** Runs after software has written to the configuration space, whatever it was. */

@@ -55,7 +55,7 @@ public final class PciNames {
     String name = FIRMWARE_NAMES.get(classOf(function));
     if (name == null) {
       name =
-          "pci%x,%x"
+          "pci%04x,%04x"
               .formatted(config.get(PciConfig.VENDOR_ID, 2), config.get(PciConfig.DEVICE_ID, 2));
     }
     int number = function.devfn() & 7;

@@ -54,27 +54,59 @@ class LinuxDiskTest {
   @TempDir private Path folder;
 
   @ParameterizedTest
-  @CsvSource({"CLOUD, pc, true", "GENERIC, q35, true", "CLOUD, microvm, false"})
-  void hostFindsWhatGuestWrote(Kernel kernel, String machine, boolean plugs)
+  @CsvSource({
+    "CLOUD, pc, NVME, true",
+    "GENERIC, q35, SATA, true",
+    "CLOUD, microvm, VIRTIO_MMIO, false"
+  })
+  void hostFindsWhatGuestWrote(Kernel kernel, String machine, Disk disk, boolean plugs)
       throws IOException, CommandFailed, InterruptedException {
-    fillPlugAndCompare(kernel, machine, plugs);
+    fillPlugAndCompare(kernel, machine, disk, plugs);
   }
 
   @Tag("campaign")
   @ParameterizedTest
-  @CsvSource({"GENERIC, pc, true", "CLOUD, q35, true", "GENERIC, microvm, false"})
-  void hostFindsWhatTheOtherGuestWrote(Kernel kernel, String machine, boolean plugs)
+  @CsvSource({
+    "GENERIC, pc, VIRTIO, true",
+    "CLOUD, q35, VIRTIO, true",
+    "GENERIC, q35, NVME, true",
+    "GENERIC, microvm, VIRTIO_MMIO, false"
+  })
+  void hostFindsWhatTheOtherGuestWrote(Kernel kernel, String machine, Disk disk, boolean plugs)
       throws IOException, CommandFailed, InterruptedException {
-    fillPlugAndCompare(kernel, machine, plugs);
+    fillPlugAndCompare(kernel, machine, disk, plugs);
   }
 
-  private void fillPlugAndCompare(Kernel kernel, String machine, boolean plugs)
+  /** What the guest's file system is on. */
+  enum Disk {
+    VIRTIO("virtio-blk-pci", "vda"),
+    VIRTIO_MMIO("virtio-blk-device", "vda"),
+    SATA("ide-hd,bus=ide.3", "sda"),
+    NVME("nvme,serial=S1", "nvme0n1");
+
+    private final String device;
+    private final String name;
+
+    Disk(String device, String name) {
+      this.device = device;
+      this.name = name;
+    }
+
+    /** What the guest calls the next virtio disk. */
+    private String plugged() {
+      return name.startsWith("vd") ? "vdb" : "vda";
+    }
+  }
+
+  private void fillPlugAndCompare(Kernel kernel, String machine, Disk kind, boolean plugs)
       throws IOException, CommandFailed, InterruptedException {
     HostTools.assumeInstalled();
-    boolean sata = kernel == Kernel.GENERIC && machine.equals("q35"); // the other has no driver
     List<String> modules = new ArrayList<>(List.of("virtio_pci", "virtio_mmio", "virtio_blk"));
     modules.addAll(List.of("ext4", "crc32c_generic", "crc32c_intel"));
-    if (sata) {
+    if (kind == Disk.NVME) {
+      modules.add("nvme");
+    }
+    if (kind == Disk.SATA) {
       modules.addAll(List.of("ahci", "sd_mod"));
     }
     Path initrd = LinuxGuest.initrd(folder, kernel, modules.toArray(String[]::new));
@@ -83,14 +115,13 @@ class LinuxDiskTest {
     HostTools.makeExt4(disk, 64);
     HostTools.makeExt4(plugged, 32);
     Map<String, String> sums;
-    try (LinuxGuest guest = LinuxGuest.start(kernel, initrd, options(machine, sata, disk))) {
+    try (LinuxGuest guest = LinuxGuest.start(kernel, initrd, options(machine, kind, disk))) {
       guest.awaitShell();
-      assertEquals(
-          "", guest.run("mkdir /mnt; mount -t ext4 /dev/%s /mnt".formatted(sata ? "sda" : "vda")));
+      assertEquals("", guest.run("mkdir /mnt; mount -t ext4 /dev/%s /mnt".formatted(kind.name)));
       assertEquals("", guest.run(FILL));
       sums = sums(guest.run("sync; cd /mnt/files; sha256sum *; cd /"));
       if (plugs) {
-        plugAndUnplug(guest, plugged, machine, sata ? "vda" : "vdb");
+        plugAndUnplug(guest, plugged, machine, kind.plugged());
       }
       assertEquals("", guest.run("umount /mnt"));
       try (QmpClient client = Monitors.connect(socket(), _ -> {})) {
@@ -109,12 +140,10 @@ class LinuxDiskTest {
     return folder.resolve("qmp");
   }
 
-  private String[] options(String machine, boolean sata, Path disk) {
+  private String[] options(String machine, Disk kind, Path disk) {
     List<String> options = new ArrayList<>(List.of("-machine", machine));
     options.addAll(List.of("-drive", "if=none,id=d0,format=qcow2,file=" + disk));
-    String virtio = machine.equals("microvm") ? "virtio-blk-device" : "virtio-blk-pci";
-    String device = sata ? "ide-hd,bus=ide.3" : virtio;
-    options.addAll(List.of("-device", device + ",drive=d0"));
+    options.addAll(List.of("-device", kind.device + ",drive=d0"));
     if (machine.equals("q35")) {
       options.addAll(List.of("-device", "pcie-root-port,id=port0"));
     }

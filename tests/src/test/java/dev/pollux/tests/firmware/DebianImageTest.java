@@ -16,16 +16,25 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Debian's disk boots to a login, and to a shell, by either firmware and on either machine. */
 @Tag("campaign")
 class DebianImageTest {
+  private static final String NVME =
+      " -drive if=none,id=d,file=IMAGE -device nvme,drive=d,serial=S1,bootindex=0";
   private static final Duration PATIENCE = Duration.ofMinutes(4);
 
   @ParameterizedTest
-  @ValueSource(strings = {"pc", "q35", "pc -bios OVMF.fd", "q35 -bios OVMF.fd"})
+  @ValueSource(
+      strings = {
+        "pc IMAGE",
+        "q35 IMAGE",
+        "pc -bios OVMF.fd IMAGE",
+        "q35 -bios OVMF.fd IMAGE",
+        "q35 -m 1G -nographic" + NVME,
+        "pc -m 1G -nographic -bios OVMF.fd" + NVME
+      })
   void bootsToAShell(String machine) {
     Path image = FirmwareFolders.userCache().resolve("debian.qcow2");
     assumeTrue(Files.isReadable(image), "no " + image + " (pollux guest debian)");
     List<String> arguments = new ArrayList<>(List.of("run", "-snapshot", "-machine"));
-    arguments.addAll(List.of(machine.split(" ")));
-    arguments.add(image.toString());
+    arguments.addAll(List.of(machine.replace("IMAGE", image.toString()).split(" ")));
     try (PolluxProcess vm = PolluxProcess.start(arguments.toArray(String[]::new))) {
       vm.expect("debian login:", PATIENCE);
       vm.type("root\n");

@@ -97,6 +97,15 @@ class SeaBiosTest {
     assertEquals(TEXT, run(options.toArray(String[]::new)));
   }
 
+  @Test
+  void bootsFromNvmeByItsIndex() throws IOException {
+    Path other = Files.write(folder.resolve("other.img"), BootSector.disk("another disk", 9, 512));
+    List<String> options = new ArrayList<>(List.of("-drive", "format=raw,if=virtio,file=" + other));
+    options.addAll(List.of("-drive", "if=none,id=d,format=raw,file=" + disk(512)));
+    options.addAll(List.of("-device", "nvme,drive=d,serial=S1,bootindex=0"));
+    assertEquals(TEXT, run(options.toArray(String[]::new)));
+  }
+
   @ParameterizedTest
   @CsvSource({"pc, 18", "q35, 36"})
   void bootsAKernelFromAFloppyAndWritesToIt(String machine, int sectors) throws IOException {

@@ -4,11 +4,11 @@ import dev.pollux.backend.block.BlockRequest;
 import dev.pollux.backend.block.HostBuffer;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.machine.Machine;
-import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.isa.DmaController;
+import dev.pollux.devices.storage.Standstill;
 
 /**
  * The execution phase of commands with data (82077AA, 5.1): sector by sector between the medium and
@@ -158,18 +158,7 @@ final class FloppyTransfer {
     this.channel = channel;
     buffer.clear();
     dma.onReady(channel, this::pass);
-    machine.addListener(
-        new MachineListener() {
-          @Override
-          public void stopped() {
-            settle();
-          }
-
-          @Override
-          public void resumed() {
-            start();
-          }
-        });
+    machine.addListener(new Standstill(this::settle, this::start));
   }
 
   private FloppyDrive drive() {

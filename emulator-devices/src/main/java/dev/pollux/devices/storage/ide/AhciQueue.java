@@ -8,6 +8,7 @@ import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.storage.Standstill;
 import java.util.List;
 
 /**
@@ -59,19 +60,13 @@ final class AhciQueue {
 
   /** Has a disk's commands stop and go on with its machine. */
   MachineListener listener() {
-    return new MachineListener() {
-      @Override
-      public void stopped() {
-        settle();
-      }
+    return new Standstill(this::settle, this::startAll);
+  }
 
-      @Override
-      public void resumed() {
-        for (int slot = 0; slot < DEPTH; slot++) {
-          start(slot);
-        }
-      }
-    };
+  private void startAll() {
+    for (int slot = 0; slot < DEPTH; slot++) {
+      start(slot);
+    }
   }
 
   boolean isEmpty() {

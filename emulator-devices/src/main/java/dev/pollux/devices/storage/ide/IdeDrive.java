@@ -6,10 +6,10 @@ import dev.pollux.backend.block.HostBuffer;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.machine.Machine;
-import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.storage.Standstill;
 
 /**
  * A drive behind an ATA interface (ATA/ATAPI-6): the task file, and how data passes through its
@@ -158,18 +158,7 @@ abstract class IdeDrive implements Device {
     this.machine = machine;
     this.backend = backend;
     this.unit = unit;
-    machine.addListener(
-        new MachineListener() {
-          @Override
-          public void stopped() {
-            settle();
-          }
-
-          @Override
-          public void resumed() {
-            start();
-          }
-        });
+    machine.addListener(new Standstill(this::settle, this::start));
   }
 
   final byte[] saveBuffer() {
