@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param qmp monitors for programs
  * @param debugConsole the console at port 0xe9
  * @param vnc where viewers see the screen
+ * @param web the page that shows the screen
  * @param textScreen the terminal that shows the screen's characters
  * @param script what drives the first serial port
  */
@@ -30,6 +31,7 @@ record ConsoleConfig(
     List<QmpTarget> qmp,
     Optional<CharTarget> debugConsole,
     Optional<VncOptions> vnc,
+    Optional<WebDisplay> web,
     Optional<CharTarget> textScreen,
     Optional<ConsoleScript> script) {
   /** The back end of the first serial port where there is a script. */
@@ -91,6 +93,7 @@ record ConsoleConfig(
             ? Optional.empty()
             : Optional.of(CharTarget.parse("-debugcon", consoles.debugcon.getLast(), "debugcon")),
         vnc(consoles),
+        Optional.ofNullable(consoles.display).flatMap(WebDisplay::parse),
         textScreen(consoles),
         Optional.ofNullable(consoles.expect).map(ConsoleScript::read));
   }
@@ -100,9 +103,10 @@ record ConsoleConfig(
     if (display.startsWith("vnc=")) {
       return VncOptions.parse(display.substring(4));
     }
-    if (!display.equals("none") && !display.equals(CURSES)) {
+    if (!display.equals("none") && !display.equals(CURSES) && WebDisplay.parse(display).isEmpty()) {
       throw new ConfigException(
-          "-display %s: there is no such display; give none, curses or vnc=:1".formatted(display));
+          "-display %s: there is no such display; give none, curses, vnc=:1 or web"
+              .formatted(display));
     }
     return consoles.vnc == null ? Optional.empty() : VncOptions.parse(consoles.vnc);
   }

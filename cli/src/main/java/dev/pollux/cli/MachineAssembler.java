@@ -10,6 +10,7 @@ import dev.pollux.backend.terminal.TextDisplay;
 import dev.pollux.backend.vnc.MachineScreen;
 import dev.pollux.backend.vnc.VncOptions;
 import dev.pollux.backend.vnc.VncServer;
+import dev.pollux.backend.vnc.WebScreen;
 import dev.pollux.cli.script.ConsoleScript;
 import dev.pollux.cli.script.ScriptRunner;
 import dev.pollux.core.config.ConfigException;
@@ -51,7 +52,6 @@ import dev.pollux.qmp.server.QmpServer;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -71,6 +71,7 @@ final class MachineAssembler implements AutoCloseable {
 
   private Optional<ScriptRunner> script = Optional.empty();
   private Optional<TextDisplay> textDisplay = Optional.empty();
+  private Optional<WebScreen> webScreen = Optional.empty();
 
   /** Only where there is a monitor: to describe the commands takes its time. */
   private final Optional<QmpServer> qmp;
@@ -110,6 +111,7 @@ final class MachineAssembler implements AutoCloseable {
       qmp.ifPresent(QmpServer::close);
       devices.services().vnc().ifPresent(VncServer::close);
       textDisplay.ifPresent(TextDisplay::close);
+      webScreen.ifPresent(WebScreen::close);
       objects.close();
       networks.close();
       charDevices.close();
@@ -155,6 +157,7 @@ final class MachineAssembler implements AutoCloseable {
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     config.firmware().ifPresent(firmware -> FirmwareSetup.install(board, firmware.boot()));
     config.consoles().vnc().ifPresent(this::addVnc);
+    webScreen = config.consoles().web().map(page -> page.show(new MachineScreen(machine), objects));
     textDisplay =
         config
             .consoles()
@@ -169,12 +172,7 @@ final class MachineAssembler implements AutoCloseable {
   }
 
   private void addVnc(VncOptions options) {
-    String password =
-        options
-            .secret()
-            .map(id -> (SecretObject) objects.get(id, SecretObject.class).target())
-            .map(secret -> new String(secret.bytes(), StandardCharsets.ISO_8859_1))
-            .orElse("");
+    String password = options.secret().map(id -> SecretObject.text(objects, id)).orElse("");
     devices.services().setVnc(new VncServer(options, password, new MachineScreen(machine)));
   }
 
@@ -329,6 +327,7 @@ final class MachineAssembler implements AutoCloseable {
     qmp.ifPresent(QmpServer::close);
     devices.services().vnc().ifPresent(VncServer::close);
     textDisplay.ifPresent(TextDisplay::close);
+    webScreen.ifPresent(WebScreen::close);
     machine.close();
     networks.close();
     blocks.close();

@@ -154,17 +154,18 @@ final class RunOptions {
 
     @Option(
         names = "-display",
-        paramLabel = "none|curses|vnc=<where>",
+        paramLabel =
+            "none|curses|vnc=<where>|web[,addr=<host>:<port>][,token=on|off][,token-secret=<id>]",
         description =
-            "Display: none, the characters of the screen in the terminal (Ctrl-A h helps), or what"
-                + " -vnc says.")
+            "Display: none, the characters of the screen in the terminal (Ctrl-A h helps), what"
+                + " -vnc says, or a page for browsers.")
     String display;
 
     @Option(
         names = "-vnc",
         paramLabel =
             "<host>:<n>|unix:<path>|none[,to=<n>][,password=on][,password-secret=<id>]"
-                + "[,share=<policy>]",
+                + "[,share=<policy>][,websocket=on|<port>|<host>:<port>]",
         description = "Show the screen to VNC viewers at port 5900 + n.")
     String vnc;
 

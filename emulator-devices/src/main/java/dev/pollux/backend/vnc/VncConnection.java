@@ -7,11 +7,7 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
-import java.net.SocketAddress;
-import java.net.StandardSocketOptions;
-import java.nio.channels.Channels;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -46,9 +42,8 @@ final class VncConnection {
 
   private static final SecureRandom random = new SecureRandom();
 
-  private final VncServer server;
-  private final SocketChannel channel;
-  private final SocketAddress peer;
+  private final Viewers server;
+  private final ViewerLink link;
   private final DataInputStream in;
   private final DataOutputStream out;
   private final Updates updates;
@@ -63,16 +58,11 @@ final class VncConnection {
   private int pointerX = -1;
   private int pointerY = -1;
 
-  VncConnection(VncServer server, SocketChannel channel) throws IOException {
+  VncConnection(Viewers server, ViewerLink link) {
     this.server = server;
-    this.channel = channel;
-    peer = channel.getRemoteAddress();
-    if (channel.supportedOptions().contains(StandardSocketOptions.TCP_NODELAY)) {
-      channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-      channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-    }
-    in = new DataInputStream(new BufferedInputStream(Channels.newInputStream(channel), BUFFER));
-    out = new DataOutputStream(new BufferedOutputStream(Channels.newOutputStream(channel), BUFFER));
+    this.link = link;
+    in = new DataInputStream(new BufferedInputStream(link.in(), BUFFER));
+    out = new DataOutputStream(new BufferedOutputStream(link.out(), BUFFER));
     updates = new Updates(server.frames(), out);
   }
 
@@ -97,13 +87,13 @@ final class VncConnection {
     return isIn;
   }
 
-  SocketAddress peer() {
-    return peer;
+  ViewerLink link() {
+    return link;
   }
 
   void close() {
     try {
-      channel.close();
+      link.close();
     } catch (IOException e) {
       log.debug("VNC: {}", e.getMessage());
     }
@@ -126,9 +116,9 @@ final class VncConnection {
         message();
       }
     } catch (EOFException | ClosedChannelException e) {
-      log.debug("VNC: viewer {} has gone", peer);
+      log.debug("VNC: viewer {} has gone", link.peer());
     } catch (IOException e) {
-      log.info("VNC: viewer {}: {}", peer, e.getMessage());
+      log.info("VNC: viewer {}: {}", link.peer(), e.getMessage());
     } finally {
       server.gone(this);
       close();
@@ -148,9 +138,9 @@ final class VncConnection {
     try {
       updates.run();
     } catch (ClosedChannelException e) {
-      log.debug("VNC: viewer {} has gone", peer);
+      log.debug("VNC: viewer {} has gone", link.peer());
     } catch (IOException e) {
-      log.debug("VNC: viewer {}: {}", peer, e.getMessage());
+      log.debug("VNC: viewer {}: {}", link.peer(), e.getMessage());
     } finally {
       close();
     }
@@ -170,7 +160,7 @@ final class VncConnection {
   }
 
   private boolean authenticate(int minor) throws IOException {
-    int type = server.asksForPassword() ? PASSWORD : NO_PASSWORD;
+    int type = server.isGuarded() ? PASSWORD : NO_PASSWORD;
     if (minor == 3) {
       out.writeInt(type);
     } else {
@@ -184,7 +174,7 @@ final class VncConnection {
     }
     if (type == PASSWORD && !checkPassword()) {
       refuse(minor, "Authentication failed");
-      log.warn("VNC: viewer {} does not know the password", peer);
+      log.warn("VNC: viewer {} does not know the password", link.peer());
       return false;
     }
     if (type == PASSWORD || minor == 8) {

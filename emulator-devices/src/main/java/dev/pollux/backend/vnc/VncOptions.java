@@ -20,9 +20,27 @@ import java.util.stream.IntStream;
  * @param password whether viewers have to know one
  * @param secret the object with the password; empty where a monitor sets it
  * @param share who may look on at once
+ * @param web where browsers are listened for too, by WebSockets
  */
 public record VncOptions(
-    List<SocketAddress> addresses, boolean password, Optional<String> secret, Share share) {
+    List<SocketAddress> addresses,
+    boolean password,
+    Optional<String> secret,
+    Share share,
+    Optional<Web> web) {
+  /**
+   * Where browsers come in.
+   *
+   * @param fixed the port; 0 where it follows from the display's number
+   */
+  public record Web(String host, int fixed) {
+    int port(SocketAddress vnc) {
+      return fixed > 0 || !(vnc instanceof InetSocketAddress inet)
+          ? fixed
+          : inet.getPort() - FIRST_PORT + FIRST_WEB_PORT;
+    }
+  }
+
   /** Who may look on at once. */
   public enum Share {
     /** A viewer may ask to be alone. */
@@ -34,6 +52,7 @@ public record VncOptions(
   }
 
   private static final int FIRST_PORT = 5900;
+  private static final int FIRST_WEB_PORT = 5700;
   private static final int MOST_DISPLAY = 65535 - FIRST_PORT;
 
   /** Reads the argument; empty for {@code none}. */
@@ -53,11 +72,47 @@ public record VncOptions(
                 "ignore", Share.IGNORE));
     vnc.bool("lossy", false); // never
     vnc.bool("non-adaptive", false);
+    String websocket = vnc.string("websocket", "off");
     vnc.rejectUnknown();
     if (display.equals("none")) {
       return Optional.empty();
     }
-    return Optional.of(new VncOptions(addresses(vnc, display, more), password, secret, share));
+    return Optional.of(
+        new VncOptions(
+            addresses(vnc, display, more), password, secret, share, web(vnc, display, websocket)));
+  }
+
+  /** Where browsers are to come in: {@code on}, {@code PORT} or {@code HOST:PORT}. */
+  private static Optional<Web> web(DeviceOptions vnc, String display, String text) {
+    if (text.equals("off")) {
+      return Optional.empty();
+    }
+    boolean ofFile = display.startsWith("unix:");
+    String host = ofFile ? "127.0.0.1" : host(display);
+    if (text.equals("on") && !ofFile) {
+      return Optional.of(new Web(host, 0));
+    }
+    int port = number(text.substring(text.lastIndexOf(':') + 1));
+    if (port < 1 || port > 65535) {
+      throw vnc.error(
+          "websocket=%s: give on (port 5700 and the display's number), off, PORT or HOST:PORT%s"
+              .formatted(text, ofFile ? "; a socket file has no number, so give a port" : ""));
+    }
+    return Optional.of(new Web(text.contains(":") ? host(text) : host, port));
+  }
+
+  private static int number(String text) {
+    try {
+      return Integer.parseInt(text);
+    } catch (NumberFormatException e) {
+      return -1; // the same message as for one out of range
+    }
+  }
+
+  /** What stands before the last colon; any address where it is nothing. */
+  private static String host(String text) {
+    String host = text.substring(0, Math.max(0, text.lastIndexOf(':')));
+    return host.isEmpty() ? "0.0.0.0" : host.replaceAll("^\\[|\\]$", "");
   }
 
   private static List<SocketAddress> addresses(DeviceOptions vnc, String display, int last) {
@@ -65,20 +120,13 @@ public record VncOptions(
       return List.of(UnixDomainSocketAddress.of(Path.of(display.substring(5))));
     }
     int colon = display.lastIndexOf(':');
-    int number = -1;
-    try {
-      number = Integer.parseInt(display.substring(colon + 1));
-    } catch (NumberFormatException e) {
-      // The same message as for one out of range.
-    }
+    int number = number(display.substring(colon + 1));
     if (colon < 0 || number < 0 || number > MOST_DISPLAY) {
       throw vnc.error(
           "%s is no display; it looks like :1, localhost:1 or unix:/tmp/vnc".formatted(display));
     }
-    String host = display.substring(0, colon).replaceAll("^\\[|\\]$", "");
     try {
-      InetAddress address =
-          host.isEmpty() ? InetAddress.getByAddress(new byte[4]) : InetAddress.getByName(host);
+      InetAddress address = InetAddress.getByName(host(display));
       return IntStream.rangeClosed(number, Math.max(number, last))
           .<SocketAddress>mapToObj(n -> new InetSocketAddress(address, FIRST_PORT + n))
           .toList();

@@ -1,7 +1,13 @@
 package dev.pollux.backend.vnc;
 
+import dev.pollux.backend.web.WebAccess;
+import dev.pollux.backend.web.WebPage;
+import dev.pollux.backend.web.WebRequest;
+import dev.pollux.backend.web.WebServer;
 import dev.pollux.core.config.ConfigException;
+import io.netty.handler.codec.http.HttpResponseStatus;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
@@ -11,8 +17,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.time.Instant;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,14 +25,12 @@ import org.slf4j.LoggerFactory;
 /** Shows a screen to viewers, each on threads of its own. Any thread. */
 public final class VncServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(VncServer.class);
-  private static final int MOST_VIEWERS = 32;
 
   private final VncOptions options;
-  private final VncHost host;
-  private final Frames frames;
+  private final Viewers viewers;
   private final ServerSocketChannel listener;
   private final SocketAddress address;
-  private final Set<VncConnection> viewers = ConcurrentHashMap.newKeySet();
+  private final Optional<WebServer> web;
   private final AtomicReference<String> password = new AtomicReference<>("");
   private volatile Instant expiry = Instant.MAX;
 
@@ -40,16 +43,45 @@ public final class VncServer implements AutoCloseable {
    */
   public VncServer(VncOptions options, String password, VncHost host) {
     this.options = options;
-    this.host = host;
     this.password.set(password);
-    frames = new Frames(host);
+    viewers =
+        new Viewers(
+            host,
+            options.password(),
+            this::validPassword,
+            options.share() == VncOptions.Share.ALLOW_EXCLUSIVE);
     listener = listen(options.addresses());
     try {
       address = listener.getLocalAddress();
     } catch (IOException e) {
       throw new ConfigException("-vnc: " + e.getMessage(), e);
     }
+    web = options.web().map(this::listen);
+    web.ifPresent(server -> server.serve((request, _) -> serve(request)));
     Thread.ofPlatform().daemon().name("vnc").start(this::accept);
+  }
+
+  /** Listens for viewers in browsers. */
+  private WebServer listen(VncOptions.Web at) {
+    try {
+      return new WebServer(
+          "-vnc websocket=",
+          at.host(),
+          at.port(address),
+          _ -> new WebAccess("", at.host(), Optional.empty(), WebAccess.Pages.OF_THE_HOST),
+          WebPage.NONE);
+    } catch (IOException e) {
+      close(listener);
+      throw new ConfigException(e.getMessage(), e);
+    }
+  }
+
+  private void serve(WebRequest request) {
+    if (request.isForSocket()) {
+      viewers.welcome(request);
+    } else {
+      request.answer(HttpResponseStatus.NOT_FOUND, "viewers come by a WebSocket");
+    }
   }
 
   private static ServerSocketChannel listen(List<SocketAddress> addresses) {
@@ -89,29 +121,13 @@ public final class VncServer implements AutoCloseable {
     while (listener.isOpen()) {
       try {
         SocketChannel channel = listener.accept();
-        if (viewers.size() >= MOST_VIEWERS) {
-          log.warn("VNC: a viewer is turned away; {} are looking on already", MOST_VIEWERS);
-          channel.close();
-          continue;
-        }
-        welcome(channel);
+        viewers.welcome(channel);
       } catch (IOException e) {
         if (listener.isOpen()) {
           log.warn("VNC: cannot accept a viewer: {}", e.getMessage());
           pause();
         }
       }
-    }
-  }
-
-  private void welcome(SocketChannel channel) throws IOException {
-    try {
-      VncConnection viewer = new VncConnection(this, channel);
-      viewers.add(viewer);
-      viewer.start();
-    } catch (IOException e) { // it has gone already
-      log.debug("VNC: {}", e.getMessage());
-      channel.close();
     }
   }
 
@@ -123,20 +139,8 @@ public final class VncServer implements AutoCloseable {
     }
   }
 
-  VncHost host() {
-    return host;
-  }
-
-  Frames frames() {
-    return frames;
-  }
-
-  boolean asksForPassword() {
-    return options.password();
-  }
-
   /** Empty where nobody may come in. */
-  String password() {
+  private String validPassword() {
     return Instant.now().isBefore(expiry) ? password.get() : "";
   }
 
@@ -171,32 +175,43 @@ public final class VncServer implements AutoCloseable {
     return options.password();
   }
 
-  /** Where viewers are that have come in. */
-  public List<SocketAddress> viewers() {
-    return viewers.stream().filter(VncConnection::isIn).map(VncConnection::peer).toList();
+  /** Where it listens for browsers. */
+  public Optional<InetSocketAddress> webAddress() {
+    return web.map(WebServer::local);
   }
 
-  /** A viewer has come in; where it asked to be alone the others have to go. */
-  void cameIn(VncConnection viewer, boolean shared) {
-    if (!shared && options.share() == VncOptions.Share.ALLOW_EXCLUSIVE) {
-      viewers.stream().filter(other -> other != viewer).forEach(VncConnection::close);
-    }
-  }
+  /**
+   * A viewer that has come in.
+   *
+   * @param web by a WebSocket
+   */
+  public record Viewer(SocketAddress peer, boolean web) {}
 
-  void gone(VncConnection viewer) {
-    viewers.remove(viewer);
+  public List<Viewer> viewers() {
+    return viewers.all().stream()
+        .map(viewer -> new Viewer(viewer.link().peer(), viewer.link().isWeb()))
+        .toList();
   }
 
   @Override
   public void close() {
+    web.ifPresent(WebServer::close);
+    close(listener);
     try {
-      listener.close();
       if (address instanceof UnixDomainSocketAddress file) {
         Files.deleteIfExists(file.getPath());
       }
     } catch (IOException e) {
       log.warn("VNC: {}", e.getMessage());
     }
-    viewers.forEach(VncConnection::close);
+    viewers.close();
+  }
+
+  private static void close(ServerSocketChannel listener) {
+    try {
+      listener.close();
+    } catch (IOException e) {
+      log.warn("VNC: {}", e.getMessage());
+    }
   }
 }

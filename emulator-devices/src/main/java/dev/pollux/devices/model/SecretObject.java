@@ -42,6 +42,12 @@ public record SecretObject(byte[] bytes) {
             return new SecretObject(node.get(FORMAT).equals(RAW) ? text : decode(text, options));
           });
 
+  /** The text that an object has, a character for each byte. */
+  public static String text(ObjectManager objects, String id) {
+    SecretObject secret = (SecretObject) objects.get(id, SecretObject.class).target();
+    return new String(secret.bytes(), StandardCharsets.ISO_8859_1);
+  }
+
   private static byte[] read(String data, String file, DeviceOptions options) {
     if (data.isEmpty() == file.isEmpty()) {
       throw options.error("give one of data and file");

@@ -13,6 +13,10 @@ import dev.pollux.devices.isa.QKeyCode;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.WebSocket;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.HashSet;
@@ -21,6 +25,9 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -79,7 +86,8 @@ class VncServerTest implements VncHost {
                 List.of(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)),
                 guarded,
                 Optional.empty(),
-                share),
+                share,
+                Optional.empty()),
             password,
             this);
   }
@@ -246,6 +254,44 @@ class VncServerTest implements VncHost {
     assertTrue(VncOptions.parse("none").isEmpty());
     for (String wrong : new String[] {"5", ":x", ":70000", ":1,share=no", ":1,tls-creds=x"}) {
       assertThrows(ConfigException.class, () -> VncOptions.parse(wrong), wrong);
+    }
+  }
+
+  @Test
+  void browsersComeInByWebSockets() throws Exception {
+    String where = "127.0.0.1:150,to=190,websocket=on";
+    server = new VncServer(VncOptions.parse(where).orElseThrow(), "", this);
+    int port = server.webAddress().orElseThrow().getPort();
+    assertEquals(((InetSocketAddress) server.address()).getPort() - 200, port);
+    BlockingQueue<String> heard = new LinkedBlockingQueue<>();
+    WebSocket.Listener ears =
+        new WebSocket.Listener() {
+          @Override
+          public CompletionStage<?> onBinary(WebSocket from, ByteBuffer data, boolean last) {
+            heard.add(StandardCharsets.US_ASCII.decode(data).toString());
+            from.request(1);
+            return null;
+          }
+        };
+    try (HttpClient client = HttpClient.newHttpClient()) {
+      URI address = URI.create("ws://127.0.0.1:%d/websockify".formatted(port));
+      WebSocket.Builder builder = client.newWebSocketBuilder().subprotocols("binary");
+      WebSocket socket =
+          builder.header("Origin", "http://127.0.0.1:6080").buildAsync(address, ears).join();
+      assertEquals("RFB 003.008\n", heard.poll(20, TimeUnit.SECONDS));
+      ByteBuffer enter = StandardCharsets.US_ASCII.encode("RFB 003.008\n\1\1");
+      socket.sendBinary(enter, true).join();
+      while (server.viewers().isEmpty()) {
+        assertNotNull(heard.poll(20, TimeUnit.SECONDS));
+      }
+      assertTrue(server.viewers().getFirst().web());
+      socket.abort();
+      CompletableFuture<WebSocket> stranger =
+          client
+              .newWebSocketBuilder()
+              .header("Origin", "http://evil.example:6080")
+              .buildAsync(address, ears);
+      assertThrows(CompletionException.class, stranger::join);
     }
   }
 }

@@ -56,10 +56,12 @@ public sealed interface VncCommands<R> extends QmpCommand<R> {
           Optional.of(family(address)),
           Optional.of(service(address)),
           Optional.of(server.get().isGuarded() ? "vnc" : "none"),
-          Optional.of(
-              server.get().viewers().stream()
-                  .map(a -> new VncClientInfo(host(a), service(a), family(a), false))
-                  .toList()));
+          Optional.of(server.get().viewers().stream().map(QueryVnc::client).toList()));
+    }
+
+    private static VncClientInfo client(VncServer.Viewer viewer) {
+      SocketAddress peer = viewer.peer();
+      return new VncClientInfo(host(peer), service(peer), family(peer), viewer.web());
     }
   }
 

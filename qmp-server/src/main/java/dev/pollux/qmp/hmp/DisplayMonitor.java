@@ -124,7 +124,7 @@ final class DisplayMonitor {
     }
     out.append("Server: %s\n".formatted(server.get().address()));
     out.append("  Auth: %s\n".formatted(server.get().isGuarded() ? "vnc" : "none"));
-    server.get().viewers().forEach(viewer -> out.append("Client: %s\n".formatted(viewer)));
+    server.get().viewers().forEach(viewer -> out.append("Client: %s\n".formatted(viewer.peer())));
   }
 
   private static int number(HmpArguments arguments) {

@@ -1,56 +1,34 @@
 package dev.pollux.cli.pair.web;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollux.backend.web.WebAccess;
+import dev.pollux.backend.web.WebPage;
+import dev.pollux.backend.web.WebServer;
 import dev.pollux.cli.pair.watch.PairControls;
 import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.pair.watch.PairWatcher;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.SingleThreadIoEventLoop;
-import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.handler.codec.http.DefaultHttpContent;
-import io.netty.handler.codec.http.HttpObjectAggregator;
-import io.netty.handler.codec.http.HttpServerCodec;
-import io.netty.handler.timeout.ReadTimeoutHandler;
-import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
-/**
- * The web page of a pair. One thread serves it; clients are few, their requests small, and one that
- * does not read is cut off. Any thread.
- */
+/** The web page of a pair. A client that does not read is cut off. Any thread. */
 public final class PairWeb implements PairWatcher, AutoCloseable {
-  private static final int MOST_CONNECTIONS = 32;
   private static final int MOST_STREAMS = 8;
-  private static final int LONGEST_LINE = 4096;
-  private static final int MOST_HEADERS = 8192;
-  private static final int MOST_CONTENT = 4096;
-  private static final int READ_SECONDS = 30;
   private static final long NEWS_MILLIS = 50;
-  private static final WriteBufferWaterMark UNREAD = new WriteBufferWaterMark(256 << 10, 1 << 20);
 
   private final WebFeed feed = new WebFeed(Clock.systemUTC());
-  private final WebAccess access;
-  private final WebPage page = WebPage.load();
-  private final SingleThreadIoEventLoop loop;
+  private final WebServer server;
 
-  /** All connections, and those on which news are sent. */
-  private final ChannelGroup connections;
-
+  /** Connections on which news are sent. */
   private final ChannelGroup streams;
-  private final Channel server;
+
   private volatile Optional<PairControls> controls = Optional.empty();
 
   /**
@@ -60,59 +38,22 @@ public final class PairWeb implements PairWatcher, AutoCloseable {
    * @throws IOException if nobody can listen there
    */
   public PairWeb(String host, int port, Optional<String> token) throws IOException {
-    access = new WebAccess(host, token);
-    loop =
-        new SingleThreadIoEventLoop(
-            null, new DefaultThreadFactory("web page", true), NioIoHandler.newFactory());
-    connections = new DefaultChannelGroup(loop);
-    streams = new DefaultChannelGroup(loop);
-    try {
-      server =
-          new ServerBootstrap()
-              .group(loop)
-              .channel(NioServerSocketChannel.class)
-              .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UNREAD)
-              .childHandler(new Connections())
-              .bind(host, port)
-              .awaitUninterruptibly()
-              .sync()
-              .channel();
-    } catch (Exception e) {
-      var _ = loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
-      throw new IOException("--web %s:%d: %s".formatted(host, port, e.getMessage()), e);
-    }
-    var _ = loop.scheduleWithFixedDelay(this::tell, 0, NEWS_MILLIS, TimeUnit.MILLISECONDS);
+    server =
+        new WebServer(
+            "--web",
+            host,
+            port,
+            _ -> new WebAccess("pollux-pair", host, token, WebAccess.Pages.OWN),
+            WebPage.load(PairWeb.class, "page.html"));
+    streams = new DefaultChannelGroup(server.executor());
+    var _ =
+        server.executor().scheduleWithFixedDelay(this::tell, 0, NEWS_MILLIS, TimeUnit.MILLISECONDS);
+    server.serve(new PairSite(this));
   }
 
   /** A token that nobody guesses. */
   public static String newToken() {
     return WebAccess.newToken();
-  }
-
-  /** What each connection goes through. */
-  private final class Connections extends ChannelInitializer<Channel> {
-    @Override
-    protected void initChannel(Channel channel) {
-      if (connections.size() >= MOST_CONNECTIONS) {
-        var _ = channel.close();
-        return;
-      }
-      connections.add(channel);
-      channel
-          .pipeline()
-          .addLast(new ReadTimeoutHandler(READ_SECONDS))
-          .addLast(new HttpServerCodec(LONGEST_LINE, MOST_HEADERS, MOST_HEADERS))
-          .addLast(new HttpObjectAggregator(MOST_CONTENT))
-          .addLast(new WebRequests(PairWeb.this));
-    }
-  }
-
-  WebAccess access() {
-    return access;
-  }
-
-  WebPage page() {
-    return page;
   }
 
   Optional<PairControls> pair() {
@@ -126,7 +67,6 @@ public final class PairWeb implements PairWatcher, AutoCloseable {
 
   /** A page listens from now on; it has got its head. On the loop. */
   void listen(Channel channel) {
-    channel.pipeline().remove(ReadTimeoutHandler.class);
     synchronized (feed) {
       tell(); // what the summary has does not come again
       feed.summary().forEach(message -> send(channel, message));
@@ -154,10 +94,7 @@ public final class PairWeb implements PairWatcher, AutoCloseable {
 
   /** Where a browser finds the page, the token included. */
   public String address() {
-    InetSocketAddress at = (InetSocketAddress) server.localAddress();
-    String host = access.name().contains(":") ? "[" + access.name() + "]" : access.name();
-    return "http://%s:%d/".formatted(host, at.getPort())
-        + access.token().map(token -> "?token=" + token).orElse("");
+    return server.address();
   }
 
   @Override
@@ -187,8 +124,6 @@ public final class PairWeb implements PairWatcher, AutoCloseable {
 
   @Override
   public void close() {
-    var _ = server.close();
-    var _ = connections.close();
-    var _ = loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+    server.close();
   }
 }

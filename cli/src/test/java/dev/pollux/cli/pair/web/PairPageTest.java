@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollux.backend.web.WebAccess;
+import dev.pollux.cli.browser.Chromium;
 import dev.pollux.cli.pair.PairReport;
 import dev.pollux.cli.pair.watch.PairControls;
 import dev.pollux.cli.pair.watch.PairView;

@@ -1,4 +1,4 @@
-package dev.pollux.cli.pair.web;
+package dev.pollux.backend.web;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,12 +15,19 @@ import java.util.Objects;
  *
  * @param policy the header {@code Content-Security-Policy}
  */
-record WebPage(byte[] html, String policy) {
-  static WebPage load() {
-    try (InputStream in = WebPage.class.getResourceAsStream("page.html")) {
+public record WebPage(byte[] html, String policy) {
+  /** None, for servers that answer otherwise. */
+  public static final WebPage NONE = new WebPage(new byte[0], "default-src 'none'");
+
+  /**
+   * Reads one.
+   *
+   * @param owner the class beside which the resource lies
+   */
+  public static WebPage load(Class<?> owner, String resource) {
+    try (InputStream in = owner.getResourceAsStream(resource)) {
       String html =
-          new String(
-              Objects.requireNonNull(in, "page.html").readAllBytes(), StandardCharsets.UTF_8);
+          new String(Objects.requireNonNull(in, resource).readAllBytes(), StandardCharsets.UTF_8);
       String policy =
           ("default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self';"
                   + " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")

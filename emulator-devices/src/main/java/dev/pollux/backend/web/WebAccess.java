@@ -1,4 +1,4 @@
-package dev.pollux.cli.pair.web;
+package dev.pollux.backend.web;
 
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -10,20 +10,31 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Who may see and use the page.
+ * Who may see and use what a server has.
  *
+ * @param site the name of the cookie that keeps the token in a browser; hosts share their cookies
+ *     between ports
  * @param name by which the user has told it to listen: a browser may know it so
  * @param token that a visitor has to know; empty where everybody may
+ * @param pages whose requests are taken
  */
-record WebAccess(String name, Optional<String> token) {
+public record WebAccess(String site, String name, Optional<String> token, Pages pages) {
+  /** Pages that send requests. */
+  public enum Pages {
+    /** The server's own. */
+    OWN,
+    /** Those of servers at this address, whatever their port. */
+    OF_THE_HOST
+  }
+
   private static final int TOKEN_BYTES = 16;
   private static final Pattern HOST =
       Pattern.compile("(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9._-]+)(:\\d{1,5})?");
+  private static final String PORT = ":\\d+$";
   private static final Pattern ADDRESS = Pattern.compile("\\[.*\\]|\\d+\\.\\d+\\.\\d+\\.\\d+");
-  private static final Pattern COOKIE = Pattern.compile("(?:^|;\\s*)pollux-pair=([^;]*)");
 
   /** A token that nobody guesses. */
-  static String newToken() {
+  public static String newToken() {
     byte[] random = new byte[TOKEN_BYTES];
     new SecureRandom().nextBytes(random);
     return HexFormat.of().formatHex(random);
@@ -45,12 +56,19 @@ record WebAccess(String name, Optional<String> token) {
   }
 
   /**
-   * Whether a page of this server's has sent a request, or no page at all.
+   * Whether a request comes from a page that may send it, or from no page at all.
    *
    * @param origin the header, null for none, as of a page that is opened, or a program
    * @param site {@code Sec-Fetch-Site}, null for none
    */
-  static boolean isOwnPage(String host, String origin, String site) {
+  boolean isFromHere(String host, String origin, String site) {
+    if (pages == Pages.OF_THE_HOST) {
+      return origin == null
+          || origin
+              .replaceFirst("^https?://", "")
+              .replaceFirst(PORT, "")
+              .equals(host.replaceFirst(PORT, ""));
+    }
     boolean same =
         origin == null || origin.equals("http://" + host) || origin.equals("https://" + host);
     return same
@@ -64,7 +82,9 @@ record WebAccess(String name, Optional<String> token) {
    * @param authorization the header, null for none
    */
   boolean isAllowed(String cookies, String authorization) {
-    Matcher cookie = COOKIE.matcher(cookies == null ? "" : cookies);
+    Matcher cookie =
+        Pattern.compile("(?:^|;\\s*)" + Pattern.quote(site) + "=([^;]*)")
+            .matcher(cookies == null ? "" : cookies);
     boolean bearer = authorization != null && authorization.startsWith("Bearer ");
     return token.isEmpty()
         || isToken(bearer ? authorization.substring(7) : "")
@@ -80,6 +100,6 @@ record WebAccess(String name, Optional<String> token) {
 
   /** The cookie that keeps the token in a browser; scripts and other sites do not get it. */
   String cookie() {
-    return "pollux-pair=%s; Path=/; HttpOnly; SameSite=Strict".formatted(token.orElse(""));
+    return "%s=%s; Path=/; HttpOnly; SameSite=Strict".formatted(site, token.orElse(""));
   }
 }

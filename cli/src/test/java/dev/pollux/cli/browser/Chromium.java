@@ -1,4 +1,4 @@
-package dev.pollux.cli.pair.web;
+package dev.pollux.cli.browser;
 
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.fail;
@@ -30,7 +30,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
 /** A browser without a window, told what to do by the Chrome DevTools Protocol. */
-final class Chromium implements AutoCloseable {
+public final class Chromium implements AutoCloseable {
   private static final Pattern LISTENING = Pattern.compile("DevTools listening on (ws://\\S+)");
   private static final long PATIENCE_SECONDS = 60;
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -49,7 +49,7 @@ final class Chromium implements AutoCloseable {
   }
 
   /** Starts one; without a browser the test is skipped. */
-  static Chromium start(Path folder) throws Exception {
+  public static Chromium start(Path folder) throws Exception {
     Optional<Path> program =
         Stream.of("chromium", "chromium-browser", "google-chrome")
             .flatMap(
@@ -109,7 +109,7 @@ final class Chromium implements AutoCloseable {
   }
 
   /** Opens a page; errors on it and what its policy forbids are complaints from now on. */
-  void open(String address) throws Exception {
+  public void open(String address) throws Exception {
     String target =
         run("Target.createTarget", object().put("url", "about:blank")).path("targetId").asText();
     session =
@@ -124,18 +124,18 @@ final class Chromium implements AutoCloseable {
   }
 
   /** The value of an expression, as text. */
-  String evaluate(String expression) throws Exception {
+  public String evaluate(String expression) throws Exception {
     JsonNode result = run("Runtime.evaluate", object().put("expression", expression));
     assertFalse(result.has("exceptionDetails"), result.toString());
     return result.at("/result/value").asText();
   }
 
-  String text(String id) throws Exception {
+  public String text(String id) throws Exception {
     return evaluate("document.getElementById('%s').textContent".formatted(id));
   }
 
   /** Waits until an expression has a value; it may fail until then. */
-  void await(String expression, String value) throws Exception {
+  public void await(String expression, String value) throws Exception {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
     String last = "";
     while (System.nanoTime() < end) {
@@ -150,7 +150,7 @@ final class Chromium implements AutoCloseable {
   }
 
   /** Types printing keys. */
-  void type(String... keys) throws Exception {
+  public void type(String... keys) throws Exception {
     for (String key : keys) {
       run(
           "Input.dispatchKeyEvent",
@@ -159,13 +159,31 @@ final class Chromium implements AutoCloseable {
     }
   }
 
+  /** Presses or releases a key by its place on the keyboard. */
+  public void key(String event, String code, String key) throws Exception {
+    run("Input.dispatchKeyEvent", object().put("type", event).put("code", code).put("key", key));
+  }
+
+  /** Moves the pointer, or presses or releases a button, at a place of the page. */
+  public void mouse(String event, double x, double y, String button, int buttons) throws Exception {
+    run(
+        "Input.dispatchMouseEvent",
+        object()
+            .put("type", event)
+            .put("x", x)
+            .put("y", y)
+            .put("button", button)
+            .put("buttons", buttons)
+            .put("clickCount", 1));
+  }
+
   /** Presses a key that prints nothing. */
-  void press(String key) throws Exception {
+  public void press(String key) throws Exception {
     run("Input.dispatchKeyEvent", object().put("type", "rawKeyDown").put("key", key));
     run("Input.dispatchKeyEvent", object().put("type", "keyUp").put("key", key));
   }
 
-  List<String> complaints() {
+  public List<String> complaints() {
     return complaints;
   }
 
