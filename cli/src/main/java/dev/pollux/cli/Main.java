@@ -62,7 +62,14 @@ public final class Main implements Callable<Integer> {
    * @param args the command line
    */
   public static void main(String[] args) {
-    System.exit(execute(args));
+    int status = execute(args);
+    if (args.length > 0 && args[0].equals(ImgCommand.NAME)) {
+      // Nothing is left to be done, and what an orderly end costs is seen in so short a run.
+      System.out.flush();
+      System.err.flush();
+      Runtime.getRuntime().halt(status);
+    }
+    System.exit(status);
   }
 
   /** Runs one command; its errors go to standard error, one line each. */

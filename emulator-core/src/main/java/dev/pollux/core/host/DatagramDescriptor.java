@@ -75,8 +75,8 @@ public final class DatagramDescriptor implements AutoCloseable {
     if (!isDatagramSocket(fd)) {
       throw new IOException("descriptor %d is no socket for datagrams".formatted(fd));
     }
-    int flags = FileCalls.callInt(FileCalls.FCNTL, fd, F_GETFL, 0, 0);
-    FileCalls.callInt(FileCalls.FCNTL, fd, F_SETFL, flags | O_NONBLOCK, 0);
+    int flags = (int) FileCalls.FCNTL.call(fd, F_GETFL, 0, 0);
+    FileCalls.FCNTL.call(fd, F_SETFL, flags | O_NONBLOCK, 0);
     return new DatagramDescriptor(fd, "", "");
   }
 
@@ -150,8 +150,7 @@ public final class DatagramDescriptor implements AutoCloseable {
    * @return false where none waits
    */
   public boolean receive(ByteBuffer to) throws IOException {
-    long read =
-        FileCalls.call(FileCalls.READ, fd, MemorySegment.ofBuffer(to).address(), to.remaining(), 0);
+    long read = FileCalls.READ.call(fd, MemorySegment.ofBuffer(to).address(), to.remaining(), 0);
     if (read == -Errno.EAGAIN) {
       return false;
     }
@@ -194,7 +193,7 @@ public final class DatagramDescriptor implements AutoCloseable {
       MemorySegment pollfd = call.allocate(8, 4);
       pollfd.set(ValueLayout.JAVA_INT, 0, fd);
       pollfd.set(ValueLayout.JAVA_SHORT, 4, POLLIN);
-      return !closed && FileCalls.callInt(FileCalls.POLL, pollfd.address(), 1, milliseconds, 0) > 0;
+      return !closed && FileCalls.POLL.call(pollfd.address(), 1, milliseconds, 0) > 0;
     }
   }
 

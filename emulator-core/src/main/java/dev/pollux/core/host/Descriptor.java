@@ -126,10 +126,6 @@ public final class Descriptor implements AutoCloseable {
   @Override
   public void close() {
     cut = true;
-    try {
-      Libc.close(fd);
-    } catch (LastErrorException e) {
-      // Closed already.
-    }
+    Libc.close(fd);
   }
 }

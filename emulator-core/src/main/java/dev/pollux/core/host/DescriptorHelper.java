@@ -147,8 +147,7 @@ public final class DescriptorHelper {
                   strings(arena, environment));
       C.posix_spawn_file_actions_destroy(actions);
       if (error != 0) {
-        throw new IOException(
-            "cannot run %s: %s".formatted(command.getFirst(), FileCalls.errorText(error)));
+        throw new IOException("cannot run %s: %s".formatted(command.getFirst(), Errno.text(error)));
       }
       return pid.get(ValueLayout.JAVA_INT, 0);
     } catch (IOException e) {
@@ -174,7 +173,7 @@ public final class DescriptorHelper {
       pollfd.set(ValueLayout.JAVA_INT, 0, socket);
       pollfd.set(ValueLayout.JAVA_SHORT, 4, POLLIN);
       int millis = (int) Math.max(0, TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime()));
-      if (FileCalls.callInt(FileCalls.POLL, pollfd.address(), 1, millis, 0) <= 0) {
+      if (FileCalls.POLL.call(pollfd.address(), 1, millis, 0) <= 0) {
         return -1;
       }
       MemorySegment vector = arena.allocate(16, 8);

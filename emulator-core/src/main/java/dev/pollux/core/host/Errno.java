@@ -23,10 +23,13 @@ public final class Errno {
   public static final int ESHUTDOWN = 108;
   public static final int ECANCELED = 125;
 
+  private static final int MOST_TEXT = 256;
+
   private Errno() {}
 
   /** The C library's words for an error number. */
   public static String text(int errno) {
-    return FileCalls.errorText(errno);
+    long text = NativeCall.call(CLibrary.STRERROR, errno, 0, 0);
+    return RawMemory.segment(text, MOST_TEXT).getString(0);
   }
 }

@@ -10,8 +10,7 @@ public final class ErrnoException extends IOException {
 
   /** An error in the C library's own words. */
   public ErrnoException(int errno) {
-    super(Errno.text(errno));
-    this.errno = errno;
+    this(errno, null);
   }
 
   /**
@@ -20,6 +19,13 @@ public final class ErrnoException extends IOException {
   public ErrnoException(int errno, String message) {
     super(message);
     this.errno = errno;
+  }
+
+  /** The sentence; the C library is asked for its words when somebody wants to know. */
+  @Override
+  public String getMessage() {
+    String message = super.getMessage();
+    return message == null ? Errno.text(errno) : message;
   }
 
   /** The number, for instance {@link Errno#ENOSPC}. */

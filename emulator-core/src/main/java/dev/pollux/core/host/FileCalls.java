@@ -1,171 +1,78 @@
 package dev.pollux.core.host;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
-
-/**
- * The C library's calls on files and their contents. All have one shape, up to four arguments and a
- * result in integer registers, so that the JVM makes one stub for all of them; what a function does
- * not take it does not look at.
- */
+/** The system calls on files and their contents. */
 final class FileCalls {
-  private static final FunctionDescriptor SHAPE =
-      FunctionDescriptor.of(
-          ValueLayout.JAVA_LONG,
-          ValueLayout.JAVA_LONG,
-          ValueLayout.JAVA_LONG,
-          ValueLayout.JAVA_LONG,
-          ValueLayout.JAVA_LONG);
-
-  private static final Linker LINKER = Linker.nativeLinker();
-  private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno");
-
   /** {@code int open(const char *path, int flags, mode_t mode)}. */
-  static final MethodHandle OPEN = find("open");
+  static final SystemCall OPEN = SystemCall.ofInt("open", 2);
 
   /** {@code int close(int fd)}. */
-  static final MethodHandle CLOSE = find("close");
+  static final SystemCall CLOSE = SystemCall.ofInt("close", 3);
 
   /** {@code ssize_t pread(int fd, void *buffer, size_t count, off_t offset)}. */
-  static final MethodHandle PREAD = find("pread");
+  static final SystemCall PREAD = SystemCall.ofLong("pread", 17);
 
   /** {@code ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset)}. */
-  static final MethodHandle PWRITE = find("pwrite");
+  static final SystemCall PWRITE = SystemCall.ofLong("pwrite", 18);
 
   /** {@code ssize_t preadv(int fd, const struct iovec *v, int count, off_t offset)}. */
-  static final MethodHandle PREADV = find("preadv");
+  static final SystemCall PREADV = SystemCall.ofLong("preadv", 295);
 
   /** {@code ssize_t pwritev(int fd, const struct iovec *v, int count, off_t offset)}. */
-  static final MethodHandle PWRITEV = find("pwritev");
+  static final SystemCall PWRITEV = SystemCall.ofLong("pwritev", 296);
 
   /** {@code int fdatasync(int fd)}. */
-  static final MethodHandle FDATASYNC = find("fdatasync");
+  static final SystemCall FDATASYNC = SystemCall.ofInt("fdatasync", 75);
 
   /** {@code int ftruncate(int fd, off_t length)}. */
-  static final MethodHandle FTRUNCATE = find("ftruncate");
+  static final SystemCall FTRUNCATE = SystemCall.ofInt("ftruncate", 77);
 
   /** {@code int fallocate(int fd, int mode, off_t offset, off_t length)}. */
-  static final MethodHandle FALLOCATE = find("fallocate");
+  static final SystemCall FALLOCATE = SystemCall.ofInt("fallocate", 285);
 
   /** {@code off_t lseek(int fd, off_t offset, int whence)}. */
-  static final MethodHandle LSEEK = find("lseek");
+  static final SystemCall LSEEK = SystemCall.ofLong("lseek", 8);
 
   /** {@code ssize_t read(int fd, void *buffer, size_t count)}. */
-  static final MethodHandle READ = find("read");
+  static final SystemCall READ = SystemCall.ofLong("read", 0);
 
   /** {@code ssize_t write(int fd, const void *buffer, size_t count)}. */
-  static final MethodHandle WRITE = find("write");
+  static final SystemCall WRITE = SystemCall.ofLong("write", 1);
 
   /** {@code int poll(struct pollfd *fds, nfds_t count, int milliseconds)}. */
-  static final MethodHandle POLL = find("poll");
+  static final SystemCall POLL = SystemCall.ofInt("poll", 7);
 
   /** {@code int ioctl(int fd, unsigned long request, void *argument)}. */
-  static final MethodHandle IOCTL = find("ioctl");
+  static final SystemCall IOCTL = SystemCall.ofInt("ioctl", 16);
 
   /** {@code int fcntl(int fd, int command, void *argument)}. */
-  static final MethodHandle FCNTL = find("fcntl");
+  static final SystemCall FCNTL = SystemCall.ofInt("fcntl", 72);
 
   /** {@code int openat(int folder, const char *path, int flags, mode_t mode)}. */
-  static final MethodHandle OPENAT = find("openat");
+  static final SystemCall OPENAT = SystemCall.ofInt("openat", 257);
 
   /** {@code int mkdirat(int folder, const char *path, mode_t mode)}. */
-  static final MethodHandle MKDIRAT = find("mkdirat");
+  static final SystemCall MKDIRAT = SystemCall.ofInt("mkdirat", 258);
 
   /** {@code int symlinkat(const char *target, int folder, const char *path)}. */
-  static final MethodHandle SYMLINKAT = find("symlinkat");
+  static final SystemCall SYMLINKAT = SystemCall.ofInt("symlinkat", 266);
 
   /** {@code ssize_t readlinkat(int folder, const char *path, char *buffer, size_t size)}. */
-  static final MethodHandle READLINKAT = find("readlinkat");
+  static final SystemCall READLINKAT = SystemCall.ofLong("readlinkat", 267);
 
   /** {@code int link(const char *path, const char *newPath)}. */
-  static final MethodHandle LINK = find("link");
+  static final SystemCall LINK = SystemCall.ofInt("link", 86);
 
   /** {@code int renameat(int folder, const char *path, int newFolder, const char *newPath)}. */
-  static final MethodHandle RENAMEAT = find("renameat");
+  static final SystemCall RENAMEAT = SystemCall.ofInt("renameat", 264);
 
   /** {@code int unlinkat(int folder, const char *path, int flags)}. */
-  static final MethodHandle UNLINKAT = find("unlinkat");
+  static final SystemCall UNLINKAT = SystemCall.ofInt("unlinkat", 263);
 
   /** {@code ssize_t getdents64(int folder, void *buffer, size_t size)}. */
-  static final MethodHandle GETDENTS64 = find("getdents64");
-
-  /** {@code int memcmp(const void *a, const void *b, size_t count)}. */
-  private static final MethodHandle MEMCMP = find("memcmp");
+  static final SystemCall GETDENTS64 = SystemCall.ofLong("getdents64", 217);
 
   /** {@code int getrusage(int who, struct rusage *usage)}. */
-  static final MethodHandle GETRUSAGE = find("getrusage");
-
-  /** {@code char *strerror(int errno)}. */
-  private static final MethodHandle STRERROR = find("strerror");
-
-  private static final ThreadLocal<MemorySegment> STATE =
-      ThreadLocal.withInitial(
-          () -> Arena.ofAuto().allocate(Linker.Option.captureStateLayout().byteSize(), 8));
+  static final SystemCall GETRUSAGE = SystemCall.ofInt("getrusage", 98);
 
   private FileCalls() {}
-
-  private static MethodHandle find(String name) {
-    return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), SHAPE, ERRNO);
-  }
-
-  /**
-   * Calls, again where a signal came in between.
-   *
-   * @return the result, or the negative error number
-   */
-  static long call(MethodHandle function, long a, long b, long c, long d) {
-    MemorySegment state = STATE.get();
-    while (true) {
-      long result = invoke(function, state, a, b, c, d);
-      if (result != -1) {
-        return result;
-      }
-      int errno = state.get(ValueLayout.JAVA_INT, 0);
-      if (errno != Errno.EINTR) {
-        return -errno;
-      }
-    }
-  }
-
-  /** As {@link #call}, of a function that returns an int: half of its register means nothing. */
-  static int callInt(MethodHandle function, long a, long b, long c, long d) {
-    MemorySegment state = STATE.get();
-    while (true) {
-      int result = (int) invoke(function, state, a, b, c, d);
-      if (result != -1) {
-        return result;
-      }
-      int errno = state.get(ValueLayout.JAVA_INT, 0);
-      if (errno != Errno.EINTR) {
-        return -errno;
-      }
-    }
-  }
-
-  private static long invoke(
-      MethodHandle function, MemorySegment state, long a, long b, long c, long d) {
-    try {
-      return (long) function.invokeExact(state, a, b, c, d);
-    } catch (Throwable e) {
-      throw new IllegalStateException("a call of the C library failed", e);
-    }
-  }
-
-  /** Whether two pieces of memory hold the same bytes. */
-  static boolean sameBytes(long a, long b, long length) {
-    return (int) invoke(MEMCMP, STATE.get(), a, b, length, 0) == 0;
-  }
-
-  static String errorText(int errno) {
-    try {
-      long text = (long) STRERROR.invokeExact(STATE.get(), (long) errno, 0L, 0L, 0L);
-      return RawMemory.segment(text, 256).getString(0);
-    } catch (Throwable e) {
-      throw new IllegalStateException("strerror failed", e);
-    }
-  }
 }

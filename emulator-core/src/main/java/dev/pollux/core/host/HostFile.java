@@ -3,7 +3,6 @@ package dev.pollux.core.host;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 
 /**
  * An open file of the host, read and written at positions straight from and to memory outside the
@@ -32,6 +31,7 @@ public final class HostFile implements AutoCloseable {
   private static final short F_RDLCK = 0;
   private static final short F_WRLCK = 1;
   private static final short F_UNLCK = 2;
+  private static final int FLOCK_BYTES = 32;
 
   /** The most pieces that one call of the host takes (IOV_MAX). */
   private static final int MOST_PIECES = 1024;
@@ -49,16 +49,14 @@ public final class HostFile implements AutoCloseable {
    * @param flags of open(2); the file is not inherited by other programs
    */
   public static HostFile open(String path, int flags) throws ErrnoException {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment name = arena.allocateFrom(path);
-      int fd = FileCalls.callInt(FileCalls.OPEN, name.address(), flags | O_CLOEXEC, 0644, 0);
-      return new HostFile((int) check(fd));
+    try (NativeText name = new NativeText(path)) {
+      return new HostFile(
+          (int) check(FileCalls.OPEN.call(name.address(), flags | O_CLOEXEC, 0644, 0)));
     }
   }
 
   static HostFile openAt(int folder, long path, int flags, int mode) throws ErrnoException {
-    int fd = FileCalls.callInt(FileCalls.OPENAT, folder, path, flags | O_CLOEXEC, mode);
-    return new HostFile((int) check(fd));
+    return new HostFile((int) check(FileCalls.OPENAT.call(folder, path, flags | O_CLOEXEC, mode)));
   }
 
   private static long check(long result) throws ErrnoException {
@@ -74,12 +72,12 @@ public final class HostFile implements AutoCloseable {
    * @return how many were read; 0 at the end of the file
    */
   public long read(long position, long address, long length) throws ErrnoException {
-    return check(FileCalls.call(FileCalls.PREAD, fd, address, length, position));
+    return check(FileCalls.PREAD.call(fd, address, length, position));
   }
 
   /** Writes up to {@code length} bytes and returns how many. */
   public long write(long position, long address, long length) throws ErrnoException {
-    return check(FileCalls.call(FileCalls.PWRITE, fd, address, length, position));
+    return check(FileCalls.PWRITE.call(fd, address, length, position));
   }
 
   /** Reads into several pieces of memory, one after the other; as {@link #read}. */
@@ -95,7 +93,7 @@ public final class HostFile implements AutoCloseable {
   }
 
   private long vectored(
-      MethodHandle call, long position, long[] addresses, long[] lengths, int from, int count)
+      SystemCall call, long position, long[] addresses, long[] lengths, int from, int count)
       throws ErrnoException {
     int pieces = Math.min(count, MOST_PIECES);
     MemorySegment vector = PIECES.get();
@@ -103,12 +101,12 @@ public final class HostFile implements AutoCloseable {
       vector.setAtIndex(ValueLayout.JAVA_LONG, 2L * i, addresses[from + i]);
       vector.setAtIndex(ValueLayout.JAVA_LONG, 2L * i + 1, lengths[from + i]);
     }
-    return check(FileCalls.call(call, fd, vector.address(), pieces, position));
+    return check(call.call(fd, vector.address(), pieces, position));
   }
 
   /** Waits until what was written has reached the disk. */
   public void sync() throws ErrnoException {
-    check(FileCalls.callInt(FileCalls.FDATASYNC, fd, 0, 0, 0));
+    check(FileCalls.FDATASYNC.call(fd, 0, 0, 0));
   }
 
   /** The number by which the host knows the open file, valid until it is closed. */
@@ -123,11 +121,11 @@ public final class HostFile implements AutoCloseable {
 
   /** The length of a file or of a disk of the host, in bytes. */
   public long length() throws ErrnoException {
-    return check(FileCalls.call(FileCalls.LSEEK, fd, 0, SEEK_END, 0));
+    return check(FileCalls.LSEEK.call(fd, 0, SEEK_END, 0));
   }
 
   public void truncate(long length) throws ErrnoException {
-    check(FileCalls.callInt(FileCalls.FTRUNCATE, fd, length, 0, 0));
+    check(FileCalls.FTRUNCATE.call(fd, length, 0, 0));
   }
 
   /**
@@ -136,7 +134,7 @@ public final class HostFile implements AutoCloseable {
    * @param mode 0, or of {@link #KEEP_SIZE}, {@link #PUNCH_HOLE}, {@link #ZERO_RANGE}
    */
   public void allocate(int mode, long offset, long length) throws ErrnoException {
-    check(FileCalls.callInt(FileCalls.FALLOCATE, fd, mode, offset, length));
+    check(FileCalls.FALLOCATE.call(fd, mode, offset, length));
   }
 
   /** Where data begins at or behind an offset; -1 where there is none any more. */
@@ -150,7 +148,7 @@ public final class HostFile implements AutoCloseable {
   }
 
   private long seek(long offset, int whence) throws ErrnoException {
-    long found = FileCalls.call(FileCalls.LSEEK, fd, offset, whence, 0);
+    long found = FileCalls.LSEEK.call(fd, offset, whence, 0);
     return found == -Errno.ENXIO ? -1 : check(found);
   }
 
@@ -180,22 +178,25 @@ public final class HostFile implements AutoCloseable {
   }
 
   private int lockCall(int command, short type, long offset, long length, short[] found) {
-    try (Arena arena = Arena.ofConfined()) {
-      // struct flock: short type, short whence, off_t start, off_t length, pid_t pid
-      MemorySegment flock = arena.allocate(32, 8);
-      flock.set(ValueLayout.JAVA_SHORT, 0, type);
-      flock.set(ValueLayout.JAVA_LONG, 8, offset);
-      flock.set(ValueLayout.JAVA_LONG, 16, length);
-      int result = FileCalls.callInt(FileCalls.FCNTL, fd, command, flock.address(), 0);
+    // struct flock: short type, short whence, off_t start, off_t length, pid_t pid
+    long flock = RawMemory.allocate(FLOCK_BYTES);
+    try {
+      RawMemory.fill(flock, FLOCK_BYTES, (byte) 0);
+      RawMemory.putShort(flock, type);
+      RawMemory.putLong(flock + 8, offset);
+      RawMemory.putLong(flock + 16, length);
+      int result = (int) FileCalls.FCNTL.call(fd, command, flock, 0);
       if (found != null) {
-        found[0] = flock.get(ValueLayout.JAVA_SHORT, 0);
+        found[0] = RawMemory.getShort(flock);
       }
       return result;
+    } finally {
+      RawMemory.free(flock);
     }
   }
 
   @Override
   public void close() {
-    FileCalls.callInt(FileCalls.CLOSE, fd, 0, 0, 0);
+    FileCalls.CLOSE.call(fd, 0, 0, 0);
   }
 }

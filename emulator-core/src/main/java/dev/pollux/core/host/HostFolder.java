@@ -55,10 +55,7 @@ public final class HostFolder {
 
   public static void makeFolder(HostFile folder, String name) throws ErrnoException {
     try (Arena arena = Arena.ofConfined()) {
-      int _ =
-          check(
-              FileCalls.callInt(
-                  FileCalls.MKDIRAT, folder.descriptor(), text(arena, name), 0777, 0));
+      int _ = check((int) FileCalls.MKDIRAT.call(folder.descriptor(), text(arena, name), 0777, 0));
     }
   }
 
@@ -67,12 +64,9 @@ public final class HostFolder {
     try (Arena arena = Arena.ofConfined()) {
       int _ =
           check(
-              FileCalls.callInt(
-                  FileCalls.SYMLINKAT,
-                  text(arena, target),
-                  folder.descriptor(),
-                  text(arena, name),
-                  0));
+              (int)
+                  FileCalls.SYMLINKAT.call(
+                      text(arena, target), folder.descriptor(), text(arena, name), 0));
     }
   }
 
@@ -81,12 +75,8 @@ public final class HostFolder {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment target = arena.allocate(MOST_LINK);
       long length =
-          FileCalls.call(
-              FileCalls.READLINKAT,
-              folder.descriptor(),
-              text(arena, name),
-              target.address(),
-              MOST_LINK);
+          FileCalls.READLINKAT.call(
+              folder.descriptor(), text(arena, name), target.address(), MOST_LINK);
       int bytes = check((int) length);
       return new String(target.asSlice(0, bytes).toArray(ValueLayout.JAVA_BYTE), NAMES);
     }
@@ -98,12 +88,12 @@ public final class HostFolder {
     try (Arena arena = Arena.ofConfined()) {
       int _ =
           check(
-              FileCalls.callInt(
-                  FileCalls.LINK,
-                  text(arena, from.path() + "/" + name),
-                  text(arena, to.path() + "/" + newName),
-                  0,
-                  0));
+              (int)
+                  FileCalls.LINK.call(
+                      text(arena, from.path() + "/" + name),
+                      text(arena, to.path() + "/" + newName),
+                      0,
+                      0));
     }
   }
 
@@ -113,12 +103,9 @@ public final class HostFolder {
     try (Arena arena = Arena.ofConfined()) {
       int _ =
           check(
-              FileCalls.callInt(
-                  FileCalls.RENAMEAT,
-                  from.descriptor(),
-                  text(arena, name),
-                  to.descriptor(),
-                  text(arena, newName)));
+              (int)
+                  FileCalls.RENAMEAT.call(
+                      from.descriptor(), text(arena, name), to.descriptor(), text(arena, newName)));
     }
   }
 
@@ -131,12 +118,9 @@ public final class HostFolder {
     try (Arena arena = Arena.ofConfined()) {
       int _ =
           check(
-              FileCalls.callInt(
-                  FileCalls.UNLINKAT,
-                  folder.descriptor(),
-                  text(arena, name),
-                  isFolder ? AT_REMOVEDIR : 0,
-                  0));
+              (int)
+                  FileCalls.UNLINKAT.call(
+                      folder.descriptor(), text(arena, name), isFolder ? AT_REMOVEDIR : 0, 0));
     }
   }
 
@@ -154,12 +138,8 @@ public final class HostFolder {
         int bytes =
             check(
                 (int)
-                    FileCalls.call(
-                        FileCalls.GETDENTS64,
-                        folder.descriptor(),
-                        buffer.address(),
-                        LISTING_BYTES,
-                        0));
+                    FileCalls.GETDENTS64.call(
+                        folder.descriptor(), buffer.address(), LISTING_BYTES, 0));
         if (bytes == 0) {
           break;
         }

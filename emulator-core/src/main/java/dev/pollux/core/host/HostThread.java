@@ -25,7 +25,7 @@ public final class HostThread {
    */
   public static long voluntarySwitches() {
     MemorySegment usage = USAGE.get();
-    FileCalls.callInt(FileCalls.GETRUSAGE, RUSAGE_THREAD, usage.address(), 0, 0);
+    FileCalls.GETRUSAGE.call(RUSAGE_THREAD, usage.address(), 0, 0);
     return usage.get(ValueLayout.JAVA_LONG, VOLUNTARY_SWITCHES);
   }
 }

@@ -1,6 +1,5 @@
 package dev.pollux.core.host;
 
-import com.sun.jna.LastErrorException;
 import com.sun.jna.Library;
 import com.sun.jna.Native;
 import java.io.IOException;
@@ -22,28 +21,17 @@ public final class Libc {
   private static final int SIGKILL = 9;
   private static final int SIGSTOP = 19;
 
+  /** A system call's results from minus this on are error numbers. */
+  private static final int MOST_ERRNO = 4095;
+
   /** Gathers pages into huge ones at once; from Linux 6.1 on. */
   public static final int MADV_COLLAPSE = 25;
 
-  /** The C declarations, as JNA maps them. */
-  interface Functions extends Library {
-    long mmap(long address, long length, int protection, int flags, int fd, long offset)
-        throws LastErrorException;
-
-    int munmap(long address, long length) throws LastErrorException;
-
-    int madvise(long address, long length, int advice) throws LastErrorException;
-
-    int memfd_create(String name, int flags) throws LastErrorException;
-
-    int ftruncate(int fd, long length) throws LastErrorException;
-
-    int close(int fd) throws LastErrorException;
-
-    int kill(int pid, int signal) throws LastErrorException;
-  }
-
-  static final Functions C = load(Functions.class);
+  private static final SystemCall MMAP = SystemCall.ofLong("mmap", 9);
+  private static final SystemCall MUNMAP = SystemCall.ofInt("munmap", 11);
+  private static final SystemCall MADVISE = SystemCall.ofInt("madvise", 28);
+  private static final SystemCall MEMFD_CREATE = SystemCall.ofInt("memfd_create", 319);
+  private static final SystemCall KILL = SystemCall.ofInt("kill", 62);
 
   private Libc() {}
 
@@ -79,61 +67,55 @@ public final class Libc {
 
   /** Maps {@code length} bytes of the file {@code fd} from its start. */
   public static long map(long length, int protection, int flags, int fd) throws IOException {
-    try {
-      return C.mmap(0, length, protection, flags, fd, 0);
-    } catch (LastErrorException e) {
-      throw new IOException("cannot map " + length + " bytes: " + e.getMessage(), e);
+    long address = MMAP.call(0, length, protection, flags, fd, 0);
+    if (failed(address)) {
+      throw new IOException("cannot map " + length + " bytes: " + Errno.text((int) -address));
     }
+    return address;
+  }
+
+  private static boolean failed(long result) {
+    return result < 0 && result >= -MOST_ERRNO;
   }
 
   public static void unmap(long address, long length) {
-    C.munmap(address, length);
+    MUNMAP.call(address, length, 0, 0);
   }
 
   /** Advice that the host may ignore; refusal is no error. */
   public static void advise(long address, long length, int advice) {
-    try {
-      C.madvise(address, length, advice);
-    } catch (LastErrorException e) {
-      // Only an optimisation is lost.
-    }
+    MADVISE.call(address, length, advice, 0);
   }
 
   /** An anonymous file of {@code length} bytes. */
   public static int memfd(String name, long length) throws IOException {
-    int fd = -1;
-    try {
-      fd = C.memfd_create(name, 1);
-      C.ftruncate(fd, length);
-      return fd;
-    } catch (LastErrorException e) {
+    long fd;
+    try (NativeText text = new NativeText(name)) {
+      fd = MEMFD_CREATE.call(text.address(), 1, 0, 0);
+    }
+    long result = fd < 0 ? fd : FileCalls.FTRUNCATE.call(fd, length, 0, 0);
+    if (result < 0) {
       if (fd >= 0) {
-        C.close(fd);
+        close((int) fd);
       }
       throw new IOException(
-          "cannot create a memory file of " + length + " bytes: " + e.getMessage(), e);
+          "cannot create a memory file of " + length + " bytes: " + Errno.text((int) -result));
     }
+    return (int) fd;
   }
 
   /** Ends all processes of a group at once; nothing where there is none. */
   public static void killGroup(long leader) {
-    try {
-      C.kill(Math.toIntExact(-leader), SIGKILL);
-    } catch (LastErrorException e) {
-      // All of them have ended.
-    }
+    KILL.call(-leader, SIGKILL, 0, 0);
   }
 
   /** Has a process stand still; nothing where there is none. */
   public static void stopProcess(long pid) {
-    try {
-      C.kill(Math.toIntExact(pid), SIGSTOP);
-    } catch (LastErrorException e) {
-      // It has ended.
-    }
+    KILL.call(pid, SIGSTOP, 0, 0);
   }
 
+  /** Closes a descriptor; nothing where it is closed already. */
   public static void close(int fd) {
-    C.close(fd);
+    FileCalls.CLOSE.call(fd, 0, 0, 0);
   }
 }

@@ -13,24 +13,6 @@ import java.lang.invoke.MethodHandle;
  * empty, and ends with VZEROUPPER if it used YMM registers.
  */
 public final class NativeCall {
-  private static final FunctionDescriptor SIGNATURE =
-      FunctionDescriptor.of(
-          ValueLayout.JAVA_LONG,
-          ValueLayout.JAVA_LONG,
-          ValueLayout.JAVA_LONG,
-          ValueLayout.JAVA_LONG);
-
-  private static final MethodHandle ORDINARY = Linker.nativeLinker().downcallHandle(SIGNATURE);
-
-  private static final MethodHandle CRITICAL =
-      Linker.nativeLinker().downcallHandle(SIGNATURE, Linker.Option.critical(false));
-
-  private static final MethodHandle CRITICAL_OF_FOUR =
-      Linker.nativeLinker()
-          .downcallHandle(
-              SIGNATURE.appendArgumentLayouts(ValueLayout.JAVA_LONG),
-              Linker.Option.critical(false));
-
   private NativeCall() {}
 
   /**
@@ -38,11 +20,9 @@ public final class NativeCall {
    * for it.
    */
   public static long call(long code, long first, long second, long third) {
-    try {
-      return (long) ORDINARY.invokeExact(MemorySegment.ofAddress(code), first, second, third);
-    } catch (Throwable e) {
-      throw unexpected(e);
-    }
+    return HostLibrary.isLoaded()
+        ? HostLibrary.call(code, first, second, third, 0)
+        : Linked.call(code, first, second, third);
   }
 
   /**
@@ -51,24 +31,52 @@ public final class NativeCall {
    * microseconds.
    */
   public static long callCritical(long code, long first, long second, long third) {
-    try {
-      return (long) CRITICAL.invokeExact(MemorySegment.ofAddress(code), first, second, third);
-    } catch (Throwable e) {
-      throw unexpected(e);
-    }
+    return callCritical(code, first, second, third, 0);
   }
 
   /** The same with a fourth argument, in RCX. */
   public static long callCritical(long code, long first, long second, long third, long fourth) {
-    try {
-      return (long)
-          CRITICAL_OF_FOUR.invokeExact(MemorySegment.ofAddress(code), first, second, third, fourth);
-    } catch (Throwable e) {
-      throw unexpected(e);
-    }
+    return HostLibrary.isLoaded()
+        ? HostLibrary.call(code, first, second, third, fourth)
+        : Linked.callCritical(code, first, second, third, fourth);
   }
 
-  private static IllegalStateException unexpected(Throwable e) {
-    return new IllegalStateException("a call of generated code failed", e);
+  /** The way without the library. */
+  private static final class Linked {
+    private static final FunctionDescriptor SIGNATURE =
+        FunctionDescriptor.of(
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG);
+
+    private static final MethodHandle ORDINARY = Linker.nativeLinker().downcallHandle(SIGNATURE);
+
+    private static final MethodHandle CRITICAL =
+        Linker.nativeLinker().downcallHandle(SIGNATURE, Linker.Option.critical(false));
+
+    private Linked() {}
+
+    static long call(long code, long first, long second, long third) {
+      try {
+        return (long) ORDINARY.invokeExact(MemorySegment.ofAddress(code), first, second, third, 0L);
+      } catch (Throwable e) {
+        throw unexpected(e);
+      }
+    }
+
+    static long callCritical(long code, long first, long second, long third, long fourth) {
+      try {
+        return (long)
+            CRITICAL.invokeExact(MemorySegment.ofAddress(code), first, second, third, fourth);
+      } catch (Throwable e) {
+        throw unexpected(e);
+      }
+    }
+
+    private static IllegalStateException unexpected(Throwable e) {
+      return new IllegalStateException("a call of generated code failed", e);
+    }
   }
 }

@@ -54,7 +54,7 @@ public final class TapDevice implements AutoCloseable {
 
   private static int checked(int result) throws IOException {
     if (result < 0) {
-      throw new IOException(FileCalls.errorText(-result));
+      throw new IOException(Errno.text(-result));
     }
     return result;
   }
@@ -75,7 +75,7 @@ public final class TapDevice implements AutoCloseable {
     int fd = -1;
     try (Arena call = Arena.ofConfined()) {
       long path = call.allocateFrom("/dev/net/tun").address();
-      fd = checked(FileCalls.callInt(FileCalls.OPEN, path, O_RDWR_NONBLOCK_CLOEXEC, 0, 0));
+      fd = checked((int) FileCalls.OPEN.call(path, O_RDWR_NONBLOCK_CLOEXEC, 0, 0));
       MemorySegment request = call.allocate(IFREQ, 8);
       MemorySegment.copy(bytes, 0, request, ValueLayout.JAVA_BYTE, 0, bytes.length);
       int flags = IFF_TAP | IFF_NO_PI;
@@ -108,8 +108,8 @@ public final class TapDevice implements AutoCloseable {
         throw new IOException(
             "descriptor %d is no TAP interface without packet information".formatted(fd));
       }
-      int open = checked(FileCalls.callInt(FileCalls.FCNTL, fd, F_GETFL, 0, 0));
-      checked(FileCalls.callInt(FileCalls.FCNTL, fd, F_SETFL, open | O_NONBLOCK, 0));
+      int open = checked((int) FileCalls.FCNTL.call(fd, F_GETFL, 0, 0));
+      checked((int) FileCalls.FCNTL.call(fd, F_SETFL, open | O_NONBLOCK, 0));
       return new TapDevice(
           fd, request.getString(0, StandardCharsets.US_ASCII), (flags & IFF_VNET_HDR) != 0);
     }
@@ -121,7 +121,7 @@ public final class TapDevice implements AutoCloseable {
   }
 
   private static int ioctl(int fd, long request, long argument) {
-    return FileCalls.callInt(FileCalls.IOCTL, fd, request, argument, 0);
+    return (int) FileCalls.IOCTL.call(fd, request, argument, 0);
   }
 
   public String name() {
@@ -167,8 +167,7 @@ public final class TapDevice implements AutoCloseable {
   public int read(ByteBuffer to) throws IOException {
     int read =
         transferred(
-            FileCalls.call(
-                FileCalls.READ, fd, MemorySegment.ofBuffer(to).address(), to.remaining(), 0));
+            FileCalls.READ.call(fd, MemorySegment.ofBuffer(to).address(), to.remaining(), 0));
     to.position(to.position() + read);
     return read;
   }
@@ -180,14 +179,13 @@ public final class TapDevice implements AutoCloseable {
    */
   public boolean write(ByteBuffer from) throws IOException {
     return transferred(
-            FileCalls.call(
-                FileCalls.WRITE, fd, MemorySegment.ofBuffer(from).address(), from.remaining(), 0))
+            FileCalls.WRITE.call(fd, MemorySegment.ofBuffer(from).address(), from.remaining(), 0))
         > 0;
   }
 
   private int transferred(long result) throws IOException {
     if (result < 0 && result != -Errno.EAGAIN) {
-      throw new IOException(name + ": " + FileCalls.errorText((int) -result));
+      throw new IOException(name + ": " + Errno.text((int) -result));
     }
     return (int) Math.max(0, result);
   }
@@ -205,7 +203,7 @@ public final class TapDevice implements AutoCloseable {
       MemorySegment pollfd = call.allocate(8, 4);
       pollfd.set(ValueLayout.JAVA_INT, 0, fd);
       pollfd.set(ValueLayout.JAVA_SHORT, 4, (short) ((read ? POLLIN : 0) | (write ? POLLOUT : 0)));
-      return FileCalls.callInt(FileCalls.POLL, pollfd.address(), 1, milliseconds, 0) > 0;
+      return FileCalls.POLL.call(pollfd.address(), 1, milliseconds, 0) > 0;
     }
   }
 

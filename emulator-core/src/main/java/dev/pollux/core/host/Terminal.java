@@ -1,7 +1,5 @@
 package dev.pollux.core.host;
 
-import com.sun.jna.LastErrorException;
-import com.sun.jna.Library;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Optional;
@@ -11,21 +9,12 @@ import java.util.Optional;
  * also when the process is ended by a signal or by {@code System.exit} (a shutdown hook sees to
  * it).
  *
- * <p>Layout and values of {@code struct termios} are Linux's (asm-generic/termbits.h), as glibc and
- * musl hand it out.
+ * <p>Layout and values of {@code struct termios} are Linux's (asm-generic/termbits.h).
  */
 public final class Terminal implements AutoCloseable {
-  /** The C declarations, as JNA maps them. */
-  interface Functions extends Library {
-    int tcgetattr(int fd, byte[] termios) throws LastErrorException;
-
-    int tcsetattr(int fd, int when, byte[] termios) throws LastErrorException;
-  }
-
-  static final Functions C = Libc.load(Functions.class);
-
-  private static final int TERMIOS_SIZE = 60;
-  private static final int TCSANOW = 0;
+  private static final int TCGETS = 0x5401;
+  private static final int TCSETS = 0x5402;
+  private static final int TERMIOS_SIZE = 36;
 
   private static final int C_IFLAG = 0;
   private static final int C_OFLAG = 4;
@@ -64,13 +53,22 @@ public final class Terminal implements AutoCloseable {
 
   /** The terminal that {@code fd} is open on; empty where it is something else. */
   public static Optional<Terminal> on(int fd) {
-    byte[] attributes = new byte[TERMIOS_SIZE * 2];
+    byte[] attributes = new byte[TERMIOS_SIZE];
+    return ioctl(fd, TCGETS, attributes)
+        ? Optional.of(new Terminal(fd, attributes))
+        : Optional.empty();
+  }
+
+  private static boolean ioctl(int fd, int request, byte[] attributes) {
+    long termios = RawMemory.allocate(TERMIOS_SIZE);
     try {
-      C.tcgetattr(fd, attributes);
-    } catch (LastErrorException e) {
-      return Optional.empty();
+      RawMemory.copyIn(attributes, 0, termios, TERMIOS_SIZE);
+      boolean done = FileCalls.IOCTL.call(fd, request, termios, 0) >= 0;
+      RawMemory.copyOut(termios, attributes, 0, TERMIOS_SIZE);
+      return done;
+    } finally {
+      RawMemory.free(termios);
     }
-    return Optional.of(new Terminal(fd, attributes));
   }
 
   /**
@@ -118,11 +116,8 @@ public final class Terminal implements AutoCloseable {
   }
 
   private void set(byte[] attributes) {
-    try {
-      C.tcsetattr(fd, TCSANOW, attributes);
-    } catch (LastErrorException e) {
-      // The terminal is gone (hung up): nothing is left to set.
-    }
+    // Where the terminal is gone (hung up) nothing is left to set.
+    ioctl(fd, TCSETS, attributes);
   }
 
   @Override

@@ -212,7 +212,8 @@ public final class BlockGraph implements AutoCloseable {
     DeviceOptions own = options.own();
     String name = own.string("node-name", "");
     if (name.isEmpty()) {
-      name = "#block%03d".formatted(made++);
+      String number = Integer.toString(made++);
+      name = "#block" + "0".repeat(Math.max(0, 3 - number.length())) + number;
     } else {
       checkNewName(name);
     }

@@ -568,7 +568,7 @@ public final class Qcow2Image extends BlockNode {
       }
     } finally {
       virginFrom = Math.max(virginFrom, made.host + (made.count << clusterBits));
-      underWay.remove(made);
+      underWay.removeIf(each -> each.first == made.first);
       allocationDone.signalAll();
       lock.unlock();
     }
