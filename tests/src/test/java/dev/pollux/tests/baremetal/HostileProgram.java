@@ -36,9 +36,9 @@ public final class HostileProgram extends LongModeProgram {
   private static final int CODE_BYTES = 1 << 14;
 
   /** Rings, descriptors and buffers of devices. */
-  private static final int RINGS = 0x90_0000;
+  static final int RINGS = 0x90_0000;
 
-  private static final int RING_MASK = 0xf_fff8;
+  static final int RING_MASK = 0xf_fff8;
   private static final int APIC = 0xfee0_0000;
   private static final int VIRTIO = 0xe000_0000;
   private static final int NMI = 2;
@@ -48,7 +48,22 @@ public final class HostileProgram extends LongModeProgram {
   private static final long SAFE_CODE = 0x9f_99_98_f5_f9_f8_c3_90L;
 
   private static final int[] REGIONS = {
-    0xfec0_0000, APIC, 0xfed0_0000, VIRTIO, 0xe080_0000, 0xb000_0000, 0xfe00_0000, 0xc000_0000
+    0xfec0_0000,
+    APIC,
+    0xfed0_0000,
+    VIRTIO,
+    0xe080_0000,
+    0xb000_0000,
+    0xfe00_0000,
+    0xc000_0000,
+    HostileStorage.NVME,
+    HostileStorage.SATA,
+    APIC,
+    VIRTIO,
+    HostileStorage.NVME,
+    HostileStorage.SATA,
+    0xfed0_0000,
+    0xe080_0000
   };
 
   private static final int[] MSRS = {
@@ -86,13 +101,24 @@ public final class HostileProgram extends LongModeProgram {
   private final Label shootDown = new Label("shootdown");
   private final Label nonMaskable = new Label("NMI");
 
-  private HostileProgram(long seed) {
+  private final HostileStorage storage = new HostileStorage(this, asm);
+
+  /** Whether it minds nothing but controllers of disks, and so does not ruin itself. */
+  private final boolean onlyStorage;
+
+  private HostileProgram(long seed, boolean onlyStorage) {
     random = new Random(seed);
+    this.onlyStorage = onlyStorage;
   }
 
   /** An image for {@code -kernel}; the seed also says what it does how often. */
   public static byte[] image(long seed) {
-    return new HostileProgram(seed).build(false);
+    return new HostileProgram(seed, false).build(false);
+  }
+
+  /** As above, of a guest that minds nothing but controllers of disks. */
+  public static byte[] storageImage(long seed) {
+    return new HostileProgram(seed, true).build(false);
   }
 
   @Override
@@ -129,7 +155,7 @@ public final class HostileProgram extends LongModeProgram {
         });
   }
 
-  private void times(int count, Runnable code) {
+  void times(int count, Runnable code) {
     asm.mov(DWORD, Gpr.RBP, count);
     Label again = asm.here();
     code.run();
@@ -155,7 +181,7 @@ public final class HostileProgram extends LongModeProgram {
         });
   }
 
-  /** Gives every virtio device on the first bus addresses, and lets it use memory. */
+  /** Gives virtio devices and controllers of disks addresses, and lets them use memory. */
   private void assignAddresses() {
     for (int device = 0; device < 32; device++) {
       int address = 0x8000_0000 | device << 11;
@@ -170,17 +196,19 @@ public final class HostileProgram extends LongModeProgram {
       configure(address | 0x24, 0);
       configure(address | 4, 7);
       asm.bind(other);
+      storage.assignAddresses(address);
     }
+    storage.assignAddresses(0x8000_0000 | 1 << 11 | 1 << 8); // the IDE function of PIIX3
   }
 
-  private void selectConfig(int address) {
+  void selectConfig(int address) {
     asm.mov(DWORD, Gpr.RDX, 0xcf8);
     asm.mov(DWORD, Gpr.RAX, address & 0xffff_ffffL);
     asm.outDx(DWORD);
     asm.mov(DWORD, Gpr.RDX, 0xcfc);
   }
 
-  private void configure(int address, int value) {
+  void configure(int address, int value) {
     selectConfig(address);
     asm.mov(DWORD, Gpr.RAX, value & 0xffff_ffffL);
     asm.outDx(DWORD);
@@ -255,20 +283,30 @@ public final class HostileProgram extends LongModeProgram {
   /** The table of what is done, by the random numbers of the seed, and the loop that does it. */
   private void actions() {
     List<Label> all = new ArrayList<>();
-    for (Runnable action :
-        List.<Runnable>of(
-            this::rewriteCode,
-            this::remapPages,
-            this::sendInterrupt,
-            this::setTimer,
-            this::accessMemory,
-            this::accessPort,
-            this::configureSomething,
-            this::firmwareConfiguration,
-            this::driveVirtio,
-            this::scribble,
-            this::accessMsr,
-            this::sleep)) {
+    List<Runnable> actions =
+        new ArrayList<>(
+            List.of(
+                storage::driveNvme,
+                storage::driveSata,
+                storage::driveIde,
+                storage::driveFloppy,
+                this::scribble));
+    if (!onlyStorage) {
+      actions.addAll(
+          List.of(
+              this::rewriteCode,
+              this::remapPages,
+              this::sendInterrupt,
+              this::setTimer,
+              this::accessMemory,
+              this::accessPort,
+              this::configureSomething,
+              this::firmwareConfiguration,
+              this::driveVirtio,
+              this::accessMsr,
+              this::sleep));
+    }
+    for (Runnable action : actions) {
       Label label = new Label("action");
       asm.bind(label);
       action.run();
@@ -293,8 +331,13 @@ public final class HostileProgram extends LongModeProgram {
 
   // ---- what it does; any register but R14, R15 and RSP may change ----
 
+  /** The routine that puts a random number into RAX. */
+  Label drawLabel() {
+    return draw;
+  }
+
   /** A random number below a power of two in {@code register}, RAX aside. */
-  private void draw(Gpr register, int mask) {
+  void draw(Gpr register, int mask) {
     asm.call(draw);
     asm.shr(QWORD, Gpr.RAX, 11);
     asm.and(DWORD, Gpr.RAX, mask);
@@ -302,7 +345,7 @@ public final class HostileProgram extends LongModeProgram {
   }
 
   /** One of {@code values} in RDI. */
-  private void choose(int[] values) {
+  void choose(int[] values) {
     Label table = new Label();
     Label after = new Label();
     asm.jmp(after);
@@ -315,7 +358,7 @@ public final class HostileProgram extends LongModeProgram {
   }
 
   /** Does one of these. */
-  private void oneOf(Runnable... ways) {
+  void oneOf(Runnable... ways) {
     Label end = new Label();
     draw(Gpr.RCX, 0xff);
     for (int i = 0; i < ways.length; i++) {

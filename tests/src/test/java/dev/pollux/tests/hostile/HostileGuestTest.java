@@ -3,6 +3,7 @@ package dev.pollux.tests.hostile;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.baremetal.HostileProgram;
 import dev.pollux.tests.colo.ColoMachine;
@@ -13,7 +14,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -50,6 +53,9 @@ class HostileGuestTest {
   @TempDir private Path folder;
   private int resets;
 
+  /** By disk, what the block layer has been asked for. */
+  private final Map<String, Long> requests = new TreeMap<>();
+
   @Test
   @Timeout(value = 4, unit = TimeUnit.HOURS)
   void noGuestHarmsItsHost() throws Exception {
@@ -67,7 +73,11 @@ class HostileGuestTest {
       number++;
     } while (System.nanoTime() < end);
     System.out.printf(
-        "hostile guests: %d from %d on, reset %d times%n", number - SEED, SEED, resets);
+        "hostile guests: %d from %d on, reset %d times, requests %s%n",
+        number - SEED, SEED, resets, requests);
+    if (number - SEED > 1) { // every second one minds disks
+      assertTrue(requests.get("nvme") > 0 && requests.get("sata") > 0, requests::toString);
+    }
   }
 
   private static List<String> options(long number) {
@@ -79,13 +89,26 @@ class HostileGuestTest {
     options.add("-no-shutdown");
     options.addAll(List.of("-blockdev", "null-co,node-name=disk,size=16M"));
     options.addAll(List.of("-device", "virtio-blk-pci,drive=disk"));
+    for (String disk : List.of("nvme", "sata", "disc", "ide")) {
+      options.addAll(List.of("-blockdev", "null-co,size=64M,node-name=" + disk));
+    }
+    options.addAll(List.of("-blockdev", "null-co,size=1474560,node-name=floppy"));
+    options.addAll(List.of("-device", "nvme,drive=nvme,serial=S1,max_ioqpairs=3"));
+    options.addAll(List.of("-device", "ich9-ahci,id=more"));
+    options.addAll(List.of("-device", "ide-hd,bus=more.0,drive=sata"));
+    options.addAll(List.of("-device", "ide-cd,bus=more.1,drive=disc"));
+    options.addAll(List.of("-device", "ide-hd,bus=ide.0,drive=ide"));
+    options.addAll(List.of("-device", "isa-fdc"));
+    options.addAll(List.of("-device", "floppy,drive=floppy"));
     options.addAll(List.of("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"));
     options.addAll(List.of("-device", "virtio-rng-pci", "-device", "virtio-balloon-pci"));
     return options;
   }
 
   private void attack(long number) throws IOException, CommandFailed {
-    Path kernel = Files.write(folder.resolve("guest"), HostileProgram.image(number));
+    boolean storage = number % 2 == 0;
+    byte[] image = storage ? HostileProgram.storageImage(number) : HostileProgram.image(number);
+    Path kernel = Files.write(folder.resolve("guest"), image);
     List<String> options = options(number);
     options.addAll(List.of("-kernel", kernel.toString()));
     List<String> jvmOptions =
@@ -105,6 +128,11 @@ class HostileGuestTest {
       Footprint after = Footprint.of(machine.process().process().pid());
       assertTrue(after.kibibytes() < MOST_KIBIBYTES, "memory: " + after);
       assertTrue(after.descriptors() <= before.descriptors() + 8, before + " became " + after);
+      for (JsonNode disk : machine.run("query-blockstats")) {
+        JsonNode stats = disk.path("stats");
+        long count = stats.path("rd_operations").asLong() + stats.path("wr_operations").asLong();
+        requests.merge(disk.path("node-name").asText(), count, Long::sum);
+      }
       machine.run("quit");
       assertEquals(0, machine.process().await(PATIENCE), machine.process().errors());
       String errors = machine.process().errors();
