@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -38,14 +39,19 @@ class BusyDiskTest {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final int CHECKPOINTS = 20;
 
-  /** Writes blocks past the guest's cache, three at a time, and looks at what was written. */
+  /**
+   * Writes blocks past the guest's cache, to all disks at once and to one of them twice, and looks
+   * at what was written.
+   */
   private static final String WRITE =
       "dd if=/dev/urandom of=/tmp/f bs=64k count=1 2> /tmp/said; "
-          + "work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do n=$((i % 100 * 3 + $1)); "
-          + "dd if=/tmp/f of=/dev/vda bs=64k seek=$n oflag=direct 2> /tmp/said || bad=$((bad+1)); "
-          + "dd if=/dev/vda of=/tmp/g$1 bs=64k skip=$n count=1 iflag=direct 2> /tmp/said; "
-          + "cmp /tmp/f /tmp/g$1 || bad=$((bad+1)); i=$((i+1)); done; echo i=$i bad=$bad; }; "
-          + "for w in 0 1 2; do work $w & done; echo started";
+          + "work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do n=$((i % 10 * 2 + $2)); "
+          + "dd if=/tmp/f of=/dev/$1 bs=64k seek=$n oflag=direct 2> /tmp/said || bad=$((bad+1)); "
+          + "dd if=/dev/$1 of=/tmp/g$1$2 bs=64k skip=$n count=1 iflag=direct 2> /tmp/said; "
+          + "cmp /tmp/f /tmp/g$1$2 || bad=$((bad+1)); i=$((i+1)); done; echo $1 i=$i bad=$bad; }; "
+          + "for d in vda nvme0n1 sda sdb fd0; do work $d 0 & done; work nvme0n1 1 & echo started";
+
+  private static final int WRITERS = 6;
 
   /**
    * Reads a disk past the guest's cache, and has requests under way at all other devices: writes to
@@ -58,24 +64,56 @@ class BusyDiskTest {
           + " noise() { while [ ! -e /tmp/stop ]; do dd if=/dev/zero of=/dev/vdb bs=64k count=64"
           + " oflag=direct 2> /tmp/said; dd if=/dev/hwrng of=/dev/null bs=64 count=4 2> /tmp/said;"
           + " dd if=/dev/sda of=/dev/null bs=64k count=16 iflag=direct 2> /tmp/said || echo bad"
-          + " sda; dd if=/dev/zero of=/dev/sda bs=64k count=16 oflag=direct 2> /tmp/said; seq 1 100"
+          + " sda; dd if=/dev/zero of=/dev/sda bs=64k count=16 oflag=direct 2> /tmp/said;"
+          + " dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16 iflag=direct 2> /tmp/said || echo bad"
+          + " nvme; dd if=/dev/zero of=/dev/nvme0n1 bs=64k count=16 oflag=direct 2> /tmp/said;"
+          + " seq 1 100"
           + " > /dev/hvc0; seq 1 100 > $port; done; }; port=$(ls /dev/vport*p1); work & noise &"
           + " echo started";
 
   private static final Pattern RESULT = Pattern.compile("i=(\\d+) bad=(\\d+)");
+
+  private static final List<String> MODULES =
+      List.of("virtio_pci", "virtio_blk", "nvme", "ata_piix", "ahci", "sd_mod", "floppy");
+  private static final List<String> PAIR_MODULES =
+      List.of(
+          "virtio_pci",
+          "virtio_blk",
+          "virtio_rng",
+          "virtio_scsi",
+          "sd_mod",
+          "virtio_console",
+          "virtio_balloon",
+          "virtiofs",
+          "nvme");
 
   @TempDir private Path folder;
 
   @Test
   void requestsUnderWayAreDoneBeforeAMachineMoves() throws Exception {
     HostTools.assumeInstalled();
-    Path disk = folder.resolve("disk.qcow2");
-    HostTools.run("qemu-img", "create", "-q", "-f", "qcow2", disk.toString(), "32M");
-    List<String> options = List.of("-drive", "if=none,id=d0,format=qcow2,file=" + disk);
-    try (LinuxGuest here = start("here", options)) {
+    List<String> options = new ArrayList<>();
+    for (String disk : List.of("d0", "nvme", "ide", "sata")) {
+      Path image = folder.resolve(disk);
+      HostTools.run("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "32M");
+      options.addAll(
+          List.of("-drive", "if=none,format=qcow2,id=%s,file=%s".formatted(disk, image)));
+    }
+    Path floppy = Files.write(folder.resolve("floppy"), new byte[1440 << 10]);
+    options.addAll(List.of("-drive", "if=floppy,format=raw,file=" + floppy));
+    for (String device :
+        List.of(
+            "nvme,drive=nvme,serial=S1",
+            "ide-hd,bus=ide.0,drive=ide",
+            "ich9-ahci,id=more",
+            "ide-hd,bus=more.0,drive=sata")) {
+      options.addAll(List.of("-device", device));
+    }
+    try (LinuxGuest here = start(Kernel.GENERIC, "here", options)) {
       here.awaitShell();
       assertTrue(here.run(WRITE).endsWith("started"));
-      try (LinuxGuest there = start("there", Stream.concat(options.stream(), incoming()).toList());
+      try (LinuxGuest there =
+              start(Kernel.GENERIC, "there", Stream.concat(options.stream(), incoming()).toList());
           QmpClient source = connect("here");
           QmpClient target = connect("there")) {
         for (QmpClient each : List.of(source, target)) {
@@ -85,12 +123,14 @@ class BusyDiskTest {
         await(source, "query-migrate", "completed");
         await(target, "query-status", "running");
         here.process().process().destroyForcibly();
-        assertResults(there.run("sleep 1; touch /tmp/stop; wait"), 3);
+        assertResults(there.run("sleep 1; touch /tmp/stop; wait"), WRITERS);
         JsonNode _ = target.execute("quit");
         assertEquals(0, there.process().await(PATIENCE), there.process().errors());
       }
     }
-    HostTools.run("qemu-img", "check", "-f", "qcow2", disk.toString());
+    for (String disk : List.of("d0", "nvme", "ide", "sata")) {
+      HostTools.run("qemu-img", "check", "-f", "qcow2", folder.resolve(disk).toString());
+    }
   }
 
   @Test
@@ -100,11 +140,12 @@ class BusyDiskTest {
     for (String side : List.of("here", "there")) {
       Files.write(folder.resolve(side + ".raw"), contents);
     }
-    try (LinuxGuest here = start("here", pairOptions("here").toList())) {
+    try (LinuxGuest here = start(Kernel.CLOUD, "here", pairOptions("here").toList())) {
       here.awaitShell();
       assertTrue(here.run(READ).endsWith("started"));
       try (LinuxGuest there =
-              start("there", Stream.concat(pairOptions("there"), incoming()).toList());
+              start(
+                  Kernel.CLOUD, "there", Stream.concat(pairOptions("there"), incoming()).toList());
           QmpClient source = connect("here");
           QmpClient target = connect("there")) {
         for (QmpClient each : List.of(source, target)) {
@@ -172,21 +213,11 @@ class BusyDiskTest {
     return Files.readAllLines(Path.of("/proc/locks")).stream().anyMatch(l -> l.contains(inode));
   }
 
-  private LinuxGuest start(String name, List<String> options) throws IOException {
-    Path initrd = folder.resolve("initrd-cloud.cpio");
+  private LinuxGuest start(Kernel kernel, String name, List<String> options) throws IOException {
+    Path initrd = folder.resolve("initrd-%s.cpio".formatted(kernel.label()));
     if (!Files.exists(initrd)) {
-      initrd =
-          LinuxGuest.initrd(
-              folder,
-              Kernel.CLOUD,
-              "virtio_pci",
-              "virtio_blk",
-              "virtio_rng",
-              "virtio_scsi",
-              "sd_mod",
-              "virtio_console",
-              "virtio_balloon",
-              "virtiofs");
+      List<String> modules = kernel == Kernel.GENERIC ? MODULES : PAIR_MODULES;
+      initrd = LinuxGuest.initrd(folder, kernel, modules.toArray(String[]::new));
     }
     Stream<String> common =
         Stream.of(
@@ -197,7 +228,7 @@ class BusyDiskTest {
             "-qmp",
             socket(name) + ",server=on,wait=off");
     return LinuxGuest.start(
-        Kernel.CLOUD, initrd, Stream.concat(options.stream(), common).toArray(String[]::new));
+        kernel, initrd, Stream.concat(options.stream(), common).toArray(String[]::new));
   }
 
   /** A machine with one of everything that can be plugged. */
@@ -223,7 +254,9 @@ class BusyDiskTest {
             "-device pcie-root-port,id=port,addr=14",
             "-device virtio-net-pci,bus=port",
             "-device pci-bridge,id=bridge,chassis_nr=9,addr=15",
-            "-device e1000,bus=bridge,addr=1")
+            "-device e1000,bus=bridge,addr=1",
+            "-blockdev driver=null-co,node-name=n3,size=16777216",
+            "-device nvme,drive=n3,serial=S3,addr=16")
         .flatMap(words -> Stream.of(words.split(" ", 2)));
   }
 
