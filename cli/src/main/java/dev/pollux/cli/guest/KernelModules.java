@@ -31,7 +31,7 @@ public final class KernelModules {
               + "net/(?:core|packet|9p|802|llc)|"
               + "fs/(?:ext4|jbd2|fuse|isofs|9p|netfs|fscache|fat|nls|overlayfs|squashfs|[^/]+\\.ko.*)|"
               + "drivers/(?:virtio|block|cdrom|char|nvme|ata|firmware|input|net/[^/]+\\.ko.*|"
-              + "net/ethernet/(?:intel|realtek)|scsi/[^/]+\\.ko.*))(?:/.*)?)");
+              + "gpu/drm/(?:virtio|tiny|ttm|drm[^/]*\\.ko.*)|net/ethernet/(?:intel|realtek)|scsi/[^/]+\\.ko.*))(?:/.*)?)");
 
   static final String BUILT_IN = "modules.builtin";
 
@@ -60,6 +60,11 @@ public final class KernelModules {
   /** The name of a module by its file's: hyphens and underscores are the same. */
   static String name(String file) {
     return file.replaceFirst("\\.ko(\\.xz)?$", "").replace('-', '_');
+  }
+
+  /** Whether there is a module of a name, not built into the kernel. */
+  public boolean has(String name) {
+    return files.containsKey(name(name));
   }
 
   /**

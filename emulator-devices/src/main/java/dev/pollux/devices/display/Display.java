@@ -9,4 +9,7 @@ public interface Display {
 
   /** The characters that it shows; empty in graphics modes. */
   Optional<TextScreen> text();
+
+  /** The user would like a picture of this size, in pixels; guests that can do that follow. */
+  default void wantSize(int width, int height) {}
 }

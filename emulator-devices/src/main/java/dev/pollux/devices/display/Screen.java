@@ -13,7 +13,7 @@ public record Screen(int width, int height, int[] pixels) {
   }
 
   /** A black one. */
-  static Screen blank(int width, int height) {
+  public static Screen blank(int width, int height) {
     return new Screen(width, height, new int[width * height]);
   }
 }

@@ -3,6 +3,7 @@ package dev.pollux.devices.virtio;
 import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.storage.scsi.ScsiDisk;
 import dev.pollux.devices.virtio.fs.VirtioFs;
+import dev.pollux.devices.virtio.gpu.VirtioGpu;
 import dev.pollux.devices.virtio.scsi.VirtioScsi;
 import dev.pollux.devices.virtio.serial.SerialPort;
 import dev.pollux.devices.virtio.serial.VirtioSerial;
@@ -15,6 +16,7 @@ public final class VirtioDevices {
           VirtioBalloon.TYPE,
           VirtioBlk.TYPE,
           VirtioFs.TYPE,
+          VirtioGpu.TYPE,
           VirtioNet.TYPE,
           VirtioRng.TYPE,
           VirtioScsi.TYPE,

@@ -67,6 +67,7 @@ class VirtioNoiseTest {
         "virtio-balloon-pci,free-page-reporting=on",
         "virtio-blk-pci,drive=disk,num-queues=2,queue-size=128",
         "virtio-fs-pci,tag=t,path=%s",
+        "virtio-gpu-pci,max_hostmem=1M,max_outputs=2",
         "virtio-net-pci",
         "virtio-rng-pci,packed=on",
         "virtio-scsi-pci,num_queues=2",

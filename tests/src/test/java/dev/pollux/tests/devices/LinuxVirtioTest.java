@@ -3,6 +3,7 @@ package dev.pollux.tests.devices;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -46,6 +47,20 @@ class LinuxVirtioTest {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final long MEBIBYTE = 1 << 20;
 
+  private static final List<String> MODULES =
+      List.of(
+          "virtio_pci",
+          "virtio_mmio",
+          "virtio_blk",
+          "ext4",
+          "crc32c_generic",
+          "virtio_console",
+          "virtio_rng",
+          "virtio_scsi",
+          "sd_mod",
+          "sr_mod",
+          "virtio_balloon");
+
   @TempDir private Path folder;
   private Path disk;
   private Path disc;
@@ -69,21 +84,12 @@ class LinuxVirtioTest {
   private void use(Kernel kernel, String machine)
       throws IOException, CommandFailed, InterruptedException {
     HostTools.assumeInstalled();
-    Path initrd =
-        LinuxGuest.initrd(
-            folder,
-            kernel,
-            "virtio_pci",
-            "virtio_mmio",
-            "virtio_blk",
-            "ext4",
-            "crc32c_generic",
-            "virtio_console",
-            "virtio_rng",
-            "virtio_scsi",
-            "sd_mod",
-            "sr_mod",
-            "virtio_balloon");
+    boolean hasScreen = LinuxGuest.hasModule(kernel, "virtio_gpu");
+    List<String> modules = new ArrayList<>(MODULES);
+    if (hasScreen) {
+      modules.add("virtio_gpu");
+    }
+    Path initrd = LinuxGuest.initrd(folder, kernel, modules.toArray(String[]::new));
     HostTools.makeExt4(folder.resolve("root.qcow2"), 32);
     disk = random("disk", 4 * (int) MEBIBYTE, 1);
     disc = random("disc", 2048 * 50, 2);
@@ -100,6 +106,9 @@ class LinuxVirtioTest {
       }
       usePort(guest);
       useDisks(guest, client);
+      if (hasScreen) {
+        useScreen(guest, client);
+      }
       useBalloon(guest, client);
       assertEquals("", guest.run("umount /mnt"));
       JsonNode _ = client.execute("quit");
@@ -109,6 +118,10 @@ class LinuxVirtioTest {
     assertEquals(
         "kept",
         HostTools.run("/sbin/debugfs", "-R", "cat it", raw.toString()).lines().toList().getLast());
+    assumeTrue(
+        hasScreen || kernel == Kernel.CLOUD,
+        "all but the screen: \"./pollux guest linux --kernel generic --refresh\" fetches its"
+            + " driver");
   }
 
   /** A disk comes and goes by what people type. */
@@ -170,6 +183,8 @@ class LinuxVirtioTest {
         "virtserialport,chardev=log,name=org.example.log,id=port",
         "-device",
         "virtio-rng-" + kind,
+        "-device",
+        "virtio-gpu-%s,xres=648,yres=488".formatted(kind),
         "-device",
         "virtio-balloon-" + kind,
         "-device",
@@ -235,6 +250,43 @@ class LinuxVirtioTest {
             JSON.createObjectNode().put("id", "drive").put("filename", other.toString()));
     assertEquals(true, event("DEVICE_TRAY_MOVED").path("data").path("tray-open").asBoolean());
     assertEquals(sum(Files.readAllBytes(other)), guest.run("md5sum < /dev/sr0 | cut -c1-32"));
+  }
+
+  /** The kernel's console is on the screen, at the size that the card has asked for. */
+  private void useScreen(LinuxGuest guest, QmpClient client)
+      throws IOException, CommandFailed, InterruptedException {
+    assertEquals("virtio_gpudrmfb", guest.run("cat /sys/class/graphics/fb0/name"));
+    assertEquals("648,488", guest.run("cat /sys/class/graphics/fb0/virtual_size"));
+    assertEquals(
+        "",
+        guest.run(
+            "echo 0 > /sys/class/graphics/fbcon/cursor_blink; cat /proc/self/maps > /dev/tty0"));
+    Path picture = folder.resolve("screen.ppm");
+    String wanted = guest.run("md5sum < /dev/fb0 | cut -c1-32");
+    String seen = "";
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    while (!seen.equals(wanted) && System.nanoTime() < end) { // a frame may be on its way
+      JsonNode _ =
+          client.execute("screendump", JSON.createObjectNode().put("filename", picture.toString()));
+      seen = sum(asInMemory(Files.readAllBytes(picture), 648, 488));
+    }
+    assertEquals(wanted, seen);
+  }
+
+  /** Blue, green, red and 0 of each pixel of a picture. */
+  private static byte[] asInMemory(byte[] ppm, int width, int height) {
+    int header = "P6\n%d %d\n255\n".formatted(width, height).length();
+    assertEquals(header + width * height * 3, ppm.length);
+    byte[] pixels = new byte[width * height * 4];
+    int lit = 0;
+    for (int i = 0; i < width * height; i++) {
+      for (int color = 0; color < 3; color++) {
+        pixels[i * 4 + color] = ppm[header + i * 3 + 2 - color];
+        lit += pixels[i * 4 + color] != 0 ? 1 : 0;
+      }
+    }
+    assertTrue(lit > 1000, "colors of letters: " + lit);
+    return pixels;
   }
 
   private void useBalloon(LinuxGuest guest, QmpClient client)

@@ -129,6 +129,12 @@ public final class LinuxGuest implements AutoCloseable {
     return initrd;
   }
 
+  /** Whether a kernel that has been fetched has a module. */
+  public static boolean hasModule(Kernel kernel, String name) throws IOException {
+    Optional<KernelModules> modules = GuestImages.ofUser().modules(kernel);
+    return modules.isPresent() && modules.get().has(name);
+  }
+
   /** The fetched guest; without it the test is skipped. */
   private static Image image(Kernel kernel) {
     Optional<Image> image = GuestImages.ofUser().find(kernel);

@@ -102,6 +102,7 @@ class HostileGuestTest {
     options.addAll(List.of("-device", "floppy,drive=floppy"));
     options.addAll(List.of("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"));
     options.addAll(List.of("-device", "virtio-rng-pci", "-device", "virtio-balloon-pci"));
+    options.addAll(List.of("-device", "virtio-gpu-pci,max_hostmem=8M"));
     return options;
   }
 

@@ -1,6 +1,7 @@
 package dev.pollux.devices.virtio.transport;
 
 import dev.pollux.core.machine.Device;
+import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.model.OnOffAuto;
@@ -46,31 +47,36 @@ public final class VirtioTypes {
   private static DeviceType<PciBus> pci(VirtioType declaration) {
     List<Property<?>> properties = new ArrayList<>(declaration.allProperties());
     properties.addAll(List.of(NO_LEGACY, NO_MODERN, VECTORS));
-    return DeviceType.on(
+    DeviceType<PciBus> type =
+        DeviceType.on(
             PciBus.KIND,
             declaration.name() + "-pci",
-            (bus, context) -> onPci(declaration, context, variant(declaration, bus, context)))
-        .alias(declaration.name())
-        .category(declaration.category())
-        .description(declaration.description())
-        .parents(declaration.name() + "-pci-base", "virtio-pci")
-        .inner(declaration.name() + "-device")
-        .properties(properties);
+            (bus, context) -> onPci(declaration, context, variant(declaration, bus, context)));
+    return common(declaration, type, properties).alias(declaration.name());
+  }
+
+  /** What all types on PCI have in common. */
+  private static DeviceType<PciBus> common(
+      VirtioType declaration, DeviceType<PciBus> bare, List<Property<?>> properties) {
+    DeviceType<PciBus> type =
+        bare.category(declaration.category())
+            .description(declaration.description())
+            .parents(declaration.name() + "-pci-base", "virtio-pci")
+            .inner(declaration.name() + "-device")
+            .properties(properties);
+    return declaration.category() == DeviceCategory.DISPLAY ? type.coldPlugOnly() : type;
   }
 
   private static DeviceType<PciBus> pciVariant(
       VirtioType declaration, String suffix, VirtioPci.Variant variant) {
     List<Property<?>> properties = new ArrayList<>(declaration.allProperties());
     properties.add(VECTORS);
-    return DeviceType.on(
+    DeviceType<PciBus> type =
+        DeviceType.on(
             PciBus.KIND,
             declaration.name() + suffix,
-            (_, context) -> onPci(declaration, context, variant))
-        .category(declaration.category())
-        .description(declaration.description())
-        .parents(declaration.name() + "-pci-base", "virtio-pci")
-        .inner(declaration.name() + "-device")
-        .properties(properties);
+            (_, context) -> onPci(declaration, context, variant));
+    return common(declaration, type, properties);
   }
 
   /** For buses of transports that boards have, such as MMIO. */
