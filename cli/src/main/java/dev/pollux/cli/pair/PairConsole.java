@@ -1,6 +1,7 @@
 package dev.pollux.cli.pair;
 
 import dev.pollux.cli.pair.watch.PairWatcher;
+import dev.pollux.cli.process.MachineProcess;
 import dev.pollux.core.host.Terminal;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
@@ -11,7 +12,6 @@ import java.io.OutputStream;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.Channels;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -34,6 +34,7 @@ import java.util.function.IntConsumer;
 public final class PairConsole implements AutoCloseable {
   private static final int ESCAPE = 1; // Ctrl-A
   private static final int MOST_OFFERED = 64;
+  private static final long PAUSE_MILLIS = 100;
 
   /** A guest that has said nothing for so long is in no control sequence of the terminal's. */
   private static final long QUIET_NANOS = 300_000_000;
@@ -122,8 +123,8 @@ public final class PairConsole implements AutoCloseable {
   }
 
   private void serve(ServerSocketChannel listening) throws IOException {
-    while (true) {
-      try (SocketChannel client = listening.accept()) {
+    while (listening.isOpen()) {
+      try (SocketChannel client = accept(listening)) {
         synchronized (this) {
           output = Optional.of(outlet(Channels.newOutputStream(client)));
         }
@@ -132,13 +133,21 @@ public final class PairConsole implements AutoCloseable {
         for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
           type(buffer, n);
         }
-      } catch (ClosedChannelException e) {
-        throw e;
       } catch (IOException e) {
         // A client that left; the next one may come.
       } finally {
         forgetReader();
       }
+    }
+  }
+
+  /** Where no descriptors are left there may be some again soon. */
+  private static SocketChannel accept(ServerSocketChannel listening) throws IOException {
+    try {
+      return listening.accept();
+    } catch (IOException e) {
+      MachineProcess.pause(PAUSE_MILLIS);
+      throw e;
     }
   }
 

@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A disk of a pair. Each side has an image of its own: the first one that of the user, each further
@@ -38,6 +40,7 @@ public final class PairDisk {
    */
   public record Spec(String id, Path file, String format, String options, String device) {}
 
+  private static final Logger log = LoggerFactory.getLogger(PairDisk.class);
   private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
   private static final long END_OF_JOB_SECONDS = 10;
 
@@ -205,14 +208,23 @@ public final class PairDisk {
     }
   }
 
-  /** A side is gone for good; its image is of no use, unless it is the user's. */
-  public void forget(String side) throws IOException {
-    if (images.containsKey(side)) {
-      overlays(side).delete();
+  /**
+   * A side is gone for good; its image is of no use, unless it is the user's. One that cannot be
+   * removed is in nobody's way: that is said, and the guest goes on.
+   */
+  public void forget(String side) {
+    if (!images.containsKey(side)) {
+      return;
     }
+    Overlays beside = overlays(side);
     Path image = images.remove(side);
-    if (image != null && !image.equals(spec.file())) {
-      Files.deleteIfExists(image);
+    try {
+      beside.delete();
+      if (!image.equals(spec.file())) {
+        Files.deleteIfExists(image);
+      }
+    } catch (IOException e) {
+      log.warn("{}: an old copy of the disk cannot be removed: {}", image, e.toString());
     }
   }
 
@@ -330,9 +342,9 @@ public final class PairDisk {
     return target().equals(node);
   }
 
-  /** Whether that is this side's image. */
+  /** Whether that is this side's image, or what a copy that has taken over keeps beside it. */
   public boolean isOwn(String node) {
-    return name("disk").equals(node);
+    return name("disk").equals(node) || name("replication").equals(node);
   }
 
   /** Begins to copy the disk; {@code BLOCK_JOB_READY} says when the copy follows the original. */

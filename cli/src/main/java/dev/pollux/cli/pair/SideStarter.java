@@ -139,7 +139,7 @@ final class SideStarter {
     }
   }
 
-  void forget(String side) throws IOException {
+  void forget(String side) {
     synchronized (networks) {
       networks.forEach(network -> network.forget(side));
     }

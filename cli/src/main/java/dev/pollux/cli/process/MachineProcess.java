@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,10 +31,14 @@ public final class MachineProcess implements Monitor, AutoCloseable {
   private static final long COMMAND_SECONDS = 10;
   private static final long END_SECONDS = 10;
 
+  /** Characters of commands that a connection holds, with room to spare, and nobody reads. */
+  private static final long MOST_UNANSWERED = 100_000;
+
   private final String name;
   private final Process process;
   private final Path output;
   private final QmpClient monitor;
+  private final AtomicLong unanswered = new AtomicLong();
 
   private MachineProcess(
       String name, Path socket, Process process, Path output, Consumer<JsonNode> to)
@@ -163,9 +168,27 @@ public final class MachineProcess implements Monitor, AutoCloseable {
     }
   }
 
-  /** Sends a command; the future gets the whole reply. */
+  /**
+   * Sends a command; the future gets the whole reply.
+   *
+   * @throws IOException if the connection is gone, or the machine has not answered so much yet that
+   *     sending might have to wait for it
+   */
   public CompletableFuture<JsonNode> send(String command, ObjectNode arguments) throws IOException {
-    return monitor.send("execute", command, arguments);
+    int size = command.length() + arguments.toString().length();
+    if (unanswered.addAndGet(size) > MOST_UNANSWERED && size < unanswered.get()) {
+      unanswered.addAndGet(-size);
+      throw new IOException(
+          "%s: %s: it has not answered earlier commands".formatted(name, command));
+    }
+    CompletableFuture<JsonNode> reply;
+    try {
+      reply = monitor.send("execute", command, arguments);
+    } catch (IOException e) {
+      unanswered.addAndGet(-size);
+      throw e;
+    }
+    return reply.whenComplete((_, _) -> unanswered.addAndGet(-size));
   }
 
   /** Completes, with its status, when the process has ended. */

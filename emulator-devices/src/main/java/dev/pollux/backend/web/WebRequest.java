@@ -7,6 +7,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
@@ -21,6 +22,7 @@ import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.websocketx.WebSocketServerHandshaker;
 import io.netty.handler.codec.http.websocketx.WebSocketServerHandshakerFactory;
+import io.netty.util.ReferenceCountUtil;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Executor;
 
@@ -90,7 +92,9 @@ public final class WebRequest {
     head.headers().set(HttpHeaderNames.CONTENT_TYPE, type);
     HttpUtil.setTransferEncodingChunked(head, true);
     var _ = context.write(head);
+    context.pipeline().replace(context.handler(), "stream", new NothingMore());
     WebServer.expectSilence(context.channel());
+    goOn();
     return context.channel();
   }
 
@@ -112,6 +116,7 @@ public final class WebRequest {
     }
     WebServer.expectSilence(channel);
     channel.pipeline().replace(context.handler(), "frames", frames);
+    goOn();
     var _ =
         handshaker
             .handshake(channel, request)
@@ -159,6 +164,26 @@ public final class WebRequest {
     var sent = context.writeAndFlush(response);
     if (!goesOn) {
       var _ = sent.addListener(ChannelFutureListener.CLOSE);
+    }
+    goOn();
+  }
+
+  /** Has the client's next words come. Soon: many requests at once are not to nest. */
+  private void goOn() {
+    context.executor().execute(() -> context.channel().config().setAutoRead(true));
+  }
+
+  /** Who asks for more in the middle of an answer is cut off. */
+  private static final class NothingMore extends ChannelInboundHandlerAdapter {
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+      ReferenceCountUtil.release(message);
+      var _ = context.close();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+      var _ = context.close(); // the client is gone
     }
   }
 }

@@ -18,6 +18,7 @@ final class WebRequests extends SimpleChannelInboundHandler<FullHttpRequest> {
 
   @Override
   protected void channelRead0(ChannelHandlerContext context, FullHttpRequest received) {
+    context.channel().config().setAutoRead(false); // the next one waits for this one's answer
     WebRequest request = new WebRequest(context, received, server.page());
     WebAccess access = server.access();
     String host = request.header(HttpHeaderNames.HOST);

@@ -13,6 +13,7 @@ import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.flow.FlowControlHandler;
 import io.netty.handler.timeout.ReadTimeoutHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
@@ -97,6 +98,7 @@ public final class WebServer implements AutoCloseable {
           .addLast(new ReadTimeoutHandler(READ_SECONDS))
           .addLast(new HttpServerCodec(LONGEST_LINE, MOST_HEADERS, MOST_HEADERS))
           .addLast(new HttpObjectAggregator(MOST_CONTENT))
+          .addLast(new FlowControlHandler())
           .addLast(new WebRequests(WebServer.this));
     }
   }

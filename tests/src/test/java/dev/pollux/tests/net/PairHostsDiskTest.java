@@ -4,14 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.cli.img.ImgTools;
 import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.harness.PolluxProcess;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -112,7 +109,7 @@ class PairHostsDiskTest {
   @Test
   void diskOutlivesEitherHostAndBoth() throws Exception {
     Namespace.needs("python3");
-    try (TwoHosts hosts = new TwoHosts(folder, machine(), this::makeDisk)) {
+    try (TwoHosts hosts = new TwoHosts(folder, machine(), PairHostsDiskTest::makeDisk)) {
       final TwoHosts.Host first = hosts.awaitPair();
       PolluxProcess client = client(hosts, 8, 0);
       client.expect("first.", PATIENCE);
@@ -148,8 +145,7 @@ class PairHostsDiskTest {
   @Tag("campaign")
   void aFullDiskEndsThePairAndNotTheGuest() throws Exception {
     Namespace.needs("python3");
-    Path small = folder.resolve("host2");
-    try (TwoHosts hosts = new TwoHosts(folder, machine(), this::makeSmallDisk)) {
+    try (TwoHosts hosts = new TwoHosts(folder, machine(), PairHostsDiskTest::makeSmallDisk)) {
       final TwoHosts.Host full = hosts.hosts().get(1);
       if (hosts.awaitPair() == full) {
         full.ask("demote");
@@ -164,27 +160,17 @@ class PairHostsDiskTest {
       hosts.awaitEvent(primary, "alone");
       String why = "a write has not reached the other side's disk: No space left on device";
       assertTrue(primary.agent().output().contains(why), hosts::story);
-      var _ = Namespace.runOnHost(10, "mount", "-o", "remount,size=96m", small.toString());
+      String small = full.folder().toString();
+      var _ = Namespace.runOnHost(10, "mount", "-o", "remount,size=96m", small);
       assertSame(primary, hosts.awaitPair());
       assertEquals(0, onDisk(hosts));
-    } finally {
-      var _ = Namespace.runOnHost(10, "umount", "-l", small.toString());
     }
   }
 
-  private void makeSmallDisk(Path host) {
+  private static void makeSmallDisk(TwoHosts.Host host) throws Exception {
     makeDisk(host);
-    if (host.endsWith("host2")) {
-      try {
-        Namespace.Result mounted =
-            Namespace.runOnHost(
-                10, "mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", host.toString());
-        assumeTrue(mounted.status() == 0, mounted.output());
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      } catch (InterruptedException e) {
-        throw new IllegalStateException(e);
-      }
+    if (!host.isFirst()) {
+      host.mount("12m");
     }
   }
 
@@ -200,14 +186,10 @@ class PairHostsDiskTest {
     return machine;
   }
 
-  private void makeDisk(Path host) {
-    if (host.endsWith("host1")) {
-      String disk = host.resolve("disk.qcow2").toString();
-      try {
-        assertEquals(0, ImgTools.run(List.of("create", "-q", "-f", "qcow2", disk, "32M")));
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
+  private static void makeDisk(TwoHosts.Host host) throws Exception {
+    if (host.isFirst()) {
+      String disk = host.folder().resolve("disk.qcow2").toString();
+      assertEquals(0, ImgTools.run(List.of("create", "-q", "-f", "qcow2", disk, "32M")));
     }
   }
 

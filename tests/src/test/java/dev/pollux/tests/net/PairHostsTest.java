@@ -4,89 +4,39 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.cli.img.ImgTools;
 import dev.pollux.tests.harness.LinuxGuest;
-import dev.pollux.tests.harness.PolluxProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A client of a guest on two hosts keeps its connection, whatever happens to one of them. {@code
- * -Dpollux.hosts.faults=N} faults, {@code -Dpollux.hosts.seed=N} others.
+ * A client of a guest on two hosts keeps its connections and what it has on the disk, whatever
+ * happens to one of them. {@code -Dpollux.hosts.faults=N} faults, {@code -Dpollux.hosts.seed=N}
+ * another order, {@code -Dpollux.hosts.kinds=KILL_COPY,...} these kinds only.
  */
 class PairHostsTest {
-  private static final int FAULTS = Integer.getInteger("pollux.hosts.faults", 3);
-  private static final long SEED = Long.getLong("pollux.hosts.seed", 0);
-  private static final Duration PATIENCE = Duration.ofMinutes(2);
-
-  private static final String GUEST =
-      """
-      #!/bin/sh
-      ip addr flush dev eth0; ip addr add 10.77.0.50/24 dev eth0; ip link set eth0 up
-      nc -ll -p 7 -e /bin/cat &
-      """;
-
-  /**
-   * Sends random bytes and checks each that comes back; tells how long each second's worst took.
-   */
-  private static final String CLIENT =
-      """
-      import socket,time,random,sys
-      def connect():
-        while True:
-          try:
-            s=socket.create_connection((sys.argv[1],7),5); s.settimeout(90)
-            s.setsockopt(socket.IPPROTO_TCP,socket.TCP_NODELAY,1)
-            s.sendall(b"hello")
-            if s.recv(5): return s
-          except OSError: time.sleep(0.2)
-      s=connect(); r=random.Random(7); print("connected",flush=True)
-      worst=0; told=time.time()
-      while True:
-        d=r.randbytes(r.randint(1,3000)); t=time.time(); s.sendall(d); h=b""
-        while len(h)<len(d):
-          m=s.recv(65536)
-          if not m: print("CLOSED",flush=True); sys.exit(1)
-          h+=m
-        if h!=d: print("DIFFERENT",flush=True); sys.exit(1)
-        worst=max(worst,time.time()-t)
-        if time.time()-told>1: print("worst %.2f" % worst,flush=True); worst=0; told=time.time()
-      """;
+  private static final int FAULTS = Integer.getInteger("pollux.hosts.faults", 50);
+  private static final long SEED = Long.getLong("pollux.hosts.seed", 1);
+  private static final String KINDS = System.getProperty("pollux.hosts.kinds", "");
 
   @TempDir private Path folder;
 
-  /** What is done to the side that runs the guest. */
-  private enum Fault {
-    KILL_MACHINE,
-    FREEZE_HOST,
-    CUT_PEERS,
-    CUT_OFF,
-    KILL_AGENT,
-    CUT_ONE_WAY,
-    LOSE_LEASE,
-    FREEZE_MACHINE,
-    DEMOTE,
-    SLOW_LINK,
-    RESYNC,
-    KILL_COPY,
-    FREEZE_COPY
-  }
-
   private Path initrd() throws Exception {
-    Path rc = Files.writeString(folder.resolve("rc"), GUEST);
+    Path rc = Files.writeString(folder.resolve("rc"), PairClient.SERVER);
     Files.setPosixFilePermissions(rc, PosixFilePermissions.fromString("rwxr-xr-x"));
     return LinuxGuest.initrd(
-        folder, Kernel.CLOUD, Map.of("/etc/rc", rc), "virtio_pci", "virtio_net");
+        folder, Kernel.CLOUD, Map.of("/etc/rc", rc), "virtio_pci", "virtio_net", "virtio_blk");
   }
 
   private static List<String> machine(Path initrd) {
@@ -95,16 +45,18 @@ class PairHostsTest {
     return machine;
   }
 
-  /** What is to happen, in this order: each kind once, and then whatever comes. */
-  private static List<Fault> faults() {
+  /** What is to happen, in this order: each kind as often as the others, as far as it goes. */
+  private static List<HostFault> faults() {
+    List<HostFault> kinds =
+        Stream.of(HostFault.values())
+            .filter(kind -> KINDS.isEmpty() || List.of(KINDS.split(",")).contains(kind.name()))
+            .toList();
+    List<HostFault> faults = new ArrayList<>();
     Random random = new Random(SEED);
-    List<Fault> all = List.of(Fault.values());
-    List<Fault> faults = new ArrayList<>(all.subList(0, Math.min(FAULTS, all.size())));
     while (faults.size() < FAULTS) {
-      faults.add(all.get(random.nextInt(all.size())));
-    }
-    if (SEED != 0) {
-      Collections.shuffle(faults, random);
+      List<HostFault> round = new ArrayList<>(kinds);
+      Collections.shuffle(round, random);
+      faults.addAll(round.subList(0, Math.min(round.size(), FAULTS - faults.size())));
     }
     return faults;
   }
@@ -112,29 +64,46 @@ class PairHostsTest {
   @Test
   void connectionOutlivesEitherHost() throws Exception {
     Namespace.needs("python3");
-    if (FAULTS > Fault.SLOW_LINK.ordinal()) {
-      Namespace.needs("tc");
-    }
-    try (TwoHosts hosts = new TwoHosts(folder, machine(initrd()))) {
+    Namespace.needs("tc");
+    List<String> words = machine(initrd());
+    words.addAll(List.of("-drive", "file=HOST/disk.qcow2,format=qcow2,if=virtio"));
+    try (TwoHosts hosts = new TwoHosts(folder, words, PairHostsTest::makeDisk)) {
       TwoHosts.Host primary = hosts.awaitPair();
-      try (PolluxProcess client = hosts.client("python3", "-c", CLIENT, TwoHosts.GUEST)) {
-        client.expect("connected", PATIENCE);
-        for (Fault fault : faults()) {
-          client.expect("worst", PATIENCE);
-          final int before = lines(client);
-          final long began = System.nanoTime();
-          cause(fault, hosts, primary);
-          primary = hosts.awaitPair();
-          long again = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
-          for (int told = lines(client); lines(client) < told + 2; ) { // the first may be of before
-            client.expect("worst", PATIENCE);
-          }
-          assertTrue(client.process().isAlive(), client.output() + hosts.story());
-          System.out.printf(
-              "%s: a pair again after %d ms; the client heard nothing for %.2f s at most%n",
-              fault, again, worst(client, before));
+      try (PairClient client = new PairClient(hosts)) {
+        for (HostFault fault : faults()) {
+          client.check();
+          primary = suffer(fault, hosts, primary, client);
         }
+        client.check();
       }
+    }
+  }
+
+  /** Its disk can be filled, and only the first side has one to begin from. */
+  private static void makeDisk(TwoHosts.Host host) throws Exception {
+    host.mount("64m");
+    if (host.isFirst()) {
+      String disk = host.folder().resolve("disk.qcow2").toString();
+      assertEquals(0, ImgTools.run(List.of("create", "-q", "-f", "qcow2", disk, "256M")));
+    }
+  }
+
+  /** The side that runs the guest then. */
+  private static TwoHosts.Host suffer(
+      HostFault fault, TwoHosts hosts, TwoHosts.Host primary, PairClient client) throws Exception {
+    long before = client.now();
+    long began = System.nanoTime();
+    try {
+      fault.on(hosts, primary, client);
+      TwoHosts.Host next = hosts.awaitPair();
+      client.check();
+      long again = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
+      System.out.printf(
+          "%s: all well again after %d ms; the client heard nothing for %.2f s at most%n",
+          fault, again, client.longestSilence(before));
+      return next;
+    } catch (AssertionError e) {
+      throw new AssertionError("%s, seed %d: %s".formatted(fault, SEED, hosts.story()), e);
     }
   }
 
@@ -177,96 +146,5 @@ class PairHostsTest {
       hosts.startAgent(second);
       assertEquals(first, hosts.awaitPair());
     }
-  }
-
-  private static int lines(PolluxProcess client) {
-    return (int) client.output().lines().count();
-  }
-
-  /** The longest silence that a client has told of since it had told so many lines. */
-  private static double worst(PolluxProcess client, int since) {
-    return client
-        .output()
-        .lines()
-        .skip(since)
-        .filter(line -> line.startsWith("worst "))
-        .mapToDouble(line -> Double.parseDouble(line.substring(6)))
-        .max()
-        .orElse(0);
-  }
-
-  private static void cause(Fault fault, TwoHosts hosts, TwoHosts.Host primary) throws Exception {
-    switch (fault) {
-      case KILL_MACHINE -> {
-        primary.signal("KILL", false);
-        hosts.awaitEnd(primary);
-      }
-      case FREEZE_HOST -> {
-        primary.signal("STOP", true);
-        TimeUnit.SECONDS.sleep(5);
-        primary.signal("CONT", true);
-        hosts.awaitEnd(primary);
-      }
-      case FREEZE_MACHINE -> {
-        primary.signal("STOP", false);
-        hosts.awaitEnd(primary);
-      }
-      case KILL_AGENT -> {
-        primary.agent().close();
-        TimeUnit.SECONDS.sleep(1);
-        hosts.startAgent(primary);
-      }
-      case CUT_PEERS -> {
-        hosts.setWay(primary, false);
-        hosts.setWay(hosts.peer(primary), false);
-        hosts.awaitEnd(primary);
-        hosts.setWay(primary, true);
-        hosts.setWay(hosts.peer(primary), true);
-      }
-      case CUT_ONE_WAY -> {
-        hosts.setWay(primary, false);
-        hosts.awaitEnd(primary);
-        hosts.setWay(primary, true);
-      }
-      case CUT_OFF -> {
-        hosts.setLink(primary, false);
-        hosts.awaitEnd(primary);
-        TimeUnit.SECONDS.sleep(4);
-        hosts.setLink(primary, true);
-        hosts.awaitEnd(primary);
-      }
-      case LOSE_LEASE -> {
-        signalCoordinator(hosts, "STOP");
-        TimeUnit.SECONDS.sleep(4);
-        signalCoordinator(hosts, "CONT");
-      }
-      case DEMOTE -> {
-        primary.ask("demote");
-        hosts.awaitEnd(primary);
-      }
-      case SLOW_LINK -> {
-        hosts.setSlow(primary, true);
-        TimeUnit.SECONDS.sleep(4);
-        hosts.setSlow(primary, false);
-      }
-      case RESYNC -> {
-        hosts.peer(primary).ask("resync");
-        hosts.awaitEnd(primary);
-      }
-      case KILL_COPY -> {
-        hosts.peer(primary).signal("KILL", false);
-        hosts.awaitEnd(primary);
-      }
-      case FREEZE_COPY -> {
-        hosts.peer(primary).signal("STOP", true);
-        hosts.awaitEnd(primary);
-        hosts.peer(primary).signal("CONT", true);
-      }
-    }
-  }
-
-  private static void signalCoordinator(TwoHosts hosts, String name) throws Exception {
-    String pid = String.valueOf(hosts.coordinator().process().pid());
-    var _ = Namespace.runOnHost(10, "kill", "-" + name, pid);
   }
 }

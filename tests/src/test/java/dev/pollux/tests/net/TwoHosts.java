@@ -1,7 +1,9 @@
 package dev.pollux.tests.net;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -9,14 +11,16 @@ import dev.pollux.cli.pair.ControlSocket;
 import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 
 /**
  * A pair on two network namespaces, each with a bridge for its agent and its guest's network; a
@@ -26,7 +30,10 @@ final class TwoHosts implements AutoCloseable {
   static final String GUEST = "10.77.0.50";
   private static final String SERVER = "10.77.0.9";
   private static final String PORT = "2181";
-  private static final int TRIES = 900;
+  private static final String FIRST = "10.77.0.1";
+  private static final Duration PATIENCE = Duration.ofMinutes(1);
+  private static final int TRIES = 3000;
+  private static final int LOOK_MILLIS = 30;
 
   /** One of the two. */
   static final class Host implements AutoCloseable {
@@ -35,6 +42,7 @@ final class TwoHosts implements AutoCloseable {
     private final String cable;
     private final Path folder;
     private PolluxProcess agent;
+    private boolean mounted;
 
     private Host(Namespace network, String address, String cable, Path folder) {
       this.network = network;
@@ -53,7 +61,8 @@ final class TwoHosts implements AutoCloseable {
     }
 
     void ask(String command) throws IOException {
-      var _ = ControlSocket.ask(folder, command);
+      String answer = ControlSocket.ask(folder, command);
+      assertFalse(new ObjectMapper().readTree(answer).has("error"), answer);
     }
 
     boolean isProtected() {
@@ -66,6 +75,48 @@ final class TwoHosts implements AutoCloseable {
 
     Namespace network() {
       return network;
+    }
+
+    /** What this side's agent keeps, and its machine: HOST in the options. */
+    Path folder() {
+      return folder;
+    }
+
+    /** Whether it is the one that begins from its disk where both have one. */
+    boolean isFirst() {
+      return address.equals(FIRST);
+    }
+
+    /** Has the folder on a file system of this size; the test is skipped where that cannot be. */
+    void mount(String size) throws IOException, InterruptedException {
+      Namespace.Result made =
+          Namespace.runOnHost(
+              10, "mount", "-t", "tmpfs", "-o", "size=" + size, "tmpfs", folder.toString());
+      assumeTrue(made.status() == 0, made.output());
+      mounted = true;
+    }
+
+    /** Leaves no room on that. */
+    void fill() throws IOException {
+      byte[] block = new byte[1 << 16];
+      try (OutputStream out = Files.newOutputStream(filler())) {
+        while (true) {
+          out.write(block);
+        }
+      } catch (IOException e) {
+        if (!Objects.toString(e.getMessage()).contains("No space left")) {
+          throw e;
+        }
+      }
+    }
+
+    /** Leaves room again. */
+    void free() throws IOException {
+      Files.delete(filler());
+    }
+
+    private Path filler() {
+      return folder.resolve("filler");
     }
 
     String address() {
@@ -92,7 +143,19 @@ final class TwoHosts implements AutoCloseable {
         agent.close();
       }
       network.close();
+      if (mounted) {
+        try {
+          var _ = Namespace.runOnHost(10, "umount", "-l", folder.toString());
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+        }
+      }
     }
+  }
+
+  /** Makes something on a host before anything is started there. */
+  interface Preparation {
+    void of(Host host) throws Exception;
   }
 
   private final Path folder;
@@ -115,9 +178,9 @@ final class TwoHosts implements AutoCloseable {
   /**
    * As above.
    *
-   * @param prepare is given the folder of each host before anything is started there
+   * @param prepare is given each host
    */
-  TwoHosts(Path folder, List<String> machine, Consumer<Path> prepare) throws Exception {
+  TwoHosts(Path folder, List<String> machine, Preparation prepare) throws Exception {
     this.folder = folder;
     this.machine = machine;
     this.secret = folder.resolve("secret");
@@ -130,26 +193,18 @@ final class TwoHosts implements AutoCloseable {
     }
   }
 
-  private void begin(Consumer<Path> prepare) throws Exception {
+  private void begin(Preparation prepare) throws Exception {
     Files.writeString(secret, "what only the two of them know");
     Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-------"));
     between.shell(
         "ip link set lo up; ip link add br0 type bridge; ip addr add %s/24 dev br0; ip link set br0 up"
             .formatted(SERVER));
-    coordinator =
-        start(
-            between,
-            "pair",
-            "coordinator",
-            "--listen",
-            SERVER + ":" + PORT,
-            "--folder",
-            folder.resolve("zookeeper").toString());
+    coordinator = startCoordinator();
     for (int i = 1; i <= 2; i++) {
       addHost(i);
     }
     for (Host host : hosts) {
-      prepare.accept(host.folder);
+      prepare.of(host);
       startAgent(host);
     }
   }
@@ -204,20 +259,35 @@ final class TwoHosts implements AutoCloseable {
     return hosts.stream().filter(each -> each != host).findFirst();
   }
 
-  PolluxProcess coordinator() {
-    return coordinator;
+  private PolluxProcess startCoordinator() {
+    String kept = folder.resolve("zookeeper").toString();
+    String at = SERVER + ":" + PORT;
+    return start(between, "pair", "coordinator", "--listen", at, "--folder", kept);
+  }
+
+  /** Sends a signal to the coordination service. */
+  void signalCoordinator(String name) throws IOException, InterruptedException {
+    String pid = String.valueOf(coordinator.process().pid());
+    var _ = Namespace.runOnHost(10, "kill", "-" + name, pid);
+  }
+
+  /** Kills the coordination service and starts it again. */
+  void restartCoordinator() {
+    coordinator.close();
+    coordinator = startCoordinator();
+    coordinator.expect("listening", PATIENCE);
   }
 
   /** Waits until there is a pair; the side that runs the guest. */
   Host awaitPair() throws InterruptedException {
     for (int i = 0; i < TRIES; i++) {
       for (Host host : hosts) {
-        assertTrue(host.agent.process().isAlive(), story());
+        assertTrue(host.agent.process().isAlive(), this::story);
         if (host.isProtected()) {
           return host;
         }
       }
-      TimeUnit.MILLISECONDS.sleep(100);
+      TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
     }
     return fail("no pair: " + story());
   }
@@ -226,7 +296,7 @@ final class TwoHosts implements AutoCloseable {
   void awaitDoing(Host host, String doing) throws InterruptedException {
     for (int i = 0; !host.status().path("doing").asText().equals(doing); i++) {
       assertTrue(i < TRIES, () -> "not " + doing + ": " + story());
-      TimeUnit.MILLISECONDS.sleep(100);
+      TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
     }
   }
 
@@ -235,15 +305,15 @@ final class TwoHosts implements AutoCloseable {
     String line = "\"event\": \"%s\"".formatted(event);
     for (int i = 0; !host.agent.output().contains(line); i++) {
       assertTrue(i < TRIES, () -> "no " + event + ": " + story());
-      TimeUnit.MILLISECONDS.sleep(100);
+      TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
     }
   }
 
   /** Waits until a side has become the one that runs the guest, or has lost its copy. */
   void awaitEnd(Host of) throws InterruptedException {
     for (int i = 0; of.isProtected(); i++) {
-      assertTrue(i < TRIES, story());
-      TimeUnit.MILLISECONDS.sleep(20);
+      assertTrue(i < TRIES, this::story);
+      TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
     }
   }
 

@@ -23,6 +23,8 @@ public final class Decider {
     BROKEN
   }
 
+  private static final String NO_COPY = "%s would not go on: there is no copy";
+
   private final String me;
   private final String peer;
   private final Timing timing;
@@ -34,6 +36,9 @@ public final class Decider {
 
   /** When the bond broke; only a replacement made since lets this side go on alone. */
   private long brokenSince;
+
+  /** This side's disks may lack what the copy's have. */
+  private boolean diskFails;
 
   /** On a copy: it has lost its primary. */
   private boolean orphaned;
@@ -114,6 +119,31 @@ public final class Decider {
         && right.known().orElseThrow().lists(peer);
   }
 
+  /** Why a wish would change nothing now, in a sentence; empty where something comes of it. */
+  public String refusal(Wish wish) {
+    boolean copy = doing == Doing.COPY && !orphaned;
+    boolean other = heard.filter(says -> says.doing() == Doing.RUNNING).isPresent();
+    return switch (wish) {
+      case PROMOTE -> doing == Doing.RUNNING || copy && isListed() ? "" : NO_COPY.formatted(me);
+      case PROMOTE_ANYWAY ->
+          !other || copy && isListed()
+              ? ""
+              : "%s runs the guest, and %s is to become its copy".formatted(peer, me);
+      case DEMOTE -> {
+        if (doing == Doing.RUNNING) {
+          yield isProtected() ? "" : NO_COPY.formatted(peer);
+        }
+        yield other ? "" : "%s does not run the guest".formatted(me);
+      }
+      case RESYNC -> doing == Doing.RUNNING && bond != Bond.PAIRED ? NO_COPY.formatted(peer) : "";
+      case STOP, LEAVE -> "";
+    };
+  }
+
+  private boolean isListed() {
+    return right.known().filter(ledger -> ledger.isInSync(me, generation)).isPresent();
+  }
+
   /** Takes an event in; what is to be done, in this order. */
   public List<Action> on(Event event, long now) {
     actions = new ArrayList<>();
@@ -150,6 +180,7 @@ public final class Decider {
       case Event.Paired _ -> paired(now);
       case Event.Broken _ -> broken(now);
       case Event.Gone _ -> gone(now);
+      case Event.DiskFails _ -> diskFails |= doing == Doing.RUNNING && bond != Bond.ALONE;
       case Event.GuestEnded _ -> ending |= doing == Doing.RUNNING || doing == Doing.COPY;
       case PeerSays says -> peerSays(says);
       case Event.PeerSilent _ -> heard = Optional.empty();
@@ -218,12 +249,18 @@ public final class Decider {
           actions.add(new Action.Forward(Wish.DEMOTE));
         }
       }
-      case PROMOTE_ANYWAY -> anyway = doing != Doing.RUNNING;
+      case PROMOTE_ANYWAY -> {
+        if (doing == Doing.COPY && !orphaned) {
+          want(Wish.PROMOTE); // it has everything: nothing need be lost
+        } else {
+          anyway = doing != Doing.RUNNING;
+        }
+      }
       case DEMOTE -> {
         if (isProtected()) {
           kill();
         } else if (doing == Doing.RUNNING) {
-          tell("refused", "%s would not go on: there is no copy".formatted(peer));
+          tell("refused", NO_COPY.formatted(peer));
         }
       }
       case RESYNC -> {
@@ -342,7 +379,9 @@ public final class Decider {
   }
 
   private void startOrRelease(Ledger ledger, long now) {
-    if (ledger.lists(peer) || !ledger.isInSync(me, generation)) {
+    if (ledger.lists(peer) && diskFails) {
+      write(ledger.leftTo(peer, right.stamp()), now);
+    } else if (ledger.lists(peer) || !ledger.isInSync(me, generation)) {
       write(ledger.released(false, right.stamp()), now); // the other's copy goes on
     } else if (!right.hasWrittenSince(uselessSince)) {
       write(ledger.renewed(right.stamp()), now); // another may be on its way, and may list the copy
@@ -369,17 +408,22 @@ public final class Decider {
   private void bond(Ledger ledger, long now) {
     switch (bond) {
       case BROKEN -> {
-        if (ledger.lists(peer) || !right.hasWrittenSince(brokenSince)) {
+        if (diskFails && isCopyThere(ledger)) {
+          giveWay();
+        } else if (ledger.lists(peer) || !right.hasWrittenSince(brokenSince)) {
           write(ledger.heldAlone(me, generation, right.stamp()), now);
         } else if (right.isValid(now)) {
           actions.add(new Action.GoOnAlone());
           bond = Bond.ALONE;
+          diskFails = false;
           tell("alone", me + " goes on alone");
         }
       }
       case PAIRED -> {
         if (!ledger.lists(peer)) {
           write(ledger.joinedBy(peer, pairedGeneration, right.stamp()), now);
+        } else if (diskFails) {
+          giveWay();
         }
       }
       case ALONE -> {
@@ -392,6 +436,20 @@ public final class Decider {
     }
   }
 
+  private boolean isCopyThere(Ledger ledger) {
+    return ledger.lists(peer)
+        && heard
+            .filter(says -> says.doing() == Doing.COPY)
+            .filter(says -> ledger.isInSync(peer, says.generation()))
+            .isPresent();
+  }
+
+  /** The copy has everything. */
+  private void giveWay() {
+    tell("disk", "the disks of %s do not take writes: it gives way".formatted(me));
+    kill();
+  }
+
   private void pair(String with) {
     pairedGeneration = with;
     bond = Bond.PAIRING;
@@ -401,6 +459,7 @@ public final class Decider {
 
   /** The record names the other side, or nobody. */
   private void await(Ledger ledger, long now) {
+    diskFails = false; // only those that are listed count
     if (doing == Doing.RUNNING || doing == Doing.STARTING) {
       kill(); // its time had run out before
       tell("lost", "%s has lost the right to run the guest".formatted(me));

@@ -37,6 +37,11 @@ public sealed interface Event {
   record GuestEnded() implements Event {}
 
   /**
+   * This side's disk has not taken a write. Where the other's has, the guest knows nothing of it.
+   */
+  record DiskFails() implements Event {}
+
+  /**
    * The other side's agent has spoken.
    *
    * @param generation of its disks; a new one for each process that is to become a copy

@@ -34,7 +34,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -394,8 +393,14 @@ public final class HostAgent implements AutoCloseable {
     CompletableFuture<JsonNode> reply = new CompletableFuture<>();
     steps.add(
         () -> {
-          if (!command.equals("status")) {
-            decide(new Event.Wanted(WISHES.get(command)));
+          Event.Wish wish = WISHES.get(command);
+          String refusal = wish == null ? "" : decider.refusal(wish);
+          if (!refusal.isEmpty()) {
+            reply.complete(PairReport.details().put("error", refusal));
+            return;
+          }
+          if (wish != null) {
+            decide(new Event.Wanted(wish));
           }
           reply.complete(status());
         });
@@ -418,19 +423,19 @@ public final class HostAgent implements AutoCloseable {
 
     @Override
     public CompletableFuture<String> failover() {
-      return want(Event.Wish.DEMOTE, () -> decider.isProtected() ? "" : "there is no copy here");
+      return want(Event.Wish.DEMOTE);
     }
 
     @Override
     public CompletableFuture<String> resync() {
-      return want(Event.Wish.RESYNC, () -> "");
+      return want(Event.Wish.RESYNC);
     }
 
-    private CompletableFuture<String> want(Event.Wish wish, Supplier<String> whyNot) {
+    private CompletableFuture<String> want(Event.Wish wish) {
       CompletableFuture<String> answer = new CompletableFuture<>();
       steps.add(
           () -> {
-            String why = whyNot.get();
+            String why = decider.refusal(wish);
             if (why.isEmpty()) {
               decide(new Event.Wanted(wish));
             }

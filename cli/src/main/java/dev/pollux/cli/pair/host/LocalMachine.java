@@ -52,7 +52,7 @@ final class LocalMachine implements AutoCloseable {
    */
   private final AtomicInteger number = new AtomicInteger();
 
-  /** The machine whose own disk does not take writes: that is told once. */
+  /** The machine whose own disk does not take writes: people are told once. */
   private final AtomicInteger failing = new AtomicInteger();
 
   private volatile boolean copy;
@@ -268,11 +268,9 @@ final class LocalMachine implements AutoCloseable {
     if (disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
       unpair(); // where there is a connection yet
       tell(mine, new Event.Broken(), "a write has not reached the other side's disk: " + error);
-    } else if (failing.getAndSet(mine) != mine && disks.stream().anyMatch(d -> d.isOwn(node))) {
-      tell(
-          mine,
-          new Event.Wanted(Event.Wish.DEMOTE),
-          "a write has not reached this side's disk: " + error);
+    } else if (disks.stream().anyMatch(disk -> disk.isOwn(node))) {
+      String sentence = "a write has not reached this side's disk: " + error;
+      tell(mine, new Event.DiskFails(), failing.getAndSet(mine) == mine ? "" : sentence);
     }
   }
 

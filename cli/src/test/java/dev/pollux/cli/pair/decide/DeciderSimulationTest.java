@@ -48,7 +48,8 @@ class DeciderSimulationTest {
 
   private static SimulatedPair play(long seed, double drift) {
     SimulatedPair pair = new SimulatedPair(seed, TIMING, drift);
-    long pause = 500 + Math.floorMod(seed, 8) * 800; // crowded or calm
+    long calm = Math.floorMod(seed, 8);
+    long pause = 500 + calm * calm * 400;
     Misfortune misfortune = new Misfortune(pair, pause);
     pair.run(TROUBLE);
     misfortune.end();

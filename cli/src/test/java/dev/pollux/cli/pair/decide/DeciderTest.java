@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -66,16 +67,90 @@ class DeciderTest {
     record = record.released(false, "a/1/end");
     hear(new Event.Tick());
     List<Action> actions = hear(new Event.Wanted(Event.Wish.STOP));
-    Ledger written =
-        actions.stream()
-            .filter(Action.Write.class::isInstance)
-            .map(action -> ((Action.Write) action).ledger())
-            .findFirst()
-            .orElseThrow();
+    Ledger written = writes(actions).getFirst();
     assertTrue(written.ended());
     assertEquals(record.inSync(), written.inSync());
     actions = hear(new Event.Written());
     assertTrue(actions.stream().anyMatch(Action.Exit.class::isInstance), actions::toString);
+  }
+
+  /** A write is on the copy's disk only: the guest goes on there, and not from here. */
+  @Test
+  void aPrimaryWhoseDiskFailsLeavesThePairToItsCopy() {
+    Decider primary = primary();
+    List<Action> actions = primary.on(new Event.DiskFails(), now);
+    assertTrue(actions.stream().anyMatch(Action.Kill.class::isInstance), actions::toString);
+    primary.on(new Event.Broken(), now); // the disks are not alike
+    actions = primary.on(new Event.Gone(), now);
+    Ledger written = writes(actions).getFirst();
+    assertEquals("", written.holder());
+    assertEquals(Map.of("b", "of b"), written.inSync());
+  }
+
+  /** Nobody would go on: it is better to run with a disk that fails. */
+  @Test
+  void aPrimaryWhoseDiskFailsStaysWhereItsCopyHasGone() {
+    Decider primary = primary();
+    primary.on(new Event.PeerSays(Doing.NOTHING, "of b", true), now);
+    primary.on(new Event.Broken(), now);
+    List<Action> actions = primary.on(new Event.DiskFails(), now);
+    assertTrue(actions.stream().noneMatch(Action.Kill.class::isInstance), actions::toString);
+    assertEquals(Doing.RUNNING, primary.doing());
+  }
+
+  /** Each in a sentence, rather than with an answer and no change. */
+  @Test
+  void wishesThatChangeNothingAreRefused() {
+    String generation = becomeCopy();
+    assertTrue(copy.refusal(Event.Wish.PROMOTE).contains("no copy"), "it is not listed yet");
+    assertTrue(copy.refusal(Event.Wish.PROMOTE_ANYWAY).contains("a runs the guest"));
+    record = record.joinedBy("b", generation, "a/1/joined");
+    pass(1000);
+    for (Event.Wish wish : List.of(Event.Wish.PROMOTE, Event.Wish.PROMOTE_ANYWAY)) {
+      assertEquals("", copy.refusal(wish));
+      List<Action> actions = hear(new Event.Wanted(wish));
+      assertTrue(
+          actions.contains(new Action.Forward(Event.Wish.DEMOTE)), () -> wish + ": " + actions);
+    }
+    hear(new Event.PeerSilent());
+    hear(new Event.Broken());
+    assertTrue(copy.refusal(Event.Wish.PROMOTE).contains("no copy"));
+    assertEquals("", copy.refusal(Event.Wish.PROMOTE_ANYWAY));
+    assertTrue(copy.refusal(Event.Wish.DEMOTE).contains("b does not run the guest"));
+  }
+
+  @Test
+  void aPrimaryWithoutACopyIsNotDemoted() {
+    Decider primary = primary();
+    assertEquals("", primary.refusal(Event.Wish.DEMOTE));
+    assertEquals("", primary.refusal(Event.Wish.RESYNC));
+    primary.on(new Event.Broken(), now);
+    assertTrue(primary.refusal(Event.Wish.DEMOTE).contains("no copy"));
+    assertTrue(primary.refusal(Event.Wish.RESYNC).contains("no copy"));
+  }
+
+  /** It runs the guest and has a listed copy, whose generation is {@code of b}. */
+  private Decider primary() {
+    Decider primary = new Decider("a", "b", TIMING, true, "of a", "1");
+    primary.on(new Event.Tick(), now);
+    primary.on(new Event.PeerSays(Doing.NOTHING, "none", false), now);
+    primary.on(new Event.Found(Optional.empty()), now);
+    primary.on(new Event.Written(), now); // the first record
+    primary.on(new Event.Runs(), now);
+    primary.on(new Event.PeerSays(Doing.READY, "of b", true), now);
+    List<Action> actions = primary.on(new Event.Paired(), now);
+    assertTrue(writes(actions).getFirst().lists("b"), actions::toString);
+    primary.on(new Event.PeerSays(Doing.COPY, "of b", true), now);
+    primary.on(new Event.Written(), now);
+    assertTrue(primary.isProtected());
+    return primary;
+  }
+
+  private static List<Ledger> writes(List<Action> actions) {
+    return actions.stream()
+        .filter(Action.Write.class::isInstance)
+        .map(action -> ((Action.Write) action).ledger())
+        .toList();
   }
 
   private static long stops(List<Action> actions) {

@@ -2,6 +2,8 @@ package dev.pollux.cli.pair.decide;
 
 /** What goes wrong in a simulation, one thing after the other or several at once. */
 final class Misfortune {
+  private static final int FIRST_OF_DISKS = 14;
+
   private final SimulatedPair pair;
 
   /** Longest time between two faults, ms. */
@@ -32,7 +34,10 @@ final class Misfortune {
     }
     SimulatedHost host = pair.hosts().get(pair.choice(2));
     long time = pair.between(50, 7000);
-    int kind = pair.choice(14);
+    int kind = pair.choice(16);
+    if (kind < FIRST_OF_DISKS) {
+      pair.struck(time);
+    }
     pair.note("fault %d at %s for %.3f s".formatted(kind, host.name, time / 1e9));
     switch (kind) {
       case 0, 1 -> {
@@ -45,6 +50,7 @@ final class Misfortune {
         pair.after(time, host::start);
       }
       case 3 -> {
+        pair.struck(SimulatedPair.millis(15_000));
         pair.hosts().forEach(SimulatedHost::die);
         pair.hosts().forEach(each -> pair.after(pair.between(100, 15_000), each::start));
       }
@@ -68,6 +74,7 @@ final class Misfortune {
       }
       case 12 -> host.machine().ifPresent(SimulatedMachine::unpair);
       case 13 -> wish(host);
+      case FIRST_OF_DISKS, 15 -> host.failDisk(time);
       default -> throw new IllegalStateException();
     }
     pair.after(pair.between(0, pause), this::strike);

@@ -21,6 +21,11 @@ final class SimulatedHost {
   /** Writes that the disk has. */
   BitSet disk = new BitSet();
 
+  /** What only the copy's disk has, and a client was told of: this side is to give way. */
+  private final BitSet lacking = new BitSet();
+
+  private long diskFailsUntil;
+
   private boolean up;
   private int life;
   private Decider decider;
@@ -64,6 +69,41 @@ final class SimulatedHost {
 
   boolean isFrozen() {
     return pair.now() < hostFrozenUntil;
+  }
+
+  // ---- the disk ----
+
+  boolean diskTakes() {
+    return pair.now() >= diskFailsUntil;
+  }
+
+  void failDisk(long nanos) {
+    diskFailsUntil = Math.max(diskFailsUntil, pair.now() + nanos);
+  }
+
+  void lacks(int write) {
+    lacking.set(write);
+  }
+
+  /** Whether it has that, or has a copy that has it and for which it will give way. */
+  boolean has(int write) {
+    return disk.get(write) || lacking.get(write);
+  }
+
+  boolean has(BitSet writes) {
+    BitSet missing = (BitSet) writes.clone();
+    missing.andNot(disk);
+    missing.andNot(lacking);
+    return missing.isEmpty();
+  }
+
+  /** It is to run from its own disk alone. */
+  void dependOnDisk() {
+    if (!lacking.isEmpty()) {
+      pair.lose(this, lacking);
+      disk.or(lacking);
+      lacking.clear();
+    }
   }
 
   // ---- life and faults ----
@@ -155,12 +195,16 @@ final class SimulatedHost {
       case Action.StartCopy(String fresh) -> {
         generation = fresh;
         disk = new BitSet();
+        lacking.clear();
         pair.checkRecord();
         startMachine(false, 0);
       }
       case Action.Pair(String with) -> machine.ifPresent(m -> m.pair(with));
       case Action.Unpair _ -> machine.ifPresent(SimulatedMachine::unpair);
-      case Action.GoOnAlone _ -> machine.ifPresent(SimulatedMachine::goOnAlone);
+      case Action.GoOnAlone _ -> {
+        dependOnDisk();
+        machine.ifPresent(SimulatedMachine::goOnAlone);
+      }
       case Action.TakeOver _ -> machine.ifPresent(SimulatedMachine::takeOver);
       case Action.Kill _ -> killMachine();
       case Action.Fence _ -> fence();
@@ -171,6 +215,9 @@ final class SimulatedHost {
   }
 
   private void startMachine(boolean primary, long until) {
+    if (primary) {
+      dependOnDisk();
+    }
     SimulatedMachine fresh = new SimulatedMachine(pair, this, generation, primary, until);
     machine = Optional.of(fresh);
     pair.after(

@@ -95,14 +95,32 @@ final class SimulatedMachine {
     if (!speaks()) {
       return;
     }
-    host.disk.set(number);
+    boolean written = host.diskTakes();
+    if (written) {
+      host.disk.set(number);
+    }
     if (!holding) {
-      pair.acknowledge(host, number);
+      if (written) { // otherwise the guest knows
+        pair.acknowledge(host, number);
+      }
     } else if (partner != null && partner.partner == this && partner.moves() && linked()) {
-      partner.host.disk.set(number);
-      pair.acknowledge(host, number);
-    } else {
+      mirror(number, written);
+    } else if (written) {
       held.add(number);
+    }
+  }
+
+  private void mirror(int number, boolean written) {
+    if (partner.host.diskTakes()) {
+      partner.host.disk.set(number);
+      if (!written) {
+        host.lacks(number);
+        host.deliver(new Event.DiskFails());
+      }
+      pair.acknowledge(host, number);
+    } else if (written) {
+      held.add(number);
+      unpair();
     }
   }
 

@@ -90,6 +90,50 @@ class PairWebTest {
     }
   }
 
+  /** The second one has its answer at once, the first one later. */
+  @Test
+  void answersComeInTheOrderOfTheirRequests() throws Exception {
+    CompletableFuture<String> slow = new CompletableFuture<>();
+    web.controls(
+        new PairControls() {
+          @Override
+          public String type(byte[] keys) {
+            asked.add("type");
+            return "the guest does not read";
+          }
+
+          @Override
+          public CompletableFuture<String> failover() {
+            asked.add("failover");
+            return slow;
+          }
+
+          @Override
+          public CompletableFuture<String> resync() {
+            return slow;
+          }
+        });
+    try (Socket socket = connect()) {
+      StringBuilder requests = new StringBuilder();
+      for (String path : List.of("/failover", "/type", "/type")) {
+        requests.append("POST %s HTTP/1.1\r\n%s\r\n".formatted(path, KNOWN));
+        requests.append("Host: 127.0.0.1:%d\r\nContent-Length: 1\r\n\r\nk".formatted(port));
+      }
+      socket.getOutputStream().write(requests.toString().getBytes(StandardCharsets.UTF_8));
+      while (asked.isEmpty()) {
+        Thread.onSpinWait();
+      }
+      assertStatus(404, ask("GET /nothing", KNOWN)); // what came before it has been seen
+      assertEquals(List.of("failover"), List.copyOf(asked));
+      slow.complete("");
+      socket.shutdownOutput();
+      String answers = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertStatus(200, answers);
+      assertEquals(2, answers.split("the guest does not read", -1).length - 1, answers);
+      assertEquals(List.of("failover", "type", "type"), List.copyOf(asked));
+    }
+  }
+
   private Socket connect() throws IOException {
     Socket socket = new Socket(InetAddress.getLoopbackAddress(), port);
     socket.setSoTimeout(PATIENCE_MILLIS);
