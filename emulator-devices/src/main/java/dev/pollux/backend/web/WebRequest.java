@@ -112,6 +112,7 @@ public final class WebRequest {
         new WebSocketServerHandshakerFactory("", protocol, false, longest).newHandshaker(request);
     if (handshaker == null) {
       var _ = WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(channel);
+      goOn();
       return;
     }
     WebServer.expectSilence(channel);
