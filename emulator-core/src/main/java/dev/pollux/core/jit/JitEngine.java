@@ -28,8 +28,7 @@ import dev.pollux.core.jit.emit.BlockDecoder;
 import dev.pollux.core.jit.emit.FlagFunctions;
 import dev.pollux.core.jit.emit.FlagRecipe;
 import dev.pollux.core.jit.emit.Stubs;
-import dev.pollux.core.jit.store.StoreReader;
-import dev.pollux.core.jit.store.StoredBlock;
+import dev.pollux.core.jit.store.MovedFields;
 import dev.pollux.core.jit.store.TranslationStore;
 import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
@@ -65,6 +64,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * it depends on is kept with it.
    */
   private static final int NEIGHBOURHOOD = 512;
+
+  private static final int[] NONE_MOVED = {};
+
+  /** A vCPU that is not the first may have little to do, for which it needs no store. */
+  private static final int LOADED_LATER = 500;
 
   /** No way out of generated code. */
   private static final int NONE = -1;
@@ -133,13 +137,22 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private final ExitTable exits;
   private final ReadyInstructions ready;
 
-  /** Translations of earlier runs, and what finds them; null for none. */
+  /** Translations of earlier runs, or null. */
   private final TranslationStore store;
 
-  private StoreReader stored = StoreReader.NONE;
+  /** Blocks that are translated before the store is looked at; -1: none is looked at any more. */
+  private int untilLoaded;
+
+  /** How often all blocks had been dropped then. */
+  private long dropped;
+
+  /** Bytes of code that came from there. */
+  private long loaded;
 
   /** By what the block that is being translated is found there. */
   private int storeHash;
+
+  private final MovedFields moved = new MovedFields();
 
   /** Execution keys without the mode that have jump tables, by number of their group. */
   private final int[] keys = new int[JitLayout.JUMP_GROUPS];
@@ -257,12 +270,24 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     vcpu.machine().codeWatch().add(this);
     // What is logged of a translation needs its instructions.
     this.store = translationLog.isOn() ? null : store;
-    if (this.store != null) {
-      this.stored = store.reader();
-      for (int known : store.keys()) {
-        firstTable(known);
-      }
+    this.compiler.assembler().code().note(JitBlock.FIRST_MOVED, JitBlock.END_MOVED);
+    this.untilLoaded = this.store == null ? -1 : vcpu.index() == 0 ? 0 : LOADED_LATER;
+  }
+
+  /** Puts the blocks of an earlier run in the place of all others. */
+  private void loadStored() {
+    if (statistics.translations != 0) {
+      clear("those of an earlier run come in their place");
     }
+    int[] known = store.load(blocks, cache.kept());
+    dropped = statistics.clears;
+    if (known == null) {
+      dropAll();
+      return;
+    }
+    loaded = cache.used() - cache.kept();
+    System.arraycopy(known, 0, keys, 0, known.length);
+    keyCount = known.length;
   }
 
   @Override
@@ -552,6 +577,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private JitBlock translate(long rip, int key, long host) {
+    if (untilLoaded >= 0 && statistics.translations >= untilLoaded) {
+      untilLoaded = -1;
+      loadStored();
+    }
     if (!cache.fits(LARGEST_BLOCK)) {
       clear("no room is left");
     }
@@ -565,8 +594,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       return revive(dropped);
     }
     if (store != null) {
-      storeHash = StoreReader.hash(key, host);
-      JitBlock kept = takeStored(key, start, host);
+      storeHash = TranslationStore.hash(key, rip, host);
+      JitBlock kept = wake(key, host);
       if (kept != null) {
         return kept;
       }
@@ -659,51 +688,44 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         && (beyond <= 0 || RawMemory.equal(page, RamBlock.PAGE_SIZE, secondPage, beyond));
   }
 
-  /** A block of a translation from the store of the code at an offset of {@link #page}, or null. */
-  private JitBlock takeStored(int key, int start, long host) {
-    try {
-      StoredBlock found = stored.find(storeHash, key, firstTable(key), start, page);
-      return found == null ? null : install(found, key, host);
-    } catch (InternalError e) { // the mapped file has shrunk, or its disk fails
-      log.warn("translations of earlier runs cannot be read any more: {}", e.getMessage());
-      stored = StoreReader.NONE;
+  /**
+   * The block of an earlier run of the code at {@code host}, or null. With it wakes what else there
+   * is of its page.
+   */
+  private JitBlock wake(int key, long host) {
+    JitBlock found = blocks.findAsleep(storeHash, key, host, page);
+    if (found == null) {
       return null;
     }
+    long hostPage = host & PAGE_MASK;
+    JitBlock block = found;
+    do {
+      if (blocks.canWake(block, hostPage, page)) {
+        wakeOne(block, hostPage);
+      }
+      block = blocks.nextKept(block);
+    } while (!block.equals(found));
+    do {
+      if (chained && block.valid() && (block.host() & PAGE_MASK) == hostPage) {
+        blocks.linkAll(block);
+      }
+      block = blocks.nextKept(block);
+    } while (!block.equals(found));
+    return found.valid() ? found : null;
   }
 
-  /** Makes a block of a translation from the store; null if the guest's bytes changed just now. */
-  private JitBlock install(StoredBlock found, int key, long host) {
-    firstLooked = found.firstLooked();
-    afterLooked = firstLooked + found.lookedLength();
-    if (!markLooked(host, 0)) {
-      return null;
+  /** Nothing happens if the guest's bytes changed just now. */
+  private void wakeOne(JitBlock block, long hostPage) {
+    firstLooked = block.firstLooked();
+    afterLooked = firstLooked + block.lookedLength();
+    if (markLooked(hostPage, 0)) {
+      int table = firstTable(block.key()) + (block.key() & MODE);
+      blocks.wake(block, hostPage, page, stubs.dropped(table));
+      if (chained) {
+        index.put(table, block.host(), block.entry());
+      }
+      statistics.storedBlocks++;
     }
-    long address = cache.append(found.codeAt(), found.codeLength());
-    int codeOffset = (int) (address - stubs.address());
-    for (int i = 0; i < found.stubJumps(); i++) {
-      cache.patch32(address + found.stubJumpAt(i), found.stubJump(i) - codeOffset);
-    }
-    JitBlock block =
-        blocks.add(
-            new JitBlock.Parts(
-                key,
-                host,
-                0,
-                found.guestLength(),
-                found.count(),
-                address,
-                found.entryAt(),
-                found.units(),
-                stubs.dropped(firstTable(key) + (key & MODE)),
-                page,
-                firstLooked,
-                afterLooked));
-    for (int i = 0; i < found.exits(); i++) {
-      cache.patch32(address + found.numberAt(i), exits.next());
-      found.readExit(i, exits, block);
-    }
-    statistics.storedBlocks++;
-    return block;
   }
 
   /** Makes a block of the first {@code count} instructions of {@link #blockDecoder}. */
@@ -712,6 +734,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     Insn[] insns = blockDecoder.insns();
     firstLooked = start;
     afterLooked = start + insns[count - 1].nextOffset;
+    moved.restart();
+    for (int i = 0; i < count; i++) {
+      moved.add(insns[i], start + blockDecoder.offsets()[i], page);
+    }
     long address = cache.nextAddress();
     BlockCode code =
         compiler.compile(
@@ -724,6 +750,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (!markLooked(host, context.secondPage())) {
       return null;
     }
+    boolean keeps = store != null && context.secondPage() == 0;
+    int[] fields = keeps ? moved.of(compiler.assembler().code(), page) : null;
+    int[] gaps = fields == null ? NONE_MOVED : moved.gaps(firstLooked, afterLooked);
     int firstExit = exits.next();
     int exit = firstExit;
     for (BlockCode.Exit way : code.exits()) {
@@ -744,21 +773,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
                 stubs.dropped(context.table() + context.mmuMode()),
                 page,
                 firstLooked,
-                afterLooked));
+                afterLooked,
+                fields == null ? 0 : storeHash,
+                firstExit,
+                code.exits().size(),
+                fields == null ? NONE_MOVED : fields,
+                gaps));
     exits.add(block, code, insns);
-    if (store != null
-        && block.secondPage() == 0
-        && TranslationStore.canBeFoundAgain(insns, count)) {
-      store.add(
-          storeHash,
-          block,
-          code,
-          context.table(),
-          compiler.assembler().code().array(),
-          compiler.assembler().position(),
-          (int) (address - stubs.address()),
-          exits,
-          firstExit);
+    if (chained) {
+      blocks.linkAll(block);
     }
     statistics.translations++;
     translationLog.translated(block, code, insns, state.rip(), (int) (codeEnd - address));
@@ -773,6 +796,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     Insn insn = decoder.decode(page, (int) at, RamBlock.PAGE_SIZE, codeSize);
     if (insn != null) {
+      moved.add(insn, (int) at, page);
       firstLooked = Math.min(firstLooked, (int) at);
       afterLooked = Math.max(afterLooked, (int) at + insn.length);
     }
@@ -794,14 +818,19 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private void clear(String why) {
     statistics.clears++;
     translationLog.dropped("all code dropped: " + why);
+    dropAll();
+    ready.clear();
+    failed.clear();
+    jumps.clear();
+  }
+
+  private void dropAll() {
     blocks.clear();
     index.clear();
     cache.clear();
     addCommonExits();
-    ready.clear();
-    failed.clear();
     keyCount = 0;
-    jumps.clear();
+    loaded = 0;
   }
 
   /** The ways out that are in no block come first. */
@@ -897,10 +926,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   @Override
   public void close() {
     translationLog.closed(this::describe);
-    if (store != null) {
-      store.release(Arrays.copyOf(keys, keyCount));
-    }
     vcpu.machine().codeWatch().remove(this);
+    if (store != null && vcpu.index() == 0) {
+      long code = cache.used() - cache.kept();
+      int[] known = Arrays.copyOf(keys, keyCount);
+      store.save(blocks, cache.kept(), known, code, loaded, statistics.clears != dropped);
+    }
     interpreter.close();
     cache.close();
     blocks.close();

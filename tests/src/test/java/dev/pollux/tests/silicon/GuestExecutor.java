@@ -41,7 +41,7 @@ final class GuestExecutor implements AutoCloseable {
   /** More than any sequence executes, repetitions included. */
   private static final long LIMIT = 100_000;
 
-  /** Runs after which generated code is dropped, so that it does not pile up. */
+  /** Runs after which generated code is dropped, so that it does not pile up, unless it is kept. */
   private static final int RUNS_BEFORE_FLUSH = 512;
 
   private static final int SNAPSHOT_BYTES =
@@ -170,7 +170,7 @@ final class GuestExecutor implements AutoCloseable {
       if (machine.jit().failedTranslations() != 0) {
         throw new IllegalStateException("the code cannot be translated; see above");
       }
-      if (++runs % RUNS_BEFORE_FLUSH == 0) {
+      if (++runs % RUNS_BEFORE_FLUSH == 0 && STORE == null) {
         machine.jit().flushCode();
       }
     }

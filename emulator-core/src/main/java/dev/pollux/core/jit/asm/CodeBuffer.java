@@ -11,6 +11,12 @@ public final class CodeBuffer {
   private byte[] bytes;
   private int position;
 
+  // Values of 32 bits, also as lower half of one of 64, whose places are noted.
+  private int firstNoted;
+  private int notedRange;
+  private int[] noted = new int[16];
+  private int notedCount;
+
   /** An empty buffer with room for {@code capacity} bytes before it first grows. */
   public CodeBuffer(int capacity) {
     bytes = new byte[capacity];
@@ -27,6 +33,50 @@ public final class CodeBuffer {
       throw new IllegalArgumentException("position " + newPosition + " of " + position);
     }
     position = newPosition;
+    while (notedCount > 0 && noted[notedCount - 1] >= position) {
+      notedCount--;
+    }
+  }
+
+  /**
+   * From now on the places of values from {@code first} to below {@code end}, as u32, are noted
+   * when they are appended.
+   */
+  public void note(int first, int end) {
+    firstNoted = first;
+    notedRange = end - first;
+  }
+
+  /** How many places have been noted. */
+  public int notedCount() {
+    return notedCount;
+  }
+
+  /** Offset of a value that was noted. */
+  public int noted(int i) {
+    return noted[i];
+  }
+
+  private void noteIfWanted(int value) {
+    if (Integer.compareUnsigned(value - firstNoted, notedRange) < 0) {
+      note(position);
+    }
+  }
+
+  /** Notes the place of a value that has been appended. */
+  public void note(int at) {
+    if (notedCount == noted.length) {
+      noted = Arrays.copyOf(noted, 2 * notedCount);
+    }
+    noted[notedCount++] = at;
+  }
+
+  /** The 32-bit value at an offset. */
+  public int get32(int at) {
+    return bytes[at] & 0xff
+        | (bytes[at + 1] & 0xff) << 8
+        | (bytes[at + 2] & 0xff) << 16
+        | bytes[at + 3] << 24;
   }
 
   /** Makes room for {@code count} more bytes. */
@@ -49,18 +99,23 @@ public final class CodeBuffer {
 
   /** Appends {@code value}. */
   public void put32(int value) {
+    noteIfWanted(value);
     set32(position, value);
     position += 4;
   }
 
   /** Appends {@code value}. */
   public void put64(long value) {
+    noteIfWanted((int) value);
     set64(position, value);
     position += 8;
   }
 
   /** Appends the low {@code count} (1, 2, 4 or 8) bytes of {@code value}. */
   public void put(int count, long value) {
+    if (count >= 4) {
+      noteIfWanted((int) value);
+    }
     patch(position, count, value);
     position += count;
   }

@@ -1,8 +1,11 @@
 package dev.pollux.core.jit.cache;
 
+import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.emit.BlockCode;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The blocks of one vCPU: by host memory and execution key, and by page of host memory for when the
@@ -17,9 +20,13 @@ public final class BlockTable implements AutoCloseable {
   /** Room for one block and its ways out beyond the bound. */
   private static final long LAST = 1 << 20;
 
+  /** Bytes of the table of blocks of an earlier run. */
+  private static final long MOST_TABLE = 32 << 20;
+
   private final CodeCache cache;
   private final RecordMemory records;
   private final ExitTable exits;
+  private final KeptBlocks kept;
 
   // Heads of lists of blocks, by number of their record; 0 is none.
 
@@ -40,6 +47,7 @@ public final class BlockTable implements AutoCloseable {
     this.cache = cache;
     this.records = new RecordMemory(mostBytes + LAST);
     this.exits = new ExitTable(records, mostBytes + LAST);
+    this.kept = new KeptBlocks(records, exits, cache);
     reserveZero();
   }
 
@@ -159,6 +167,114 @@ public final class BlockTable implements AutoCloseable {
     chain(dropped, block);
   }
 
+  // ---- blocks of an earlier run ----
+
+  /**
+   * A block of an earlier run of the code at {@code host}, or null. It sleeps: {@link #wake}.
+   *
+   * @param hash not 0
+   * @param page the bytes of the guest's page
+   */
+  public JitBlock findAsleep(int hash, int key, long host, byte[] page) {
+    return kept.find(hash, key, host, page);
+  }
+
+  /** The next block of the page that a block was kept with, the first behind the last. */
+  public JitBlock nextKept(JitBlock block) {
+    return kept.next(block);
+  }
+
+  /**
+   * True if a block sleeps and can be woken for a page.
+   *
+   * @param hostPage its host address
+   * @param page its bytes
+   */
+  public boolean canWake(JitBlock block, long hostPage, byte[] page) {
+    long host = hostPage + block.pageOffset();
+    return block.asleep()
+        && block.isOfMoved(page)
+        && find(block.key(), host, -1) == null
+        && findDropped(block.key(), host, page) == null;
+  }
+
+  /**
+   * Puts a sleeping block to use.
+   *
+   * @param dropped what its entry leads to while it is dropped
+   */
+  public void wake(JitBlock block, long hostPage, byte[] page, long dropped) {
+    block.wake(hostPage, cache.address(), dropped);
+    block.move(page, cache);
+    enter(block);
+  }
+
+  /** Lets the jumps of a block inside its page go to those blocks that there are. */
+  public void linkAll(JitBlock from) {
+    int end = from.firstExit() + from.exits();
+    for (int exit = from.firstExit(); exit < end; exit++) {
+      if (exits.isLink(exit)) {
+        int key = from.key() & ~JitBlock.MODE | exits.mode(exit);
+        JitBlock to = find(key, from.host() + exits.guestOffset(exit), -1);
+        if (to != null) {
+          link(exit, to);
+        }
+      }
+    }
+  }
+
+  /**
+   * Memory to put blocks of an earlier run into, in place of all others: the code, the records of
+   * blocks and of ways out, the table that finds them.
+   *
+   * @param lengths of these in bytes
+   * @throws IOException if they are not what there can be room for
+   */
+  public List<MemorySegment> room(long... lengths) throws IOException {
+    long code = lengths[0];
+    long most = records.length() / 2;
+    if (code < 0
+        || !cache.fits(2 * code)
+        || !isIn(lengths[1], most)
+        || !isIn(lengths[2], most)
+        || !isIn(lengths[3], MOST_TABLE)
+        || Long.bitCount(lengths[3]) != 1) {
+      throw new IOException("there is no room for it");
+    }
+    records.setUsed(lengths[1]);
+    exits.setUsed(lengths[2]);
+    cache.setUsed(code);
+    return List.of(
+        RawMemory.segment(cache.firstWritable(), code),
+        RawMemory.segment(records.base(), lengths[1]),
+        RawMemory.segment(exits.base(), lengths[2]),
+        RawMemory.segment(kept.allocate(lengths[3]), lengths[3]));
+  }
+
+  private static boolean isIn(long length, long most) {
+    return length >= Long.BYTES && length <= most && (length & Long.BYTES - 1) == 0;
+  }
+
+  /**
+   * Puts all blocks to sleep; nothing is executed any more.
+   *
+   * @param mostCode bytes of code that are kept; of more those that were made first
+   * @return what {@link #room} has made room for
+   */
+  public List<MemorySegment> sleep(long mostCode) throws IOException {
+    kept.sleepAll(mostCode);
+    return List.of(
+        RawMemory.segment(cache.firstWritable(), cache.used() - cache.kept()),
+        RawMemory.segment(records.base(), records.used()),
+        RawMemory.segment(exits.base(), exits.bytes()),
+        RawMemory.segment(kept.address(), kept.bytes()));
+  }
+
+  /** True if most of the blocks of an earlier run sleep. */
+  public boolean mostAsleep() {
+    return kept.mostAsleep();
+  }
+
   /** Number of blocks. */
   public int size() {
     return size;
@@ -247,6 +363,7 @@ public final class BlockTable implements AutoCloseable {
   public void clear() {
     records.clear();
     exits.clear();
+    kept.close();
     reserveZero();
     Arrays.fill(buckets, 0);
     Arrays.fill(pages, 0);
@@ -258,5 +375,6 @@ public final class BlockTable implements AutoCloseable {
   public void close() {
     records.close();
     exits.close();
+    kept.close();
   }
 }

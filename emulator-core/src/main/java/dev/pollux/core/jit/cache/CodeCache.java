@@ -52,14 +52,6 @@ public final class CodeCache implements AutoCloseable {
     return address;
   }
 
-  /** Appends {@code length} bytes from host memory; returns where they are. */
-  public long append(long from, int length) {
-    long at = used;
-    RawMemory.copy(from, memory.writable() + at, length);
-    used = (at + length + ALIGNMENT - 1) & -ALIGNMENT;
-    return memory.executable() + at;
-  }
-
   /** What has been appended so far survives {@link #clear}. */
   public void keep() {
     kept = used;
@@ -67,6 +59,26 @@ public final class CodeCache implements AutoCloseable {
 
   public void clear() {
     used = kept;
+  }
+
+  /** Where code that is emptied begins: the address to write it at. */
+  public long firstWritable() {
+    return memory.writable() + kept;
+  }
+
+  /** Address of all. */
+  public long address() {
+    return memory.executable();
+  }
+
+  /** Bytes that survive {@link #clear}. */
+  public long kept() {
+    return kept;
+  }
+
+  /** There is code of so many bytes, which somebody has put where it is emptied. */
+  public void setUsed(long bytes) {
+    used = kept + bytes;
   }
 
   /** Bytes of code. */
@@ -77,6 +89,12 @@ public final class CodeCache implements AutoCloseable {
   /** Overwrites four bytes of code at an address within. */
   public void patch32(long address, int value) {
     RawMemory.putInt(address - memory.executable() + memory.writable(), value);
+  }
+
+  /** Adds to four bytes of code at an address within. */
+  public void add32(long address, int distance) {
+    long at = address - memory.executable() + memory.writable();
+    RawMemory.putInt(at, RawMemory.getInt(at) + distance);
   }
 
   /**

@@ -4,15 +4,16 @@ import dev.pollux.core.decode.Insn;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.emit.BlockCode;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 
 /**
  * What the number of each way out of generated code means. Used by the vCPU's thread only. A
  * record:
  *
  * <pre>
- *    0  u32  number of the block's record, or 0    4  the meaning, as {@link #write} gives it
- *   12  u32  the next way out that leads to the same block
+ *    0  u32  number of the block's record, or 0     4  u32  code offset behind the instruction, or of
+ *    8  u16  bits                                          a link's displacement and its stub
+ *   10  i16  guest offset of the instruction, or   12  u32  the next way out that leads to the same
+ *            of the link's target                          block
  * </pre>
  */
 public final class ExitTable implements AutoCloseable {
@@ -110,20 +111,6 @@ public final class ExitTable implements AutoCloseable {
     RawMemory.putShort(at + GUEST, (short) guest);
   }
 
-  /** Says in 8 bytes what an exit of a new block means in it. */
-  public void write(int exit, ByteBuffer out) {
-    out.putLong(RawMemory.getLong(at(exit) + CODE));
-  }
-
-  /**
-   * The next exit of a block.
-   *
-   * @param written host address of what {@link #write} has written
-   */
-  public void read(JitBlock block, long written) {
-    RawMemory.putLong(allocate(block) + CODE, RawMemory.getLong(written));
-  }
-
   private long at(int exit) {
     return exits.address(exit * (RECORD / 8));
   }
@@ -215,6 +202,21 @@ public final class ExitTable implements AutoCloseable {
     to.setIncoming(RawMemory.getInt(at(exit) + NEXT));
     RawMemory.putShort(at(exit) + BITS, (short) (bits(exit) & ~LINKED));
     return exit;
+  }
+
+  /** Address of the first record. */
+  long base() {
+    return exits.base();
+  }
+
+  /** There are records of so many bytes, which somebody has put here. */
+  void setUsed(long bytes) {
+    exits.setUsed(bytes);
+  }
+
+  /** Forgets those from a number on. */
+  void cut(int first) {
+    exits.setUsed((long) first * RECORD);
   }
 
   /** Bytes of all records. */

@@ -1,6 +1,7 @@
 package dev.pollux.core.jit.cache;
 
 import dev.pollux.core.host.RawMemory;
+import java.util.Arrays;
 
 /**
  * A piece of guest code and the host code made from it. It belongs to one execution key and to the
@@ -14,11 +15,20 @@ import dev.pollux.core.host.RawMemory;
  *   24  u64  what the entry leads to when dropped     62  u16  offset in the page of the bytes looked at
  *   32  u64  what stood there before                  64  u16  how many
  *   40  u32  execution key                            66  u8   units
- *   44  u32  next in the same bucket                  67  u8   1: in use, 0: dropped
+ *   44  u32  next in the same bucket                  67  u8   0: dropped, 1: in use, 2: asleep
  *   48  u32  next of the blocks of its page           68  u32  first of the ways out that lead to it
- *   52  u32  ... and of its second page               72  u32  number of its ready instructions
- *                                                    76  the bytes looked at
+ *   52  u32  ... and of its second page; or, with     72  u32  number of its ready instructions
+ *            none, of the blocks of its kept page      76  u32  what it is found by when kept, or 0
+ *   88  the bytes looked at                            80  u32  the first of its ways out
+ *       for each field that moves: u16 offset in       84  u16  how many
+ *       these, u16 offset in the code or 0xffff        86  u8   fields that move
+ *       for each gap: u16 offset in these, u16 length  87  u8   gaps
  * </pre>
+ *
+ * <p>A field that moves is four bytes of the guest's code in which the address of a kernel is that
+ * is somewhere else after each start, or a distance to such a one; in the code stands the same or
+ * the sum of it and a constant. A gap is of bytes that lie among those looked at and do not matter.
+ * See {@link dev.pollux.core.jit.store.MovedFields}.
  */
 public final class JitBlock {
   /** The part of an execution key that is the software TLB's mode. */
@@ -26,6 +36,8 @@ public final class JitBlock {
 
   /** In an execution key: 32-bit code, its segments being flat. */
   public static final int CODE32 = 1 << 7;
+
+  private static final int PAGE_BITS = 12;
 
   private static final int HOST = 0;
   private static final int SECOND_PAGE = 8;
@@ -45,7 +57,27 @@ public final class JitBlock {
   private static final int VALID = 67;
   private static final int INCOMING = 68;
   private static final int READY = 72;
-  private static final int LOOKED = 76;
+  private static final int HASH = 76;
+  private static final int FIRST_EXIT = 80;
+  private static final int EXITS = 84;
+  private static final int MOVED = 86;
+  private static final int GAPS = 87;
+  private static final int LOOKED = 88;
+  private static final int PAIR = 4;
+  private static final int FIELD = 4;
+
+  private static final int IN_USE = 1;
+  private static final int ASLEEP = 2;
+
+  // Values of fields that move, as u32: where Linux puts itself if it moves, above where it was
+  // linked; and from there to its CPUs' own variables, which are linked at 0.
+  public static final int FIRST_MOVED = 0x8400_0000;
+  public static final int END_MOVED = 0xc000_0000;
+  private static final int FIRST_DISTANCE = 0x4000_0000;
+  private static final int END_DISTANCE = 0x7c00_0000;
+
+  /** In place of the offset in the code of a field that is not there. */
+  public static final int NOT_IN_CODE = 0xffff;
 
   private final long at;
 
@@ -64,6 +96,11 @@ public final class JitBlock {
    * @param firstLooked offset in the guest's first page of the bytes that the translation depends
    *     on, which lie one behind the other in {@code page} from there to {@code afterLooked}, those
    *     of a second page last
+   * @param hash what the block is found by when it is kept for later runs, or 0
+   * @param firstExit number of the first of its ways out
+   * @param exits how many
+   * @param moved fields that move: offset in the page, offset in the code, and so on; at most 255
+   * @param gaps offset in the page, length, and so on; at most 255
    */
   public record Parts(
       int key,
@@ -77,16 +114,30 @@ public final class JitBlock {
       long dropped,
       byte[] page,
       int firstLooked,
-      int afterLooked) {
+      int afterLooked,
+      int hash,
+      int firstExit,
+      int exits,
+      int[] moved,
+      int[] gaps) {
     /** Bytes of the record. */
     int bytes() {
-      return LOOKED + afterLooked - firstLooked;
+      return JitBlock.bytes(afterLooked - firstLooked, (moved.length + gaps.length) / 2);
     }
   }
 
   /** The block whose record is at an address. */
   JitBlock(long at) {
     this.at = at;
+  }
+
+  private static int bytes(int looked, int pairs) {
+    return LOOKED + looked + PAIR * pairs;
+  }
+
+  /** Bytes of the record. */
+  int bytes() {
+    return bytes(lookedLength(), u8(MOVED) + u8(GAPS));
   }
 
   /** Writes the record; no list has it. */
@@ -104,11 +155,41 @@ public final class JitBlock {
     RawMemory.putShort(at + LOOKED_LENGTH, (short) looked);
     RawMemory.putByte(at + UNITS, (byte) parts.units);
     setValid(true);
+    RawMemory.putInt(at + HASH, parts.hash);
+    RawMemory.putInt(at + FIRST_EXIT, parts.firstExit);
+    RawMemory.putShort(at + EXITS, (short) parts.exits);
+    RawMemory.putByte(at + MOVED, (byte) (parts.moved.length / 2));
+    RawMemory.putByte(at + GAPS, (byte) (parts.gaps.length / 2));
     RawMemory.copyIn(parts.page, parts.firstLooked, at + LOOKED, looked);
+    long next = writePairs(at + LOOKED + looked, parts.moved, parts.firstLooked);
+    writePairs(next, parts.gaps, parts.firstLooked);
+  }
+
+  private static long writePairs(long to, int[] pairs, int firstLooked) {
+    for (int i = 0; i < pairs.length; i += 2, to += PAIR) {
+      RawMemory.putShort(to, (short) (pairs[i] - firstLooked));
+      RawMemory.putShort(to + 2, (short) pairs[i + 1]);
+    }
+    return to;
+  }
+
+  private int u8(int field) {
+    return RawMemory.getByte(at + field) & 0xff;
   }
 
   private int u16(int field) {
     return RawMemory.getShort(at + field) & 0xffff;
+  }
+
+  /** True for a view of the same block. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof JitBlock block && block.at == at;
+  }
+
+  @Override
+  public int hashCode() {
+    return Long.hashCode(at);
   }
 
   /** Address of the record. */
@@ -177,6 +258,88 @@ public final class JitBlock {
     return RawMemory.equal(page, firstLooked(), at + LOOKED, lookedLength());
   }
 
+  /** The same, but that fields may have moved, all addresses as far and all distances as far. */
+  boolean isOfMoved(byte[] page) {
+    int fields = u8(MOVED);
+    int pairs = fields + u8(GAPS);
+    if (pairs == 0) {
+      return isOf(page);
+    }
+    if (!moveAlike(page, fields)) {
+      return false;
+    }
+    byte[] looked = looked();
+    for (int i = 0; i < pairs; i++) {
+      int from = pair(i, 0);
+      System.arraycopy(page, firstLooked() + from, looked, from, i < fields ? FIELD : pair(i, 2));
+    }
+    return Arrays.equals(
+        looked, 0, looked.length, page, firstLooked(), firstLooked() + looked.length);
+  }
+
+  private boolean moveAlike(byte[] page, int fields) {
+    int addresses = -1;
+    int distances = -1;
+    for (int i = 0; i < fields; i++) {
+      int was = field(i);
+      int is = fieldIn(page, i);
+      boolean address = isAddress(was);
+      int like = address ? addresses : distances;
+      if (address ? !isAddress(is) : !isDistance(is)) {
+        return false;
+      }
+      if (like >= 0 && is - was != fieldIn(page, like) - field(like)) {
+        return false;
+      }
+      if (address) {
+        addresses = i;
+      } else {
+        distances = i;
+      }
+    }
+    return true;
+  }
+
+  /** True for the value of a field that may move. */
+  public static boolean isAddress(int value) {
+    return Integer.compareUnsigned(value - FIRST_MOVED, END_MOVED - FIRST_MOVED) < 0;
+  }
+
+  /** True for the value of a field that may move the other way. */
+  public static boolean isDistance(int value) {
+    return value >= FIRST_DISTANCE && value < END_DISTANCE;
+  }
+
+  /** A part of a field or gap; gaps come behind the fields. */
+  private int pair(int i, int part) {
+    long from = at + LOOKED + lookedLength() + (long) PAIR * i + part;
+    return RawMemory.getShort(from) & 0xffff;
+  }
+
+  /** The value of a field when the translation was made. */
+  private int field(int i) {
+    return RawMemory.getInt(at + LOOKED + pair(i, 0));
+  }
+
+  private int fieldIn(byte[] page, int i) {
+    int from = firstLooked() + pair(i, 0);
+    return page[from] & 0xff
+        | (page[from + 1] & 0xff) << 8
+        | (page[from + 2] & 0xff) << 16
+        | page[from + 3] << 24;
+  }
+
+  /** Becomes the translation of what a page has, for which {@link #isOfMoved} is true. */
+  void move(byte[] page, CodeCache cache) {
+    for (int i = 0; i < u8(MOVED); i++) {
+      int inCode = pair(i, 2);
+      if (inCode != NOT_IN_CODE) {
+        cache.add32(start() + inCode, fieldIn(page, i) - field(i));
+      }
+    }
+    RawMemory.copyIn(page, firstLooked(), at + LOOKED, lookedLength());
+  }
+
   boolean isOf(int key, long host) {
     return host() == host && key() == key;
   }
@@ -193,11 +356,71 @@ public final class JitBlock {
 
   /** False while the block is dropped, and when all are. */
   public boolean valid() {
-    return RawMemory.getByte(at + VALID) != 0;
+    return RawMemory.getByte(at + VALID) == IN_USE;
   }
 
   void setValid(boolean valid) {
-    RawMemory.putByte(at + VALID, (byte) (valid ? 1 : 0));
+    RawMemory.putByte(at + VALID, (byte) (valid ? IN_USE : 0));
+  }
+
+  /** True for a block of an earlier run whose guest code has not been seen yet. */
+  boolean asleep() {
+    return RawMemory.getByte(at + VALID) == ASLEEP;
+  }
+
+  /**
+   * From sleep: where the guest's bytes and the code are now.
+   *
+   * @param page host address
+   * @param code address of the code memory
+   */
+  void wake(long page, long code, long dropped) {
+    RawMemory.putLong(at + HOST, page + pageOffset());
+    RawMemory.putLong(at + START, code + start());
+    RawMemory.putLong(at + DROPPED, dropped);
+    setValid(true);
+  }
+
+  /**
+   * To sleep: of what is only right in this process nothing is left.
+   *
+   * @param page number of the page that it is kept with
+   * @param code address of the code memory
+   */
+  void sleep(long page, long code) {
+    if (!asleep()) {
+      RawMemory.putLong(at + START, start() - code);
+    }
+    RawMemory.putLong(at + HOST, page << PAGE_BITS | pageOffset());
+    RawMemory.putLong(at + DROPPED, 0);
+    RawMemory.putByte(at + VALID, (byte) ASLEEP);
+    setReady(0);
+    setNext(0);
+    setNextInPage(false, 0);
+  }
+
+  /** What it is found by when it is kept; 0 if it cannot be. */
+  int hash() {
+    return RawMemory.getInt(at + HASH);
+  }
+
+  /** Number of the first of its ways out. */
+  public int firstExit() {
+    return RawMemory.getInt(at + FIRST_EXIT);
+  }
+
+  /** How many ways out it has. */
+  public int exits() {
+    return u16(EXITS);
+  }
+
+  /** Of blocks that are or were kept: the next of its page, the first behind the last. */
+  int nextKept() {
+    return RawMemory.getInt(at + NEXT_IN_SECOND);
+  }
+
+  void setNextKept(int number) {
+    RawMemory.putInt(at + NEXT_IN_SECOND, number);
   }
 
   /** What {@link #entry} leads to while the block is dropped. */

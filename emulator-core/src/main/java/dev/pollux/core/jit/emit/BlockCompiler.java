@@ -27,6 +27,7 @@ import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.ShiftOp;
 import dev.pollux.core.jit.asm.UnaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.cache.JitBlock;
 import dev.pollux.core.mmu.TlbLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -1527,6 +1528,9 @@ public class BlockCompiler {
     long displacement = insn.disp;
     if (insn.ripRelative) {
       address(target, displacement + offsets[current] + insn.length);
+      if (insn.segment == CpuLayout.GS && JitBlock.isDistance((int) displacement)) {
+        asm.code().note(asm.position() - Integer.BYTES);
+      }
       if (size == DWORD) {
         asm.mov(DWORD, target, target);
       }

@@ -1,13 +1,9 @@
 package dev.pollux.core.jit.store;
 
-import dev.pollux.core.decode.Insn;
-import dev.pollux.core.jit.cache.ExitTable;
-import dev.pollux.core.jit.cache.JitBlock;
-import dev.pollux.core.jit.emit.BlockCode;
+import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.cache.BlockTable;
+import dev.pollux.core.memory.RamBlock;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -17,7 +13,6 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
@@ -27,15 +22,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Translations of earlier runs, so that a guest that is started again need not be translated again.
- * A translation is found by the guest's bytes that it was made of, all of which are compared, by
- * its execution key and its place in the page. The file's name is what else it depends on: this
+ * Translations of earlier runs, so that a guest that is started again need not be translated again:
+ * the code memory of a vCPU as it was when that ended, and what is known of its blocks. A block is
+ * used where the guest's page has the bytes that it was made of, all of which are compared, under
+ * its execution key and at its place in the page. The file's name is what else it depends on: this
  * program, the host's processor and the guest's.
  *
- * <p>The file is replaced as a whole when the last vCPU ends, if much was new; the process that
+ * <p>The file is replaced as a whole when the first vCPU ends, if much was new; the process that
  * ends last wins. Only a file and a folder that belong to the user and that nobody else may write
- * are taken; what is damaged is not used. A store that fails is silent from then on, after one
- * warning: everything can be translated. All methods may be called on any thread.
+ * are taken; what is damaged is not used, after one warning: everything can be translated. All
+ * methods may be called on any thread.
  */
 public final class TranslationStore {
   private static final Logger log = LoggerFactory.getLogger(TranslationStore.class);
@@ -52,33 +48,21 @@ public final class TranslationStore {
   /** The file is written where what is new is at least such a part of it. */
   private static final int WORTH_WRITING = 16;
 
-  /** Bytes of blocks that are kept. */
-  private static final long MOST_KEPT = 96L << 20;
+  /** Bytes of code that are kept. */
+  private static final long MOST_CODE = 40L << 20;
 
-  private static final int LARGEST_BLOCK = 256 << 10;
+  // Where Linux's own code may be, and what it moves by multiples of.
+  private static final long FIRST_KERNEL = 0xffff_ffff_8000_0000L;
+  private static final long END_KERNEL = 0xffff_ffff_c000_0000L;
+  private static final long KERNEL_ALIGNMENT = 2 << 20;
+  private static final long MULTIPLIER = 0x9e37_79b9_7f4a_7c15L;
 
-  // Where Linux puts itself if it moves: in this GiB of addresses, above where it was linked.
-  private static final long FIRST_MOVED = 0xffff_ffff_8400_0000L;
-  private static final long LAST_MOVED = 0xffff_ffff_c000_0000L;
   private static final Set<PosixFilePermission> OTHERS_WRITE =
       EnumSet.of(PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
 
   private final Path directory;
   private final Path path;
   private final long purpose;
-  private StoreFile file;
-  private int users;
-
-  // What is new, in a file without a name.
-  private FileChannel fresh;
-  private final ByteBuffer out =
-      ByteBuffer.allocateDirect(2 * LARGEST_BLOCK).order(ByteOrder.LITTLE_ENDIAN);
-
-  private final long outAddress = MemorySegment.ofBuffer(out).address();
-  private long freshBytes;
-  private final FreshSlots freshSlots = new FreshSlots();
-  private int[] keys = {};
-  private boolean failed;
 
   private TranslationStore(Path directory, long purpose) {
     this.directory = directory;
@@ -97,17 +81,7 @@ public final class TranslationStore {
         directory,
         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     checkOwner(directory);
-    TranslationStore store = new TranslationStore(directory, purpose);
-    try {
-      checkOwner(store.path);
-      store.file = StoreFile.open(store.path, purpose);
-      store.keys = store.file.keys();
-    } catch (NoSuchFileException e) {
-      // The first run.
-    } catch (IOException e) {
-      log.warn("translations in {} are not used: {}", store.path, e.getMessage());
-    }
-    return store;
+    return new TranslationStore(directory, purpose);
   }
 
   /** Refuses what others may have written. */
@@ -124,216 +98,82 @@ public final class TranslationStore {
     }
   }
 
-  /** Execution keys in the order in which jump tables are best given to them. */
-  public synchronized int[] keys() {
-    return keys.clone();
-  }
-
-  /** Takes part; {@link #release} ends that. */
-  public synchronized StoreReader reader() {
-    users++;
-    return new StoreReader(file);
-  }
-
   /**
-   * Whether translations of such instructions can be found again: not where they hold addresses of
-   * a kernel that is at another place after each start, as Linux is by default.
+   * What a block is found by; never 0. In a kernel that may be at another place after each start it
+   * is the address as far as that stays, and as many bytes of code as come before any address.
    *
-   * @param count of them
+   * @param host address of its guest code
    */
-  public static boolean canBeFoundAgain(Insn[] insns, int count) {
-    for (int i = 0; i < count; i++) {
-      if (isOfMovedKernel(insns[i].imm) || isOfMovedKernel(insns[i].disp)) {
-        return false;
+  public static int hash(int key, long rip, long host) {
+    int start = (int) host & RamBlock.PAGE_SIZE - 1;
+    long first = 0;
+    long second = 0;
+    if (rip >= FIRST_KERNEL && rip < END_KERNEL) {
+      first = start > RamBlock.PAGE_SIZE - 4 ? 0 : RawMemory.getInt(host) & 0xff_ffff;
+      second = rip & KERNEL_ALIGNMENT - 1;
+    } else if (start > RamBlock.PAGE_SIZE - 16) {
+      for (long at = host; (at & RamBlock.PAGE_SIZE - 1) != 0; at++) {
+        first = (first ^ RawMemory.getByte(at) & 0xff) * 0x100_0000_01b3L;
       }
+    } else {
+      first = RawMemory.getLong(host);
+      second = RawMemory.getLong(host + 8);
     }
-    return true;
-  }
-
-  private static boolean isOfMovedKernel(long value) {
-    return value >= FIRST_MOVED && value < LAST_MOVED;
+    long mixed = (first ^ (long) key << 32 ^ start) * MULTIPLIER;
+    mixed = ((mixed ^ mixed >>> 29) + second) * MULTIPLIER;
+    return (int) (mixed >>> 32) | 1;
   }
 
   /**
-   * Keeps a translation.
+   * Puts the blocks of an earlier run into a table that has none.
    *
-   * @param hash as {@link StoreReader#hash} gives it
-   * @param table first of the jump tables of the block's key
-   * @param host code as it was assembled, for an offset from the stubs
-   * @param firstExit number of the block's first way out
+   * @param before bytes of the code memory that do not belong to blocks
+   * @return the execution keys in the order of their jump tables; null if there are no blocks, and
+   *     what is in the table now has to be cleared
    */
-  public synchronized void add(
-      int hash,
-      JitBlock block,
-      BlockCode code,
-      int table,
-      byte[] host,
-      int hostLength,
-      int codeOffset,
-      ExitTable exits,
-      int firstExit) {
-    int identity = (block.key() << 16 | table) ^ Arrays.hashCode(block.looked());
-    boolean full = freshBytes > MOST_KEPT - 2 * LARGEST_BLOCK;
-    if (failed || full || freshSlots.contains(hash, identity)) {
-      return;
-    }
+  public synchronized int[] load(BlockTable blocks, long before) {
     try {
-      if (out.remaining() < LARGEST_BLOCK) {
-        flush();
-      }
-      int from = out.position();
-      StoredBlock.write(out, block, code, table, host, hostLength, codeOffset, exits, firstExit);
-      seal(from);
-      freshSlots.add((long) hash << 32 | freshBytes + from >>> 3, identity);
+      checkOwner(path);
+      return StoreFile.read(path, purpose, before, blocks);
+    } catch (NoSuchFileException e) {
+      return null; // the first run
     } catch (IOException e) {
-      fail(e);
+      log.warn("translations in {} are not used: {}", path, e.getMessage());
+      return null;
     }
-  }
-
-  private void seal(int from) {
-    int behind = from + StoredBlock.KEY;
-    int checksum = StoreFile.checksum(outAddress + behind, out.position() - behind);
-    out.putInt(from + StoredBlock.CHECKSUM, checksum);
-  }
-
-  private void flush() throws IOException {
-    if (fresh == null) {
-      Path temporary = Files.createTempFile(directory, "fresh", UNFINISHED);
-      fresh =
-          FileChannel.open(
-              temporary,
-              StandardOpenOption.READ,
-              StandardOpenOption.WRITE,
-              StandardOpenOption.DELETE_ON_CLOSE);
-    }
-    out.flip();
-    freshBytes += out.remaining();
-    writeAll(fresh, out);
-    out.clear();
-  }
-
-  private static void writeAll(FileChannel channel, ByteBuffer bytes) throws IOException {
-    while (bytes.hasRemaining()) {
-      channel.write(bytes);
-    }
-  }
-
-  private void fail(Throwable e) {
-    failed = true;
-    log.warn("translations are not kept for later runs in {}: {}", directory, e.getMessage());
-    closeFresh();
-  }
-
-  private void closeFresh() {
-    try {
-      if (fresh != null) {
-        fresh.close();
-      }
-    } catch (IOException e) {
-      // It has no name: nothing is left of it.
-    }
-    fresh = null;
   }
 
   /**
-   * Ends what {@link #reader} began; with the last of them the store.
+   * Keeps the blocks of a table, which is of no use afterwards.
    *
-   * @param used keys in the order in which they got jump tables
+   * @param code bytes of all blocks' code
+   * @param loaded of these, bytes that {@link #load} has put there
+   * @param cleared all blocks have been dropped since
    */
-  public synchronized void release(int[] used) {
-    if (keys.length < used.length) {
-      keys = Arrays.copyOf(used, Math.min(used.length, StoreFile.MOST_KEYS));
-    }
-    if (--users > 0) {
+  public synchronized void save(
+      BlockTable blocks, long before, int[] keys, long code, long loaded, boolean cleared) {
+    if ((code - loaded) * WORTH_WRITING <= code || cleared && Files.exists(path)) {
       return;
     }
     try {
-      if (!failed && freshSlots.size() > 0) {
-        flush();
-        int old = file == null ? 0 : file.end();
-        if (freshBytes * WORTH_WRITING > old) {
-          save();
-          prune();
+      if (code > MOST_CODE && loaded > 0) {
+        if (blocks.mostAsleep()) {
+          Files.deleteIfExists(path); // the next run begins anew
         }
+        return;
       }
-    } catch (IOException | InternalError e) { // the file that is mapped has shrunk
-      fail(e);
-    }
-    closeFresh();
-    file = null;
-  }
-
-  /**
-   * Writes the file anew: what is new, and what was in it as far as there is room, what was used
-   * before all.
-   */
-  private void save() throws IOException {
-    boolean onlyUsed = file != null && file.end() + freshBytes > MOST_KEPT;
-    Path temporary = Files.createTempFile(directory, "new", UNFINISHED);
-    try (FileChannel to = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
-      to.position(StoreFile.HEADER);
-      long[] slots = slots(freshSlots.size() + (file == null ? 0 : file.count(onlyUsed)));
-      if (file != null) {
-        copyOld(to, slots, onlyUsed);
+      Path temporary = Files.createTempFile(directory, "new", UNFINISHED);
+      try (FileChannel to = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+        StoreFile.write(to, purpose, before, keys, blocks.sleep(MOST_CODE));
+        Files.move(
+            temporary, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      } finally {
+        Files.deleteIfExists(temporary);
       }
-      long base = to.position();
-      for (long at = 0; at < freshBytes; to.position(base + at)) {
-        at += fresh.transferTo(at, freshBytes - at, to);
-      }
-      freshSlots.forEach(slot -> enter(slots, slot + (base >>> 3)));
-      ByteBuffer table = ByteBuffer.allocate(8 * slots.length).order(ByteOrder.LITTLE_ENDIAN);
-      table.asLongBuffer().put(slots);
-      writeAll(to, table);
-      to.position(0);
-      int bits = Integer.numberOfTrailingZeros(slots.length);
-      writeAll(to, StoreFile.header(purpose, (int) (base + freshBytes), bits, keys));
-      Files.move(
-          temporary, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(temporary);
+      prune();
+    } catch (IOException e) {
+      log.warn("translations are not kept for later runs in {}: {}", directory, e.getMessage());
     }
-  }
-
-  private void copyOld(FileChannel to, long[] slots, boolean onlyUsed) throws IOException {
-    if (!onlyUsed) {
-      writeAll(to, file.blocks());
-      for (int i = 0; i < file.slots(); i++) {
-        enter(slots, file.slot(i));
-      }
-      return;
-    }
-    long at = StoreFile.HEADER;
-    out.clear();
-    for (int i = 0; i < file.slots(); i++) {
-      int offset = file.isUsed(i) ? file.offset(file.slot(i)) : -1;
-      int length = offset < 0 ? 0 : file.length(offset);
-      if (length != 0 && length <= LARGEST_BLOCK && at + length + freshBytes <= MOST_KEPT) {
-        enter(slots, file.slot(i) >>> 32 << 32 | at >>> 3);
-        at += length;
-        if (out.remaining() < length) {
-          writeAll(to, out.flip());
-          out.clear();
-        }
-        out.put(file.block(offset));
-      }
-    }
-    writeAll(to, out.flip());
-  }
-
-  /** An empty table with room for so many blocks. */
-  private static long[] slots(int blocks) {
-    return new long[Integer.highestOneBit(Math.max(blocks, 16)) << 2];
-  }
-
-  private static void enter(long[] slots, long slot) {
-    if (slot == 0) {
-      return;
-    }
-    int at = (int) (slot >>> 32);
-    while (slots[at & slots.length - 1] != 0) {
-      at++;
-    }
-    slots[at & slots.length - 1] = slot;
   }
 
   /**

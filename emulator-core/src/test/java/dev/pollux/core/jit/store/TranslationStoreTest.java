@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.GeneratorHost;
@@ -23,15 +24,19 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Translations that outlive a machine: used where they are right, and only there. */
 class TranslationStoreTest {
   private static final int RAM = 1 << 20;
   private static final int CODE = 0x1_0fc0;
+  private static final int CODE_AT = 0x100;
   private static final int STACK = 0x7_0000;
   private static final int DATA = 0x5_0000;
   private static final long PURPOSE = 0x1234;
@@ -90,7 +95,14 @@ class TranslationStoreTest {
 
   /** What the program computes in a machine with the store; counts where its blocks came from. */
   private long run(byte[] program) throws IOException {
+    return run(program, 0);
+  }
+
+  private long run(byte[] program, long gsBase) throws IOException {
     try (BareMachine machine = machine(open())) {
+      machine
+          .state()
+          .setU64(CpuLayout.SEG + CpuLayout.GS * CpuLayout.SEG_SIZE + CpuLayout.SEG_BASE, gsBase);
       long result = run(machine, program);
       translations = machine.jit().translations();
       stored = machine.jit().storedTranslations();
@@ -134,21 +146,143 @@ class TranslationStoreTest {
     assertEquals(0, translations);
   }
 
-  /** Where a kernel has moved, and where it was linked. */
+  /** The same for code of one block, which is found by its first bytes: they stay. */
+  private long run(Consumer<X86Assembler> code) throws IOException {
+    return run(code, 0);
+  }
+
+  private long run(Consumer<X86Assembler> code, long gsBase) throws IOException {
+    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
+    asm.org(CODE);
+    Label there = new Label();
+    asm.jmpNear(there);
+    asm.nop(CODE_AT - 5);
+    asm.bind(there);
+    asm.nop(16);
+    code.accept(asm);
+    asm.op(NullaryOp.HLT);
+    return run(asm.finish(), gsBase);
+  }
+
+  /**
+   * Code of a kernel that moves at each start: the same block, with the addresses that the guest
+   * has now.
+   */
   @Test
-  void blocksWithRandomAddressesAreNotKept() throws IOException {
-    for (long address : new long[] {0xffff_ffff_8b12_3456L, 0xffff_ffff_8112_3456L}) {
-      X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-      asm.org(CODE);
-      asm.mov(OpSize.QWORD, Gpr.RAX, address);
-      asm.op(NullaryOp.HLT);
-      byte[] program = asm.finish();
-      assertEquals(address, run(program));
-      assertEquals(1, translations);
-      assertEquals(address, run(program));
-      boolean moved = address >= 0xffff_ffff_8400_0000L;
-      assertEquals(moved ? 1 : 0, translations);
-      assertEquals(moved ? 0 : 1, stored);
+  void addressesMove() throws IOException {
+    for (long base = 0xffff_ffff_8b00_0000L; base < 0xffff_ffff_b000_0000L; base += 0x0120_0000) {
+      long kernel = base;
+      long sum =
+          run(
+              asm -> {
+                asm.mov(OpSize.QWORD, Gpr.RAX, kernel + 0x3456);
+                asm.mov(OpSize.QWORD, Gpr.RCX, 5);
+                asm.lea(OpSize.QWORD, Gpr.RDX, Mem.of(Gpr.RCX, (int) kernel + 0x70));
+                asm.add(OpSize.QWORD, Gpr.RAX, (int) kernel);
+                asm.sub(OpSize.QWORD, Gpr.RAX, Gpr.RDX);
+                asm.cmp(OpSize.QWORD, Gpr.RDX, (int) kernel + 0x75);
+                asm.setcc(Cond.E, Gpr.RCX);
+                asm.add(OpSize.QWORD, Gpr.RAX, Gpr.RCX);
+              });
+      assertEquals(kernel + 0x3456 - 0x75 + 1, sum);
+      boolean first = base == 0xffff_ffff_8b00_0000L;
+      assertEquals(first ? 2 : 0, translations);
+      assertEquals(first ? 0 : 2, stored);
+    }
+  }
+
+  /**
+   * Immediates of four and eight bytes, an absolute address. A number that is no address, but has
+   * such a lower half, is always compared, and its block stays where it is.
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void fieldsOfAllKindsMove(boolean number) throws IOException {
+    long upper = number ? 0x1234_5678_0000_0000L : -1L << 32;
+    int kept = 0;
+    for (int slide = 0; slide < 3; slide++) {
+      int low = 0x9000_0000 + slide * 0x20_0000;
+      long value =
+          run(
+              asm -> {
+                asm.db(0x48, 0xb8); // MOV RAX, imm64
+                asm.dq(low);
+                asm.db(0x48, 0xb9); // MOV RCX, imm64
+                asm.dq(upper | low & 0xffff_ffffL);
+                asm.sub(OpSize.QWORD, Gpr.RCX, Gpr.RAX);
+                asm.db(0x48, 0x8d, 0x14, 0x25); // LEA RDX, [disp32]
+                asm.dd(low);
+                asm.sub(OpSize.QWORD, Gpr.RDX, Gpr.RAX);
+                asm.db(0xb8); // MOV EAX, imm32
+                asm.dd(low);
+                asm.add(OpSize.QWORD, Gpr.RAX, Gpr.RCX);
+                asm.add(OpSize.QWORD, Gpr.RAX, Gpr.RDX);
+              });
+      assertEquals(upper + (1L << 32) + (low & 0xffff_ffffL), value);
+      kept += (int) stored;
+    }
+    assertEquals(number ? 2 : 4, kept); // twice the jump's block, twice this one
+  }
+
+  /** What had to be one distance has become two, or is beyond where kernels are: translated. */
+  @Test
+  void fieldsThatDoNotMoveAlikeAreOtherCode() throws IOException {
+    int[][] pairs = {
+      {0x9000_0000, 0x9100_0000},
+      {0x9020_0000, 0x9120_0000},
+      {0x9020_0000, 0x9100_0000},
+      {0xbf00_0000, 0xc000_0000},
+      {0x8000_0000, 0x8100_0000}
+    };
+    int[] fromStore = {0, 2, 1, 1, 1};
+    for (int i = 0; i < pairs.length; i++) {
+      int[] pair = pairs[i];
+      long difference =
+          run(
+              asm -> {
+                asm.mov(OpSize.QWORD, Gpr.RAX, (long) pair[1]);
+                asm.sub(OpSize.QWORD, Gpr.RAX, pair[0]);
+              });
+      assertEquals(pair[1] - (long) pair[0], difference);
+      assertEquals(fromStore[i], stored, "pair " + i);
+    }
+  }
+
+  /** A CPU's own variables: GS-based, at a distance from the code that changes with its place. */
+  @Test
+  void distancesMove() throws IOException {
+    int link = CODE + CODE_AT + 16 + 5 + 7;
+    for (int slide = 0; slide < 3; slide++) {
+      int distance = 0x5000_0000 - slide * 0x20_0000;
+      long base = DATA - distance - link;
+      long found =
+          run(
+              asm -> {
+                asm.mov(OpSize.DWORD, Gpr.RCX, 77);
+                asm.db(0x65, 0x89, 0x0d); // MOV GS:[RIP + disp32], ECX
+                asm.dd(distance);
+                asm.mov(OpSize.DWORD, Gpr.RBX, DATA);
+                asm.mov(OpSize.DWORD, Gpr.RAX, Mem.of(Gpr.RBX));
+              },
+              base);
+      assertEquals(77, found);
+      assertEquals(slide == 0 ? 0 : 2, stored);
+      assertEquals(slide == 0 ? 2 : 0, translations);
+    }
+  }
+
+  /** Blocks of a page sleep until one of them executes, and jump to each other from then on. */
+  @Test
+  void aPageWakesAsAWhole() throws IOException {
+    run(program(10, 3));
+    long made = translations;
+    try (BareMachine machine = machine(open())) {
+      machine.load(CODE, program(10, 3));
+      machine.state().setGpr(4, STACK);
+      machine.state().setRip(CODE);
+      machine.run(5);
+      assertTrue(machine.jit().storedTranslations() >= 2, "of " + made);
+      assertEquals(0, machine.jit().translations());
     }
   }
 
@@ -186,14 +320,17 @@ class TranslationStoreTest {
     assertEquals(0, translations);
   }
 
-  /** Truncated while it is mapped: an error of the mapping, not the end of the process. */
+  /** Truncated while a machine runs that has read it. */
   @Test
-  void aFileThatShrinksIsNotReadAnyMore() throws IOException {
+  void aFileThatShrinksIsWrittenAnew() throws IOException {
     run(program(10, 3));
     try (BareMachine machine = machine(open())) {
       Files.write(file(), new byte[0]);
-      assertEquals(30, run(machine, program(10, 3)));
+      assertEquals(40, run(machine, program(10, 4)));
     }
+    assertEquals(40, run(program(10, 4)));
+    assertEquals(40, run(program(10, 4)));
+    assertEquals(0, translations);
   }
 
   @Test
