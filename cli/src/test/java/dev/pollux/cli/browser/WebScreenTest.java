@@ -54,6 +54,13 @@ class WebScreenTest {
         }
 
         @Override
+        public boolean wantSize(int width, int height) {
+          events.add("size of the window: " + (width > 100 && height > 100));
+          screen = picture(4, 340, 180);
+          return true;
+        }
+
+        @Override
         public void key(QKeyCode key, boolean down) {
           events.add(key + (down ? " down" : " up"));
         }
@@ -124,6 +131,9 @@ class WebScreenTest {
       browser.await(SUM, seen(screen));
       screen = picture(3, 330, 170);
       browser.await(SUM, seen(screen));
+      browser.evaluate("document.getElementById('match').click()");
+      assertEquals("size of the window: true", next());
+      browser.await(SUM, seen(picture(4, 340, 180)));
       keys(browser);
       pointer(browser);
       assertEquals(List.of(), browser.complaints());

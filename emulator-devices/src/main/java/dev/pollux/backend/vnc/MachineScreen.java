@@ -44,6 +44,16 @@ public final class MachineScreen implements VncHost {
     }
   }
 
+  @Override
+  public boolean wantSize(int width, int height) {
+    machine.lock().lock();
+    try {
+      return find(Display.class).findFirst().filter(d -> d.wantSize(width, height)).isPresent();
+    } finally {
+      machine.lock().unlock();
+    }
+  }
+
   /** The characters of now; empty where there is no screen, or graphics on it. */
   public Optional<TextScreen> text() {
     machine.lock().lock();

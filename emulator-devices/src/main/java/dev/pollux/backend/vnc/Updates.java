@@ -20,6 +20,7 @@ final class Updates {
   private static final int WIDEST = 2048;
 
   private static final int DESKTOP_SIZE = -223;
+  private static final int EXTENDED_DESKTOP_SIZE = -308;
   private static final int QEMU_KEYS = -258;
 
   private final Frames frames;
@@ -35,9 +36,15 @@ final class Updates {
   private boolean everything;
   private boolean ended;
 
+  /** What becomes of the size that the viewer has asked for; -1 where it is told. */
+  private int sizeAnswer = -1;
+
   // The sending thread's.
   private PixelFormat format = PixelFormat.USUAL;
   private boolean canResize;
+  private boolean tellOfSizes;
+  private boolean announceSize;
+  private int nextSizeAnswer = -1;
   private boolean tellOfKeys;
   private boolean announceKeys;
   private Encoding encoding = new Encoding.Raw();
@@ -101,6 +108,17 @@ final class Updates {
     }
   }
 
+  /** Tells the viewer what becomes of the size that it has asked for. */
+  void answerSize(int status) {
+    lock.lock();
+    try {
+      sizeAnswer = status;
+      wanted.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
   void end() {
     lock.lock();
     try {
@@ -129,7 +147,11 @@ final class Updates {
       while (!ended) {
         if (!requested) {
           wanted.await();
-        } else if (everything || newWishes || shownIsOld || frames.latest().number() != sent) {
+        } else if (everything
+            || newWishes
+            || shownIsOld
+            || sizeAnswer >= 0
+            || frames.latest().number() != sent) {
           takeWishes();
           requested = false;
           return true;
@@ -148,6 +170,8 @@ final class Updates {
   private void takeWishes() {
     shownIsOld |= everything;
     everything = false;
+    nextSizeAnswer = sizeAnswer;
+    sizeAnswer = -1;
     if (!newWishes) {
       return;
     }
@@ -155,18 +179,21 @@ final class Updates {
     format = nextFormat;
     canResize = false;
     boolean couldTellKeys = tellOfKeys;
+    boolean couldTellSizes = tellOfSizes;
     int best = -1;
     for (int each : nextEncodings) {
       switch (each) {
         case Encoding.Raw.NUMBER, Hextile.NUMBER, Tight.NUMBER, Zrle.NUMBER ->
             best = best < 0 ? each : best; // the viewer's first choice
         case DESKTOP_SIZE -> canResize = true;
+        case EXTENDED_DESKTOP_SIZE -> tellOfSizes = true;
         case QEMU_KEYS -> tellOfKeys = true;
         default -> {}
       }
     }
     encoding = encodings.computeIfAbsent(best, Updates::encoding);
     announceKeys = tellOfKeys && !couldTellKeys;
+    announceSize = tellOfSizes && !couldTellSizes;
   }
 
   private static Encoding encoding(int number) {
@@ -189,9 +216,23 @@ final class Updates {
       rectangles++;
       announceKeys = false;
     }
-    if (canResize && (screen.width() != width || screen.height() != height)) {
+    if (announceSize) {
+      extendedSize(0, 0);
+      rectangles++;
+      announceSize = false;
+    }
+    if (nextSizeAnswer >= 0 && tellOfSizes) {
+      extendedSize(1, nextSizeAnswer); // 1: this viewer has asked
+      rectangles++;
+    }
+    nextSizeAnswer = -1;
+    if ((canResize || tellOfSizes) && (screen.width() != width || screen.height() != height)) {
       setSize(screen.width(), screen.height());
-      rectangle(0, 0, width, height, DESKTOP_SIZE);
+      if (tellOfSizes) {
+        extendedSize(0, 0);
+      } else {
+        rectangle(0, 0, width, height, DESKTOP_SIZE);
+      }
       rectangles++;
     } else {
       rectangles += changes(converted(screen));
@@ -205,6 +246,17 @@ final class Updates {
     out.writeShort(rectangles);
     out.write(message.array(), 0, message.size());
     out.flush();
+  }
+
+  /** The size, and that there is one screen, which has all of it. */
+  private void extendedSize(int reason, int status) {
+    rectangle(reason, status, width, height, EXTENDED_DESKTOP_SIZE);
+    message.putInt(1 << 24); // screens, and nothing
+    message.putInt(0); // its number
+    message.putInt(0); // where it is
+    message.putShort(width);
+    message.putShort(height);
+    message.putInt(0);
   }
 
   private void rectangle(int x, int y, int w, int h, int kind) {

@@ -38,7 +38,12 @@ final class VncConnection {
   private static final int KEY_EVENT = 4;
   private static final int POINTER_EVENT = 5;
   private static final int CUT_TEXT = 6;
+  private static final int SET_DESKTOP_SIZE = 251;
   private static final int OF_QEMU = 255;
+
+  // Answers to SetDesktopSize ("The RFB Protocol").
+  private static final int INVALID_LAYOUT = 3;
+  private static final int FORWARDED = 4;
 
   private static final SecureRandom random = new SecureRandom();
 
@@ -256,9 +261,22 @@ final class VncConnection {
         }
         in.skipNBytes(length);
       }
+      case SET_DESKTOP_SIZE -> setDesktopSize();
       case OF_QEMU -> qemuMessage();
       default -> throw new IOException("sends a message of the unknown type " + type);
     }
+  }
+
+  /** One screen is what there is, whatever the viewer says of several. */
+  private void setDesktopSize() throws IOException {
+    in.skipNBytes(1);
+    int width = in.readUnsignedShort();
+    int height = in.readUnsignedShort();
+    int screens = in.readUnsignedByte();
+    in.skipNBytes(1 + screens * 16L);
+    boolean told = width > 0 && height > 0 && server.host().wantSize(width, height);
+    updates.answerSize(told ? FORWARDED : INVALID_LAYOUT);
+    server.frames().expectChange();
   }
 
   /** Keys by what is on the keyboard rather than what is printed on them. */

@@ -11,6 +11,13 @@ public interface VncHost {
   /** The picture of now. */
   Screen screen();
 
+  /**
+   * A viewer would like the picture to be of this size, in pixels.
+   *
+   * @return whether the guest can be told
+   */
+  boolean wantSize(int width, int height);
+
   /** A key went down or up. Waits a little while the keyboard has no room; then the key is lost. */
   void key(QKeyCode key, boolean down);
 

@@ -10,6 +10,12 @@ public interface Display {
   /** The characters that it shows; empty in graphics modes. */
   Optional<TextScreen> text();
 
-  /** The user would like a picture of this size, in pixels; guests that can do that follow. */
-  default void wantSize(int width, int height) {}
+  /**
+   * The user would like a picture of this size, in pixels; the guest may follow later.
+   *
+   * @return whether guests can be told at all
+   */
+  default boolean wantSize(int width, int height) {
+    return false;
+  }
 }

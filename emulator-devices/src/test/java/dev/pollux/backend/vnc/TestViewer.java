@@ -11,8 +11,10 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
@@ -27,6 +29,9 @@ final class TestViewer implements AutoCloseable {
   int height;
   int[] pixels;
   String name;
+
+  /** What it was told of sizes, as "reason status WIDTHxHEIGHT". */
+  final List<String> sizes = new ArrayList<>();
 
   TestViewer(SocketAddress address) throws IOException {
     int port = ((InetSocketAddress) address).getPort();
@@ -106,6 +111,7 @@ final class TestViewer implements AutoCloseable {
       int encoding = in.readInt();
       switch (encoding) {
         case -223 -> setSize(w, h);
+        case -308 -> extendedSize(x, y, w, h);
         case -258 -> {}
         case 0 -> raw(in, x, y, w, h);
         case 5 -> hextile(x, y, w, h);
@@ -116,6 +122,24 @@ final class TestViewer implements AutoCloseable {
       count += encoding >= 0 ? w * h : 0;
     }
     return count;
+  }
+
+  /** Who has changed the size, or asked for that, and what becomes of it. */
+  private void extendedSize(int reason, int status, int w, int h) throws IOException {
+    sizes.add("%d %d %dx%d".formatted(reason, status, w, h));
+    in.skipNBytes(4 + 16); // one screen
+    if (w != width || h != height) {
+      setSize(w, h);
+    }
+  }
+
+  void askForSize(int w, int h) throws IOException {
+    out.writeByte(251);
+    out.writeByte(0);
+    out.writeShort(w);
+    out.writeShort(h);
+    out.writeShort(1 << 8); // one screen
+    out.write(new byte[16]);
   }
 
   private void set(int x, int y, int pixel) {

@@ -52,6 +52,12 @@ class VncServerTest implements VncHost {
   }
 
   @Override
+  public boolean wantSize(int width, int height) {
+    events.add("size %dx%d".formatted(width, height));
+    return width < 1000;
+  }
+
+  @Override
   public void key(QKeyCode key, boolean down) {
     events.add(key + (down ? " down" : " up"));
   }
@@ -292,6 +298,28 @@ class VncServerTest implements VncHost {
               .header("Origin", "http://evil.example:6080")
               .buildAsync(address, ears);
       assertThrows(CompletionException.class, stranger::join);
+    }
+  }
+
+  @Test
+  void viewerAsksForAnotherSize() throws Exception {
+    listen(false, "", VncOptions.Share.IGNORE);
+    try (TestViewer viewer = connect("", 0, -308)) {
+      viewer.update(true);
+      assertEquals(List.of("0 0 200x150"), viewer.sizes, "it can ask");
+      viewer.askForSize(800, 600);
+      assertEquals("size 800x600", events.poll(20, TimeUnit.SECONDS));
+      viewer.update(true);
+      assertEquals("1 4 200x150", viewer.sizes.getLast(), "handed on");
+      screen = picture(9, 800, 600);
+      viewer.update(true);
+      assertEquals("0 0 800x600", viewer.sizes.getLast());
+      viewer.update(true);
+      assertShows(viewer);
+      viewer.askForSize(2000, 600);
+      assertEquals("size 2000x600", events.poll(20, TimeUnit.SECONDS));
+      viewer.update(true);
+      assertEquals("1 3 800x600", viewer.sizes.getLast(), "refused");
     }
   }
 }

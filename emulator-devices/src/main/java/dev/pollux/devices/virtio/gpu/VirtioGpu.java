@@ -376,7 +376,7 @@ public final class VirtioGpu extends VirtioDevice implements Display {
   }
 
   @Override
-  public void wantSize(int width, int height) {
+  public boolean wantSize(int width, int height) {
     int w = Math.clamp(width, SHORTEST, LONGEST);
     int h = Math.clamp(Math.min(height, GpuPicture.MOST_PIXELS / w), SHORTEST, LONGEST);
     setUp(
@@ -386,6 +386,7 @@ public final class VirtioGpu extends VirtioDevice implements Display {
         });
     events |= EVENT_DISPLAY;
     configChanged();
+    return true;
   }
 
   // ---- state ----
