@@ -1,12 +1,10 @@
 package dev.pollux.qmp.command;
 
-import dev.pollux.core.bus.FlatView;
 import dev.pollux.core.config.Api;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.machine.WakeupReason;
 import dev.pollux.qmp.hmp.HumanMonitor;
 import dev.pollux.qmp.protocol.QmpException;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
@@ -86,13 +84,6 @@ public sealed interface MachineCommands<R> extends QmpCommand<R> {
       implements MachineCommands<CompletableFuture<Void>> {
     @Override
     public CompletableFuture<Void> run(QmpContext context) throws QmpException {
-      List<FlatView.Range> ranges = context.machine().memory().view().ranges();
-      long end = ranges.isEmpty() ? 0 : Math.max(ranges.getLast().end(), 1L << 32);
-      if (val < 0 || size < 0 || size > end - val) {
-        throw new QmpException(
-            "Parameter '%s' expects a place in guest memory, which ends at 0x%x"
-                .formatted(val < 0 || val > end ? "val" : "size", end));
-      }
       return MemorySave.start(context.machine(), val, size, filename);
     }
   }

@@ -1,5 +1,6 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.core.bus.FlatView;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.qmp.protocol.QmpException;
 import java.io.IOException;
@@ -8,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -17,7 +19,7 @@ import java.util.concurrent.Executors;
  * and written by a thread of its own, so that neither a large memory nor a slow file holds up the
  * machine. The guest goes on meanwhile.
  */
-final class MemorySave {
+public final class MemorySave {
   private static final int CHUNK = 256 << 10;
 
   /** A step that can fail. */
@@ -55,8 +57,17 @@ final class MemorySave {
    * @param from guest-physical address
    * @param size bytes
    * @return completes when all is written, or with the {@link QmpException} that says why not
+   * @throws QmpException if that is no place in guest memory
    */
-  static CompletableFuture<Void> start(Machine machine, long from, long size, String filename) {
+  public static CompletableFuture<Void> start(
+      Machine machine, long from, long size, String filename) throws QmpException {
+    List<FlatView.Range> ranges = machine.memory().view().ranges();
+    long end = ranges.isEmpty() ? 0 : Math.max(ranges.getLast().end(), 1L << 32);
+    if (from < 0 || size < 0 || size > end - from) {
+      throw new QmpException(
+          "Parameter '%s' expects a place in guest memory, which ends at 0x%x"
+              .formatted(from < 0 || from > end ? "val" : "size", end));
+    }
     MemorySave save = new MemorySave(machine, from, size, filename);
     save.writer.execute(() -> save.attempt(save::open));
     var _ = save.done.whenComplete((_, _) -> save.writer.shutdown());

@@ -16,6 +16,8 @@ import dev.pollux.migration.ColoStatus;
 import dev.pollux.migration.MigrationService;
 import dev.pollux.qmp.command.HostThreads;
 import dev.pollux.qmp.command.MachineCommands;
+import dev.pollux.qmp.command.MemorySave;
+import dev.pollux.qmp.protocol.QmpException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -88,6 +90,16 @@ public final class HumanMonitor {
         "dump memory at a physical address",
         (s, a) -> MemoryDump.prepare(s, a, true));
     command(
+        "pmemsave",
+        "addr size file",
+        "save memory at a physical address to a file of the host",
+        (s, a) -> {
+          long address = a.expression();
+          long size = a.expression();
+          String file = a.requiredWord("file");
+          return out -> save(s, address, size, file);
+        });
+    command(
         "print|p",
         "/fmt expr",
         "show the value of an expression, $reg for a register",
@@ -144,6 +156,14 @@ public final class HumanMonitor {
         "",
         "version of the emulator",
         (s, a) -> out -> out.append(s.version()).append('\n'));
+  }
+
+  private static void save(HmpSession session, long address, long size, String file) {
+    try {
+      session.leave(MemorySave.start(session.machine(), address, size, file));
+    } catch (QmpException e) {
+      throw new HmpException(e.getMessage());
+    }
   }
 
   private static void infoJit(HmpSession session, StringBuilder out) {

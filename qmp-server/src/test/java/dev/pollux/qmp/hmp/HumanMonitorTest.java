@@ -1,5 +1,6 @@
 package dev.pollux.qmp.hmp;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -25,14 +26,19 @@ import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.board.Devices;
 import dev.pollux.migration.LiveMigration;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -88,6 +94,27 @@ class HumanMonitorTest {
   private void write(long address, int... bytes) {
     for (int i = 0; i < bytes.length; i++) {
       machine.memory().write(address + i, 1, bytes[i]);
+    }
+  }
+
+  @Test
+  void savesMemoryToAFile(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("memory");
+    byte[] expected = {8, 7, 6, 5, 4, 3, 2, 1};
+    machine.memory().write(0x1000, expected, 0, expected.length);
+    assertEquals(
+        "Parameter 'size' expects a place in guest memory, which ends at 0x100000000",
+        monitor.execute("pmemsave 0x1000 0x100000000 " + file).strip());
+    CompletableFuture<String> said = monitor.submit("pmemsave 0x1000 4+4 " + file);
+    Thread loop = Thread.ofPlatform().start(machine.loop()::run);
+    machine.lock().unlock();
+    try {
+      assertEquals("", said.get(20, TimeUnit.SECONDS));
+      assertArrayEquals(expected, Files.readAllBytes(file));
+    } finally {
+      machine.loop().stop();
+      loop.join();
+      machine.lock().lock();
     }
   }
 

@@ -11,7 +11,6 @@ import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.state.HostOnly;
-import java.util.Arrays;
 import java.util.BitSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,7 +29,7 @@ final class FlashStore {
   private final HostBuffer buffer = new HostBuffer(SECTOR);
 
   /** What the image holds, so that contents that come from elsewhere are compared with it. */
-  private final byte[] stored;
+  private final HostBuffer stored;
 
   private final BitSet changed = new BitSet();
   private Write inFlight;
@@ -59,8 +58,8 @@ final class FlashStore {
     this.machine = machine;
     contents = chip.contents();
     backend = chip.backend();
-    stored = new byte[(int) contents.size()];
-    contents.read(0, stored, 0, stored.length);
+    stored = new HostBuffer(contents.size());
+    RawMemory.copy(contents.hostAddress(), stored.address(), contents.size());
     backend.attach(new User(contents.name()));
     machine.addListener(
         new MachineListener() {
@@ -93,13 +92,18 @@ final class FlashStore {
 
   /** The contents may be other ones now. */
   void contentsReplaced() {
-    byte[] now = new byte[stored.length];
-    contents.read(0, now, 0, now.length);
-    for (int at = 0; at < now.length; at += SECTOR) {
-      if (!Arrays.equals(now, at, at + SECTOR, stored, at, at + SECTOR)) {
-        changed.set(at / SECTOR);
+    if (isStored(0, contents.size())) {
+      return; // as nearly always
+    }
+    for (long at = 0; at < contents.size(); at += SECTOR) {
+      if (!isStored(at, SECTOR)) {
+        changed.set((int) (at / SECTOR));
       }
     }
+  }
+
+  private boolean isStored(long offset, long length) {
+    return RawMemory.equal(contents.hostAddress() + offset, stored.address() + offset, length);
   }
 
   /** Begins the next write, if the machine runs. */
@@ -115,8 +119,9 @@ final class FlashStore {
     }
     int sector = changed.nextSetBit(0);
     changed.clear(sector);
-    contents.read((long) sector * SECTOR, stored, sector * SECTOR, SECTOR);
-    RawMemory.copyIn(stored, sector * SECTOR, buffer.address(), SECTOR);
+    long offset = (long) sector * SECTOR;
+    RawMemory.copy(contents.hostAddress() + offset, buffer.address(), SECTOR);
+    RawMemory.copy(buffer.address(), stored.address() + offset, SECTOR);
     inFlight = new Write(sector);
     backend.submit(inFlight);
   }
@@ -152,5 +157,6 @@ final class FlashStore {
   void close() {
     writeAll();
     buffer.close();
+    stored.close();
   }
 }
