@@ -8,17 +8,14 @@ import dev.pollux.cli.pair.watch.PairView;
 import dev.pollux.cli.process.MachineProcess;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
@@ -45,28 +42,22 @@ public final class Supervisor implements AutoCloseable {
 
   private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long PAIRING_NANOS = TimeUnit.SECONDS.toNanos(60);
-  private static final long FAREWELL_SECONDS = 5;
   private static final long FIRST_RETRY_MILLIS = 500;
   private static final long LAST_RETRY_MILLIS = 30_000;
   private static final int FAILURE = 1;
-
-  /** Added to the number of the signal that ended a process. */
-  private static final int SIGNALLED = 128;
 
   private final PairOptions options;
   private final PairReport report;
   private final PairConsole console;
   private final List<PairNetwork> networks = new ArrayList<>();
-  private final List<PairDisk> disks = new ArrayList<>();
+  private final PairDisks disks;
 
   private final SideStarter starter;
   private final Pairing pairing;
   private final PairRequests requests;
   private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
-  private final List<PlannedFault> faults;
-
-  /** A fault was caused, and the pair has not been made again since. */
-  private boolean hurt;
+  private final FaultPlan faults;
+  private final SideEvents events = new SideEvents(new Told());
 
   /** Sees how it is. */
   private Optional<Thread> looking = Optional.empty();
@@ -81,7 +72,9 @@ public final class Supervisor implements AutoCloseable {
   private Optional<Integer> exitStatus = Optional.empty();
   private long retryMillis = FIRST_RETRY_MILLIS;
   private long pairingSince;
-  private Optional<Long> protectedFirst = Optional.empty();
+
+  /** The secondary's disks have what the primary's have not. */
+  private boolean diskFails;
 
   /** Since when the guest stands still because its primary is gone; empty while it runs. */
   private Optional<Long> takingOverSince = Optional.empty();
@@ -98,17 +91,18 @@ public final class Supervisor implements AutoCloseable {
     this.options = options;
     boolean free = !(options.console() instanceof PairOptions.Console.Stdio);
     report = PairReport.ofProcess(options.json(), terminal && free, options.watchers());
-    faults = new ArrayList<>(options.faults());
-    faults.sort(Comparator.comparingDouble(PlannedFault::seconds));
+    faults = new FaultPlan(options.faults());
     options.networks().forEach(net -> networks.add(new PairNetwork(net, options.folder())));
-    for (PairDisk.Spec disk : options.disks()) {
-      disks.add(new PairDisk(disk, options.folder(), false));
-    }
+    disks =
+        new PairDisks(
+            options.disks().stream()
+                .map(disk -> new PairDisk(disk, options.folder(), false))
+                .toList());
     console =
         new PairConsole(
             options.console(), key -> steps.add(() -> command(key)), options.watchers());
-    starter = new SideStarter(options, console, disks, networks, new Heard());
-    pairing = new Pairing(options, disks, networks);
+    starter = new SideStarter(options, console, disks.all(), networks, new Heard());
+    pairing = new Pairing(options, disks.all(), networks);
     requests = new PairRequests(options, console, new Kept(), request -> steps.add(request::run));
   }
 
@@ -116,7 +110,7 @@ public final class Supervisor implements AutoCloseable {
   public void end() {
     steps.add(this::finish);
     try {
-      var _ = ended.await(2 * FAREWELL_SECONDS, TimeUnit.SECONDS);
+      var _ = ended.await(2 * Farewell.SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -135,14 +129,7 @@ public final class Supervisor implements AutoCloseable {
     if (disks.isEmpty()) {
       starter.secondary(0, Optional.empty()); // beside the first
     }
-    settleDisks();
-    for (PairDisk disk : disks) {
-      String found = disk.recover();
-      if (!found.isEmpty()) {
-        report.event("recovered", found, PairReport.details());
-      }
-      disk.reserveNote();
-    }
+    disks.begin(found -> report.event("recovered", found, PairReport.details()));
     Side first = starter.first(name);
     primary = Optional.of(first);
     starter.follow(first);
@@ -164,16 +151,6 @@ public final class Supervisor implements AutoCloseable {
       }
     }
     return exitStatus.get();
-  }
-
-  private void settleDisks() throws IOException {
-    boolean merge = true;
-    for (PairDisk disk : disks) {
-      merge &= disk.hasTakenOver();
-    }
-    for (PairDisk disk : disks) {
-      disk.settle(merge);
-    }
   }
 
   private Step next(long until) throws IOException {
@@ -285,13 +262,10 @@ public final class Supervisor implements AutoCloseable {
     return JsonNodeFactory.instance.objectNode();
   }
 
-  private void becomeProtected() {
+  private void becomeProtected() throws IOException {
     state = State.PROTECTED;
-    hurt = false;
+    faults.whole();
     retryMillis = FIRST_RETRY_MILLIS;
-    if (protectedFirst.isEmpty()) {
-      protectedFirst = Optional.of(System.nanoTime());
-    }
     String p = primary.orElseThrow().name();
     String s = secondary.orElseThrow().name();
     report.event(
@@ -299,105 +273,112 @@ public final class Supervisor implements AutoCloseable {
         "protected: %s runs the guest, %s would go on (%.1f s after the start)"
             .formatted(p, s, millisSince(began) / 1000.0),
         PairReport.details().put("primary", p).put("secondary", s));
+    if (diskFails) {
+      takeOver("the primary's disk does not take writes");
+    }
   }
 
   // ---- what the sides say ----
 
   private void event(Side side, JsonNode event) throws IOException {
-    boolean ofPrimary = primary.filter(side::equals).isPresent();
-    boolean ofSecondary = secondary.filter(side::equals).isPresent();
-    JsonNode data = event.path("data");
-    switch (event.path("event").asText()) {
-      case "MIGRATION" -> {
-        String status = data.path("status").asText();
-        if (state == State.PAIRING && ofPrimary && status.equals("pre-switchover")) {
-          var _ =
-              attempt(
-                  "the pair was not made", () -> pairing.compare(primary.orElseThrow().process()));
-        } else if (state == State.PAIRING && ofPrimary && status.equals("colo")) {
-          becomeProtected();
-        } else if (state == State.PAIRING && ofPrimary && status.equals("failed")) {
-          loseSecondary("the pair was not made");
-        }
-      }
-      case "BLOCK_JOB_READY" -> {
-        if (ofPrimary) {
-          copied(data.path("device").asText(), "");
-        }
-      }
-      case "BLOCK_JOB_COMPLETED" -> {
-        if (ofPrimary && data.has("error")) {
-          copied(data.path("device").asText(), data.path("error").asText());
-        }
-      }
-      case "QUORUM_REPORT_BAD" -> {
-        if (ofPrimary && !data.path("type").asText().equals("read")) {
-          missedWrite(data.path("node-name").asText(), data.path("error").asText());
-        }
-      }
-      case "COLO_EXIT" -> {
-        if (state == State.PROTECTED && data.path("reason").asText().equals("error")) {
-          brokenPair(ofPrimary, ofSecondary);
-        }
-      }
-      case "RESUME" -> {
-        if (ofPrimary && takingOverSince.isPresent()) {
-          long millis = millisSince(takingOverSince.get());
-          takingOverSince = Optional.empty();
-          report.event(
-              "resumed",
-              "%s went on alone %d ms after that was seen".formatted(side.name(), millis),
-              PairReport.details().put("primary", side.name()).put("milliseconds", millis));
-        }
-      }
-      case "SHUTDOWN" -> {
-        if (ofPrimary && state != State.ENDING) {
-          String reason = data.path("reason").asText();
-          if (!options.machine().contains("-no-shutdown")) {
-            state = State.ENDING;
-          }
-          report.event(
-              "shutdown",
-              "the guest has ended: " + reason,
-              PairReport.details().put("reason", reason));
-        }
-      }
-      case "RESET" -> {
-        if (ofPrimary) {
-          report.event("reset", "the guest was reset", PairReport.details());
-        }
-      }
-      case "GUEST_PANICKED" -> {
-        if (ofPrimary) {
-          report.event("panicked", "the guest has panicked", PairReport.details());
-        }
-      }
-      default -> {}
+    if (isPrimary(side)) {
+      events.ofPrimary(side, event);
+    } else {
+      events.ofEither(side, event);
     }
   }
 
-  /** The guest was told that it is written, because one of the two sides has done that. */
-  private void missedWrite(String node, String error) throws IOException {
-    if (state != State.PAIRING && state != State.PROTECTED) {
-      return;
-    }
-    if (disks.stream().anyMatch(disk -> disk.hasTarget(node))) {
-      loseSecondary("the secondary's disk does not take writes: " + error);
-    } else if (state == State.PROTECTED && disks.stream().anyMatch(disk -> disk.isOwn(node))) {
-      takeOver("the primary's disk does not take writes: " + error);
-    }
+  private boolean isPrimary(Side side) {
+    return primary.filter(side::equals).isPresent();
   }
 
-  /** One side says that the other is gone; it may be the connection only. */
-  private void brokenPair(boolean primarySays, boolean secondarySays) throws IOException {
-    if (primarySays) {
-      loseSecondary("the primary has lost its secondary");
-    } else if (secondarySays) {
-      if (answers(primary.orElseThrow())) {
-        loseSecondary("the connection between the sides is gone");
-      } else {
-        takeOver("the primary does not answer");
+  private boolean isSecondary(Side side) {
+    return secondary.filter(side::equals).isPresent();
+  }
+
+  /** What events of the sides mean. */
+  private final class Told implements SideEvents.Listener {
+    @Override
+    public void migrates(String status) throws IOException {
+      if (state != State.PAIRING) {
+        return;
       }
+      switch (status) {
+        case "pre-switchover" -> {
+          MachineProcess from = primary.orElseThrow().process();
+          var _ = attempt("the pair was not made", () -> pairing.compare(from));
+        }
+        case "colo" -> becomeProtected();
+        case "failed" -> loseSecondary("the pair was not made");
+        default -> {}
+      }
+    }
+
+    @Override
+    public void copied(String job, String error) throws IOException {
+      Supervisor.this.copied(job, error);
+    }
+
+    @Override
+    public void missedWrite(String node, String error) throws IOException {
+      if (state != State.PAIRING && state != State.PROTECTED) {
+        return;
+      }
+      if (disks.hasTarget(node)) {
+        loseSecondary("the secondary's disk does not take writes: " + error);
+      } else if (disks.isOwn(node)) {
+        if (state == State.PROTECTED) {
+          takeOver("the primary's disk does not take writes: " + error);
+        } else {
+          diskFails = true;
+        }
+      }
+    }
+
+    /** It may be the connection only. */
+    @Override
+    public void broken(Side of) throws IOException {
+      if (state != State.PROTECTED) {
+        return;
+      }
+      if (isPrimary(of)) {
+        loseSecondary("the primary has lost its secondary");
+      } else if (isSecondary(of)) {
+        if (answers(primary.orElseThrow())) {
+          loseSecondary("the connection between the sides is gone");
+        } else {
+          takeOver("the primary does not answer");
+        }
+      }
+    }
+
+    @Override
+    public void runs(Side side) {
+      if (takingOverSince.isPresent()) {
+        long millis = millisSince(takingOverSince.get());
+        takingOverSince = Optional.empty();
+        report.event(
+            "resumed",
+            "%s went on alone %d ms after that was seen".formatted(side.name(), millis),
+            PairReport.details().put("primary", side.name()).put("milliseconds", millis));
+      }
+    }
+
+    @Override
+    public void guestEnds(String reason) {
+      if (state == State.ENDING) {
+        return;
+      }
+      if (!options.machine().contains("-no-shutdown")) {
+        state = State.ENDING;
+      }
+      report.event(
+          "shutdown", "the guest has ended: " + reason, PairReport.details().put("reason", reason));
+    }
+
+    @Override
+    public void guest(String event, String sentence) {
+      report.event(event, sentence, PairReport.details());
     }
   }
 
@@ -408,7 +389,7 @@ public final class Supervisor implements AutoCloseable {
   }
 
   private void gone(Side side, int status) throws IOException {
-    if (primary.filter(side::equals).isPresent()) {
+    if (isPrimary(side)) {
       switch (state) {
         case PROTECTED -> takeOver("the primary's process has ended");
         case ENDING -> finish(status);
@@ -416,19 +397,13 @@ public final class Supervisor implements AutoCloseable {
           if (secondary.filter(Supervisor::holdsCopy).isPresent()) {
             takeOver("the primary's process has ended");
           } else {
-            lose("its process has ended, and there is no copy: " + howEnded(side, status));
+            lose("its process has ended, and there is no copy: " + Farewell.words(side, status));
           }
         }
       }
-    } else if (secondary.filter(side::equals).isPresent() && state != State.ENDING) {
-      loseSecondary("the secondary's process has ended: " + howEnded(side, status));
+    } else if (isSecondary(side) && state != State.ENDING) {
+      loseSecondary("the secondary's process has ended: " + Farewell.words(side, status));
     }
-  }
-
-  private static String howEnded(Side side, int status) throws IOException {
-    return status > SIGNALLED
-        ? "signal " + (status - SIGNALLED)
-        : "exit status %d, %s".formatted(status, side.process().lastWords());
   }
 
   // ---- failover ----
@@ -440,9 +415,8 @@ public final class Supervisor implements AutoCloseable {
     dead.close();
     secondary = Optional.empty();
     primary = Optional.of(survivor);
-    for (PairDisk disk : disks) {
-      disk.newest(survivor.name()); // before it writes
-    }
+    diskFails = false;
+    disks.newest(survivor.name()); // before it writes
     try {
       MachineProcess.attempt(() -> survivor.process().run("nbd-server-stop"));
       var _ = survivor.process().run("x-colo-lost-heartbeat");
@@ -479,6 +453,7 @@ public final class Supervisor implements AutoCloseable {
     }
     boolean paired = state == State.PROTECTED;
     state = State.ALONE;
+    diskFails = false;
     MachineProcess survivor = primary.orElseThrow().process();
     if (paired) {
       try {
@@ -507,36 +482,20 @@ public final class Supervisor implements AutoCloseable {
   // ---- faults that the user wants ----
 
   private long faultDue() {
-    return faults.isEmpty() || hurt || state != State.PROTECTED
-        ? Long.MAX_VALUE
-        : protectedFirst.orElseThrow() + (long) (faults.getFirst().seconds() * 1e9);
+    return state == State.PROTECTED ? faults.due() : Long.MAX_VALUE;
   }
 
   /** Causes the next fault once it is due and there is a pair to survive it. */
   private void cause() throws IOException {
-    if (System.nanoTime() < faultDue()) {
-      return;
+    if (System.nanoTime() >= faultDue()) {
+      inflict(faults.next());
     }
-    inflict(faults.removeFirst().kind());
   }
 
   private void inflict(PlannedFault.Kind kind) throws IOException {
-    hurt = true;
     report.event(
         "fault", "on purpose: " + kind.word(), PairReport.details().put("fault", kind.word()));
-    Side p = primary.orElseThrow();
-    Side s = secondary.orElseThrow();
-    switch (kind) {
-      case KILL_PRIMARY -> p.process().kill();
-      case KILL_SECONDARY -> s.process().kill();
-      case FREEZE_PRIMARY -> p.process().freeze();
-      case FREEZE_SECONDARY -> s.process().freeze();
-      case CUT_LINK -> {
-        ObjectNode migration = object();
-        migration.putArray("instances").addObject().put("type", "migration");
-        var _ = s.process().run("yank", migration);
-      }
-    }
+    faults.cause(kind, primary.orElseThrow(), secondary.orElseThrow());
   }
 
   // ---- looking and ending ----
@@ -559,9 +518,10 @@ public final class Supervisor implements AutoCloseable {
   private Thread view(Consumer<PairView> then) {
     boolean paired = state == State.PROTECTED;
     boolean copying = state == State.SYNCING;
-    Set<PairDisk> behind = Set.copyOf(copying ? pairing.copying() : paired ? Set.of() : disks);
+    Set<PairDisk> behind =
+        Set.copyOf(copying ? pairing.copying() : paired ? Set.of() : disks.all());
     String word = state.name().toLowerCase(Locale.ROOT);
-    return new Lookout(word, primary, secondary, paired, copying, networks, disks, behind)
+    return new Lookout(word, primary, secondary, paired, copying, networks, disks.all(), behind)
         .look(then);
   }
 
@@ -633,23 +593,7 @@ public final class Supervisor implements AutoCloseable {
 
   private void finish() {
     state = State.ENDING;
-    primary.ifPresent(Supervisor::quit);
-    finish(primary.map(Supervisor::statusAtEnd).orElse(FAILURE));
-  }
-
-  private static void quit(Side side) {
-    side.tell("quit", object());
-  }
-
-  private static int statusAtEnd(Side side) {
-    try {
-      return side.process().onExit().get(FAREWELL_SECONDS, TimeUnit.SECONDS);
-    } catch (ExecutionException | TimeoutException e) {
-      return FAILURE;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return FAILURE;
-    }
+    finish(primary.map(side -> Farewell.quit(side, FAILURE)).orElse(FAILURE));
   }
 
   private void finish(int status) {
@@ -677,10 +621,7 @@ public final class Supervisor implements AutoCloseable {
     secondary.ifPresent(Side::close);
     networks.forEach(PairNetwork::close);
     if (primary.isPresent() && exitStatus.isPresent()) {
-      settleDisks();
-      for (PairDisk disk : disks) {
-        disk.finish();
-      }
+      disks.end();
     }
     report.close();
     ended.countDown();

@@ -238,6 +238,7 @@ public final class Decider {
     }
     doing = Doing.NOTHING;
     bond = Bond.ALONE;
+    diskFails = false;
     orphaned = false;
     uselessSince = now;
   }
@@ -379,9 +380,7 @@ public final class Decider {
   }
 
   private void startOrRelease(Ledger ledger, long now) {
-    if (ledger.lists(peer) && diskFails) {
-      write(ledger.leftTo(peer, right.stamp()), now);
-    } else if (ledger.lists(peer) || !ledger.isInSync(me, generation)) {
+    if (ledger.lists(peer) || !ledger.isInSync(me, generation)) {
       write(ledger.released(false, right.stamp()), now); // the other's copy goes on
     } else if (!right.hasWrittenSince(uselessSince)) {
       write(ledger.renewed(right.stamp()), now); // another may be on its way, and may list the copy
@@ -422,7 +421,7 @@ public final class Decider {
       case PAIRED -> {
         if (!ledger.lists(peer)) {
           write(ledger.joinedBy(peer, pairedGeneration, right.stamp()), now);
-        } else if (diskFails) {
+        } else if (diskFails && isCopyThere(ledger)) {
           giveWay();
         }
       }
@@ -436,6 +435,7 @@ public final class Decider {
     }
   }
 
+  /** It takes over as soon as this side is gone. */
   private boolean isCopyThere(Ledger ledger) {
     return ledger.lists(peer)
         && heard
@@ -459,7 +459,6 @@ public final class Decider {
 
   /** The record names the other side, or nobody. */
   private void await(Ledger ledger, long now) {
-    diskFails = false; // only those that are listed count
     if (doing == Doing.RUNNING || doing == Doing.STARTING) {
       kill(); // its time had run out before
       tell("lost", "%s has lost the right to run the guest".formatted(me));

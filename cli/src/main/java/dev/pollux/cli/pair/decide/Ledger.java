@@ -63,13 +63,6 @@ public record Ledger(
     return new Ledger(version + 1, holder, last, both, ended, by);
   }
 
-  /**
-   * The holder runs nothing any more, and its disks have not everything: only the other goes on.
-   */
-  Ledger leftTo(String side, String by) {
-    return new Ledger(version + 1, "", last, Map.of(side, inSync.get(side)), ended, by);
-  }
-
   /** The holder runs nothing any more; whoever is in sync may go on. */
   Ledger released(boolean end, String by) {
     return new Ledger(version + 1, "", last, inSync, end, by);
