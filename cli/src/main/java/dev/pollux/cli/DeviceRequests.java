@@ -1,16 +1,23 @@
 package dev.pollux.cli;
 
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.devices.board.Devices;
 import dev.pollux.devices.model.DeviceCatalog;
+import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.model.GlobalDefault;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectType;
+import dev.pollux.devices.usb.UsbKeyboard;
+import dev.pollux.devices.usb.UsbMouse;
+import dev.pollux.devices.usb.UsbTablet;
+import dev.pollux.devices.usb.xhci.Xhci;
 import dev.pollux.migration.colo.compare.ComparisonObjects;
 import dev.pollux.migration.lease.LeaseObject;
 import dev.pollux.qmp.command.OptionText;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -25,6 +32,14 @@ record DeviceRequests(
     List<DeviceOptions> objects, List<DeviceOptions> devices, List<GlobalDefault> globals) {
   private static final String DEVICE = "-device";
   private static final String OBJECT = "-object";
+
+  /** What {@code -usbdevice} calls devices. */
+  private static final Map<String, DeviceType<?>> USB_DEVICES =
+      Map.of(
+          "tablet", UsbTablet.TYPE,
+          "mouse", UsbMouse.TYPE,
+          "keyboard", UsbKeyboard.TYPE,
+          "kbd", UsbKeyboard.TYPE);
 
   /** Every type of {@code -object}. */
   static final List<ObjectType> OBJECT_TYPES =
@@ -58,7 +73,7 @@ record DeviceRequests(
       typeOf(object);
       objects.add(object);
     }
-    List<DeviceOptions> devices = new ArrayList<>();
+    List<DeviceOptions> devices = usb(options);
     for (String text : options.device) {
       DeviceOptions device = OptionText.parse(DEVICE, text, "driver");
       Devices.CATALOG.find(device.required("driver"));
@@ -68,6 +83,26 @@ record DeviceRequests(
         objects,
         devices,
         globals.stream().map(text -> GlobalDefault.parse(text, Devices.CATALOG)).toList());
+  }
+
+  /**
+   * What {@code -usb} and {@code -usbdevice} ask for: a controller, and what is plugged into it.
+   */
+  private static List<DeviceOptions> usb(RunOptions.Devices options) {
+    List<DeviceOptions> devices = new ArrayList<>();
+    if (options.usb || !options.usbdevice.isEmpty()) {
+      devices.add(DeviceOptions.of("-usb", Map.of("driver", Xhci.TYPE.name())));
+    }
+    for (String name : options.usbdevice) {
+      DeviceType<?> type = USB_DEVICES.get(name);
+      if (type == null) {
+        throw new ConfigException(
+            "-usbdevice %s: there is no such device; give tablet, mouse or keyboard"
+                .formatted(name));
+      }
+      devices.add(DeviceOptions.of("-usbdevice " + name, Map.of("driver", type.name())));
+    }
+    return devices;
   }
 
   /** The list that some {@code -device} or {@code -object} asks for. */

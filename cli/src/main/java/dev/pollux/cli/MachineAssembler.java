@@ -157,13 +157,13 @@ final class MachineAssembler implements AutoCloseable {
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     config.firmware().ifPresent(firmware -> FirmwareSetup.install(board, firmware.boot()));
     config.consoles().vnc().ifPresent(this::addVnc);
-    webScreen = config.consoles().web().map(page -> page.show(new MachineScreen(machine), objects));
+    webScreen = config.consoles().web().map(page -> page.show(screen(), objects));
     textDisplay =
         config
             .consoles()
             .textScreen()
             .flatMap(this::connect)
-            .map(terminal -> new TextDisplay(new MachineScreen(machine), terminal));
+            .map(terminal -> new TextDisplay(screen(), terminal));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
     config.configure(migration);
@@ -173,7 +173,11 @@ final class MachineAssembler implements AutoCloseable {
 
   private void addVnc(VncOptions options) {
     String password = options.secret().map(id -> SecretObject.text(objects, id)).orElse("");
-    devices.services().setVnc(new VncServer(options, password, new MachineScreen(machine)));
+    devices.services().setVnc(new VncServer(options, password, screen()));
+  }
+
+  private MachineScreen screen() {
+    return new MachineScreen(machine, devices.services().inputs());
   }
 
   private QmpServer qmpServer(UUID uuid) {

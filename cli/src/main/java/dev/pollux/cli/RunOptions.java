@@ -252,6 +252,17 @@ final class RunOptions {
         description = "Graphics card: standard VGA, which a machine has that begins with firmware.")
     String vga;
 
+    @Option(
+        names = "-usb",
+        description = "A controller for USB: qemu-xhci, where QEMU has older ones.")
+    boolean usb;
+
+    @Option(
+        names = "-usbdevice",
+        paramLabel = "tablet|mouse|keyboard",
+        description = "A device on USB; -usb is understood.")
+    final List<String> usbdevice = new ArrayList<>();
+
     @Option(names = "-nodefaults", description = "Leave out the devices that nobody asked for.")
     boolean nodefaults;
 

@@ -111,6 +111,20 @@ public final class GuestImages {
     return Files.isDirectory(folder) ? Optional.of(new KernelModules(folder)) : Optional.empty();
   }
 
+  /** A guest with init made anew: it may be newer than the cache. */
+  private Image renewed(Image image) throws IOException {
+    writeInitrd(cache.resolve("initrd.cpio"), Map.of());
+    return image;
+  }
+
+  /** Whether all modules are there that a kernel's guests may want. */
+  private boolean hasAllModules(Kernel kernel) throws IOException {
+    Path taken =
+        cache.resolve(kernel.label()).resolve("drivers").resolve(KernelModules.WANTED_FILE);
+    return Files.isReadable(taken)
+        && Files.readString(taken).equals(KernelModules.WANTED.pattern());
+  }
+
   /**
    * The guest, fetched now if it is not in the cache.
    *
@@ -125,12 +139,19 @@ public final class GuestImages {
                 cache.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         FileLock lock = channel.lock()) {
       Optional<Image> present = find(kernel);
-      if (lock.isValid() && present.isPresent() && modules(kernel).isPresent() && !refresh) {
-        writeInitrd(
-            cache.resolve("initrd.cpio"), Map.of()); // made anew: init may be newer than the cache
-        return present.get();
+      boolean usable = present.isPresent() && modules(kernel).isPresent() && !refresh;
+      if (lock.isValid() && usable && hasAllModules(kernel)) {
+        return renewed(present.get());
       }
-      fetch(kernel, refresh);
+      try {
+        fetch(kernel, refresh);
+      } catch (ConfigException e) {
+        if (!usable) {
+          throw e;
+        }
+        progress.accept("keeping what is there, with fewer modules: " + e.getMessage());
+        return renewed(present.get());
+      }
     }
     return find(kernel).orElseThrow(() -> new IOException("cannot read back " + cache));
   }
@@ -228,6 +249,7 @@ public final class GuestImages {
                       ? modules.resolve(path.substring(path.lastIndexOf('/') + 1))
                       : null);
       DebianPackages.unpackXz(modules);
+      Files.writeString(modules.resolve(KernelModules.WANTED_FILE), KernelModules.WANTED.pattern());
       Path folder = Files.createDirectories(cache.resolve(kernel.label()));
       Files.writeString(
           work.resolve("version"), fetched.entry().name() + " " + fetched.entry().version() + "\n");

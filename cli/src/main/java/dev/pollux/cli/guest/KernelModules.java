@@ -31,7 +31,12 @@ public final class KernelModules {
               + "net/(?:core|packet|9p|802|llc)|"
               + "fs/(?:ext4|jbd2|fuse|isofs|9p|netfs|fscache|fat|nls|overlayfs|squashfs|[^/]+\\.ko.*)|"
               + "drivers/(?:virtio|block|cdrom|char|nvme|ata|firmware|input|net/[^/]+\\.ko.*|"
-              + "gpu/drm/(?:virtio|tiny|ttm|drm[^/]*\\.ko.*)|net/ethernet/(?:intel|realtek)|scsi/[^/]+\\.ko.*))(?:/.*)?)");
+              + "gpu/drm/(?:virtio|tiny|ttm|drm[^/]*\\.ko.*)|net/ethernet/(?:intel|realtek)|"
+              + "scsi/[^/]+\\.ko.*|usb/(?:common|core|host|storage)|"
+              + "hid/(?:hid|hid-generic|usbhid/usbhid)\\.ko.*))(?:/.*)?)");
+
+  /** Names the file that says what was taken out, so that a newer program takes out more. */
+  static final String WANTED_FILE = "wanted";
 
   static final String BUILT_IN = "modules.builtin";
 

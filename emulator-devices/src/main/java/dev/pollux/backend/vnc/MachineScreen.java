@@ -4,7 +4,9 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.display.Display;
 import dev.pollux.devices.display.Screen;
 import dev.pollux.devices.display.TextScreen;
-import dev.pollux.devices.isa.I8042;
+import dev.pollux.devices.input.Inputs;
+import dev.pollux.devices.input.Keyboard;
+import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.isa.QKeyCode;
 import java.util.Optional;
 import java.util.function.Predicate;
@@ -20,9 +22,11 @@ public final class MachineScreen implements VncHost {
   private static final long PAUSE_MILLIS = 5;
 
   private final Machine machine;
+  private final Inputs inputs;
 
-  public MachineScreen(Machine machine) {
+  public MachineScreen(Machine machine, Inputs inputs) {
     this.machine = machine;
+    this.inputs = inputs;
   }
 
   private <T> Stream<T> find(Class<T> kind) {
@@ -66,20 +70,20 @@ public final class MachineScreen implements VncHost {
 
   @Override
   public void key(QKeyCode key, boolean down) {
-    patiently(controller -> key.send(controller.keyboard(), down));
+    patiently(keyboard -> key.send(keyboard, down));
   }
 
   @Override
   public void key(int code, boolean down) {
-    patiently(controller -> controller.keyboard().key(code & 0x7f, (code & 0x80) != 0, down));
+    patiently(keyboard -> keyboard.key(code, down));
   }
 
-  private void patiently(Predicate<I8042> action) {
+  private void patiently(Predicate<Keyboard> action) {
     for (int i = 0; i < TRIES; i++) {
       machine.lock().lock();
       try {
-        Optional<I8042> controller = find(I8042.class).findFirst();
-        if (controller.isEmpty() || action.test(controller.get())) {
+        Optional<Keyboard> keyboard = inputs.keyboard();
+        if (keyboard.isEmpty() || action.test(keyboard.get())) {
           return;
         }
       } finally {
@@ -98,9 +102,27 @@ public final class MachineScreen implements VncHost {
   public void mouse(int dx, int dy, int dz, int buttons) {
     machine.lock().lock();
     try {
-      find(I8042.class).findFirst().ifPresent(c -> c.mouse().move(dx, -dy, dz, buttons));
+      inputs.relative().ifPresent(mouse -> mouse.move(dx, -dy, dz, buttons));
     } finally {
       machine.lock().unlock();
     }
+  }
+
+  @Override
+  public boolean point(int x, int y, int width, int height, int dz, int buttons) {
+    machine.lock().lock();
+    try {
+      if (!(inputs.pointer().orElse(null) instanceof Pointer.Absolute tablet)) {
+        return false;
+      }
+      tablet.put(scaled(x, width), scaled(y, height), dz, buttons);
+      return true;
+    } finally {
+      machine.lock().unlock();
+    }
+  }
+
+  private static int scaled(int at, int size) {
+    return (int) ((long) at * Pointer.Absolute.EDGE / Math.max(1, size - 1));
   }
 }

@@ -57,8 +57,8 @@ final class Updates {
 
   private boolean shownIsOld = true;
 
-  private int width;
-  private int height;
+  private volatile int width;
+  private volatile int height;
   private long sent;
   private final Bytes message = new Bytes();
 
@@ -73,6 +73,16 @@ final class Updates {
     height = newHeight;
     shown = new int[width * height];
     shownIsOld = true;
+  }
+
+  /** The viewer's width in pixels. */
+  int width() {
+    return width;
+  }
+
+  /** The viewer's height in pixels. */
+  int height() {
+    return height;
   }
 
   void setFormat(PixelFormat to) {

@@ -310,7 +310,9 @@ final class VncConnection {
     pointerY = y;
     int wheel = ((pressed & 0x10) != 0 ? 1 : 0) - ((pressed & 0x08) != 0 ? 1 : 0);
     buttons = pressed & 1 | (pressed & 2) << 1 | (pressed & 4) >> 1;
-    server.host().mouse(dx, dy, wheel, buttons);
+    if (!server.host().point(x, y, updates.width(), updates.height(), wheel, buttons)) {
+      server.host().mouse(dx, dy, wheel, buttons);
+    }
     server.frames().expectChange();
   }
 }

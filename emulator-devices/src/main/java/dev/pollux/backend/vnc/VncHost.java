@@ -37,4 +37,17 @@ public interface VncHost {
    * @param buttons bit 0 left, 1 right, 2 middle
    */
   void mouse(int dx, int dy, int dz, int buttons);
+
+  /**
+   * The pointer was put somewhere or clicked.
+   *
+   * @param x of {@code width}, from the left
+   * @param y of {@code height}, from the top
+   * @param dz clicks of the wheel towards the user
+   * @param buttons bit 0 left, 1 right, 2 middle
+   * @return false where the machine's pointer only hears of distances
+   */
+  default boolean point(int x, int y, int width, int height, int dz, int buttons) {
+    return false;
+  }
 }

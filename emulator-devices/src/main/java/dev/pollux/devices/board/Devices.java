@@ -24,6 +24,7 @@ import dev.pollux.devices.storage.ThrottleGroupObject;
 import dev.pollux.devices.storage.floppy.FloppyDevices;
 import dev.pollux.devices.storage.ide.IdeDevices;
 import dev.pollux.devices.storage.nvme.NvmeController;
+import dev.pollux.devices.usb.UsbDevices;
 import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
 import dev.pollux.devices.virtio.transport.VirtioTypes;
@@ -43,6 +44,7 @@ public final class Devices {
                   IdeDevices.TYPES,
                   FloppyDevices.TYPES,
                   List.of(NvmeController.TYPE),
+                  UsbDevices.TYPES,
                   DisplayDevices.TYPES,
                   VirtioTypes.of(VirtioDevices.TYPES),
                   VirtioDevices.INNER)

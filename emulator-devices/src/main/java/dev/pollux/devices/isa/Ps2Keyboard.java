@@ -1,12 +1,13 @@
 package dev.pollux.devices.isa;
 
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.input.Keyboard;
 
 /**
  * A PS/2 keyboard with scan code sets 1 and 2 (IBM Personal System/2 Keyboard and Auxiliary Device
  * reference). Keys are named by their set 1 make code, as most input layers do.
  */
-public final class Ps2Keyboard extends Ps2Device {
+public final class Ps2Keyboard extends Ps2Device implements Keyboard {
   static final StateDescriptor<Ps2Keyboard> STATE =
       StateDescriptor.of(Ps2Keyboard.class, "ps2kbd", 1)
           .varBytes("queue", QUEUE_SIZE, k -> k.queue, (k, v) -> k.queue = v)
@@ -44,6 +45,14 @@ public final class Ps2Keyboard extends Ps2Device {
   private void setDefaults() {
     enabled = true;
     scanCodeSet = 2;
+  }
+
+  @Override
+  public boolean key(int code, boolean down) {
+    if (code == 0) {
+      return !down || pause();
+    }
+    return key(code & ~Keyboard.EXTENDED, (code & Keyboard.EXTENDED) != 0, down);
   }
 
   /**

@@ -1,9 +1,10 @@
 package dev.pollux.devices.isa;
 
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.input.Pointer;
 
 /** A PS/2 mouse with wheel (IntelliMouse protocol after the usual knock of sample rates). */
-public final class Ps2Mouse extends Ps2Device {
+public final class Ps2Mouse extends Ps2Device implements Pointer.Relative {
   private static final int WHEEL = 3;
 
   static final StateDescriptor<Ps2Mouse> STATE =
@@ -51,7 +52,12 @@ public final class Ps2Mouse extends Ps2Device {
     reset();
   }
 
-  /** The buttons that are down: bit 0 left, 1 right, 2 middle. */
+  @Override
+  public String pointerName() {
+    return "Pollux PS/2 Mouse";
+  }
+
+  @Override
   public int buttons() {
     return buttons;
   }
@@ -78,14 +84,7 @@ public final class Ps2Mouse extends Ps2Device {
     dz = 0;
   }
 
-  /**
-   * The mouse moved or a button changed.
-   *
-   * @param dx counts to the right
-   * @param dy counts upwards
-   * @param dz wheel clicks towards the user
-   * @param buttons bit 0 left, 1 right, 2 middle
-   */
+  @Override
   public void move(int dx, int dy, int dz, int buttons) {
     this.dx = Math.clamp((long) this.dx + dx, -1 << 20, 1 << 20);
     this.dy = Math.clamp((long) this.dy + dy, -1 << 20, 1 << 20);

@@ -1,6 +1,7 @@
 package dev.pollux.devices.isa;
 
 import dev.pollux.core.config.Api;
+import dev.pollux.devices.input.Keyboard;
 import java.util.Optional;
 
 /** Keys of a PC's keyboard by QEMU's names, with the code that the key sends. */
@@ -151,9 +152,6 @@ public enum QKeyCode {
   COMPOSE(0xdd),
   PAUSE(0x00);
 
-  /** Set in a code: the key's codes begin with e0. */
-  private static final int EXTENDED = 0x80;
-
   /** Of scan code set 1; 0 for the Pause key, which has a sequence of its own. */
   private final int code;
 
@@ -199,10 +197,7 @@ public enum QKeyCode {
   /**
    * Presses the key or lets it go; false where the keyboard has no room for it. Machine lock held.
    */
-  public boolean send(Ps2Keyboard keyboard, boolean down) {
-    if (this == PAUSE) {
-      return !down || keyboard.pause();
-    }
-    return keyboard.key(code & ~EXTENDED, (code & EXTENDED) != 0, down);
+  public boolean send(Keyboard keyboard, boolean down) {
+    return keyboard.key(code, down);
   }
 }

@@ -11,6 +11,7 @@ import dev.pollux.core.machine.Device;
 import dev.pollux.core.machine.Machine;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What the factory of a device works with: the values of its properties and what it may claim. What
@@ -22,8 +23,9 @@ public final class DeviceContext {
    * A device inside a device, with its own place in the tree and its own saved state.
    *
    * @param name under the outer device
+   * @param values of its properties
    */
-  record Part(String name, DeviceType<?> type, Bus bus, Device device) {}
+  record Part(String name, DeviceType<?> type, Bus bus, Device device, PropertyValues values) {}
 
   private final List<Part> parts = new ArrayList<>();
   private final DeviceManager devices;
@@ -139,7 +141,19 @@ public final class DeviceContext {
    * @param name its name under this device in the object tree
    */
   public void addPart(String name, DeviceType<?> type, Bus bus, Device device) {
-    parts.add(new Part(name, type, bus, device));
+    parts.add(new Part(name, type, bus, device, node.values()));
+  }
+
+  /**
+   * As above, for a type that has other properties than this device.
+   *
+   * @param given values of its properties where they are not the default
+   */
+  public void addPart(
+      String name, DeviceType<?> type, Bus bus, Device device, Map<String, String> given) {
+    PropertyValues values =
+        PropertyValues.read(type.allProperties(), DeviceOptions.of(type.name(), given));
+    parts.add(new Part(name, type, bus, device, values));
   }
 
   List<Part> parts() {

@@ -219,7 +219,7 @@ public final class DeviceManager {
   private void enterChild(DeviceNode parent, DeviceContext.Part part) {
     DeviceNode node =
         new DeviceNode(
-            part.type(), Optional.empty(), part.bus(), parent.values(), parent.hotplugged());
+            part.type(), Optional.empty(), part.bus(), part.values(), parent.hotplugged());
     parent.add(part.name(), node);
     node.setDevice(part.device());
     part.bus().add(node);

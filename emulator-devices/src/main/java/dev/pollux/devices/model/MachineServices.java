@@ -6,6 +6,7 @@ import dev.pollux.backend.net.Networks;
 import dev.pollux.backend.vnc.VncServer;
 import dev.pollux.core.machine.IoThread;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.devices.input.Inputs;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +29,7 @@ public final class MachineServices {
 
   private final Networks networks;
   private final BootDevices bootDevices = new BootDevices();
+  private final Inputs inputs = new Inputs();
 
   private IoThread ioThread;
   private Balloon balloon;
@@ -73,6 +75,11 @@ public final class MachineServices {
   /** What firmware may boot from. */
   public BootDevices bootDevices() {
     return bootDevices;
+  }
+
+  /** Keyboards and pointers. */
+  public Inputs inputs() {
+    return inputs;
   }
 
   /** The thread for queues of devices that name none of their own. Machine lock held. */

@@ -171,7 +171,15 @@ public final class PciFunction {
     return addMsix(bar, kind, vectors, table, pending, List.of(new PciBar.Piece(0, registers)));
   }
 
-  private Msix addMsix(
+  /**
+   * Adds MSI-X at places of a memory BAR that has registers, too.
+   *
+   * @param bar its index
+   * @param vectors 1 to 2,048
+   * @param table where in the BAR the table is
+   * @param pending where the pending bits are
+   */
+  public Msix addMsix(
       int bar,
       PciBar.Kind kind,
       int vectors,

@@ -22,7 +22,7 @@ import java.util.Map;
  * @param optIo best size of requests in bytes, 0 where it does not matter
  */
 public record DriveProperties(long logicalBlock, long physicalBlock, long minIo, long optIo) {
-  private static final Property<String> DRIVE =
+  public static final Property<String> DRIVE =
       Property.text("drive", "node name or ID of the disk");
   public static final Property<String> SERIAL = Property.text("serial", "serial number");
   private static final Property<Long> LOGICAL_BLOCK = blockSize("logical_block_size");

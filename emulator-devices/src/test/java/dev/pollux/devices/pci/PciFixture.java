@@ -27,17 +27,24 @@ import java.util.function.BooleanSupplier;
 public final class PciFixture implements PciHost, AutoCloseable {
   public static final long RAM = 4 << 20;
 
-  public final Machine machine = new Machine("test", new Machine.EndPolicy(false, false));
+  public final Machine machine;
   public final PciBus bus = PciBus.root("pci.0", this);
-  public final DeviceManager devices =
-      Devices.manager(
-          machine,
-          new CharDevices(machine.loop()::post, () -> {}),
-          new BlockGraph(new BlockListener() {}));
+  public final DeviceManager devices;
   public final List<MsiMessage> messages = Collections.synchronizedList(new ArrayList<>());
   public final boolean[] wires = new boolean[4];
 
   public PciFixture() throws IOException {
+    this(new Machine("test", new Machine.EndPolicy(false, false)));
+  }
+
+  /** On a machine that has no RAM yet. */
+  public PciFixture(Machine machine) throws IOException {
+    this.machine = machine;
+    devices =
+        Devices.manager(
+            machine,
+            new CharDevices(machine.loop()::post, () -> {}),
+            new BlockGraph(new BlockListener() {}));
     RamBlock ram = new RamBlock("ram", RAM, false);
     machine.addRamBlock(ram);
     machine.memory().map(0, new Region.RamRegion(ram, 0, RAM));

@@ -5,7 +5,9 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.display.Display;
 import dev.pollux.devices.display.PictureFile;
 import dev.pollux.devices.display.Screen;
-import dev.pollux.devices.isa.I8042;
+import dev.pollux.devices.input.Inputs;
+import dev.pollux.devices.input.Keyboard;
+import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.isa.QKeyCode;
 import dev.pollux.qmp.protocol.QmpException;
 import java.io.BufferedOutputStream;
@@ -62,12 +64,12 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
       implements DisplayCommands<Void> {
     @Override
     public Void run(QmpContext context) throws QmpException {
-      I8042 controller = controller(context.machine());
+      Keyboard keyboard = keyboard(context.devices().services().inputs());
       for (KeyValue key : keys) {
-        press(controller, key, true);
+        press(keyboard, key, true);
       }
       for (KeyValue key : keys.reversed()) {
-        press(controller, key, false);
+        press(keyboard, key, false);
       }
       return null;
     }
@@ -94,14 +96,15 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
   /** A button went down or up. */
   record InputBtnEvent(InputButton button, boolean down) {}
 
-  /** The mouse was moved. */
+  /** The pointer was moved so far, or to there, of 0 to 32767. */
   record InputMoveEvent(InputAxis axis, long value) {}
 
   /** Kinds of events. */
   enum InputEventKind {
     KEY,
     BTN,
-    REL
+    REL,
+    ABS
   }
 
   /** Something that the user does. */
@@ -112,78 +115,77 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
     record Btn(InputBtnEvent data) implements InputEvent {}
 
     record Rel(InputMoveEvent data) implements InputEvent {}
+
+    record Abs(InputMoveEvent data) implements InputEvent {}
   }
 
-  @Api.Doc("Sends what a user does with keyboard and mouse.")
+  @Api.Doc("Sends what a user does with keyboard and pointer.")
   record InputSendEvent(List<InputEvent> events) implements DisplayCommands<Void> {
-    private static final int FARTHEST = 1 << 20;
-
     @Override
     public Void run(QmpContext context) throws QmpException {
-      I8042 controller = controller(context.machine());
-      int dx = 0;
-      int dy = 0;
-      int dz = 0;
-      int buttons = controller.mouse().buttons();
-      boolean mouse = false;
+      Inputs inputs = context.devices().services().inputs();
+      PointerEvents pointer = new PointerEvents(inputs);
       for (InputEvent event : events) {
         switch (event) {
-          case InputEvent.Key(InputKeyEvent key) -> press(controller, key.key(), key.down());
-          case InputEvent.Btn(InputBtnEvent button) -> {
-            mouse = true;
-            switch (button.button()) {
-              case WHEEL_UP -> dz -= button.down() ? 1 : 0;
-              case WHEEL_DOWN -> dz += button.down() ? 1 : 0;
-              default -> {
-                int bit = bit(button.button());
-                buttons = button.down() ? buttons | bit : buttons & ~bit;
-              }
-            }
-          }
-          case InputEvent.Rel(InputMoveEvent move) -> {
-            mouse = true;
-            int distance = Math.clamp(move.value(), -FARTHEST, FARTHEST);
-            if (move.axis() == InputAxis.X) {
-              dx += distance;
-            } else {
-              dy -= distance;
-            }
-          }
+          case InputEvent.Key(InputKeyEvent key) -> press(keyboard(inputs), key.key(), key.down());
+          case InputEvent.Btn(InputBtnEvent button) -> pointer.press(button);
+          case InputEvent.Rel(InputMoveEvent move) -> pointer.move(move);
+          case InputEvent.Abs(InputMoveEvent move) -> pointer.put(move);
         }
       }
-      if (mouse) {
-        controller.mouse().move(dx, dy, dz, buttons);
-      }
+      pointer.send();
       return null;
-    }
-
-    private static int bit(InputButton button) {
-      return button == InputButton.LEFT ? 1 : button == InputButton.RIGHT ? 2 : 4;
     }
   }
 
-  private static void press(I8042 controller, KeyValue key, boolean down) throws QmpException {
+  /** A pointer that a monitor can choose. */
+  record MouseInfo(
+      String name,
+      long index,
+      @Api.Doc("whether it hears the user") boolean current,
+      @Api.Doc("whether it says where it is rather than how far it moved") boolean absolute) {}
+
+  @Api.Doc("The pointers of the machine.")
+  record QueryMice() implements DisplayCommands<List<MouseInfo>> {
+    @Override
+    public List<MouseInfo> run(QmpContext context) {
+      return mice(context.devices().services().inputs());
+    }
+  }
+
+  /** The pointers of a machine, the one that hears the user first. Machine lock held. */
+  static List<MouseInfo> mice(Inputs inputs) {
+    Optional<Pointer> current = inputs.pointer();
+    return inputs.pointers().stream()
+        .map(
+            listed ->
+                new MouseInfo(
+                    listed.pointer().pointerName(),
+                    listed.index(),
+                    current.filter(listed.pointer()::equals).isPresent(),
+                    listed.pointer() instanceof Pointer.Absolute))
+        .toList();
+  }
+
+  private static void press(Keyboard keyboard, KeyValue key, boolean down) throws QmpException {
     switch (key) {
-      case KeyValue.Qcode(QKeyCode code) -> code.send(controller.keyboard(), down);
+      case KeyValue.Qcode(QKeyCode code) -> code.send(keyboard, down);
       case KeyValue.Number(long number) -> {
-        int code = (int) number & 0x7f;
-        if (number < 1 || number > 0xff || code == 0) {
+        if (number < 1 || number > 0xff || (number & 0x7f) == 0) {
           throw new QmpException("Parameter 'keys' expects numbers from 1 to 255");
         }
-        controller.keyboard().key(code, (number & 0x80) != 0, down);
+        keyboard.key((int) number, down);
       }
     }
+  }
+
+  /** The keyboard that hears the user. Machine lock held. */
+  static Keyboard keyboard(Inputs inputs) throws QmpException {
+    return inputs.keyboard().orElseThrow(() -> new QmpException("The machine has no keyboard"));
   }
 
   private static <T> Stream<T> find(Machine machine, Class<T> kind) {
     return machine.devices().stream().filter(kind::isInstance).map(kind::cast);
-  }
-
-  /** The keyboard and mouse of a machine. Machine lock held. */
-  static I8042 controller(Machine machine) throws QmpException {
-    return find(machine, I8042.class)
-        .findFirst()
-        .orElseThrow(() -> new QmpException("The machine has no keyboard"));
   }
 
   /**

@@ -8,8 +8,11 @@ import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.DeviceNode;
 import dev.pollux.devices.model.LiveProperty;
 import dev.pollux.devices.model.TreeNode;
+import dev.pollux.devices.usb.UsbBus;
+import dev.pollux.devices.usb.UsbDevice;
 import dev.pollux.qmp.command.OptionText;
 import dev.pollux.qmp.command.PciCommands;
+import java.util.List;
 import java.util.Map;
 
 /** Commands on devices and objects. */
@@ -84,6 +87,7 @@ final class DeviceCommands {
             out ->
                 out.append("balloon: actual=%d\n".formatted(balloon(s.devices()).actual() >> 20)));
     info.declare("qtree", "", "devices by their buses", (s, a) -> out -> tree(s.devices(), out));
+    info.declare("usb", "", "USB devices", (s, a) -> out -> usb(s.devices(), out));
     info.declare("pci", "", "PCI devices", (s, a) -> out -> pci(s.devices(), out));
     info.declare(
         "qom-tree",
@@ -192,6 +196,27 @@ final class DeviceCommands {
   }
 
   // ---- info pci ----
+
+  private static void usb(DeviceManager devices, StringBuilder out) {
+    List<UsbBus> buses =
+        devices.buses().stream().filter(UsbBus.class::isInstance).map(UsbBus.class::cast).toList();
+    if (buses.isEmpty()) {
+      out.append("USB support not enabled\n");
+    }
+    buses.forEach(bus -> bus.devices().forEach(node -> usb(node, (UsbDevice) node.device(), out)));
+  }
+
+  private static void usb(DeviceNode node, UsbDevice device, StringBuilder out) {
+    out.append(
+            "  Device 0.%d, Port %d, Speed %d Mb/s, Product %s"
+                .formatted(
+                    device.address(),
+                    device.port().number(),
+                    device.port().speed().megabits(),
+                    device.productName()))
+        .append(node.id().map(id -> ", ID: " + id).orElse(""))
+        .append('\n');
+  }
 
   private static void pci(DeviceManager devices, StringBuilder out) {
     for (PciCommands.PciInfo root : PciCommands.QueryPci.of(devices.buses())) {

@@ -3,8 +3,8 @@ package dev.pollux.qmp.hmp;
 import dev.pollux.backend.vnc.PasswordExpiry;
 import dev.pollux.backend.vnc.VncServer;
 import dev.pollux.devices.display.PictureFile;
-import dev.pollux.devices.isa.I8042;
-import dev.pollux.devices.isa.Ps2Keyboard;
+import dev.pollux.devices.input.Inputs;
+import dev.pollux.devices.input.Keyboard;
 import dev.pollux.devices.isa.QKeyCode;
 import dev.pollux.qmp.command.DisplayCommands;
 import dev.pollux.qmp.command.VncCommands;
@@ -69,10 +69,7 @@ final class DisplayMonitor {
           int dx = number(a);
           int dy = number(a);
           int dz = a.isEmpty() ? 0 : number(a);
-          return out -> {
-            I8042 controller = controller(s);
-            controller.mouse().move(dx, -dy, dz, controller.mouse().buttons());
-          };
+          return out -> inputs(s).move(dx, -dy, dz);
         });
     command.declare(
         "mouse_button",
@@ -80,8 +77,17 @@ final class DisplayMonitor {
         "press the mouse's buttons: 1 left, 2 right, 4 middle",
         (s, a) -> {
           int buttons = number(a);
-          return out -> controller(s).mouse().move(0, 0, 0, buttons);
+          return out -> inputs(s).press(buttons);
         });
+    command.declare(
+        "mouse_set",
+        "index",
+        "choose the pointer that hears the user; \"info mice\" lists them",
+        (s, a) -> {
+          int index = number(a);
+          return out -> choose(s, index);
+        });
+    info.declare("mice", "", "pointers", (s, a) -> out -> infoMice(s, out));
   }
 
   private static void setPassword(
@@ -152,16 +158,35 @@ final class DisplayMonitor {
     return keys;
   }
 
-  private static I8042 controller(HmpSession session) {
-    try {
-      return DisplayCommands.controller(session.machine());
-    } catch (QmpException e) {
-      throw new HmpException(e.getMessage());
+  private static Inputs inputs(HmpSession session) {
+    return session.devices().services().inputs();
+  }
+
+  private static void choose(HmpSession session, int index) {
+    if (!inputs(session).choose(index)) {
+      throw new HmpException("Mouse at given index not found");
+    }
+  }
+
+  private static void infoMice(HmpSession session, StringBuilder out) {
+    List<DisplayCommands.MouseInfo> mice = DisplayCommands.mice(inputs(session));
+    if (mice.isEmpty()) {
+      out.append("No mouse devices connected\n");
+    }
+    for (DisplayCommands.MouseInfo mouse : mice) {
+      out.append(mouse.current() ? '*' : ' ')
+          .append(" Mouse #%d: %s".formatted(mouse.index(), mouse.name()))
+          .append(mouse.absolute() ? " (absolute)\n" : "\n");
     }
   }
 
   private static void send(HmpSession session, List<QKeyCode> keys) {
-    Ps2Keyboard keyboard = controller(session).keyboard();
+    Keyboard keyboard;
+    try {
+      keyboard = DisplayCommands.keyboard(inputs(session));
+    } catch (QmpException e) {
+      throw new HmpException(e.getMessage());
+    }
     keys.forEach(key -> key.send(keyboard, true));
     keys.reversed().forEach(key -> key.send(keyboard, false));
   }

@@ -28,12 +28,33 @@ public final class ScsiBus extends Bus {
   private final ScsiController controller;
   private final DeviceManager devices;
   private final boolean hotplug;
+  private final boolean closed;
 
   public ScsiBus(String name, ScsiController controller, DeviceManager devices, boolean hotplug) {
+    this(name, controller, devices, hotplug, false);
+  }
+
+  private ScsiBus(
+      String name,
+      ScsiController controller,
+      DeviceManager devices,
+      boolean hotplug,
+      boolean closed) {
     super(KIND, name);
     this.controller = controller;
     this.devices = devices;
     this.hotplug = hotplug;
+    this.closed = closed;
+  }
+
+  /** A bus for the one disk that is a part of its controller. */
+  public static ScsiBus ofOne(String name, ScsiController controller, DeviceManager devices) {
+    return new ScsiBus(name, controller, devices, false, true);
+  }
+
+  @Override
+  public boolean hasRoom() {
+    return !closed;
   }
 
   ScsiController controller() {
@@ -57,6 +78,10 @@ public final class ScsiBus extends Bus {
    * @throws ConfigException if there is none
    */
   int[] choose(long target, long unit) {
+    if (closed) {
+      throw new ConfigException(
+          "bus %s is for the disk of its device alone; choose another".formatted(name()));
+    }
     int at = target == ANY ? freeTarget(unit) : (int) target;
     int number = unit == ANY ? freeUnit(at) : (int) unit;
     if (at == TARGETS || number == UNITS) {

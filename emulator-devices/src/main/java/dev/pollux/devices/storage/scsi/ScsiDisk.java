@@ -163,6 +163,43 @@ public final class ScsiDisk implements Device {
     return disk;
   }
 
+  /**
+   * The only disk of a device that shows it in another way and has the properties of drives.
+   *
+   * @param serial may be empty
+   * @param mostBytes of a transfer at most
+   * @throws dev.pollux.core.config.ConfigException as where one is added
+   */
+  public static ScsiDisk within(
+      ScsiController controller,
+      DeviceContext context,
+      boolean removable,
+      String serial,
+      long mostBytes) {
+    DriveProperties sizes = DriveProperties.of(context);
+    BlockBackend backend = DriveProperties.claim(context, "/channel@0/disk@0,0");
+    if (backend.root().isEmpty()) {
+      throw context.error("Device needs media, but drive is empty");
+    }
+    ScsiInquiry inquiry =
+        new ScsiInquiry(
+            false,
+            removable,
+            "POLLUX",
+            "HARDDISK",
+            "1.0",
+            serial,
+            or(serial, backend.name()),
+            0,
+            MOST_UNMAP.otherwise(),
+            mostBytes,
+            0,
+            sizes);
+    ScsiDisk disk = new ScsiDisk(controller, backend, inquiry, 0, 0);
+    DriveProperties.attach(context, backend, disk.new Drive(context.node()));
+    return disk;
+  }
+
   private static String or(String given, String otherwise) {
     return given.isEmpty() ? otherwise : given;
   }
@@ -173,6 +210,11 @@ public final class ScsiDisk implements Device {
 
   public int unit() {
     return unit;
+  }
+
+  /** Waits until the medium has done all that it was asked for. */
+  public void drain() {
+    backend.drain();
   }
 
   /** Whether nothing is under way. */
