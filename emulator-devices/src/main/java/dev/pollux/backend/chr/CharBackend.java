@@ -1,5 +1,6 @@
 package dev.pollux.backend.chr;
 
+import java.nio.ByteBuffer;
 import java.util.concurrent.Executor;
 
 /**
@@ -74,6 +75,20 @@ public interface CharBackend extends AutoCloseable {
    */
   default boolean writeWhole(byte[] message) {
     return write(message, 0, message.length) > 0;
+  }
+
+  /**
+   * The same for messages in a buffer, which are the caller's again afterwards. Where they were
+   * taken the buffer's position is at its limit.
+   */
+  default boolean writeWhole(ByteBuffer messages) {
+    byte[] copy = new byte[messages.remaining()];
+    messages.get(messages.position(), copy);
+    boolean taken = writeWhole(copy);
+    if (taken) {
+      messages.position(messages.limit());
+    }
+    return taken;
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.pollux.backend.chr;
 
 import dev.pollux.core.config.InternalErrors;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.concurrent.Executor;
 import org.slf4j.Logger;
@@ -158,13 +159,24 @@ final class InputQueue {
 
   /** Takes a message as long as fewer bytes wait than may, all of it even where it is longer. */
   synchronized boolean offerWhole(byte[] message) {
+    return offerWhole(ByteBuffer.wrap(message));
+  }
+
+  /** The same for messages in a buffer, which are taken out of it. */
+  synchronized boolean offerWhole(ByteBuffer messages) {
     if (count >= ring.length) {
       return false;
     }
-    if (message.length > ring.length - count) {
-      resize(count + message.length);
+    int n = messages.remaining();
+    if (n > ring.length - count) {
+      resize(count + n);
     }
-    return offer(message, 0, message.length) == message.length;
+    int tail = (head + count) % ring.length;
+    int first = Math.min(n, ring.length - tail);
+    messages.get(ring, tail, first).get(ring, 0, n - first);
+    count += n;
+    schedule();
+    return true;
   }
 
   /** Runs {@code action} once there is room, or now; it must not block. */

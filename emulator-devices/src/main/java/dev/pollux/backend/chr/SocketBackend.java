@@ -32,8 +32,6 @@ import io.netty.channel.socket.SocketChannelConfig;
 import io.netty.channel.socket.SocketProtocolFamily;
 import io.netty.channel.socket.nio.NioDomainSocketChannel;
 import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
-import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.io.IOException;
@@ -45,7 +43,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.net.UnknownHostException;
-import java.nio.channels.spi.SelectorProvider;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -114,6 +112,9 @@ public final class SocketBackend extends QueuedBackend {
 
   /** Null: nobody is there and output is dropped. */
   private volatile Channel connection;
+
+  /** Of that connection. */
+  private volatile SocketOutput output;
 
   /** The other end of a connection within this process; null where there is none. */
   private volatile SocketBackend twin;
@@ -240,13 +241,13 @@ public final class SocketBackend extends QueuedBackend {
     if (near != null) {
       return near.input.offer(from, offset, length);
     }
-    Channel to = connection;
+    SocketOutput to = output;
     if (to == null || outputOver) {
       return length;
     }
-    int n = (int) Math.min(length, to.bytesBeforeUnwritable());
+    int n = (int) Math.min(length, to.room());
     if (n > 0) {
-      var _ = to.writeAndFlush(Unpooled.copiedBuffer(from, offset, n));
+      to.queue(Unpooled.copiedBuffer(from, offset, n));
     }
     return n;
   }
@@ -258,14 +259,31 @@ public final class SocketBackend extends QueuedBackend {
     if (near != null) {
       return near.input.offerWhole(message);
     }
-    Channel to = connection;
+    SocketOutput to = output;
     if (to == null || outputOver) {
       return true;
     }
     if (!to.isWritable()) {
       return false;
     }
-    var _ = to.writeAndFlush(Unpooled.wrappedBuffer(message));
+    to.queue(Unpooled.wrappedBuffer(message));
+    return true;
+  }
+
+  @Override
+  public boolean writeWhole(ByteBuffer messages) {
+    SocketBackend near = twin;
+    if (near != null) {
+      return near.input.offerWhole(messages);
+    }
+    SocketOutput to = output;
+    if (to == null || outputOver) {
+      return true;
+    }
+    if (!to.isWritable()) {
+      return false;
+    }
+    to.write(messages);
     return true;
   }
 
@@ -409,6 +427,7 @@ public final class SocketBackend extends QueuedBackend {
           return;
         }
         connection = context.channel();
+        output = new SocketOutput(connection);
         opened();
       }
       context.read();
@@ -452,6 +471,7 @@ public final class SocketBackend extends QueuedBackend {
         taken = 0;
         synchronized (LISTENING) {
           connection = null;
+          output = null;
           input.close();
         }
         tellWaiting();
@@ -482,11 +502,15 @@ public final class SocketBackend extends QueuedBackend {
     if (joins(address)) {
       return loop.newSucceededFuture(null);
     }
-    Class<? extends Channel> kind =
+    ChannelFactory<Channel> factory =
         address instanceof UnixDomainSocketAddress
-            ? NioDomainSocketChannel.class
-            : NioSocketChannel.class;
-    return new Bootstrap().group(loop).handler(new Connection()).channel(kind).connect(address);
+            ? NioDomainSocketChannel::new
+            : SocketOutput.Tcp::new;
+    return new Bootstrap()
+        .group(loop)
+        .handler(new Connection())
+        .channelFactory(factory)
+        .connect(address);
   }
 
   private void tryToConnect() {
@@ -563,8 +587,7 @@ public final class SocketBackend extends QueuedBackend {
   private static Channel listenInet(ServerBootstrap bootstrap, SocketTarget.Inet inet)
       throws IOException {
     SocketProtocolFamily family = family(inet);
-    ChannelFactory<ServerChannel> factory =
-        () -> new NioServerSocketChannel(SelectorProvider.provider(), family);
+    ChannelFactory<ServerChannel> factory = () -> new SocketOutput.TcpListener(family);
     bootstrap.channelFactory(factory);
     IOException first = null;
     for (int port = inet.port(); port <= Math.max(inet.port(), inet.to()); port++) {

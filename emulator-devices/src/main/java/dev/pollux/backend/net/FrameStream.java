@@ -17,6 +17,9 @@ public final class FrameStream {
   /** The longest message: a frame of 64 KiB, its headers, and room. */
   public static final int MAX_LENGTH = 68 << 10;
 
+  /** The same with the lengths in front of it. */
+  public static final int MAX_MESSAGE = 2 * Integer.BYTES + MAX_LENGTH;
+
   private static final int MARK = 0x504d_4152;
   private static final int MARK_LENGTH = Integer.BYTES + Long.BYTES;
 
@@ -32,6 +35,9 @@ public final class FrameStream {
 
     /** The peer has come to a checkpoint. */
     default void mark(long number) {}
+
+    /** All that has come so far was told. */
+    default void idle() {}
   }
 
   private FrameStream() {}
@@ -45,24 +51,41 @@ public final class FrameStream {
     int extra = header ? VnetHeader.LENGTH : 0;
     ByteBuffer message =
         ByteBuffer.allocate(Integer.BYTES * (header ? 2 : 1) + extra + frame.length());
-    message.putInt(extra + frame.length());
+    encode(frame, header, message);
+    return message.array();
+  }
+
+  /**
+   * Puts a frame as a message behind those that are in a buffer already.
+   *
+   * @param to has room for {@link #MAX_MESSAGE} bytes, or for this frame
+   */
+  public static void encode(Frame frame, boolean header, ByteBuffer to) {
+    int extra = header ? VnetHeader.LENGTH : 0;
+    to.putInt(extra + frame.length());
     if (header) {
-      message.putInt(extra);
-      VnetHeader.write(frame, message);
+      to.putInt(extra);
+      VnetHeader.write(frame, to);
     }
     ByteBuffer data = frame.data();
-    message.put(message.position(), data, data.position(), frame.length());
-    return message.array();
+    to.put(to.position(), data, data.position(), frame.length());
+    to.position(to.position() + frame.length());
   }
 
   /** The mark of a checkpoint as a message. */
   public static byte[] mark(long number, boolean header) {
     ByteBuffer message = ByteBuffer.allocate(Integer.BYTES * (header ? 2 : 1) + MARK_LENGTH);
-    message.putInt(MARK_LENGTH);
+    encodeMark(number, header, message);
+    return message.array();
+  }
+
+  /** Puts the mark of a checkpoint there. */
+  public static void encodeMark(long number, boolean header, ByteBuffer to) {
+    to.putInt(MARK_LENGTH);
     if (header) {
-      message.putInt(0);
+      to.putInt(0);
     }
-    return message.putInt(MARK).putLong(number).array();
+    to.putInt(MARK).putLong(number);
   }
 
   /** Puts messages together from bytes as they come. Not thread-safe. */
@@ -91,7 +114,7 @@ public final class FrameStream {
     }
 
     /**
-     * Takes some bytes.
+     * Takes some bytes, and tells the sink what has come with them.
      *
      * @throws IOException for lengths that are none; the rest of the stream has no meaning
      */
@@ -115,6 +138,7 @@ public final class FrameStream {
           finish();
         }
       }
+      sink.idle();
     }
 
     private void begin() throws IOException {

@@ -34,6 +34,12 @@ public interface NetFilter {
    */
   boolean pass(Frame frame, Direction way);
 
+  /**
+   * No more frames follow at once: what has been gathered of those that have passed goes on its
+   * way. Any thread that may send.
+   */
+  default void flush() {}
+
   /** Unfinished frames can be given as they are. */
   default boolean takesUnfinished() {
     return false;

@@ -60,13 +60,15 @@ public final class NetLink {
 
   /** What the card sends. See {@link NetEnd#take} for the result. */
   public int fromCard(Frame[] frames, int count) {
-    return fromGuest.send(frames, count);
+    int taken = fromGuest.send(frames, count);
+    flushFilters(Direction.RX);
+    return taken;
   }
 
   /** What the back end sends. See {@link NetEnd#take} for the result. */
   public int fromBackend(Frame[] frames, int count) {
     int taken = toGuest.send(frames, count);
-    settle();
+    flush(Direction.TX);
     return taken;
   }
 
@@ -201,9 +203,28 @@ public final class NetLink {
    * @return false where too many wait already: the frame is dropped
    */
   public boolean inject(NetFilter filter, Frame frame, Direction way) {
-    boolean done = way(way).inject(filter, frame);
-    settle();
+    boolean done = injectMore(filter, frame, way);
+    flush(way);
     return done;
+  }
+
+  /** The same for one of several frames; {@link #flush} follows the last. */
+  public boolean injectMore(NetFilter filter, Frame frame, Direction way) {
+    return way(way).inject(filter, frame);
+  }
+
+  /** No more frames follow at once. */
+  public void flush(Direction way) {
+    flushFilters(way);
+    settle();
+  }
+
+  private void flushFilters(Direction way) {
+    for (NetFilter filter : filters) {
+      if (filter.direction().includes(way)) {
+        filter.flush();
+      }
+    }
   }
 
   public Counters counters(Direction way) {

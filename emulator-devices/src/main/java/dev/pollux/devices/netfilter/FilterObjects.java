@@ -190,7 +190,7 @@ public final class FilterObjects {
   }
 
   private static FrameSender sender(CharBackend to, UserObject node, MachineServices services) {
-    FrameSender sender = new FrameSender(to, services.networks().filters());
+    FrameSender sender = new FrameSender(to, node.get(HEADER), services.networks().filters());
     node.expose(
         new LiveProperty(
             "x-pollux-dropped",

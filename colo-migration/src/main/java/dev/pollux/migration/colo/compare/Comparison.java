@@ -80,7 +80,7 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
     lastTaken = System.nanoTime();
     thread = wiring.thread();
     comparator = new PacketComparator(settings, this);
-    out = new FrameSender(wiring.out(), thread::post, settings.mostBytes());
+    out = new FrameSender(wiring.out(), wiring.header(), thread::post, settings.mostBytes());
     orders =
         wiring
             .orders()
@@ -94,22 +94,8 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
         comparator.begin();
       }
     }
-    primaryIn = receiver(wiring.primaryIn(), frame -> comparator.primary(frame, System.nanoTime()));
-    secondaryIn =
-        receiver(
-            wiring.secondaryIn(),
-            new FrameStream.Sink() {
-              @Override
-              public void frame(Frame frame) {
-                comparator.secondary(frame, System.nanoTime());
-              }
-
-              @Override
-              public void mark(long number) {
-                comparator.mark(number);
-                comparator.setCost(Duration.ofNanos(System.nanoTime() - lastTaken));
-              }
-            });
+    primaryIn = receiver(wiring.primaryIn(), new FromPrimary());
+    secondaryIn = receiver(wiring.secondaryIn(), new FromSecondary());
     wiring.checkpoints().add(this);
     scan =
         timers.scheduleAtFixedRate(
@@ -120,8 +106,45 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
     return "colo-compare " + wiring.id();
   }
 
+  /** What comes is compared on the thread that brings it, where that can be. */
   private FrameReceiver receiver(CharBackend from, FrameStream.Sink sink) {
-    return new FrameReceiver(name(), from, wiring.header(), sink, thread::post, thread::complete);
+    return new FrameReceiver(
+        name(),
+        from,
+        wiring.header(),
+        sink,
+        task -> IoThread.afterStep(() -> thread.complete(task), _ -> thread.post(task)),
+        thread::complete);
+  }
+
+  private final class FromPrimary implements FrameStream.Sink {
+    @Override
+    public void frame(Frame frame) {
+      comparator.primary(frame, System.nanoTime());
+    }
+
+    @Override
+    public void idle() {
+      out.flush();
+    }
+  }
+
+  private final class FromSecondary implements FrameStream.Sink {
+    @Override
+    public void frame(Frame frame) {
+      comparator.secondary(frame, System.nanoTime());
+    }
+
+    @Override
+    public void mark(long number) {
+      comparator.mark(number);
+      comparator.setCost(Duration.ofNanos(System.nanoTime() - lastTaken));
+    }
+
+    @Override
+    public void idle() {
+      out.flush();
+    }
   }
 
   private void look() {
@@ -133,7 +156,7 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
 
   @Override
   public void release(Frame frame) {
-    out.send(FrameStream.encode(frame, wiring.header()));
+    out.send(frame);
   }
 
   @Override
@@ -168,7 +191,10 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
     frame.data().get(frame.data().position(), bytes);
     switch (new String(bytes, StandardCharsets.US_ASCII).replace("\0", "")) {
       case PROXY_BEGINS -> tell(PROXY_IS_THERE);
-      case PROXY_CHECKPOINT -> comparator.checkpoint();
+      case PROXY_CHECKPOINT -> {
+        comparator.checkpoint();
+        out.flush();
+      }
       default -> {} // of another version
     }
   }
@@ -180,6 +206,7 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
     thread.lock().lock();
     try {
       action.run();
+      out.flush();
     } finally {
       thread.lock().unlock();
     }
@@ -229,6 +256,7 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
     thread.lock().lock();
     try {
       comparator.goAlone();
+      out.flush();
     } finally {
       thread.lock().unlock();
     }

@@ -3,37 +3,48 @@ package dev.pollux.backend.net.filter;
 import dev.pollux.backend.chr.CharBackend;
 import dev.pollux.backend.chr.CharEvent;
 import dev.pollux.backend.chr.CharFrontEnd;
+import dev.pollux.backend.net.Frame;
+import dev.pollux.backend.net.FrameStream;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.concurrent.Executor;
 
 /**
- * Messages on their way to a character device. What it does not take at once waits here, up to a
- * bound; beyond that messages are dropped, as networks do. What comes from there is ignored. Any
- * thread.
+ * Frames on their way to a character device, as messages. Those that come together go together,
+ * with one call of the host. What the device does not take at once waits here, up to a bound;
+ * beyond that frames are dropped, as networks do. What comes from there is ignored. Any thread.
  */
 public final class FrameSender implements CharFrontEnd, AutoCloseable {
   /** Bytes that wait. */
   private static final long MOST = 8 << 20;
 
+  /** Bytes that are gathered at most, but for the last frame. */
+  private static final int BATCH = 64 << 10;
+
   private final CharBackend to;
+  private final boolean header;
   private final long most;
 
   // Guarded by this.
-  private final ArrayDeque<byte[]> waiting = new ArrayDeque<>();
+  private final ByteBuffer gathered = ByteBuffer.allocateDirect(BATCH + FrameStream.MAX_MESSAGE);
+  private int frames; // among them
+  private final ArrayDeque<ByteBuffer> waiting = new ArrayDeque<>();
   private long bytes;
   private long dropped;
 
-  public FrameSender(CharBackend to, Executor executor) {
-    this(to, executor, MOST);
+  public FrameSender(CharBackend to, boolean header, Executor executor) {
+    this(to, header, executor, MOST);
   }
 
   /**
+   * @param header frames go with virtio-net's header
    * @param executor looks after what waits
    * @param most bytes that may wait
    */
   @SuppressWarnings("this-escape") // its callbacks need nothing that is made later
-  public FrameSender(CharBackend to, Executor executor, long most) {
+  public FrameSender(CharBackend to, boolean header, Executor executor, long most) {
     this.to = to;
+    this.header = header;
     this.most = most;
     to.attach(this, executor);
   }
@@ -43,20 +54,57 @@ public final class FrameSender implements CharFrontEnd, AutoCloseable {
     return to.isConnected();
   }
 
-  /** Sends a message, or drops it where nobody is there or too much waits. */
-  public synchronized void send(byte[] message) {
-    if (!to.isConnected()) {
+  /**
+   * Sends a frame with the next {@link #flush}, or before; drops it where nobody is there or too
+   * much waits.
+   */
+  public synchronized void send(Frame frame) {
+    if (to.isConnected()) {
+      FrameStream.encode(frame, header, gathered);
+      frames++;
+      limit();
+    }
+  }
+
+  /** The same for the mark of a checkpoint. */
+  public synchronized void sendMark(long number) {
+    if (to.isConnected()) {
+      FrameStream.encodeMark(number, header, gathered);
+      limit();
+    }
+  }
+
+  private void limit() {
+    if (gathered.position() >= BATCH) {
+      flush();
+    }
+  }
+
+  /** Nothing more comes at once: what was gathered goes. */
+  public synchronized void flush() {
+    if (gathered.position() == 0) {
       return;
     }
-    if (waiting.isEmpty() && to.writeWhole(message)) {
+    gathered.flip();
+    if (!waiting.isEmpty() || !to.writeWhole(gathered)) {
+      keep();
+    }
+    forgetGathered();
+  }
+
+  private void forgetGathered() {
+    gathered.clear();
+    frames = 0;
+  }
+
+  private void keep() {
+    if (bytes + gathered.remaining() > most) {
+      dropped += frames;
       return;
     }
-    if (bytes + message.length > most) {
-      dropped++;
-      return;
-    }
-    bytes += message.length;
-    waiting.add(message);
+    ByteBuffer copy = ByteBuffer.allocate(gathered.remaining()).put(gathered).flip();
+    bytes += copy.remaining();
+    waiting.add(copy);
     if (waiting.size() == 1) {
       to.whenWritable(this::drain);
     }
@@ -64,15 +112,18 @@ public final class FrameSender implements CharFrontEnd, AutoCloseable {
 
   private synchronized void drain() {
     while (!waiting.isEmpty()) {
-      if (!to.writeWhole(waiting.peek())) {
+      ByteBuffer next = waiting.element();
+      int length = next.remaining();
+      if (!to.writeWhole(next)) {
         to.whenWritable(this::drain);
         return;
       }
-      bytes -= waiting.poll().length;
+      bytes -= length;
+      waiting.remove();
     }
   }
 
-  /** Messages that were dropped because too much waited. */
+  /** Frames that were dropped because too much waited. */
   public synchronized long dropped() {
     return dropped;
   }
@@ -96,6 +147,7 @@ public final class FrameSender implements CharFrontEnd, AutoCloseable {
   @Override
   public synchronized void event(CharEvent event) {
     if (event == CharEvent.CLOSED) {
+      forgetGathered();
       waiting.clear();
       bytes = 0;
     }

@@ -2,7 +2,6 @@ package dev.pollux.backend.net.filter;
 
 import dev.pollux.backend.net.Checkpoints;
 import dev.pollux.backend.net.Frame;
-import dev.pollux.backend.net.FrameStream;
 import dev.pollux.backend.net.NetLink;
 
 /**
@@ -42,9 +41,14 @@ public final class MirrorFilter extends LinkFilter implements Checkpoints.Listen
   @Override
   public boolean pass(Frame frame, Direction way) {
     if (out.isConnected()) {
-      out.send(FrameStream.encode(frame, header));
+      out.send(frame);
     }
     return true;
+  }
+
+  @Override
+  public void flush() {
+    out.flush();
   }
 
   @Override
@@ -68,11 +72,12 @@ public final class MirrorFilter extends LinkFilter implements Checkpoints.Listen
         .whileStill(
             Direction.TX,
             waiting -> {
-              out.send(FrameStream.mark(number, header));
+              out.sendMark(number);
               waiting.stream()
                   .filter(frame -> isOn() && (header || frame.isFinished()))
-                  .forEach(frame -> out.send(FrameStream.encode(frame, header)));
+                  .forEach(out::send);
             });
+    out.flush();
   }
 
   @Override

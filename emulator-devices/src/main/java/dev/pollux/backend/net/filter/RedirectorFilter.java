@@ -5,6 +5,7 @@ import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.FrameStream;
 import dev.pollux.backend.net.NetLink;
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -19,6 +20,8 @@ public final class RedirectorFilter extends LinkFilter
     implements Checkpoints.Listener, FrameStream.Sink {
   /** Bytes that wait for a checkpoint at the most; more are dropped, as networks do. */
   static final int MOST = 8 << 20;
+
+  private static final List<Direction> BOTH = List.of(Direction.TX, Direction.RX);
 
   private final Checkpoints checkpoints;
   private final boolean header;
@@ -74,8 +77,13 @@ public final class RedirectorFilter extends LinkFilter
     if (!out.get().isConnected()) {
       return checkpoints.side() == Checkpoints.Side.ALONE; // a pair's output has no other way
     }
-    out.get().send(FrameStream.encode(frame, header));
+    out.get().send(frame);
     return false;
+  }
+
+  @Override
+  public void flush() {
+    out.ifPresent(FrameSender::flush);
   }
 
   // ---- what comes from the character device; the filters' thread ----
@@ -97,12 +105,18 @@ public final class RedirectorFilter extends LinkFilter
   }
 
   private void send(Frame frame) {
-    if (direction() != Direction.RX) {
-      passOn(frame, Direction.TX);
+    for (Direction way : ways()) {
+      boolean _ = link().injectMore(this, frame, way);
     }
-    if (direction() != Direction.TX) {
-      passOn(frame, Direction.RX);
-    }
+  }
+
+  private List<Direction> ways() {
+    return direction() == Direction.ALL ? BOTH : List.of(direction());
+  }
+
+  @Override
+  public void idle() {
+    ways().forEach(link()::flush);
   }
 
   @Override
@@ -131,9 +145,11 @@ public final class RedirectorFilter extends LinkFilter
           release();
         }
       }
+      idle();
     }
     if (direction() != Direction.TX) {
-      out.ifPresent(sender -> sender.send(FrameStream.mark(number, header)));
+      out.ifPresent(sender -> sender.sendMark(number));
+      flush();
     }
   }
 
@@ -142,6 +158,7 @@ public final class RedirectorFilter extends LinkFilter
     synchronized (this) {
       release();
     }
+    idle();
   }
 
   private void release() {
