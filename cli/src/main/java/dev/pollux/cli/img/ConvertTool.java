@@ -116,8 +116,13 @@ final class ConvertTool {
       sparse = Math.max(sparse, Math.min(image.clusterSize(), 1 << 16));
     }
     Progress progress = new Progress(arguments.has("p") && !arguments.has("q"));
-    new Copier(from, to, threads, zero, compress, sparse, kept, progress).run();
-    images.finish(to);
+    try {
+      new Copier(from, to, threads, zero, compress, sparse, kept, progress).run();
+      images.finish(to);
+    } catch (IOException e) {
+      images.abandon(to);
+      throw e;
+    }
     progress.end();
   }
 

@@ -111,10 +111,10 @@ final class Copier {
     try (HostBuffer buffer = new HostBuffer(chunk)) {
       for (Piece piece = take(); piece != null; piece = take()) {
         if (piece.zero) {
-          to.writeZeroes(piece.offset, piece.length, BlockNode.MAY_UNMAP);
+          writeZeroes(piece.offset, piece.length);
         } else {
           IoVector data = buffer.vector(piece.length);
-          from.read(piece.offset, data);
+          read(piece, data);
           if (compress && to instanceof Qcow2Image image) {
             compress(image, piece, buffer);
           } else {
@@ -141,12 +141,41 @@ final class Copier {
         end = Math.min(piece.length, end + step);
       } while (end < piece.length && isZero(address, end, step, piece.length) == zero);
       if (!zero || sparse <= 0) {
-        to.write(piece.offset + at, IoVector.of(address + at, end - at), 0);
+        write(piece.offset + at, IoVector.of(address + at, end - at));
       } else if (!targetIsZero) {
-        to.writeZeroes(piece.offset + at, end - at, BlockNode.MAY_UNMAP);
+        writeZeroes(piece.offset + at, end - at);
       }
       at = end;
     }
+  }
+
+  private void read(Piece piece, IoVector data) throws IOException {
+    try {
+      from.read(piece.offset, data);
+    } catch (IOException e) {
+      throw failed("reading", piece.offset, e);
+    }
+  }
+
+  private void write(long offset, IoVector data) throws IOException {
+    try {
+      to.write(offset, data, 0);
+    } catch (IOException e) {
+      throw failed("writing", offset, e);
+    }
+  }
+
+  private void writeZeroes(long offset, long length) throws IOException {
+    try {
+      to.writeZeroes(offset, length, BlockNode.MAY_UNMAP);
+    } catch (IOException e) {
+      throw failed("writing", offset, e);
+    }
+  }
+
+  private static IOException failed(String what, long offset, IOException e) {
+    return new IOException(
+        "error while %s at byte %d: %s".formatted(what, offset, e.getMessage()), e);
   }
 
   private static boolean isZero(long address, long at, long step, long length) {
@@ -162,7 +191,11 @@ final class Copier {
       }
       byte[] cluster = new byte[clusterSize];
       RawMemory.copyOut(buffer.address() + at, cluster, 0, length);
-      image.writeCompressed(piece.offset + at, cluster);
+      try {
+        image.writeCompressed(piece.offset + at, cluster);
+      } catch (IOException e) {
+        throw failed("writing", piece.offset + at, e);
+      }
     }
   }
 }

@@ -125,6 +125,15 @@ final class Images implements AutoCloseable {
     node.flush();
   }
 
+  /** Closes an image that could not be written; that this may fail as well is no news. */
+  void abandon(BlockNode node) {
+    try {
+      node.close();
+    } catch (IOException e) {
+      // What went wrong before is told.
+    }
+  }
+
   @Override
   public void close() {
     graph.close();

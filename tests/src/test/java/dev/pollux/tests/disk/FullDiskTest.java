@@ -14,6 +14,7 @@ import dev.pollux.qmp.client.QmpClient.CommandFailed;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.harness.Monitors;
+import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -47,6 +48,7 @@ class FullDiskTest {
     Path small = Files.createDirectory(folder.resolve("small"));
     assumeTrue(mount(small), "the host lets this user mount no tmpfs");
     try {
+      saysInOneSentenceThatAConversionHasNoRoom(small);
       stopAndGoOn(small);
     } finally {
       HostTools.run("umount", small.toString());
@@ -61,6 +63,25 @@ class FullDiskTest {
             .start()
             .waitFor()
         == 0;
+  }
+
+  private void saysInOneSentenceThatAConversionHasNoRoom(Path small) throws IOException {
+    Path data = folder.resolve("data.raw");
+    byte[] bytes = new byte[2 * ROOM];
+    Arrays.fill(bytes, (byte) 1);
+    Files.write(data, bytes);
+    for (String format : new String[] {"raw", "qcow2"}) {
+      Path target = small.resolve("target");
+      try (PolluxProcess img =
+          PolluxProcess.start("img", "convert", "-O", format, data.toString(), target.toString())) {
+        assertEquals(1, img.await(Duration.ofSeconds(60)), img.errors());
+        assertTrue(
+            img.errors()
+                .matches("pollux img: error while writing at byte \\d+: No space left on device\n"),
+            img.errors());
+      }
+      Files.delete(target);
+    }
   }
 
   private void stopAndGoOn(Path small) throws Exception {

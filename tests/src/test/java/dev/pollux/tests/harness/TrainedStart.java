@@ -1,5 +1,6 @@
 package dev.pollux.tests.harness;
 
+import dev.pollux.core.host.HostLibraryFile;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -33,10 +34,16 @@ record TrainedStart(String classPath, List<String> options) {
             .filter(entry -> !Files.isDirectory(Path.of(entry)))
             .collect(Collectors.joining(File.pathSeparator));
     try {
-      Path cache = Files.createTempDirectory("pollux-trained").resolve("pollux.aot");
-      cache.getParent().toFile().deleteOnExit();
+      Path folder = Files.createTempDirectory("pollux-trained");
+      folder.toFile().deleteOnExit();
+      Path cache = folder.resolve("pollux.aot");
       cache.toFile().deleteOnExit();
-      List<String> command = JavaCommand.of(program, List.of("-XX:AOTCacheOutput=" + cache));
+      Path library = folder.resolve("pollux-host.so");
+      library.toFile().deleteOnExit();
+      HostLibraryFile.main(new String[] {library.toString()});
+      String host = "-Dpollux.library=" + library;
+      untrained = new TrainedStart(CLASS_PATH, List.of(host));
+      List<String> command = JavaCommand.of(program, List.of(host, "-XX:AOTCacheOutput=" + cache));
       command.addAll(List.of(JavaCommand.MAIN, "train"));
       Process training =
           new ProcessBuilder(command)
@@ -49,7 +56,7 @@ record TrainedStart(String classPath, List<String> options) {
         return untrained;
       }
       return new TrainedStart(
-          program, List.of("-XX:AOTCache=" + cache, "-Xlog:aot=off", "-Xlog:cds=off"));
+          program, List.of(host, "-XX:AOTCache=" + cache, "-Xlog:aot=off", "-Xlog:cds=off"));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
