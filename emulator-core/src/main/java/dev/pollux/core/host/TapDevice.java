@@ -30,13 +30,20 @@ public final class TapDevice implements AutoCloseable {
   private static final long TUNGETIFF = 0x8004_54d2L;
   private static final long TUNSETOFFLOAD = 0x4004_54d0L;
   private static final long TUNSETQUEUE = 0x4004_54d9L;
+  private static final long SIOCGIFHWADDR = 0x8927;
+  private static final long SIOCSIFHWADDR = 0x8924;
   private static final int IFF_TAP = 2;
   private static final int IFF_MULTI_QUEUE = 0x100;
   private static final int IFF_ATTACH_QUEUE = 0x200;
   private static final int IFF_DETACH_QUEUE = 0x400;
+  private static final int IFF_PERSIST = 0x800;
   private static final int IFF_NO_PI = 0x1000;
   private static final int IFF_VNET_HDR = 0x4000;
   private static final int NAME_LENGTH = 16;
+
+  /** Where an interface's hardware address lies in a request. */
+  private static final int ADDRESS = NAME_LENGTH + Short.BYTES;
+
   private static final int IFREQ = 40;
   private static final short POLLIN = 1;
   private static final short POLLOUT = 4;
@@ -60,7 +67,9 @@ public final class TapDevice implements AutoCloseable {
   }
 
   /**
-   * Opens an interface, which is made where there is none of that name.
+   * Opens an interface, which is made where there is none of that name. One that goes with this
+   * process gets a high hardware address, as libvirt gives it: a bridge takes the lowest of its
+   * ports for its own, which would change for all who talk to the host when the interface goes.
    *
    * @param name empty for one that the kernel chooses
    * @param header each frame has a virtio-net header
@@ -83,12 +92,24 @@ public final class TapDevice implements AutoCloseable {
       flags |= multiQueue ? IFF_MULTI_QUEUE : 0;
       request.set(ValueLayout.JAVA_SHORT, NAME_LENGTH, (short) flags);
       checked(ioctl(fd, TUNSETIFF, request.address()));
+      raiseAddress(fd, call);
       return new TapDevice(fd, request.getString(0, StandardCharsets.US_ASCII), header);
     } catch (IOException e) {
       if (fd >= 0) {
         Libc.close(fd);
       }
       throw e;
+    }
+  }
+
+  /** Leaves it where the host does not allow that, and where the interface stays. */
+  private static void raiseAddress(int fd, Arena call) {
+    MemorySegment request = call.allocate(IFREQ, 8);
+    if (ioctl(fd, TUNGETIFF, request.address()) >= 0
+        && (request.get(ValueLayout.JAVA_SHORT, NAME_LENGTH) & IFF_PERSIST) == 0
+        && ioctl(fd, SIOCGIFHWADDR, request.address()) >= 0) {
+      request.set(ValueLayout.JAVA_BYTE, ADDRESS, (byte) 0xfe);
+      int _ = ioctl(fd, SIOCSIFHWADDR, request.address());
     }
   }
 

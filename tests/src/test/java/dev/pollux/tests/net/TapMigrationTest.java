@@ -47,7 +47,8 @@ class TapMigrationTest {
     Namespace.needs("python3");
     Namespace.needs("bridge");
     network.shell(
-        "ip link add br0 type bridge; ip addr add 10.0.9.1/24 dev br0; ip link set br0 up");
+        "ip link add br0 address 02:00:0a:00:09:01 type bridge; ip addr add 10.0.9.1/24 dev br0; ip"
+            + " link set br0 up");
   }
 
   @AfterEach
@@ -68,6 +69,8 @@ class TapMigrationTest {
         migrate();
         String ports = network.run(10, "bridge", "fdb", "show", "br", "br0").output();
         assertTrue(ports.contains(ADDRESS + " dev pxmig1"), ports);
+        String port = network.run(10, "ip", "link", "show", "pxmig1").output();
+        assertTrue(port.contains("link/ether fe:"), port); // no bridge takes it for its own
         assertEquals("42", there.run("echo $((6 * 7))"));
         TimeUnit.SECONDS.sleep(1);
         Files.createFile(stop);
