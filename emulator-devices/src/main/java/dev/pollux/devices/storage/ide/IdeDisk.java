@@ -10,6 +10,7 @@ import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
+import java.util.stream.Stream;
 
 /** A disk (ATA/ATAPI-6, general feature set, with 48-bit addresses). Machine lock held. */
 public final class IdeDisk extends IdeDrive {
@@ -17,13 +18,11 @@ public final class IdeDisk extends IdeDrive {
       DeviceType.on(IdeBus.KIND, "ide-hd", IdeDisk::create)
           .category(DeviceCategory.STORAGE)
           .description("disk on an IDE or SATA cable")
-          .properties(DriveProperties.ALL)
+          .properties(
+              Stream.concat(DriveProperties.ALL.stream(), IdeGeometry.PROPERTIES.stream()).toList())
           .coldPlugOnly();
 
   static final int SECTOR = 512;
-  private static final int HEADS = 16;
-  private static final int SECTORS = 63;
-  private static final int MOST_CYLINDERS = 16_383;
   private static final int MOST_MULTIPLE = 16;
   private static final long MOST_28 = 0xfff_ffff;
 
@@ -41,6 +40,7 @@ public final class IdeDisk extends IdeDrive {
 
   private final String id;
   private final String serial;
+  private final IdeGeometry geometry;
   private final TransferModes modes = new TransferModes();
 
   /** Sectors of a block of READ MULTIPLE, 0 while that is switched off. */
@@ -49,14 +49,26 @@ public final class IdeDisk extends IdeDrive {
   /** Sectors of a block of the present command. */
   private int blocked = 1;
 
+  /** A disk with the geometry that its size suggests. */
+  IdeDisk(Machine machine, BlockBackend backend, int unit, String id, String serial) {
+    this(machine, backend, unit, id, serial, IdeGeometry.DEFAULT);
+  }
+
   /**
    * @param id the name in saved state
    * @param serial as the disk tells it, at most 20 characters
    */
-  IdeDisk(Machine machine, BlockBackend backend, int unit, String id, String serial) {
+  private IdeDisk(
+      Machine machine,
+      BlockBackend backend,
+      int unit,
+      String id,
+      String serial,
+      IdeGeometry geometry) {
     super(machine, backend, unit);
     this.id = id;
     this.serial = serial;
+    this.geometry = geometry;
   }
 
   private static Device create(IdeBus bus, DeviceContext context) {
@@ -71,7 +83,9 @@ public final class IdeDisk extends IdeDrive {
     String id = bus.name() + "/" + bus.reservedUnit();
     String given = context.get(DriveProperties.SERIAL);
     String serial = given.isEmpty() ? "QM%05d".formatted(bus.serialNumber()) : given;
-    IdeDisk disk = new IdeDisk(context.machine(), backend, bus.reservedUnit(), id, serial);
+    IdeDisk disk =
+        new IdeDisk(
+            context.machine(), backend, bus.reservedUnit(), id, serial, IdeGeometry.of(context));
     DriveProperties.attach(context, backend, new AttachedDrive(context.node()));
     return disk;
   }
@@ -86,7 +100,7 @@ public final class IdeDisk extends IdeDrive {
   }
 
   private int cylinders() {
-    return Math.clamp(sectors() / (HEADS * SECTORS), 2, MOST_CYLINDERS);
+    return geometry.cylinders(sectors());
   }
 
   @Override
@@ -169,7 +183,8 @@ public final class IdeDisk extends IdeDrive {
       return (select & 0xfL) << 24 | lbaHigh << 16 | lbaMid << 8 | lbaLow;
     }
     int cylinder = lbaHigh << 8 | lbaMid;
-    return lbaLow == 0 ? -1 : ((long) cylinder * HEADS + (select & 0xf)) * SECTORS + lbaLow - 1;
+    long track = (long) cylinder * geometry.heads() + (select & 0xf);
+    return lbaLow == 0 ? -1 : track * geometry.sectors() + lbaLow - 1;
   }
 
   /** Whether the sectors of the registers are on the disk; if not the command fails. */
@@ -253,14 +268,14 @@ public final class IdeDisk extends IdeDrive {
   }
 
   private byte[] identify() {
-    long capacity = (long) cylinders() * HEADS * SECTORS;
+    long capacity = (long) cylinders() * geometry.heads() * geometry.sectors();
     long sectors = sectors();
     IdentifyData data =
         new IdentifyData()
             .word(0, 0x0040)
             .word(1, cylinders())
-            .word(3, HEADS)
-            .word(6, SECTORS)
+            .word(3, geometry.heads())
+            .word(6, geometry.sectors())
             .text(10, 20, serial)
             .text(23, 8, "1.0")
             .text(27, 40, "POLLUX HARDDISK")
@@ -272,8 +287,8 @@ public final class IdeDisk extends IdeDrive {
             .word(52, 0x0200)
             .word(53, 7)
             .word(54, cylinders())
-            .word(55, HEADS)
-            .word(56, SECTORS)
+            .word(55, geometry.heads())
+            .word(56, geometry.sectors())
             .pair(57, capacity)
             .word(59, multiple == 0 ? 0 : 0x100 | multiple)
             .pair(60, Math.min(sectors, MOST_28))
