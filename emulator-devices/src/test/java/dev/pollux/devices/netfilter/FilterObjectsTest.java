@@ -8,13 +8,16 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.backend.net.Checkpoints.Side;
+import dev.pollux.backend.net.Frame;
 import dev.pollux.backend.net.FrameStream;
 import dev.pollux.backend.net.NetFilter;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.devices.model.LiveProperty;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -260,5 +263,66 @@ class FilterObjectsTest {
     bench.checkpoints().failOver();
     bench.fromGuest("e");
     assertEquals(List.of("before", "e"), bench.world.taken);
+  }
+
+  /** A segment of TCP over IPv4. */
+  private static Frame segment(String payload) {
+    byte[] bytes = payload.getBytes(StandardCharsets.ISO_8859_1);
+    ByteBuffer data = ByteBuffer.allocateDirect(14 + 40 + bytes.length);
+    data.putShort(12, (short) 0x0800).put(14, (byte) 0x45);
+    data.putShort(16, (short) (40 + bytes.length)).put(22, (byte) 64).put(23, (byte) 6);
+    data.put(46, (byte) 0x50).put(54, bytes);
+    return new Frame(data);
+  }
+
+  private void fromGuest(Frame... frames) {
+    assertEquals(frames.length, bench.link.fromCard(frames, frames.length));
+  }
+
+  /** Bytes of connections since the last checkpoint, and nothing that could not come twice. */
+  @Test
+  void worldHearsAgainWhatTheSecondaryHasSaidWhenItGoesOnAlone() throws Exception {
+    try (SocketChannel _ = bench.socket("out")) {
+      bench.add("filter-redirector,id=b,netdev=n0,queue=rx,outdev=out");
+      bench.checkpoints().begin(Side.SECONDARY);
+      fromGuest(segment("of state 0"));
+      bench.checkpoints().restored(1);
+      bench.fromGuest("no TCP");
+      fromGuest(segment("one"), segment(""), segment("two"));
+      assertEquals(List.of(), bench.world.taken);
+      bench.checkpoints().failOver();
+      assertEquals(
+          List.of("one", "two"),
+          bench.world.taken.stream().map(text -> text.substring(40)).toList());
+      bench.checkpoints().failOver();
+      assertEquals(2, bench.world.taken.size(), "once");
+    }
+  }
+
+  @Test
+  void noMoreIsSaidAgainThanTheBound() throws Exception {
+    String large = "x".repeat(60_000);
+    try (SocketChannel peer = bench.socket("out")) {
+      Thread.ofPlatform().daemon(true).start(() -> readAll(peer));
+      bench.add("filter-redirector,id=b,netdev=n0,queue=rx,outdev=out");
+      bench.checkpoints().begin(Side.SECONDARY);
+      for (int i = 0; i < 40; i++) {
+        fromGuest(segment(i + large));
+      }
+      bench.checkpoints().failOver();
+      List<String> again = bench.world.taken;
+      assertTrue(again.size() * 60_000 > 900_000 && again.size() * 60_000 < 1 << 20);
+      assertTrue(again.getLast().substring(40).startsWith("39"));
+    }
+  }
+
+  private static void readAll(SocketChannel peer) {
+    try {
+      while (peer.read(ByteBuffer.allocate(1 << 16)) >= 0) {
+        // nobody asks what it is
+      }
+    } catch (IOException e) {
+      // The test has ended.
+    }
   }
 }

@@ -14,7 +14,7 @@ import java.util.Optional;
  *
  * <p>On a secondary, what comes behind the mark of a checkpoint waits until the guest has that
  * state; and a mark goes out where the guest has it, so that the primary knows what was said before
- * and what after.
+ * and what after. When it goes on alone, the world hears again what the guest has said since then.
  */
 public final class RedirectorFilter extends LinkFilter
     implements Checkpoints.Listener, FrameStream.Sink {
@@ -30,6 +30,8 @@ public final class RedirectorFilter extends LinkFilter
   private Optional<FrameSender> out = Optional.empty();
 
   private Optional<FrameReceiver> in = Optional.empty();
+
+  private final Unheard unheard;
 
   // Guarded by this.
   private final ArrayDeque<Frame> early = new ArrayDeque<>();
@@ -54,6 +56,7 @@ public final class RedirectorFilter extends LinkFilter
       Checkpoints checkpoints) {
     super(id, link, direction, on);
     this.header = header;
+    this.unheard = new Unheard(header);
     this.checkpoints = checkpoints;
     checkpoints.add(this);
   }
@@ -76,6 +79,9 @@ public final class RedirectorFilter extends LinkFilter
     }
     if (!out.get().isConnected()) {
       return checkpoints.side() == Checkpoints.Side.ALONE; // a pair's output has no other way
+    }
+    if (checkpoints.side() == Checkpoints.Side.SECONDARY) {
+      unheard.add(frame);
     }
     out.get().send(frame);
     return false;
@@ -148,6 +154,7 @@ public final class RedirectorFilter extends LinkFilter
       idle();
     }
     if (direction() != Direction.TX) {
+      unheard.forget();
       out.ifPresent(sender -> sender.sendMark(number));
       flush();
     }
@@ -155,10 +162,16 @@ public final class RedirectorFilter extends LinkFilter
 
   @Override
   public void failedOver() {
-    synchronized (this) {
-      release();
-    }
+    releaseEarly();
+    unheard.sayAgain(
+        frame -> {
+          boolean _ = link().injectMore(this, frame, Direction.RX);
+        });
     idle();
+  }
+
+  private synchronized void releaseEarly() {
+    release();
   }
 
   private void release() {
@@ -171,7 +184,7 @@ public final class RedirectorFilter extends LinkFilter
   @Override
   public void close() {
     checkpoints.remove(this);
-    failedOver();
+    releaseEarly();
     super.close();
     out.ifPresent(FrameSender::close);
     in.ifPresent(FrameReceiver::close);
