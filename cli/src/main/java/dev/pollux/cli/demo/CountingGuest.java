@@ -30,9 +30,11 @@ public final class CountingGuest {
   /** Timer interrupts a second. */
   public static final int TICKS_PER_SECOND = 50;
 
+  /** Where the pages lie in its memory. */
+  public static final int TABLE = 0x40_0000;
+
   private static final int LOAD_ADDRESS = 0x10_0000;
   private static final int STACK_TOP = 0x9_0000;
-  private static final int TABLE = 0x40_0000;
   private static final int PAGE = 4096;
 
   /** The second and third word of a page, and how they are spelt. */

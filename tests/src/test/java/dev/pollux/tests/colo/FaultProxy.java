@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.IntConsumer;
 
 /**
  * Stands between the two sides of a pair and does to their connections what a {@link Fault} says,
@@ -53,6 +54,9 @@ final class FaultProxy implements AutoCloseable {
   private final boolean carriesMessages;
   private final CompletableFuture<Void> happened = new CompletableFuture<>();
 
+  /** Hears the numbers of the messages to the primary before those go on. */
+  private volatile IntConsumer listener = _ -> {};
+
   // Guarded by this.
   private final List<Socket> sockets = new ArrayList<>();
   private Fault fault;
@@ -85,6 +89,11 @@ final class FaultProxy implements AutoCloseable {
     fault = next;
     counting = next.at() == null;
     left = next.after();
+  }
+
+  /** Sets who hears the numbers of the messages to the primary before those go on. */
+  void onMessage(IntConsumer hears) {
+    listener = hears;
   }
 
   /** Completes when the fault has happened. */
@@ -126,10 +135,16 @@ final class FaultProxy implements AutoCloseable {
           break;
         }
         int pass = inspect(bytes, n, toSecondary, messages);
+        if (messages && pass == n) {
+          listener.accept(code(bytes));
+        }
         out.write(bytes, 0, pass);
         if (pass < n) {
           if (!awaitRelease()) {
             break;
+          }
+          if (messages) {
+            listener.accept(code(bytes));
           }
           out.write(bytes, pass, n - pass);
         }
@@ -152,6 +167,11 @@ final class FaultProxy implements AutoCloseable {
       return false;
     }
     return held && !cut;
+  }
+
+  /** Whether nothing comes through just now. */
+  synchronized boolean isStalled() {
+    return stalled;
   }
 
   /** What was held comes through, and all that follows. */

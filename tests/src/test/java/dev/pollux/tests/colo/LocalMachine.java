@@ -3,16 +3,19 @@ package dev.pollux.tests.colo;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.pollux.backend.chr.MemoryBackend;
+import dev.pollux.cli.demo.CountingGuest;
 import dev.pollux.core.clock.ClockType;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.ExecutionEngine;
 import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.JitEngine;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.core.machine.ShutdownCause;
+import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.PcBoard;
 import dev.pollux.devices.boot.KernelFiles;
@@ -251,6 +254,20 @@ final class LocalMachine implements AutoCloseable {
 
   long checkpoints() {
     return migration.coloStatistics().checkpoints();
+  }
+
+  /**
+   * How far the guest has counted at least: the largest number in its memory.
+   *
+   * @param pages that it counts in
+   */
+  long counted(int pages) {
+    long memory = machine.ramBlocks().getFirst().hostAddress() + CountingGuest.TABLE;
+    long most = 0;
+    for (int i = 0; i < pages; i++) {
+      most = Math.max(most, RawMemory.getInt(memory + (long) i * RamBlock.PAGE_SIZE));
+    }
+    return most;
   }
 
   /** All that the guest has printed. */
