@@ -34,6 +34,9 @@ public final class ColoMachine implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final int SHOWN_AT_FAILURE = 500;
 
+  /** The same for all machines of this program: read once. */
+  private static SchemaChecker knownSchema;
+
   private final String name;
   private final PolluxProcess process;
   private final Path console;
@@ -72,7 +75,7 @@ public final class ColoMachine implements AutoCloseable {
     process = PolluxProcess.start(jvmOptions, arguments.toArray(String[]::new));
     try {
       monitor = connect(socket);
-      schema = new SchemaChecker(monitor.execute("query-qmp-schema"));
+      schema = schemaOf(monitor);
     } catch (CommandFailed e) {
       process.close();
       throw new AssertionError(e);
@@ -80,6 +83,14 @@ public final class ColoMachine implements AutoCloseable {
       process.close();
       throw e;
     }
+  }
+
+  private static synchronized SchemaChecker schemaOf(QmpClient monitor)
+      throws IOException, CommandFailed {
+    if (knownSchema == null) {
+      knownSchema = new SchemaChecker(monitor.execute("query-qmp-schema"));
+    }
+    return knownSchema;
   }
 
   private QmpClient connect(Path socket) throws IOException {
@@ -115,6 +126,11 @@ public final class ColoMachine implements AutoCloseable {
       messages.add(event);
       events.notifyAll();
     }
+  }
+
+  /** A file of its own, where its console is. */
+  Path file(String kind) {
+    return console.resolveSibling(name + "." + kind);
   }
 
   public PolluxProcess process() {
@@ -305,6 +321,18 @@ public final class ColoMachine implements AutoCloseable {
             .start();
     if (kill.onExit().join().exitValue() != 0) {
       fail("%s: kill -%s".formatted(name, signal));
+    }
+  }
+
+  /** From now on its process can write no file beyond a length, as where a disk is full. */
+  void limitFiles(long bytes) throws IOException {
+    Process limit =
+        new ProcessBuilder(
+                "prlimit", "--pid", Long.toString(process.process().pid()), "--fsize=" + bytes)
+            .inheritIO()
+            .start();
+    if (limit.onExit().join().exitValue() != 0) {
+      fail("%s: prlimit --fsize=%d".formatted(name, bytes));
     }
   }
 
