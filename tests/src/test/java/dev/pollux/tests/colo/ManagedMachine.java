@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.Monitors;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -48,6 +49,7 @@ final class ManagedMachine implements AutoCloseable {
     List<String> all = new ArrayList<>(options);
     Path socket = folder.resolve(name + ".yank");
     all.addAll(List.of("-qmp", "unix:%s,server=on,wait=off".formatted(socket)));
+    List<String> _ = JavaCommand.pollux(); // the program is trained before the first one starts
     long start = System.nanoTime();
     machine = new ColoMachine(name, folder, all.toArray(String[]::new));
     try {

@@ -19,6 +19,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Assumptions;
 
 /**
@@ -28,7 +31,7 @@ import org.junit.jupiter.api.Assumptions;
  */
 final class ManagedPair implements AutoCloseable {
   static final String ADDRESS = "10.9.0.2";
-  static final int DISK = 16 << 20;
+  static final int DISK = 4 << 20;
 
   private static final String CLIENT = "10.9.0.1";
 
@@ -57,15 +60,16 @@ final class ManagedPair implements AutoCloseable {
     }
   }
 
-  /** Ports of a secondary. */
-  private record Ports(int disk, int migration, int mirror, int compare) {}
+  /** A machine that waits to be a secondary, and the ports of its network. */
+  private record Spare(ManagedMachine machine, int mirror, int compare) {}
 
   private final Path folder;
   private final Namespace world;
   private final Hardware hardware;
   private final Path initrd;
   private final Path service;
-  private int number;
+  private final AtomicInteger number = new AtomicInteger();
+  private FutureTask<Spare> spare;
   private ManagedMachine primary;
   private ManagedMachine secondary;
   private FaultProxy migration;
@@ -97,7 +101,7 @@ final class ManagedPair implements AutoCloseable {
     world.shell(
         """
         ip link set lo up
-        ip link add br0 type bridge
+        ip link add br0 address 02:00:0a:09:00:01 type bridge
         ip link set br0 up
         ip addr add %s/24 dev br0
         """
@@ -157,10 +161,10 @@ final class ManagedPair implements AutoCloseable {
 
   private ManagedMachine start(
       String side, List<String> more, String child, List<String> replication) throws Exception {
-    String name = side + number++;
+    String name = side + number.getAndIncrement();
     Path kernel = GuestImages.ofUser().find(hardware.kernel()).orElseThrow().kernel();
     String tap = "pm%s%d".formatted(name, ProcessHandle.current().pid() % 100_000);
-    List<String> options = new ArrayList<>(List.of("-machine", hardware.machine(), "-m", "160"));
+    List<String> options = new ArrayList<>(List.of("-machine", hardware.machine(), "-m", "128"));
     options.addAll(List.of("-kernel", kernel.toString(), "-initrd", initrd.toString()));
     options.addAll(List.of("-append", "console=ttyS0 quiet panic=-1", "-no-shutdown"));
     options.addAll(
@@ -183,7 +187,9 @@ final class ManagedPair implements AutoCloseable {
             "-netdev",
             "tap,id=hn0,ifname=" + tap,
             "-device",
-            hardware.card() + ",netdev=hn0,mac=52:54:00:11:22:33"));
+            hardware.card() + ",netdev=hn0,mac=52:54:00:11:22:33",
+            "-device",
+            "pvpanic"));
     options.addAll(more);
     options.addAll(replication);
     ManagedMachine machine = new ManagedMachine(name, folder, options);
@@ -205,6 +211,12 @@ final class ManagedPair implements AutoCloseable {
     return Namespace.runOnHost(20, service(), "check", diskOf(machine).toString()).output();
   }
 
+  /** Has the service end its guest: {@code off}, {@code reset} or {@code panic}. */
+  void order(String word) throws IOException, InterruptedException {
+    Namespace.Result given = world.run(20, service(), "order", ADDRESS, word);
+    assertEquals(0, given.status(), given::output);
+  }
+
   private static String throttle() {
     return "{'path':'/objects/throttle0','property':'limits','value':{}}";
   }
@@ -217,18 +229,48 @@ final class ManagedPair implements AutoCloseable {
 
   // ---- a pair begins
 
-  /** Starts a secondary and makes a pair, from the copy of the disk on. */
-  void pair() throws Exception {
-    Ports ports = new Ports(freePort(), freePort(), freePort(), freePort());
-    secondary = startSecondary(ports);
-    migration = new FaultProxy(ports.migration(), true);
-    disk = new FaultProxy(ports.disk(), false);
-    prepareSecondary(ports);
-    copyDisk();
-    startColo(ports);
+  /** Has the next secondary start, while something else happens. */
+  void prepareNext() {
+    if (spare == null) {
+      spare = new FutureTask<>(this::startSpare);
+      Thread.ofPlatform().daemon(true).start(spare);
+    }
   }
 
-  private ManagedMachine startSecondary(Ports ports) throws Exception {
+  /** Makes a pair with the next secondary, from the copy of the disk on. */
+  void pair() throws Exception {
+    int mark = almostPair();
+    ManagedMachine side = primary;
+    int secondaryMark = secondary.machine().mark();
+    status(side, "mirror0", "on");
+    status(side, "comp_pri_in0", "on");
+    side.run("migrate-continue", "{'state':'pre-switchover'}");
+    side.machine().await("RESUME", side.machine().await("MIGRATION colo", mark));
+    secondary.machine().await("RESUME", secondaryMark);
+  }
+
+  /** All of it but the last step, after which there are two; the primary's events from there on. */
+  int almostPair() throws Exception {
+    prepareNext();
+    Spare next = spare.get();
+    spare = null;
+    secondary = next.machine();
+    int diskPort = freePort();
+    int migrationPort = freePort();
+    migration = new FaultProxy(migrationPort, true);
+    disk = new FaultProxy(diskPort, false);
+    prepareSecondary(diskPort, migrationPort);
+    copyDisk();
+    return startMigration(next);
+  }
+
+  private Spare startSpare() throws Exception {
+    int mirror = freePort();
+    int compare = freePort();
+    return new Spare(startSecondary(mirror, compare), mirror, compare);
+  }
+
+  private ManagedMachine startSecondary(int mirror, int compare) throws Exception {
     String headers = hardware.headers() ? ",vnet_hdr_support=on" : "";
     return start(
         "s",
@@ -248,11 +290,9 @@ final class ManagedPair implements AutoCloseable {
             "-object",
             "filter-rewriter,id=rew0,netdev=hn0,queue=all" + headers,
             "-chardev",
-            "socket,id=mirror_in0,host=127.0.0.1,port=%d,server=on,wait=off"
-                .formatted(ports.mirror()),
+            "socket,id=mirror_in0,host=127.0.0.1,port=%d,server=on,wait=off".formatted(mirror),
             "-chardev",
-            "socket,id=comp_out0,host=127.0.0.1,port=%d,server=on,wait=off"
-                .formatted(ports.compare())));
+            "socket,id=comp_out0,host=127.0.0.1,port=%d,server=on,wait=off".formatted(compare)));
   }
 
   private static String capabilities(String... names) {
@@ -264,7 +304,7 @@ final class ManagedPair implements AutoCloseable {
     return "{'capabilities':[%s]}".formatted(all);
   }
 
-  private void prepareSecondary(Ports ports) throws IOException {
+  private void prepareSecondary(int diskPort, int migrationPort) throws IOException {
     ManagedMachine side = secondary;
     side.run("qom-set", throttle());
     side.run("migrate-set-capabilities", capabilities("x-colo", "events"));
@@ -272,9 +312,9 @@ final class ManagedPair implements AutoCloseable {
     side.run("migrate-set-parameters", "{}");
     side.run(
         "nbd-server-start",
-        "{'addr':{'type':'inet','data':{'host':'127.0.0.1','port':'%d'}}}".formatted(ports.disk()));
+        "{'addr':{'type':'inet','data':{'host':'127.0.0.1','port':'%d'}}}".formatted(diskPort));
     side.run("nbd-server-add", "{'device':'parent0','writable':true}");
-    side.run("migrate-incoming", "{'uri':'tcp:127.0.0.1:%d'}".formatted(ports.migration()));
+    side.run("migrate-incoming", "{'uri':'tcp:127.0.0.1:%d'}".formatted(migrationPort));
   }
 
   private void copyDisk() throws IOException {
@@ -299,7 +339,7 @@ final class ManagedPair implements AutoCloseable {
     side.run("cont");
   }
 
-  private void startColo(Ports ports) throws IOException {
+  private int startMigration(Spare ports) throws IOException {
     ManagedMachine side = primary;
     boolean isFresh = !side.attempt("qom-list", "{'path':'/objects/rew0'}");
     side.run("migrate-set-capabilities", capabilities("events", "pause-before-switchover"));
@@ -335,12 +375,8 @@ final class ManagedPair implements AutoCloseable {
     int secondaryMark = secondary.machine().mark();
     side.run("migrate", "{'uri':'tcp:127.0.0.1:%d'}".formatted(migration.port()));
     mark = side.machine().await("MIGRATION pre-switchover", mark);
-    status(side, "mirror0", "on");
-    status(side, "comp_pri_in0", "on");
-    side.run("migrate-continue", "{'state':'pre-switchover'}");
-    side.machine().await("RESUME", side.machine().await("MIGRATION colo", mark));
-    int active = secondary.machine().await("MIGRATION active", secondaryMark);
-    secondary.machine().await("RESUME", active);
+    secondary.machine().await("MIGRATION active", secondaryMark);
+    return mark;
   }
 
   private void chardev(String id, int port, boolean server) throws IOException {
@@ -366,7 +402,20 @@ final class ManagedPair implements AutoCloseable {
         "{'path':'/objects/%s','property':'status','value':'%s'}".formatted(filter, status));
   }
 
+  /** While the primary's guest is stopped, both sides' disks hold the same. */
+  void assertDisksAlike() throws IOException {
+    primary.run("stop");
+    assertEquals(-1, Files.mismatch(diskOf(primary), diskOf(secondary)), "in a pair");
+    primary.run("cont");
+  }
+
   // ---- a pair ends
+
+  /** The manager gives up before there are two, and the primary goes on alone. */
+  void abort() throws IOException {
+    primary.attempt("migrate_cancel", "{}");
+    failOverPrimary();
+  }
 
   /** The primary goes on alone. Errors of single commands do not matter. */
   void failOverPrimary() throws IOException {
@@ -392,11 +441,20 @@ final class ManagedPair implements AutoCloseable {
     }
     side.attempt("cont", "{}");
     endPair(secondary);
-    awaitAlone();
+    awaitAlone("running");
   }
 
   /** The secondary goes on alone, and is the next pair's primary. */
   void failOverSecondary() throws IOException {
+    failOverSecondary("running");
+  }
+
+  /**
+   * As above, with a guest that has ended itself.
+   *
+   * @param status what it is then
+   */
+  void failOverSecondary(String status) throws IOException {
     ManagedMachine side = secondary;
     yank(side);
     status(side, "drop0", "off");
@@ -413,7 +471,7 @@ final class ManagedPair implements AutoCloseable {
     ManagedMachine old = primary;
     primary = side;
     endPair(old);
-    awaitAlone();
+    awaitAlone(status);
   }
 
   private void endPair(ManagedMachine dead) throws IOException {
@@ -432,14 +490,14 @@ final class ManagedPair implements AutoCloseable {
     }
   }
 
-  private void awaitAlone() throws IOException {
+  private void awaitAlone(String status) throws IOException {
     ManagedMachine side = primary;
     side.machine()
         .awaitThat(
-            "alone and running",
+            "alone and " + status,
             () ->
                 side.ask("query-colo-status").path("mode").asText().equals("none")
-                    && side.ask("query-status").path("status").asText().equals("running"));
+                    && side.ask("query-status").path("status").asText().equals(status));
     JsonNode colo = side.ask("query-colo-status");
     assertTrue(Set.of("none", "request").contains(colo.path("reason").asText()), colo::toString);
   }
@@ -461,11 +519,24 @@ final class ManagedPair implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    if (spare != null) {
+      closeSpare();
+    }
     if (secondary != null) {
       secondary.close();
       migration.close();
       disk.close();
     }
     primary.close();
+  }
+
+  private void closeSpare() {
+    try {
+      spare.get().machine().close();
+    } catch (ExecutionException e) {
+      // It has not come so far.
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

@@ -64,7 +64,7 @@ final class NetworkedPair implements AutoCloseable {
     world.shell(
         """
         ip link set lo up
-        ip link add br0 type bridge
+        ip link add br0 address 02:00:0a:09:00:01 type bridge
         ip link set br0 up
         ip addr add %s/24 dev br0
         """

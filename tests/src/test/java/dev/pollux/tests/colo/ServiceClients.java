@@ -20,10 +20,18 @@ final class ServiceClients implements AutoCloseable {
   private static final Pattern LAST = Pattern.compile("LAST (\\d+) (\\d+)");
   private static final Pattern ANSWERS = Pattern.compile("ANSWERS (\\d+) LONGEST (\\d+)");
 
+  /** A client asks again up to so many ms after an answer: the guest is to have time for more. */
+  private static final int THINK_MILLIS = Integer.getInteger("pollux.pair.think", 200);
+
+  /** Seconds after which an answer is one that does not come. */
+  private static final int PATIENCE = 30;
+
   private final Process process;
   private final BufferedReader output;
 
   /**
+   * Starts clients, each of which has asked something.
+   *
    * @param first number of the first client
    */
   ServiceClients(Namespace world, ManagedPair pair, int clients, int first) throws IOException {
@@ -33,7 +41,9 @@ final class ServiceClients implements AutoCloseable {
             "drive",
             ManagedPair.ADDRESS,
             Integer.toString(clients),
-            Integer.toString(first));
+            Integer.toString(first),
+            Integer.toString(THINK_MILLIS),
+            Integer.toString(PATIENCE));
     output =
         new BufferedReader(
             new InputStreamReader(process.getInputStream(), StandardCharsets.US_ASCII));
@@ -41,11 +51,15 @@ final class ServiceClients implements AutoCloseable {
     assertEquals("driving", said);
   }
 
-  /** None has found anything wrong so far. */
-  void assertWell() throws IOException {
-    if (!process.isAlive()) {
-      assertTrue(process.isAlive(), String.valueOf(output.readLine()));
+  /** Each gets an answer to something that it asks from now on; what came so far was right. */
+  void awaitRound() throws IOException {
+    try {
+      process.getOutputStream().write('r');
+      process.getOutputStream().flush();
+    } catch (IOException e) {
+      // It has ended, and says why.
     }
+    assertEquals("ROUND", output.readLine());
   }
 
   /**
@@ -61,7 +75,7 @@ final class ServiceClients implements AutoCloseable {
   Result end() throws IOException, InterruptedException {
     process.getOutputStream().close();
     List<String> said = output.readAllLines();
-    assertTrue(process.waitFor(150, TimeUnit.SECONDS), "clients do not end");
+    assertTrue(process.waitFor(PATIENCE, TimeUnit.SECONDS), "clients do not end");
     assertEquals(0, process.exitValue(), () -> String.join("\n", said));
     Map<Integer, Long> last = new HashMap<>();
     Result result = new Result(last, 0, 0);

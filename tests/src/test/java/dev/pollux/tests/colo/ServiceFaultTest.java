@@ -10,7 +10,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.LongSummaryStatistics;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -30,11 +32,17 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Timeout(7200)
 class ServiceFaultTest {
-  private static final int FAULTS = Integer.getInteger("pollux.pair.faults", 3);
+  private static final int FAULTS = Integer.getInteger("pollux.pair.faults", 100);
   private static final long SEED = Long.getLong("pollux.pair.seed", 1);
   private static final boolean ALL_HARDWARE = Boolean.getBoolean("pollux.pair.hardware");
 
   private static final int CLIENTS = 50;
+
+  /** So many ms pass at the most between the beginning of a pair and its fault. */
+  private static final int LONGEST_LIFE = 700;
+
+  /** Files of a disk that has become full end before this place, which clients write beyond. */
+  private static final int FULL = 512 << 10;
 
   /** Clients that come with a pair and leave after its fault: their connections are young. */
   private static final int YOUNG = 10;
@@ -43,7 +51,7 @@ class ServiceFaultTest {
 
   @TempDir private Path folder;
 
-  /** What happens to a pair. The first ones are not among the three generations' faults. */
+  /** What happens to a pair. */
   private enum Kind {
     /** Both stand still for a moment, one after the other; no failover. */
     SLOW,
@@ -56,7 +64,11 @@ class ServiceFaultTest {
     FREEZE_SECONDARY,
     FREEZE_PRIMARY,
     KILL_PRIMARY,
-    KILL_SECONDARY
+    KILL_SECONDARY,
+    /** The primary can write its disk no more; its manager lets the secondary take over. */
+    FULL_PRIMARY,
+    /** Nor the secondary its own, or what it keeps of it. */
+    FULL_SECONDARY
   }
 
   private static void happen(Kind kind, ManagedPair pair, Random random) throws Exception {
@@ -97,6 +109,17 @@ class ServiceFaultTest {
         ManagedMachine.awaitReport(primary, "QUORUM_REPORT_BAD");
         pair.failOverPrimary();
       }
+      case FULL_PRIMARY -> {
+        primary.machine().limitFiles(random.nextInt(FULL));
+        ManagedMachine.awaitReport(primary, "QUORUM_REPORT_BAD");
+        primary.freeze();
+        pair.failOverSecondary();
+      }
+      case FULL_SECONDARY -> {
+        secondary.machine().limitFiles(random.nextInt(FULL));
+        ManagedMachine.awaitReport(primary, "QUORUM_REPORT_BAD");
+        pair.failOverPrimary();
+      }
       case SLOW -> {
         for (ManagedMachine side : List.of(primary, secondary)) {
           side.slow(100 + random.nextInt(1200));
@@ -116,39 +139,53 @@ class ServiceFaultTest {
   }
 
   /**
-   * @param waits of young clients, the longest for each fault, and how long the pair took to make
+   * What a run came to.
+   *
+   * @param answers that clients got
+   * @param longest wait of one, in ms
+   * @param kinds how often each fault was played, and the longest wait of a young client, in ms
    */
-  private record Run(long answers, long longest, int failovers, List<String> waits) {}
+  private record Run(long answers, long longest, Map<Kind, LongSummaryStatistics> kinds) {
+    long failovers() {
+      return kinds.entrySet().stream()
+          .filter(each -> each.getKey() != Kind.SLOW)
+          .mapToLong(each -> each.getValue().getCount())
+          .sum();
+    }
+
+    String table(long seed, long seconds) {
+      StringBuilder text = new StringBuilder();
+      kinds.forEach(
+          (kind, waits) ->
+              text.append("%-17s %4d %6d ms%n".formatted(kind, waits.getCount(), waits.getMax())));
+      return "seed %d: %d answers, %d s, longest wait %d ms; faults and longest waits of new clients:%n%s"
+          .formatted(seed, answers, seconds, longest, text);
+    }
+  }
 
   private Run run(Hardware hardware, List<Kind> kinds, long seed) throws Exception {
     Random random = new Random(seed);
+    long start = System.nanoTime();
     long answers = 0;
-    int failovers = 0;
-    List<String> waits = new ArrayList<>();
+    Map<Kind, LongSummaryStatistics> waits = new EnumMap<>(Kind.class);
     try (Namespace world = Namespace.create();
         ManagedPair pair = new ManagedPair(folder, world, hardware);
         ServiceClients clients = new ServiceClients(world, pair, CLIENTS, 0)) {
       for (int i = 0; i < kinds.size(); i++) {
         Kind kind = kinds.get(i);
-        String what = "fault %d of seed %d, %s".formatted(i, seed, kind);
-        long start = System.nanoTime();
-        if (pair.secondary() == null) {
-          pair.pair();
-        }
-        long made = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
-        try (ServiceClients young = new ServiceClients(world, pair, YOUNG, CLIENTS)) {
-          ColoMachine.pause(200 + random.nextInt(1500));
-          happen(kind, pair, random);
-          failovers += kind == Kind.SLOW ? 0 : 1;
-          ColoMachine.pause(300);
-          clients.assertWell();
-          ServiceClients.Result result = young.end();
+        try {
+          ServiceClients.Result result = fault(kind, pair, world, clients, random);
           answers += result.answers();
-          waits.add("%s %d ms (pair %d ms)".formatted(kind, result.longest(), made));
+          waits.computeIfAbsent(kind, _ -> new LongSummaryStatistics()).accept(result.longest());
+          pair.primary().assertInTime();
+          if ((i + 1) % 10 == 0) {
+            System.out.printf(
+                "%d faults of seed %d after %d s%n", i + 1, seed, millisSince(start) / 1000);
+          }
         } catch (IOException | AssertionError e) {
+          String what = "fault %d of seed %d, %s".formatted(i, seed, kind);
           throw new AssertionError(what + "\n" + describe(pair), e);
         }
-        pair.primary().assertInTime();
       }
       ServiceClients.Result result = clients.end();
       if (pair.secondary() != null) {
@@ -157,8 +194,32 @@ class ServiceFaultTest {
       }
       pair.end();
       assertHolds(pair.check(pair.primary()), result.last());
-      return new Run(answers + result.answers(), result.longest(), failovers, waits);
+      return new Run(answers + result.answers(), result.longest(), waits);
     }
+  }
+
+  /** One fault of a pair, which is made where there is none; all clients get answers afterwards. */
+  private static ServiceClients.Result fault(
+      Kind kind, ManagedPair pair, Namespace world, ServiceClients clients, Random random)
+      throws Exception {
+    if (pair.secondary() == null) {
+      pair.pair();
+    }
+    pair.prepareNext();
+    try (ServiceClients young = new ServiceClients(world, pair, YOUNG, CLIENTS)) {
+      ColoMachine.pause(random.nextInt(LONGEST_LIFE));
+      happen(kind, pair, random);
+      clients.awaitRound();
+      young.awaitRound();
+      if (pair.secondary() != null) {
+        pair.assertDisksAlike();
+      }
+      return young.end();
+    }
+  }
+
+  private static long millisSince(long start) {
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
   }
 
   private static String describe(ManagedPair pair) throws IOException {
@@ -220,8 +281,9 @@ class ServiceFaultTest {
       kinds.add(Kind.values()[i < Kind.values().length ? i : random.nextInt(Kind.values().length)]);
     }
     Collections.shuffle(kinds, random);
+    long start = System.nanoTime();
     Run run = run(new Hardware("pc", "virtio-blk", "virtio-net-pci"), kinds, SEED);
-    assertTrue(run.answers() > CLIENTS, run::toString);
-    System.out.println(run);
+    assertTrue(run.answers() > (long) CLIENTS * FAULTS, run::toString);
+    System.out.println(run.table(SEED, millisSince(start) / 1000));
   }
 }

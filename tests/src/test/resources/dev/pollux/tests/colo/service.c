@@ -1,7 +1,10 @@
 // A service whose every byte can be checked, and its clients.
 //
 //   service serve DISK                 in the guest
-//   service drive ADDRESS CLIENTS ID   until the end of standard input; clients have numbers from ID on
+//   service drive ADDRESS CLIENTS ID THINK PATIENCE   until the end of standard input; clients have numbers from ID on, think for up
+//                                      to THINK ms before they ask, and fail where an answer takes more than PATIENCE s; a byte of
+//                                      input asks for "ROUND" when each has got an answer to something that it has asked since
+//   service order ADDRESS WORD         "off", "reset" or "panic": what the guest is to do
 //   service check DISK                 what a disk holds of each client, as lines "ID SEQUENCE"
 //
 // A request has a client's number, its sequence number, and bytes that follow from both, of a random length. The service puts it into
@@ -19,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
+#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,12 +35,15 @@ struct header {
   uint64_t sequence;
 };
 
-enum { MAGIC = 0x504c5558 };
+enum { MAGIC = 0x504c5558, OFF = CLIENTS, RESET, PANIC };
+
+// The pvpanic device, whose driver not every kernel has.
+enum { PANIC_PORT = 0x505, PANICKED = 1 };
 
 struct peer {
   int socket, client, got, sent;
-  uint64_t sequence;
-  double since;
+  uint64_t sequence, wanted;
+  double since, next;
   struct header header;
   unsigned char body[LONGEST], out[sizeof(struct header) + LONGEST];
   int out_length;
@@ -138,6 +146,13 @@ static void keep(int disk, struct peer *peer) {
   put(peer, client, header->sequence, status, 1);
 }
 
+static void obey(uint32_t order) {
+  if (order == OFF) reboot(RB_POWER_OFF);
+  if (order == RESET) reboot(RB_AUTOBOOT);
+  if (ioperm(PANIC_PORT, 1, 1)) fail("ioperm");
+  outb(PANICKED, PANIC_PORT);
+}
+
 static void serve(const char *path) {
   int disk = open(path, O_RDWR), listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), count = 0;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
@@ -154,6 +169,7 @@ static void serve(const char *path) {
       struct peer *peer = &peers[i];
       int state = peer->sent < peer->out_length ? 0 : receive(peer);
       if (state > 0) {
+        if (peer->header.client >= CLIENTS) obey(peer->header.client);
         keep(disk, peer);
         peer->got = 0;
       }
@@ -176,65 +192,113 @@ static void serve(const char *path) {
 
 // ---- its clients
 
+static int is_asking(const struct peer *peer) { return peer->since > 0; }
+
 static void ask(struct peer *peer) {
   put(peer, peer->client, ++peer->sequence, 0, 0);
   peer->since = now();
   transmit(peer);
 }
 
-static void drive(const char *host, int count, int first) {
+// Takes an answer that is whole; how long it took, in seconds.
+static double take(struct peer *peer) {
+  if (peer->header.status || peer->header.sequence != peer->sequence || (int) peer->header.client != peer->client
+      || !is_right(peer->body, peer->header.length, peer->client, peer->sequence, 1))
+    fail("client %d asked %llu and got %llu, status %u", peer->client, (unsigned long long) peer->sequence,
+        (unsigned long long) peer->header.sequence, peer->header.status);
+  double waited = now() - peer->since;
+  peer->got = 0;
+  peer->since = 0;
+  return waited;
+}
+
+static void leave(struct peer *peer) {
+  shutdown(peer->socket, SHUT_WR);
+  close(peer->socket);
+  peer->socket = -1;
+  printf("LAST %d %llu\n", peer->client, (unsigned long long) peer->sequence);
+}
+
+static void enter(struct peer *peer, const char *host, int client) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+  inet_pton(AF_INET, host, &address.sin_addr);
+  *peer = (struct peer) {.socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .client = client};
+  if (connect(peer->socket, (struct sockaddr *) &address, sizeof address) && errno != EINPROGRESS) fail("connect of client %d", client);
+  nodelay(peer->socket);
+  ask(peer);
+}
+
+static int most(int a, int b) { return a > b ? a : b; }
+
+static void drive(const char *host, int count, int first, int think, int patience) {
   struct pollfd fds[CLIENTS + 1];
   double longest = 0;
   long answers = 0;
-  int stopping = 0, busy = count;
-  for (int i = 0; i < count; i++) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
-    inet_pton(AF_INET, host, &address.sin_addr);
-    peers[i] = (struct peer) {.socket = socket(AF_INET, SOCK_STREAM, 0), .client = first + i};
-    if (connect(peers[i].socket, (struct sockaddr *) &address, sizeof address)) fail("connect of client %d", first + i);
-    nodelay(peers[i].socket);
-    ask(&peers[i]);
-  }
+  int stopping = 0, busy = count, owed = 0;
+  uint64_t chance = first + 1;
+  for (int i = 0; i < count; i++) enter(&peers[i], host, first + i);
   printf("driving\n");
   fflush(stdout);
   while (busy) {
-    for (int i = 0; i < count; i++)
-      fds[i] = (struct pollfd) {peers[i].socket, peers[i].socket < 0 ? 0 : POLLIN | (peers[i].sent < peers[i].out_length ? POLLOUT : 0), 0};
+    int pause = 1000;
+    for (int i = 0; i < count; i++) {
+      struct peer *peer = &peers[i];
+      if (peer->socket >= 0 && !is_asking(peer)) {
+        if (stopping) {
+          leave(peer);
+          busy--;
+        } else if (peer->next <= now()) {
+          ask(peer);
+        } else if ((peer->next - now()) * 1000 < pause) {
+          pause = most(1, (peer->next - now()) * 1000);
+        }
+      }
+      fds[i] = (struct pollfd) {peer->socket, POLLIN | (peer->sent < peer->out_length ? POLLOUT : 0), 0};
+    }
     fds[count] = (struct pollfd) {stopping ? -1 : 0, POLLIN, 0};
-    poll(fds, count + 1, 1000);
+    poll(fds, count + 1, pause);
     char byte;
-    if (!stopping && fds[count].revents && read(0, &byte, 1) <= 0) stopping = 1;
+    if (!stopping && fds[count].revents) {
+      if (read(0, &byte, 1) <= 0) stopping = 1;
+      else for (int i = owed = 0; i < count; i++, owed++) peers[i].wanted = peers[i].sequence + 1;
+    }
     for (int i = 0; i < count; i++) {
       struct peer *peer = &peers[i];
       if (peer->socket < 0) continue;
-      if (now() - peer->since > 120) fail("client %d has waited 120 s for %llu", peer->client, (unsigned long long) peer->sequence);
+      if (is_asking(peer) && now() - peer->since > patience)
+        fail("client %d has waited %d s for %llu", peer->client, patience, (unsigned long long) peer->sequence);
       if (!fds[i].revents) continue;
       int state = receive(peer);
       if (state < 0) fail("client %d lost its connection at %llu", peer->client, (unsigned long long) peer->sequence);
-      if (state > 0) {
-        if (peer->header.status || peer->header.sequence != peer->sequence || (int) peer->header.client != peer->client
-            || !is_right(peer->body, peer->header.length, peer->client, peer->sequence, 1))
-          fail("client %d asked %llu and got %llu, status %u", peer->client, (unsigned long long) peer->sequence,
-              (unsigned long long) peer->header.sequence, peer->header.status);
-        peer->got = 0;
-        answers++;
-        double waited = now() - peer->since;
-        if (waited > longest) longest = waited;
-        if (stopping) {
-          shutdown(peer->socket, SHUT_WR);
-          close(peer->socket);
-          peer->socket = -1;
-          busy--;
-          printf("LAST %d %llu\n", peer->client, (unsigned long long) peer->sequence);
-          continue;
-        }
-        ask(peer);
-      } else {
+      if (state == 0) {
         transmit(peer);
+        continue;
+      }
+      if (!is_asking(peer)) fail("client %d got an answer to nothing", peer->client);
+      double waited = take(peer);
+      answers++;
+      if (waited > longest) longest = waited;
+      peer->next = now() + (think ? next(&chance) % think : 0) / 1000.0;
+      if (peer->wanted && peer->sequence >= peer->wanted) {
+        peer->wanted = 0;
+        if (!--owed) {
+          printf("ROUND\n");
+          fflush(stdout);
+        }
       }
     }
   }
   printf("ANSWERS %ld LONGEST %.0f\n", answers, longest * 1000);
+}
+
+static void order(const char *host, const char *word) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+  inet_pton(AF_INET, host, &address.sin_addr);
+  int s = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(s, (struct sockaddr *) &address, sizeof address)) fail("connect");
+  struct header header = {MAGIC, !strcmp(word, "off") ? OFF : !strcmp(word, "reset") ? RESET : PANIC, 0, 0, 0};
+  if (send(s, &header, sizeof header, 0) < 0) fail("order");
+  sleep(1); // it is there before the connection ends
 }
 
 static void check(const char *path) {
@@ -255,7 +319,9 @@ static void check(const char *path) {
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   if (argc > 2 && !strcmp(argv[1], "serve")) serve(argv[2]);
-  else if (argc > 4 && !strcmp(argv[1], "drive")) drive(argv[2], atoi(argv[3]), atoi(argv[4]));
+  else if (argc > 6 && !strcmp(argv[1], "drive"))
+    drive(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), atoi(argv[6]));
+  else if (argc > 3 && !strcmp(argv[1], "order")) order(argv[2], argv[3]);
   else if (argc > 2 && !strcmp(argv[1], "check")) check(argv[2]);
   return 0;
 }
