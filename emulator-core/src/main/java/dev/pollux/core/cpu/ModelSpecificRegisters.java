@@ -229,7 +229,9 @@ public final class ModelSpecificRegisters {
     }
     int offset = plainOffset(index);
     if (offset >= 0) {
-      s.setU64(offset, checked(index, value));
+      if (!ignores(index, value)) {
+        s.setU64(offset, checked(index, value));
+      }
       return;
     }
     switch (index) {
@@ -344,6 +346,18 @@ public final class ModelSpecificRegisters {
     };
   }
 
+  /**
+   * The control register of a machine-check bank takes all errors or none. Linux leaves one out in
+   * bank 4 of an old AMD processor and expects no fault.
+   */
+  private static boolean ignores(int index, long value) {
+    return isBankControl(index) && value != 0 && value != -1;
+  }
+
+  private static boolean isBankControl(int index) {
+    return index >= MCE_BANK && index < MCE_BANK_END && (index & 3) == 0;
+  }
+
   /** The value that a plain register takes, or #GP(0). */
   private long checked(int index, long value) {
     boolean valid =
@@ -360,8 +374,8 @@ public final class ModelSpecificRegisters {
               yield validTypes(value, false);
             }
             if (index >= MCE_BANK && index < MCE_BANK_END) {
-              // Control registers take all or nothing, the others can be cleared.
-              yield value == 0 || (index & 3) == 0 && value == -1;
+              // All of what is written to a control register, the others can be cleared.
+              yield value == 0 || isBankControl(index);
             }
             yield true;
           }

@@ -131,9 +131,28 @@ class ControlRegistersTest {
       assertFault(GP, 0, () -> m.read(0x80b));
       assertFault(GP, 0, () -> m.write(0x802, 0));
       assertEquals(0xfee0_0900L, m.read(0x1b));
-      assertFault(GP, 0, () -> m.write(0x400, 1));
-      m.write(0x400, -1);
-      assertEquals(-1, m.read(0x400));
+    }
+  }
+
+  /** As many as IA32_MCG_CAP says; their control registers take all bits or none. */
+  @Test
+  void machineCheckBanks() {
+    try (SystemFixture f = longMode("qemu64")) {
+      ModelSpecificRegisters m = f.vcpu.msrs();
+      int banks = (int) m.read(0x179) & 0xff;
+      for (int bank = 0; bank < banks; bank++) {
+        int control = 0x400 + 4 * bank;
+        m.write(control, -1);
+        m.write(control, ~(1L << 10)); // what Linux does to bank 4
+        assertEquals(-1, m.read(control));
+        m.write(control, 0);
+        m.write(control, 1);
+        assertEquals(0, m.read(control));
+        m.write(control + 1, 0);
+        assertFault(GP, 0, () -> m.write(control + 1, 1));
+      }
+      assertFault(GP, 0, () -> m.read(0x400 + 4 * banks));
+      assertFault(GP, 0, () -> m.write(0x400 + 4 * banks, 0));
     }
   }
 
