@@ -71,7 +71,7 @@ class CommandLinePageTest {
         # Options of `pollux run`, devices and objects
 
         Made from the declarations; a test keeps it equal to them. Names and meaning are QEMU's. Disks are described in [block layer](block-layer.md),
-        networks in [networks](networks.md), processors in [CPU models](cpu-models.md), machines and objects in [device model](device-model.md).
+        networks in [networks](networks.md), USB in [USB](usb.md), processors in [CPU models](cpu-models.md), machines and objects in [device model](device-model.md).
 
         ## Options
         """);

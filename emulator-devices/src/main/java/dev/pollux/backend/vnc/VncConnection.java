@@ -135,7 +135,8 @@ final class VncConnection {
   private void letGo() {
     held.values().forEach(Runnable::run);
     if (buttons != 0) {
-      server.host().mouse(0, 0, 0, 0);
+      buttons = 0;
+      point(pointerX, pointerY, 0, 0, 0);
     }
   }
 
@@ -310,9 +311,14 @@ final class VncConnection {
     pointerY = y;
     int wheel = ((pressed & 0x10) != 0 ? 1 : 0) - ((pressed & 0x08) != 0 ? 1 : 0);
     buttons = pressed & 1 | (pressed & 2) << 1 | (pressed & 4) >> 1;
+    point(x, y, dx, dy, wheel);
+    server.frames().expectChange();
+  }
+
+  /** Tells the machine, as its pointer wants to hear it. */
+  private void point(int x, int y, int dx, int dy, int wheel) {
     if (!server.host().point(x, y, updates.width(), updates.height(), wheel, buttons)) {
       server.host().mouse(dx, dy, wheel, buttons);
     }
-    server.frames().expectChange();
   }
 }

@@ -18,6 +18,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DebianImageTest {
   private static final String NVME =
       " -drive if=none,id=d,file=IMAGE -device nvme,drive=d,serial=S1,bootindex=0";
+  private static final String USB =
+      " -drive if=none,id=d,file=IMAGE -device qemu-xhci -device usb-storage,drive=d,bootindex=0";
   private static final Duration PATIENCE = Duration.ofMinutes(4);
 
   @ParameterizedTest
@@ -28,7 +30,9 @@ class DebianImageTest {
         "pc -bios OVMF.fd IMAGE",
         "q35 -bios OVMF.fd IMAGE",
         "q35 -m 1G -nographic" + NVME,
-        "pc -m 1G -nographic -bios OVMF.fd" + NVME
+        "pc -m 1G -nographic -bios OVMF.fd" + NVME,
+        "pc -m 1G -nographic" + USB,
+        "q35 -m 1G -nographic -bios OVMF.fd" + USB
       })
   void bootsToAShell(String machine) {
     Path image = FirmwareFolders.userCache().resolve("debian.qcow2");

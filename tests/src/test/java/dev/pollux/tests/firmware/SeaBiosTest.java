@@ -106,6 +106,18 @@ class SeaBiosTest {
     assertEquals(TEXT, run(options.toArray(String[]::new)));
   }
 
+  @Test
+  void bootsFromUsbByItsIndex() throws IOException {
+    Path other = Files.write(folder.resolve("other.img"), BootSector.disk("another disk", 9, 512));
+    List<String> options = new ArrayList<>(List.of("-drive", "format=raw,if=virtio,file=" + other));
+    options.addAll(List.of("-drive", "if=none,id=d,format=raw,file=" + disk(512)));
+    options.addAll(List.of("-device", "qemu-xhci", "-device", "usb-kbd"));
+    options.addAll(List.of("-device", "usb-storage,drive=d,bootindex=0"));
+    assertEquals(TEXT, run(options.toArray(String[]::new)));
+    String log = Files.readString(folder.resolve("bios.log"));
+    assertTrue(log.contains("USB keyboard initialized"), log);
+  }
+
   @ParameterizedTest
   @CsvSource({"pc, 18", "q35, 36"})
   void bootsAKernelFromAFloppyAndWritesToIt(String machine, int sectors) throws IOException {

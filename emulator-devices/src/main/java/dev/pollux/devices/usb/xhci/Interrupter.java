@@ -37,7 +37,8 @@ final class Interrupter {
           .u64("ring", i -> i.ring, (i, v) -> i.ring = v)
           .u32("size", MOST_SEGMENT, i -> i.size, (i, v) -> i.size = v)
           .u32("next", MOST_SEGMENT - 1, i -> i.next, (i, v) -> i.next = v)
-          .bool("cycle", i -> i.cycle, (i, v) -> i.cycle = v);
+          .bool("cycle", i -> i.cycle, (i, v) -> i.cycle = v)
+          .afterLoad(i -> i.next = i.next < i.size ? i.next : 0);
 
   /** The controller. */
   interface Owner {

@@ -331,6 +331,17 @@ final class XhciDriver implements AutoCloseable {
     doorbell(slot, endpoint);
   }
 
+  /** Takes over where another driver is, whose machine's memory this one has. */
+  void follow(XhciDriver other) {
+    for (int i = 0; i < rings.length; i++) {
+      rings[i] = other.rings[i];
+    }
+    commands.next = other.commands.next;
+    commands.cycle = other.commands.cycle;
+    nextEvent = other.nextEvent;
+    eventCycle = other.eventCycle;
+  }
+
   @Override
   public void close() {
     pci.machine.loop().stop();
