@@ -62,7 +62,7 @@ public final class HostileProgram extends LongModeProgram {
     VIRTIO,
     HostileStorage.NVME,
     HostileStorage.SATA,
-    0xfed0_0000,
+    HostileUsb.REGISTERS,
     0xe080_0000
   };
 
@@ -102,6 +102,7 @@ public final class HostileProgram extends LongModeProgram {
   private final Label nonMaskable = new Label("NMI");
 
   private final HostileStorage storage = new HostileStorage(this, asm);
+  private final HostileUsb usb = new HostileUsb(this, asm);
 
   /** Whether it minds nothing but controllers of disks, and so does not ruin itself. */
   private final boolean onlyStorage;
@@ -290,6 +291,7 @@ public final class HostileProgram extends LongModeProgram {
                 storage::driveSata,
                 storage::driveIde,
                 storage::driveFloppy,
+                usb::drive,
                 this::scribble));
     if (!onlyStorage) {
       actions.addAll(

@@ -53,6 +53,7 @@ final class HostileStorage {
     assignAddress(function, NVME_CLASS, 0x10, NVME);
     assignAddress(function, SATA_CLASS, 0x24, SATA);
     assignAddress(function, IDE_CLASS, 0x20, BUS_MASTER);
+    assignAddress(function, HostileUsb.CLASS, 0x10, HostileUsb.REGISTERS);
   }
 
   private void assignAddress(int function, int kind, int bar, int address) {

@@ -3,6 +3,7 @@ package dev.pollux.tests.disk;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -44,14 +45,16 @@ class BusyDiskTest {
    * at what was written.
    */
   private static final String WRITE =
-      "dd if=/dev/urandom of=/tmp/f bs=64k count=1 2> /tmp/said; "
+      "i=0; until [ -b /dev/sdc ] || [ $i -ge 300 ]; do sleep 0.1; i=$((i+1)); done; "
+          + "dd if=/dev/urandom of=/tmp/f bs=64k count=1 2> /tmp/said; "
           + "work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do n=$((i % 10 * 2 + $2)); "
           + "dd if=/tmp/f of=/dev/$1 bs=64k seek=$n oflag=direct 2> /tmp/said || bad=$((bad+1)); "
           + "dd if=/dev/$1 of=/tmp/g$1$2 bs=64k skip=$n count=1 iflag=direct 2> /tmp/said; "
           + "cmp /tmp/f /tmp/g$1$2 || bad=$((bad+1)); i=$((i+1)); done; echo $1 i=$i bad=$bad; }; "
-          + "for d in vda nvme0n1 sda sdb fd0; do work $d 0 & done; work nvme0n1 1 & echo started";
+          + "for d in vda nvme0n1 sda sdb sdc fd0; do work $d 0 & done; "
+          + "work nvme0n1 1 & echo started";
 
-  private static final int WRITERS = 6;
+  private static final int WRITERS = 7;
 
   /**
    * Reads a disk past the guest's cache, and has requests under way at all other devices: writes to
@@ -74,7 +77,16 @@ class BusyDiskTest {
   private static final Pattern RESULT = Pattern.compile("i=(\\d+) bad=(\\d+)");
 
   private static final List<String> MODULES =
-      List.of("virtio_pci", "virtio_blk", "nvme", "ata_piix", "ahci", "sd_mod", "floppy");
+      List.of(
+          "virtio_pci",
+          "virtio_blk",
+          "nvme",
+          "ata_piix",
+          "ahci",
+          "sd_mod",
+          "floppy",
+          "xhci_pci",
+          "usb_storage");
   private static final List<String> PAIR_MODULES =
       List.of(
           "virtio_pci",
@@ -92,8 +104,11 @@ class BusyDiskTest {
   @Test
   void requestsUnderWayAreDoneBeforeAMachineMoves() throws Exception {
     HostTools.assumeInstalled();
+    assumeTrue(
+        LinuxGuest.hasModule(Kernel.GENERIC, "xhci_pci"),
+        "no USB drivers; \"./pollux guest linux --kernel generic\" fetches them");
     List<String> options = new ArrayList<>();
-    for (String disk : List.of("d0", "nvme", "ide", "sata")) {
+    for (String disk : List.of("d0", "nvme", "ide", "sata", "usb")) {
       Path image = folder.resolve(disk);
       HostTools.run("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "32M");
       options.addAll(
@@ -106,7 +121,9 @@ class BusyDiskTest {
             "nvme,drive=nvme,serial=S1",
             "ide-hd,bus=ide.0,drive=ide",
             "ich9-ahci,id=more",
-            "ide-hd,bus=more.0,drive=sata")) {
+            "ide-hd,bus=more.0,drive=sata",
+            "qemu-xhci",
+            "usb-storage,drive=usb")) {
       options.addAll(List.of("-device", device));
     }
     try (LinuxGuest here = start(Kernel.GENERIC, "here", options)) {
@@ -128,7 +145,7 @@ class BusyDiskTest {
         assertEquals(0, there.process().await(PATIENCE), there.process().errors());
       }
     }
-    for (String disk : List.of("d0", "nvme", "ide", "sata")) {
+    for (String disk : List.of("d0", "nvme", "ide", "sata", "usb")) {
       HostTools.run("qemu-img", "check", "-f", "qcow2", folder.resolve(disk).toString());
     }
   }
@@ -256,7 +273,11 @@ class BusyDiskTest {
             "-device pci-bridge,id=bridge,chassis_nr=9,addr=15",
             "-device e1000,bus=bridge,addr=1",
             "-blockdev driver=null-co,node-name=n3,size=16777216",
-            "-device nvme,drive=n3,serial=S3,addr=16")
+            "-device nvme,drive=n3,serial=S3,addr=16",
+            "-blockdev driver=null-co,node-name=n4,size=16777216",
+            "-device qemu-xhci,id=usb,addr=17",
+            "-device usb-storage,drive=n4,bus=usb.0",
+            "-device usb-tablet,bus=usb.0")
         .flatMap(words -> Stream.of(words.split(" ", 2)));
   }
 

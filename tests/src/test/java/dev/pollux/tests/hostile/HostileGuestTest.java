@@ -89,7 +89,7 @@ class HostileGuestTest {
     options.add("-no-shutdown");
     options.addAll(List.of("-blockdev", "null-co,node-name=disk,size=16M"));
     options.addAll(List.of("-device", "virtio-blk-pci,drive=disk"));
-    for (String disk : List.of("nvme", "sata", "disc", "ide")) {
+    for (String disk : List.of("nvme", "sata", "disc", "ide", "usb")) {
       options.addAll(List.of("-blockdev", "null-co,size=64M,node-name=" + disk));
     }
     options.addAll(List.of("-blockdev", "null-co,size=1474560,node-name=floppy"));
@@ -100,6 +100,8 @@ class HostileGuestTest {
     options.addAll(List.of("-device", "ide-hd,bus=ide.0,drive=ide"));
     options.addAll(List.of("-device", "isa-fdc"));
     options.addAll(List.of("-device", "floppy,drive=floppy"));
+    options.addAll(List.of("-device", "qemu-xhci", "-device", "usb-storage,drive=usb"));
+    options.addAll(List.of("-device", "usb-kbd", "-device", "usb-tablet"));
     options.addAll(List.of("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"));
     options.addAll(List.of("-device", "virtio-rng-pci", "-device", "virtio-balloon-pci"));
     options.addAll(List.of("-device", "virtio-gpu-pci,max_hostmem=8M"));
