@@ -26,7 +26,7 @@ public final class NativeCall {
   }
 
   /**
-   * Calls {@code code} without leaving the Java state: about half as long, but the whole JVM waits
+   * Calls {@code code}, without the library without leaving the Java state: the whole JVM may wait
    * for the call when it wants a safepoint. Only for code that is certain to return within
    * microseconds.
    */
