@@ -177,7 +177,7 @@ public final class Decider {
       case Event.Unanswered _ -> right.unanswered();
       case Event.Runs _ -> become(Doing.STARTING, Doing.RUNNING);
       case Event.Waits _ -> become(Doing.PREPARING, Doing.READY);
-      case Event.Paired _ -> paired(now);
+      case Event.Paired(String copy) -> paired(copy, now);
       case Event.Broken _ -> broken(now);
       case Event.Gone _ -> gone(now);
       case Event.DiskFails _ -> diskFails |= doing == Doing.RUNNING && bond != Bond.ALONE;
@@ -209,12 +209,12 @@ public final class Decider {
     }
   }
 
-  private void paired(long now) {
-    if (doing == Doing.READY) {
+  private void paired(String copy, long now) {
+    if (doing == Doing.READY && copy.equals(generation)) {
       doing = Doing.COPY;
       copySince = now;
     }
-    if (doing == Doing.RUNNING && bond == Bond.PAIRING) {
+    if (doing == Doing.RUNNING && bond == Bond.PAIRING && copy.equals(pairedGeneration)) {
       bond = Bond.PAIRED;
     }
   }

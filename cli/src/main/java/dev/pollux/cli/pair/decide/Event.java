@@ -24,8 +24,12 @@ public sealed interface Event {
   /** A process waits for a primary. */
   record Waits() implements Event {}
 
-  /** On both sides: the first checkpoint is whole, the disks follow each other. */
-  record Paired() implements Event {}
+  /**
+   * On both sides: the first checkpoint is whole, the disks follow each other.
+   *
+   * @param generation of the copy's disks: one that was made and lost meanwhile is another
+   */
+  record Paired(String generation) implements Event {}
 
   /** On either side: the pair, or what was to become one, is none any more. */
   record Broken() implements Event {}

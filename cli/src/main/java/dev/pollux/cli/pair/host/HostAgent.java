@@ -326,7 +326,7 @@ public final class HostAgent implements AutoCloseable {
       case Action.StartCopy(String generation) ->
           machine.startCopy(
               generation, monitorOfPeer(heard.map(Event.PeerSays::generation).orElse("")));
-      case Action.Pair(String generation) -> machine.pair(monitorOfPeer(generation));
+      case Action.Pair(String generation) -> machine.pair(generation, monitorOfPeer(generation));
       case Action.Unpair _ -> machine.unpair();
       case Action.GoOnAlone _ -> machine.goOnAlone();
       case Action.TakeOver _ -> machine.takeOver(decider.allowedUntil());

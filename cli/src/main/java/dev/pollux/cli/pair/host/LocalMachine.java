@@ -56,6 +56,10 @@ final class LocalMachine implements AutoCloseable {
   private final AtomicInteger failing = new AtomicInteger();
 
   private volatile boolean copy;
+
+  /** The generation of the disks of a machine that is a copy, or is to be. */
+  private volatile String copied = "";
+
   private volatile Optional<Side> side = Optional.empty();
   private int pairs;
 
@@ -118,6 +122,7 @@ final class LocalMachine implements AutoCloseable {
   void startCopy(String generation, Monitor primary) {
     int mine = number.incrementAndGet();
     copy = true;
+    copied = generation;
     worker.execute(
         () ->
             start(
@@ -238,7 +243,7 @@ final class LocalMachine implements AutoCloseable {
       case "STOP" -> side.ifPresent(s -> console.checkpoint(s.console()));
       case "MIGRATION" -> {
         if (copy && status.equals("colo")) {
-          tell(mine, new Event.Paired());
+          tell(mine, new Event.Paired(copied));
         } else if (copy && status.equals("failed")) {
           tell(mine, new Event.Broken(), "the copy was not made");
         }
@@ -314,12 +319,15 @@ final class LocalMachine implements AutoCloseable {
         });
   }
 
-  void pair(Monitor other) {
+  /**
+   * @param generation of the other side's disks
+   */
+  void pair(String generation, Monitor other) {
     int mine = number.get();
     later(
         s -> {
           asPrimary.bond(s.process(), other, pairs++);
-          tell(mine, new Event.Paired());
+          tell(mine, new Event.Paired(generation));
         },
         new Event.Broken());
   }

@@ -97,6 +97,20 @@ class DeciderTest {
     assertEquals(Doing.RUNNING, primary.doing());
   }
 
+  /** The copy that was made has been lost; the next one is being made. */
+  @Test
+  void aCopyIsListedOnlyWhenItIsWholeItself() {
+    Decider primary = primary();
+    primary.on(new Event.Broken(), now);
+    primary.on(new Event.Written(), now); // it goes on alone
+    primary.on(new Event.PeerSays(Doing.READY, "of b, again", true), now);
+    List<Action> actions = primary.on(new Event.Paired("of b"), now);
+    assertEquals(List.of(), writes(actions));
+    now += TIMING.renewal();
+    actions = primary.on(new Event.Paired("of b, again"), now);
+    assertTrue(writes(actions).getFirst().lists("b"), actions::toString);
+  }
+
   /** Each in a sentence, rather than with an answer and no change. */
   @Test
   void wishesThatChangeNothingAreRefused() {
@@ -137,7 +151,7 @@ class DeciderTest {
     primary.on(new Event.Written(), now); // the first record
     primary.on(new Event.Runs(), now);
     primary.on(new Event.PeerSays(Doing.READY, "of b", true), now);
-    List<Action> actions = primary.on(new Event.Paired(), now);
+    List<Action> actions = primary.on(new Event.Paired("of b"), now);
     assertTrue(writes(actions).getFirst().lists("b"), actions::toString);
     primary.on(new Event.PeerSays(Doing.COPY, "of b", true), now);
     primary.on(new Event.Written(), now);
@@ -168,7 +182,7 @@ class DeciderTest {
             .findFirst()
             .orElseThrow();
     hear(new Event.Waits());
-    hear(new Event.Paired());
+    hear(new Event.Paired(generation));
     return generation;
   }
 

@@ -151,8 +151,8 @@ final class SimulatedMachine {
           to.partner = this;
           holding = true;
           to.host.disk = (BitSet) host.disk.clone();
-          later(new Event.Paired());
-          to.later(new Event.Paired());
+          later(new Event.Paired(with));
+          to.later(new Event.Paired(with));
         });
   }
 
