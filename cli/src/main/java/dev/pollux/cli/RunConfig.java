@@ -263,8 +263,10 @@ record RunConfig(
       return asked.equals("std");
     }
     throw new ConfigException(
-        "-vga %s: the machine has no such card yet; give %s"
-            .formatted(asked, machine.type().hasPci() ? "std or none" : "none"));
+        machine.type().hasPci()
+            ? "-vga %s: there is no such card; give std, or none and -device virtio-gpu-pci"
+                .formatted(asked)
+            : "-vga %s: the machine has no PCI bus for it; give none".formatted(asked));
   }
 
   private static boolean isVga(String device) {

@@ -249,7 +249,9 @@ final class RunOptions {
     @Option(
         names = "-vga",
         paramLabel = "std|none",
-        description = "Graphics card: standard VGA, which a machine has that begins with firmware.")
+        description =
+            "Graphics card: standard VGA, which a machine has that begins with firmware; others are"
+                + " devices.")
     String vga;
 
     @Option(

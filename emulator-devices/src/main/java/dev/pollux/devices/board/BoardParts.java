@@ -30,6 +30,7 @@ final class BoardParts {
   static final List<DeviceType<?>> TYPES =
       List.of(
           FwCfg.TYPE,
+          RamFramebuffer.TYPE,
           LocalApic.TYPE,
           IoApic.TYPE,
           Hpet.TYPE,

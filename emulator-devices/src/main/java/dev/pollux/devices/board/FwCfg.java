@@ -12,8 +12,11 @@ import dev.pollux.devices.model.SystemBus;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -89,6 +92,10 @@ public final class FwCfg implements Device, BusDevice {
 
   @HostOnly("configuration")
   private final Map<String, byte[]> files = new TreeMap<>();
+
+  /** Those that the guest may write to, by their content. */
+  @HostOnly("configuration; what is written is the state of the device that reads it")
+  private final Set<byte[]> writable = Collections.newSetFromMap(new IdentityHashMap<>());
 
   private int key;
   private int offset;
@@ -166,6 +173,16 @@ public final class FwCfg implements Device, BusDevice {
     }
     files.put(name, content);
     writeDirectory();
+  }
+
+  /**
+   * As {@link #putFile}, for the guest to write to by DMA.
+   *
+   * @param content kept: what the guest writes is in it, and is saved by its owner
+   */
+  public void putWritableFile(String name, byte[] content) {
+    writable.add(content);
+    putFile(name, content);
   }
 
   private void writeDirectory() {
@@ -258,7 +275,7 @@ public final class FwCfg implements Device, BusDevice {
     if ((control & DMA_READ) != 0) {
       ok = readByDma(address, length);
     } else if ((control & DMA_WRITE) != 0) {
-      ok = false; // no item is writable
+      ok = writeByDma(address, length);
     } else if ((control & DMA_SKIP) != 0) {
       skip(length);
     }
@@ -276,6 +293,21 @@ public final class FwCfg implements Device, BusDevice {
       return false;
     }
     return memory.write(address + count, new byte[(int) zeros], 0, (int) zeros) && ok;
+  }
+
+  /** Only what fits is taken; few items are writable. */
+  private boolean writeByDma(long address, long length) {
+    byte[] item = item();
+    if (!writable.contains(item) || length > item.length - offset) {
+      return false;
+    }
+    byte[] bytes = new byte[(int) length];
+    if (!memory.read(address, bytes, 0, bytes.length)) {
+      return false;
+    }
+    System.arraycopy(bytes, 0, item, offset, bytes.length);
+    skip(length);
+    return true;
   }
 
   private void skip(long count) {

@@ -5,7 +5,7 @@ import java.util.List;
 
 /** The types of graphics cards. */
 public final class DisplayDevices {
-  public static final List<DeviceType<?>> TYPES = List.of(VgaCard.TYPE);
+  public static final List<DeviceType<?>> TYPES = List.of(BochsDisplay.TYPE, VgaCard.TYPE);
 
   private DisplayDevices() {}
 }

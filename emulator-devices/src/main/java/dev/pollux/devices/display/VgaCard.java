@@ -16,6 +16,7 @@ import dev.pollux.devices.pci.PciDevice;
 import dev.pollux.devices.pci.PciFunction;
 import dev.pollux.devices.pci.PciIdentity;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -24,7 +25,8 @@ import java.util.Optional;
  * interface, on PCI (QEMU documentation, "QEMU Standard VGA"). Machine lock held.
  *
  * <pre>
- *   BAR 0  video memory         BAR 2  400  ports 3c0 to 3df, byte by byte
+ *   BAR 0  video memory         BAR 2  000  what the monitor says of itself
+ *                                      400  ports 3c0 to 3df, byte by byte
  *                                      500  registers of the Bochs interface, 2 bytes each
  * </pre>
  */
@@ -36,7 +38,7 @@ public final class VgaCard implements PciDevice, Display {
       DeviceType.on(PciBus.KIND, "VGA", VgaCard::create)
           .category(DeviceCategory.DISPLAY)
           .description("standard VGA")
-          .properties(MEMORY)
+          .properties(MEMORY, Monitor.EDID, Monitor.WIDTH, Monitor.HEIGHT)
           .coldPlugOnly();
 
   private static final String BIOS = "vgabios-stdvga.bin";
@@ -53,20 +55,21 @@ public final class VgaCard implements PciDevice, Display {
   private final VgaPicture picture;
   private final RamBlock videoMemory;
 
-  VgaCard(RamBlock videoMemory) {
+  /**
+   * @param edid what the monitor says of itself; empty for no monitor
+   */
+  VgaCard(RamBlock videoMemory, Optional<byte[]> edid) {
     this.videoMemory = videoMemory;
     memory = new VgaMemory(registers, videoMemory);
     vbe = new BochsVbe(videoMemory.size(), new Linear());
     picture = new VgaPicture(registers, vbe, videoMemory);
     pci.addBar(
         0, PciBar.Kind.PREFETCHABLE, new Region.RamRegion(videoMemory, 0, videoMemory.size()));
-    pci.addBar(
-        2,
-        PciBar.Kind.MEMORY,
-        REGISTERS,
-        List.of(
-            new PciBar.Piece(VGA_PORTS, portsInMemory()),
-            new PciBar.Piece(VBE_REGISTERS, vbeInMemory())));
+    List<PciBar.Piece> pieces = new ArrayList<>();
+    edid.ifPresent(bytes -> pieces.add(new PciBar.Piece(0, Monitor.region(bytes))));
+    pieces.add(new PciBar.Piece(VGA_PORTS, portsInMemory()));
+    pieces.add(new PciBar.Piece(VBE_REGISTERS, vbeInMemory()));
+    pci.addBar(2, PciBar.Kind.MEMORY, REGISTERS, pieces);
     pci.setUsualRom(BIOS);
     declaration =
         StateDescriptor.of(VgaCard.class, "vga", 1)
@@ -88,7 +91,7 @@ public final class VgaCard implements PciDevice, Display {
     try {
       RamBlock block = new RamBlock("vga.vram", megabytes << 20, false);
       machine.addRamBlock(block);
-      VgaCard card = new VgaCard(block);
+      VgaCard card = new VgaCard(block, Monitor.of(context));
       context.map(machine.memory(), VgaMemory.START, card.window());
       context.map(machine.io(), VgaRegisters.FIRST_PORT, card.ports());
       context.map(machine.io(), BochsVbe.FIRST_PORT, card.vbePorts());

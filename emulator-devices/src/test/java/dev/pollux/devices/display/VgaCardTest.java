@@ -23,7 +23,7 @@ class VgaCardTest {
   @BeforeEach
   void create() throws IOException {
     memory = new RamBlock("vga.vram", 2 << 20, false);
-    card = new VgaCard(memory);
+    card = new VgaCard(memory, Optional.empty());
     card.reset();
   }
 

@@ -6,6 +6,7 @@ import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.DeviceContractTest;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 
@@ -16,7 +17,7 @@ class VgaContractTest extends DeviceContractTest {
   @Override
   protected Device makeDevice() throws IOException {
     memory = new RamBlock("vga.vram", 1 << 20, false);
-    return new VgaCard(memory);
+    return new VgaCard(memory, Optional.of(Edid.of(640, 480)));
   }
 
   @AfterEach

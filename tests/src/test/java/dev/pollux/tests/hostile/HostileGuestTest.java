@@ -104,7 +104,8 @@ class HostileGuestTest {
     options.addAll(List.of("-device", "usb-kbd", "-device", "usb-tablet"));
     options.addAll(List.of("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"));
     options.addAll(List.of("-device", "virtio-rng-pci", "-device", "virtio-balloon-pci"));
-    options.addAll(List.of("-device", "virtio-gpu-pci,max_hostmem=8M"));
+    options.addAll(List.of("-device", "virtio-gpu-pci,max_hostmem=8M", "-device", "ramfb"));
+    options.addAll(List.of("-device", "VGA,vgamem_mb=4", "-device", "bochs-display,vgamem=4M"));
     return options;
   }
 
