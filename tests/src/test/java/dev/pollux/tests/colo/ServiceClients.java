@@ -24,7 +24,7 @@ final class ServiceClients implements AutoCloseable {
   private static final int THINK_MILLIS = Integer.getInteger("pollux.pair.think", 200);
 
   /** Seconds after which an answer is one that does not come. */
-  private static final int PATIENCE = 30;
+  private static final int PATIENCE = 60;
 
   private final Process process;
   private final BufferedReader output;
