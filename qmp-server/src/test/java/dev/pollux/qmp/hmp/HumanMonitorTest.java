@@ -103,9 +103,10 @@ class HumanMonitorTest {
     byte[] expected = {8, 7, 6, 5, 4, 3, 2, 1};
     machine.memory().write(0x1000, expected, 0, expected.length);
     assertEquals(
-        "Parameter 'size' expects a place in guest memory, which ends at 0x100000000",
-        monitor.execute("pmemsave 0x1000 0x100000000 " + file).strip());
-    CompletableFuture<String> said = monitor.submit("pmemsave 0x1000 4+4 " + file);
+        "Parameter 'size' expects a place in guest memory, which ends at 0x100000000\n"
+            + "Try \"help pmemsave\" for more information",
+        monitor.execute("pmemsave 0x1000 0x100000000 \"" + file + '"').strip());
+    CompletableFuture<String> said = monitor.submit("pmemsave 0x1000 4+4 \"" + file + '"');
     Thread loop = Thread.ofPlatform().start(machine.loop()::run);
     machine.lock().unlock();
     try {
