@@ -3,9 +3,10 @@ package dev.pollux.qmp.hmp;
 import dev.pollux.core.cpu.CpuState;
 
 /**
- * The text after a command's name, taken apart from left to right: words, {@code /fmt}, and
- * expressions of numbers and registers with C's operators (of which {@code + -} bind least, then
- * {@code & | ^}, then {@code * / %}).
+ * The text after a command's name, taken apart from left to right: words (in quotes, with C's
+ * escapes, where they have spaces or follow a sum), {@code /fmt}, and expressions of numbers and
+ * registers with C's operators (of which {@code + -} bind least, then {@code & | ^}, then {@code *
+ * / %}).
  */
 final class HmpArguments {
   private static final int MAX_COUNT = 65_536;
@@ -42,8 +43,11 @@ final class HmpArguments {
     return at < text.length() ? text.charAt(at) : 0;
   }
 
-  /** The next word, or an empty string. */
+  /** The next word, which may stand in quotes, or an empty string. */
   String word() {
+    if (peek() == '"') {
+      return quoted();
+    }
     int start = at;
     while (at < text.length() && !Character.isWhitespace(text.charAt(at))) {
       at++;
@@ -51,6 +55,37 @@ final class HmpArguments {
     String word = text.substring(start, at);
     skipSpace();
     return word;
+  }
+
+  private String quoted() {
+    StringBuilder word = new StringBuilder();
+    for (at++; peek() != '"'; at++) {
+      if (peek() == '\\') {
+        at++;
+        word.append(escaped());
+      } else {
+        word.append(needed());
+      }
+    }
+    at++;
+    skipSpace();
+    return word.toString();
+  }
+
+  private char escaped() {
+    return switch (needed()) {
+      case 'n' -> '\n';
+      case 'r' -> '\r';
+      case '\\', '\'', '"' -> peek();
+      default -> throw new HmpException("unsupported escape code: '\\" + peek() + "'");
+    };
+  }
+
+  private char needed() {
+    if (isEmpty()) {
+      throw new HmpException("unterminated string");
+    }
+    return peek();
   }
 
   String requiredWord(String what) {

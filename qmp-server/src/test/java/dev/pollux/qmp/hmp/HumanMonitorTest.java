@@ -3,6 +3,7 @@ package dev.pollux.qmp.hmp;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.backend.block.BlockListener;
@@ -94,6 +95,16 @@ class HumanMonitorTest {
   private void write(long address, int... bytes) {
     for (int i = 0; i < bytes.length; i++) {
       machine.memory().write(address + i, 1, bytes[i]);
+    }
+  }
+
+  @Test
+  void wordsMayStandInQuotes() {
+    HmpArguments words = new HmpArguments("\"a b\\\"\\n\" plain", null);
+    assertEquals("a b\"\n", words.word());
+    assertEquals("plain", words.word());
+    for (String broken : List.of("\"open", "\"open\\", "\"a\\x\"")) {
+      assertThrows(HmpException.class, () -> new HmpArguments(broken, null).word());
     }
   }
 
