@@ -144,6 +144,7 @@ final class Endpoint {
     if (code == CompletionCode.SUCCESS) {
       position = after;
     }
+    controller.moved(data.moved());
     report(transfer, code, data.moved());
     if (code != CompletionCode.SUCCESS) {
       enter(State.HALTED);

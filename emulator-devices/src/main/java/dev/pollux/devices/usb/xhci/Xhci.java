@@ -85,6 +85,9 @@ public final class Xhci implements PciDevice, UsbHost, Interrupter.Owner, Port.O
   /** Commands or transfers that are done before others have their turn. */
   private static final int STEP = 256;
 
+  /** Bytes that transfers move before others have their turn; the last one may move more. */
+  private static final long STEP_BYTES = 4 << 20;
+
   private final StateDescriptor<Xhci> declaration;
   private final PciFunction pci =
       new PciFunction("qemu-xhci", new PciIdentity(0x1b36, 0x000d, 0x0c_0330, 1));
@@ -120,6 +123,13 @@ public final class Xhci implements PciDevice, UsbHost, Interrupter.Owner, Port.O
 
   @HostOnly("true only during a step")
   private boolean working;
+
+  @HostOnly("a measure within a step")
+  private long moved;
+
+  /** The event loop will go on: it is asked once, however often a driver rings meanwhile. */
+  @HostOnly("looked for anew when the machine goes on")
+  private boolean postponed;
 
   @HostOnly("whether the log has told of an error")
   private boolean complained;
@@ -365,10 +375,23 @@ public final class Xhci implements PciDevice, UsbHost, Interrupter.Owner, Port.O
       Commands.Result result = commands.execute(found.trb());
       post(0, found.trb().address(), result.code().shifted(), result.slot() << 24 | COMMAND_EVENT);
     }
-    machine.loop().post(this::goOn);
+    postpone();
   }
 
-  /** More is to be done than fitted into a step. */
+  /** More is to be done than fits into a step. */
+  private void postpone() {
+    if (!postponed) {
+      postponed = true;
+      machine
+          .loop()
+          .post(
+              () -> {
+                postponed = false;
+                goOn();
+              });
+    }
+  }
+
   private void goOn() {
     if (machine.runState().current().isRunning()) {
       try {
@@ -408,10 +431,11 @@ public final class Xhci implements PciDevice, UsbHost, Interrupter.Owner, Port.O
       return;
     }
     working = true;
+    moved = 0;
     try {
       for (int i = 0; !ready.isEmpty() && isRunning(); i++) {
-        if (i == STEP) {
-          machine.loop().post(this::goOn);
+        if (i == STEP || moved > STEP_BYTES) {
+          postpone();
           return;
         }
         Endpoint endpoint = ready.remove();
@@ -449,6 +473,11 @@ public final class Xhci implements PciDevice, UsbHost, Interrupter.Owner, Port.O
   @Override
   public XhciMemory memory() {
     return memory;
+  }
+
+  /** A transfer has moved so many bytes. */
+  void moved(long bytes) {
+    moved += bytes;
   }
 
   /** Tells the driver of something; those for interrupters that there are not are lost. */
@@ -597,6 +626,13 @@ public final class Xhci implements PciDevice, UsbHost, Interrupter.Owner, Port.O
     pci.reset();
     complained = false;
     resetController();
+  }
+
+  /** Nothing of what its driver has left in its rings is done any more. */
+  @Override
+  public void close() {
+    status |= HALTED;
+    ready.clear();
   }
 
   @Override

@@ -298,6 +298,29 @@ final class XhciDriver implements AutoCloseable {
     put(ring(slot, endpoint), parameter, status, control);
   }
 
+  /**
+   * Fills a new ring with transfers of one TRB at {@link #DATA} that follow each other for ever;
+   * rings no bell.
+   *
+   * @param ofFirst added to the first one's control
+   */
+  void putForEver(int slot, int endpoint, int length, int control, int ofFirst) {
+    for (int i = 0; i < RING_TRBS - 1; i++) {
+      put(slot, endpoint, DATA, length, control | (i == 0 ? ofFirst : 0));
+    }
+    long link = place(slot, endpoint);
+    store(link, link - (RING_TRBS - 1) * 16L, (long) (LINK << 10 | 1) << 32);
+  }
+
+  /** Takes the events that there are; how many. */
+  int takeAll() {
+    int count = 0;
+    while (poll() != null) {
+      count++;
+    }
+    return count;
+  }
+
   /** Where the next TRB goes. */
   long place(int slot, int endpoint) {
     Ring ring = ring(slot, endpoint);

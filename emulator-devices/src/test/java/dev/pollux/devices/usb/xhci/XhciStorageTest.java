@@ -289,4 +289,19 @@ class XhciStorageTest {
     to.pci.machine.start();
     return true;
   }
+
+  /** A host that takes data without end holds nobody up for more than 4 MiB at a time. */
+  @Test
+  void muchDataIsMovedInTurns() {
+    sendCommand(transferOf(0x28, 0, 1), TO_HOST, -1);
+    assertEquals(XhciDriver.SUCCESS, driver.configure(slot, IN, BULK_IN));
+    driver.putForEver(slot, IN, 1 << 16, XhciDriver.NORMAL << 10, XhciDriver.IOC);
+    int events =
+        driver.locked(
+            () -> {
+              driver.doorbell(slot, IN);
+              return driver.takeAll();
+            });
+    assertEquals((64 + 1 + 14) / 15, events);
+  }
 }

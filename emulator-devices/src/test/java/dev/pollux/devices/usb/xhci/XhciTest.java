@@ -15,6 +15,7 @@ import dev.pollux.devices.usb.xhci.XhciDriver.Event;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,6 +26,7 @@ class XhciTest {
   private static final int HOST_ERROR = 1 << 12;
   private static final int IN = 3;
   private static final int INTERRUPT_IN = 7;
+  private static final int NO_OP = 8 << 10;
 
   /** Ports of USB 2 follow the four of USB 3. */
   private static final int KEYBOARD_PORT = 5;
@@ -291,16 +293,44 @@ class XhciTest {
   @Test
   void workWithoutEndLeavesRoomForOthers() {
     int slot = begin(KEYBOARD_PORT);
-    for (int i = 0; i < XhciDriver.RING_TRBS - 1; i++) {
-      driver.put(slot, IN, 0, 0, 8 << 10);
-    }
-    long link = driver.place(slot, IN);
-    long base = link - (XhciDriver.RING_TRBS - 1) * 16L;
-    driver.store(link, base, (long) (XhciDriver.LINK << 10 | 1) << 32);
+    driver.putForEver(slot, IN, 0, NO_OP, 0);
     driver.doorbell(slot, IN);
     driver.give(15, 0, slot << 24 | IN << 16);
     assertEquals(XhciDriver.SUCCESS, driver.await(33).code());
     assertEquals(0, driver.read(0x44) & HOST_ERROR);
+  }
+
+  /** However often its bell is rung, the event loop is asked once to go on: 256 TRBs at a turn. */
+  @Test
+  void ringingAgainAddsNoWork() throws Exception {
+    int slot = begin(KEYBOARD_PORT);
+    driver.putForEver(slot, IN, 0, NO_OP, XhciDriver.IOC);
+    var turn =
+        driver.locked(
+            () -> {
+              for (int i = 0; i < 100; i++) {
+                driver.doorbell(slot, IN);
+              }
+              assertEquals(XhciDriver.EVENT_COUNT - 1, driver.takeAll());
+              return driver.pci.machine.loop().call(driver::takeAll);
+            });
+    int events = turn.get(20, TimeUnit.SECONDS);
+    assertTrue(events > 0 && events < 256 / 15 + 2, events + " events");
+  }
+
+  @Test
+  void nothingIsDoneAfterItsEnd() throws Exception {
+    int slot = begin(KEYBOARD_PORT);
+    driver.putForEver(slot, IN, 0, NO_OP, XhciDriver.IOC);
+    var turn =
+        driver.locked(
+            () -> {
+              driver.doorbell(slot, IN);
+              assertTrue(driver.takeAll() > 0);
+              driver.device.close();
+              return driver.pci.machine.loop().call(driver::takeAll);
+            });
+    assertEquals(0, turn.get(20, TimeUnit.SECONDS));
   }
 
   @Test
