@@ -134,9 +134,12 @@ final class NvmeNamespace {
     return machine.runState().is(RunState.RUNNING);
   }
 
-  /** Has everything reach the medium after what is under way, for the end of {@link #SHUTDOWN}. */
+  /**
+   * Has everything reach the medium after what is under way, for the end of {@link #SHUTDOWN}. There
+   * is room for one beside the commands: a driver that asks again and again gets the first's end.
+   */
   void shutDown() {
-    if (waiting.size() <= MOST) {
+    if (waiting.size() + inFlight.size() <= MOST) {
       execute(SHUTDOWN, new NvmeCommand(new byte[NvmeCommand.BYTES]));
     }
   }

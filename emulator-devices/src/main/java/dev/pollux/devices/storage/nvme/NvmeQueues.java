@@ -156,12 +156,12 @@ final class NvmeQueues {
 
   /** The admin command that was taken ends when something happens. */
   void postpone() {
-    completions.get(ADMIN).release();
+    completionOf(ADMIN).release();
   }
 
   /** Whether an admin command that was postponed can end. */
   boolean canEnd() {
-    CompletionQueue queue = completion(ADMIN);
+    CompletionQueue queue = completionOf(ADMIN);
     return queue != null && queue.hasRoom();
   }
 

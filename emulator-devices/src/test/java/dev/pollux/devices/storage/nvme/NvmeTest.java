@@ -14,6 +14,7 @@ import dev.pollux.backend.block.IoVector;
 import dev.pollux.backend.block.NodeOptions;
 import dev.pollux.backend.block.OnError;
 import dev.pollux.backend.block.node.MemoryNode;
+import dev.pollux.core.bus.GuestMemory;
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.host.Errno;
 import dev.pollux.core.host.ErrnoException;
@@ -26,8 +27,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -43,6 +46,7 @@ class NvmeTest extends StorageDriverTest {
   private static final long LIST = 0xa000;
   private static final long DATA = 0x10_0000;
   private static final int ENTRIES = 16;
+  private static final int WORKERS = 4;
 
   /** The controller moves so much by one command. */
   private static final int MOST_BYTES = 4096 << 5;
@@ -92,7 +96,7 @@ class NvmeTest extends StorageDriverTest {
   }
 
   private final byte[] disk = new byte[BLOCKS * BLOCK];
-  private final ExecutorService workers = Executors.newFixedThreadPool(4);
+  private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS);
   private FailingNode node;
   private BlockBackend backend;
   private NvmeController nvme;
@@ -508,6 +512,44 @@ class NvmeTest extends StorageDriverTest {
     write(0x14, 4, 0x46_4001);
     await(() -> read(0x1c, 4) == 9);
     assertTrue(backend.counters().operations(BlockRequest.Op.FLUSH) > 0);
+  }
+
+  /** No more is under way than the saved state has room for, however often a driver asks. */
+  @Test
+  void askingForAShutdownAgainAddsNoWork() {
+    enable();
+    CountDownLatch disk = new CountDownLatch(1);
+    for (int i = 0; i < WORKERS; i++) {
+      workers.execute(() -> waitFor(disk));
+    }
+    for (int i = 0; i < 1000; i++) {
+      write(0x14, 4, 0x46_0001);
+      write(0x14, 4, 0x46_4001);
+    }
+    disk.countDown();
+    await(() -> read(0x1c, 4) == 9);
+    locked(backend::drain);
+    long flushes = backend.counters().operations(BlockRequest.Op.FLUSH);
+    assertTrue(flushes > 0 && flushes <= 257, flushes + " flushes");
+  }
+
+  private static void waitFor(CountDownLatch latch) {
+    try {
+      assertTrue(latch.await(20, TimeUnit.SECONDS));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** A loaded state can say that admin commands end in a queue that there is not. */
+  @Test
+  void nothingIsToldWithoutAQueueForIt() {
+    NvmeQueues queues = new NvmeQueues(1, new GuestMemory(machine.memory()), nvme);
+    queues.createCompletion(NvmeQueues.ADMIN, ADMIN_CQ, ENTRIES, 0, true);
+    queues.createSubmission(NvmeQueues.ADMIN, ADMIN_SQ, ENTRIES, 1);
+    assertFalse(queues.canEnd());
+    queues.createCompletion(1, IO_CQ, ENTRIES, 0, true);
+    assertTrue(queues.canEnd());
   }
 
   /** More commands than the completion queue has room for wait in their own queue. */
