@@ -52,7 +52,7 @@ public final class VirtioGpu extends VirtioDevice implements Display {
   private static final int MOST_ANSWER = HEADER_BYTES + 8 + EDID_BYTES;
 
   /** What is done in one go, as bytes that are moved: others get their turn. */
-  private static final long MOST_WORK = 16 << 20;
+  static final long MOST_WORK = 16 << 20;
 
   private static final long WORK_OF_REQUEST = 16 << 10;
 
@@ -298,7 +298,7 @@ public final class VirtioGpu extends VirtioDevice implements Display {
     if (resource.get().backing().isEmpty()) {
       return GpuStatus.UNSPECIFIED;
     }
-    work += area.width() * area.height() * GpuFormat.BYTES;
+    work += area.work();
     resources.transfer(resource.get(), resource.get().backing().get(), area, offset);
     return GpuStatus.OK;
   }

@@ -251,4 +251,11 @@ class VirtioGpuTest {
     assertEquals(OK, status(0x101, 3, 1, 32, 32), "its page is free again");
     assertTrue(driver.status() == 0xf, "the device goes on");
   }
+
+  /** A column of 256 KiB takes long enough to have others come next. */
+  @Test
+  void shortRowsCountAsWork() {
+    assertTrue(new GpuArea(0, 0, 1, 0xffff).work() >= VirtioGpu.MOST_WORK);
+    assertTrue(new GpuArea(0, 0, 1920, 1080).work() < VirtioGpu.MOST_WORK);
+  }
 }
