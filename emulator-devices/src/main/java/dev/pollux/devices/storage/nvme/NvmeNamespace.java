@@ -135,8 +135,9 @@ final class NvmeNamespace {
   }
 
   /**
-   * Has everything reach the medium after what is under way, for the end of {@link #SHUTDOWN}. There
-   * is room for one beside the commands: a driver that asks again and again gets the first's end.
+   * Has everything reach the medium after what is under way, for the end of {@link #SHUTDOWN}.
+   * There is room for one beside the commands: a driver that asks again and again gets the first's
+   * end.
    */
   void shutDown() {
     if (waiting.size() + inFlight.size() <= MOST) {
