@@ -42,7 +42,7 @@ final class CommitTool {
       }
       Progress progress = new Progress(arguments.has("p") && !arguments.has("q"));
       image.setBacking(base);
-      new Copier(top, base, 1, false, false, 0, 1, progress).run();
+      new Copier(top, base, 1, false, false, 0, 1, null, progress).run();
       base.flush();
       if (!arguments.has("d")) {
         image.reopen(NodeOptions.of(image.name()).withUnmap(true));

@@ -7,6 +7,7 @@ import dev.pollux.core.config.DeviceOptions;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** {@code pollux img convert}. */
 final class ConvertTool {
@@ -38,7 +39,7 @@ final class ConvertTool {
     if (arguments.words().size() > 2) {
       throw arguments.error("Concatenating several source images is not supported; convert one");
     }
-    for (String missing : new String[] {"l", "target-image-opts", "salvage", "bitmaps"}) {
+    for (String missing : new String[] {"l", "target-image-opts", "bitmaps"}) {
       if (arguments.has(missing)) {
         throw arguments.error("option %s is not supported".formatted(missing));
       }
@@ -108,22 +109,43 @@ final class ConvertTool {
     }
     boolean zero = arguments.has("target-is-zero") || (!arguments.has("n") && backing.isEmpty());
     int kept = backing.isEmpty() ? EVERYTHING : depthOf(from, backing);
-    int threads =
-        arguments.has("m")
-            ? Math.clamp(Integer.parseInt(arguments.value("m", "8")), 1, MOST_THREADS)
-            : Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 8);
+    int threads = threads(arguments);
     if (to instanceof Qcow2Image image && sparse > 0 && zero) {
       sparse = Math.max(sparse, Math.min(image.clusterSize(), 1 << 16));
     }
     Progress progress = new Progress(arguments.has("p") && !arguments.has("q"));
     try {
-      new Copier(from, to, threads, zero, compress, sparse, kept, progress).run();
+      new Copier(from, to, threads, zero, compress, sparse, kept, salvage(arguments), progress)
+          .run();
       images.finish(to);
     } catch (IOException e) {
       images.abandon(to);
       throw e;
     }
     progress.end();
+  }
+
+  private static int threads(ImgArguments arguments) {
+    if (!arguments.has("m")) {
+      return Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 8);
+    }
+    String text = arguments.value("m", "");
+    if (!text.matches("0*([1-9]|1[0-6])")) {
+      throw arguments.error(
+          "Invalid number of coroutines. Allowed number of coroutines is between 1 and "
+              + MOST_THREADS);
+    }
+    return Integer.parseInt(text);
+  }
+
+  /** Who hears of what cannot be read; null where that ends the conversion. */
+  private static Consumer<String> salvage(ImgArguments arguments) {
+    if (!arguments.has("salvage")) {
+      return null;
+    }
+    return arguments.has("q")
+        ? _ -> {}
+        : warning -> System.err.println("pollux img: warning: " + warning);
   }
 
   /**

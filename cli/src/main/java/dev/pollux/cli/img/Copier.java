@@ -8,11 +8,14 @@ import dev.pollux.core.host.RawMemory;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /** Copies what an image shows into another one, on several threads, and leaves out zeros. */
 final class Copier {
   /** What a processor keeps close by: it is read, looked at and written there. */
   private static final int CHUNK = 256 << 10;
+
+  private static final int SECTOR = 512;
 
   private final BlockNode from;
   private final BlockNode to;
@@ -30,6 +33,9 @@ final class Copier {
   private final AtomicLong done = new AtomicLong();
   private final long bytes;
 
+  /** Hears of sectors that cannot be read and become zeros; null where they end the copy. */
+  private final Consumer<String> salvage;
+
   /** Guarded by this: where the next thread goes on, and the extent it is in. */
   private long next;
 
@@ -42,6 +48,7 @@ final class Copier {
   /**
    * @param keptDepth what lies that deep or deeper is left to the target's own backing file; a
    *     large number copies everything
+   * @param salvage hears of what cannot be read and becomes zeros; null where it ends the copy
    */
   Copier(
       BlockNode from,
@@ -51,6 +58,7 @@ final class Copier {
       boolean compress,
       long sparse,
       int keptDepth,
+      Consumer<String> salvage,
       Progress progress) {
     this.from = from;
     this.to = to;
@@ -59,6 +67,7 @@ final class Copier {
     this.compress = compress;
     this.sparse = sparse;
     this.keptDepth = keptDepth;
+    this.salvage = salvage;
     this.progress = progress;
     this.chunk = to instanceof Qcow2Image image ? Math.max(CHUNK, image.clusterSize()) : CHUNK;
     this.bytes = Math.min(from.length(), to.length());
@@ -91,7 +100,7 @@ final class Copier {
   private synchronized Piece take() throws IOException {
     while (failure == null && next < bytes) {
       if (extent == null || next >= extent.start() + extent.length()) {
-        extent = Extents.at(from, next, bytes - next);
+        extent = extentAt(next);
       }
       long left = extent.start() + extent.length() - next;
       if (extent.depth() >= keptDepth || (extent.zero() && targetIsZero)) {
@@ -105,6 +114,18 @@ final class Copier {
       return piece;
     }
     return null;
+  }
+
+  private Extents.Extent extentAt(long offset) throws IOException {
+    try {
+      return Extents.at(from, offset, bytes - offset);
+    } catch (IOException e) {
+      if (salvage == null) {
+        throw e;
+      }
+      long length = Math.min(chunk - offset % chunk, bytes - offset);
+      return new Extents.Extent(offset, length, 0, from, true, false, true, false, -1);
+    }
   }
 
   private void work() {
@@ -153,7 +174,30 @@ final class Copier {
     try {
       from.read(piece.offset, data);
     } catch (IOException e) {
-      throw failed("reading", piece.offset, e);
+      if (salvage == null) {
+        throw failed("reading", piece.offset, e);
+      }
+      readSectors(piece, data);
+    }
+  }
+
+  private void readSectors(Piece piece, IoVector data) {
+    int lost = 0;
+    IOException reason = null;
+    for (int at = 0; at < piece.length; at += SECTOR) {
+      IoVector sector = data.slice(at, Math.min(SECTOR, piece.length - at));
+      try {
+        from.read(piece.offset + at, sector);
+      } catch (IOException e) {
+        sector.clear();
+        lost += (int) sector.bytes();
+        reason = e;
+      }
+    }
+    if (reason != null) {
+      salvage.accept(
+          "error while reading %d of the %d bytes at offset %d, which become zeros: %s"
+              .formatted(lost, piece.length, piece.offset, reason.getMessage()));
     }
   }
 

@@ -2,6 +2,7 @@ package dev.pollux.cli.img;
 
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.BlockStatus;
+import dev.pollux.backend.block.image.Qcow2Image;
 import java.io.IOException;
 
 /** What a guest sees of an image with all that lies below it. */
@@ -65,6 +66,18 @@ final class Extents {
     }
   }
 
+  /**
+   * The rest of a file's last cluster is zeros; clusters behind it are lost, as reads will tell.
+   */
+  private static Extent behindEnd(
+      BlockNode node, BlockNode file, BlockStatus status, long start, long length, int depth) {
+    long offset = status.offset();
+    long cluster = node instanceof Qcow2Image image ? image.clusterSize() : 1;
+    boolean rest = (offset & -cluster) < file.length();
+    long bytes = rest ? Math.min(length, cluster - (offset & cluster - 1)) : length;
+    return new Extent(start, bytes, depth, node, true, rest, true, false, offset);
+  }
+
   /** Data of an image may be a hole in its file: then it is zeros. */
   private static Extent refine(
       BlockNode node, BlockStatus status, long start, long length, int depth) throws IOException {
@@ -75,7 +88,7 @@ final class Extents {
         && file != null
         && !node.driver().equals("raw")) {
       if (status.offset() >= file.length()) {
-        return new Extent(start, length, depth, node, true, true, true, false, status.offset());
+        return behindEnd(node, file, status, start, length, depth);
       }
       BlockStatus below =
           file.status(status.offset(), Math.min(length, file.length() - status.offset()));

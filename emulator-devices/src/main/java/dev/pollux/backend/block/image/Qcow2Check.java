@@ -53,6 +53,9 @@ public final class Qcow2Check {
   private long lastUsed = -1;
   private boolean countsUnreadable;
 
+  /** Clusters that something makes use of and the file has not. */
+  private long beyondEnd;
+
   public Qcow2Check(Qcow2Image node) {
     this(node, _ -> {});
   }
@@ -71,21 +74,18 @@ public final class Qcow2Check {
 
   /** Checks, and puts right what may be. */
   public Result run(Repair repair) throws IOException {
-    Qcow2Header header = image.header();
-    result.totalClusters = header.size() + header.clusterSize() - 1 >>> clusterBits;
-    use(0, header.clusterSize(), "header");
-    useTable(header.l1Offset(), header.l1Size(), true);
-    for (Qcow2Snapshot snapshot : snapshots()) {
-      useTable(snapshot.l1Offset(), snapshot.l1Size(), false);
-    }
-    useSnapshotTable();
-    useBitmaps();
+    useAll();
+    boolean cutOff = beyondEnd > 0;
     Map<Long, int[]> withoutCounts = repair == Repair.ALL ? copyOfUses() : Map.of();
     useCounts();
     compare(repair);
     if (repair == Repair.ALL
         && (countsUnreadable || result.corruptions > result.corruptionsFixed)) {
-      rebuild(withoutCounts);
+      if (cutOff) { // new tables would come to lie where lost clusters were
+        error("the file was cut off: what is lost cannot be repaired");
+      } else {
+        rebuild(withoutCounts);
+      }
     }
     if (!countsUnreadable) {
       checkCopied(repair);
@@ -98,6 +98,24 @@ public final class Qcow2Check {
     }
     result.imageEnd = lastUsed + 1 << clusterBits;
     return result;
+  }
+
+  private void useAll() throws IOException {
+    Qcow2Header header = image.header();
+    result.totalClusters = header.size() + header.clusterSize() - 1 >>> clusterBits;
+    use(0, header.clusterSize(), "header");
+    useTable(header.l1Offset(), header.l1Size(), true);
+    for (Qcow2Snapshot snapshot : snapshots()) {
+      useTable(snapshot.l1Offset(), snapshot.l1Size(), false);
+    }
+    useSnapshotTable();
+    useBitmaps();
+  }
+
+  /** Only looks how many clusters are used that lie behind the end of the file. */
+  long clustersBeyondEnd() throws IOException {
+    useAll();
+    return beyondEnd;
   }
 
   private List<Qcow2Snapshot> snapshots() {
@@ -127,6 +145,7 @@ public final class Qcow2Check {
           "%s at offset %#x reaches beyond the end of the file by one cluster or more"
               .formatted(what, offset));
       result.corruptions++;
+      beyondEnd++;
       return false;
     }
     long last = offset + bytes - 1 >>> clusterBits;
@@ -176,6 +195,11 @@ public final class Qcow2Check {
   }
 
   private long useL2(long offset, long expected, boolean active) throws IOException {
+    if (offset > file.length() - (1L << clusterBits)) {
+      error("L2 table at offset %#x is not there as a whole".formatted(offset));
+      result.corruptions++;
+      beyondEnd++;
+    }
     byte[] table = Bytes.read(file, offset, 1 << clusterBits);
     long next = expected;
     for (int i = 0; i < table.length; i += 8) {
@@ -274,6 +298,10 @@ public final class Qcow2Check {
         result.corruptions++;
         countsUnreadable = true;
       } else if (!use(offset, 1L << clusterBits, "refcount block")) {
+        countsUnreadable = true;
+      } else if (!refcounts.isThere(offset)) {
+        error("refcount block %d is not there as a whole".formatted(i));
+        result.corruptions++;
         countsUnreadable = true;
       } else if (usesOf(offset >>> clusterBits) != 1) {
         error("refcount block %d refcount=%d".formatted(i, usesOf(offset >>> clusterBits)));

@@ -100,6 +100,15 @@ public final class Qcow2Image extends BlockNode {
   private void load() throws IOException {
     image = new Qcow2File(file, name(), options().readOnly(), how.listener());
     Qcow2Header header = image.header();
+    if (!how.repairing()) {
+      checkWhole(header.l1Offset(), header.l1Size() * 8L, "L1 table");
+      if (!options().readOnly()) {
+        checkWhole(
+            header.refcountTableOffset(),
+            (long) header.refcountTableClusters() << header.clusterBits(),
+            "refcount table");
+      }
+    }
     clusterBits = header.clusterBits();
     clusterSize = header.clusterSize();
     codec = header.compression() == Qcow2Header.ZSTD ? ClusterCodec.ZSTD : ClusterCodec.ZLIB;
@@ -111,6 +120,17 @@ public final class Qcow2Image extends BlockNode {
     virginFrom = file.length() + clusterSize - 1 & -clusterSize;
     freeByte = 0;
     changed = false;
+  }
+
+  private void checkWhole(long offset, long bytes, String what) throws ErrnoException {
+    if (bytes > file.length() - offset) {
+      throw cutOff("its %s at offset %#x is not there as a whole".formatted(what, offset));
+    }
+  }
+
+  private ErrnoException cutOff(String what) {
+    return ImageException.invalid(
+        "qcow2: The file was cut off at %d bytes: %s".formatted(file.length(), what));
   }
 
   private static long tablesOf(Qcow2Header header) {
@@ -149,8 +169,26 @@ public final class Qcow2Image extends BlockNode {
       throw new ErrnoException(
           Errno.EACCES, "qcow2: Image is corrupt; cannot be opened read/write");
     }
+    checkNothingIsCutOff();
     if (header.isDirty()) {
       new Qcow2Check(this).run(Qcow2Check.Repair.ALL);
+    }
+  }
+
+  /**
+   * What is written behind the end of a file that was cut off makes it longer again: then what was
+   * lost would read as zeros, and nobody would know. Counts may lie there after a crash, but
+   * nothing that is used.
+   */
+  private void checkNothingIsCutOff() throws IOException {
+    long end = file.length() + clusterSize - 1 >>> clusterBits;
+    if (image.header().isDirty() || refcounts.countedEnd() > end) {
+      long lost = new Qcow2Check(this).clustersBeyondEnd();
+      if (lost > 0) {
+        throw cutOff(
+            "%d clusters that it names are lost; open it read-only to copy what is left"
+                .formatted(lost));
+      }
     }
   }
 
@@ -246,7 +284,10 @@ public final class Qcow2Image extends BlockNode {
   private void readExtent(Extent extent, long offset, IoVector to) throws IOException {
     switch (extent.kind) {
       case ZERO -> to.clear();
-      case DATA -> file.read(extent.host, to);
+      case DATA -> {
+        checkReaches(extent.host + to.bytes() - 1);
+        file.read(extent.host, to);
+      }
       case UNALLOCATED -> readBacking(offset, to);
       case COMPRESSED -> {
         byte[] cluster = unpack(extent.host);
@@ -256,6 +297,16 @@ public final class Qcow2Image extends BlockNode {
           to.copyFrom(buffer.address());
         }
       }
+    }
+  }
+
+  /** The last cluster of a file may be there in part, but begins in it. */
+  private void checkReaches(long host) throws ErrnoException {
+    if ((host & -clusterSize) >= file.length()) {
+      throw new ErrnoException(
+          Errno.EIO,
+          "qcow2 image %s was cut off at %d bytes: its cluster at %#x is lost"
+              .formatted(file.fileName(), file.length(), host & -clusterSize));
     }
   }
 

@@ -107,6 +107,27 @@ final class Qcow2Refcounts {
     return index < table.length && blockOffset((int) index) != 0;
   }
 
+  /** Clusters up to the last one that is counted. */
+  long countedEnd() throws IOException {
+    for (int index = table.length - 1; index >= 0; index--) {
+      long offset = blockOffset(index);
+      if (offset != 0) {
+        byte[] block = blocks.load(offset).bytes();
+        for (int i = (1 << blockBits) - 1; i >= 0; i--) {
+          if (bits.get(block, i) != 0) {
+            return ((long) index << blockBits) + i + 1;
+          }
+        }
+      }
+    }
+    return 0;
+  }
+
+  /** Whether the file has all of a block of counts. */
+  boolean isThere(long block) {
+    return blocks.isThere(block);
+  }
+
   /** Adds to the counts of clusters that are in use already. */
   void increment(long cluster, long by) throws IOException {
     ensureBlock(cluster);

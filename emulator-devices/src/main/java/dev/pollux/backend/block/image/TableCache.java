@@ -1,6 +1,8 @@
 package dev.pollux.backend.block.image;
 
 import dev.pollux.backend.block.BlockNode;
+import dev.pollux.core.host.Errno;
+import dev.pollux.core.host.ErrnoException;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -94,10 +96,21 @@ final class TableCache {
     }
     Table table = tables.get(offset);
     if (table == null) {
+      if (!isThere(offset)) {
+        throw new ErrnoException(
+            Errno.EIO,
+            "qcow2 image %s was cut off at %d bytes: its table at %#x is lost"
+                .formatted(file.fileName(), file.length(), offset));
+      }
       table = keep(new Table(offset, Bytes.read(file, offset, tableBytes)));
     }
     last = table;
     return table;
+  }
+
+  /** Whether the file has all of a table. */
+  boolean isThere(long offset) {
+    return tables.containsKey(offset) || offset <= file.length() - tableBytes;
   }
 
   /** A new table; all of it counts as changed. */
