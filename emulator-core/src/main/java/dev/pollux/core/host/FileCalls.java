@@ -23,6 +23,9 @@ final class FileCalls {
   /** {@code int fdatasync(int fd)}. */
   static final SystemCall FDATASYNC = SystemCall.ofInt("fdatasync", 75);
 
+  /** {@code int fstat(int fd, struct stat *what)}. */
+  static final SystemCall FSTAT = SystemCall.ofInt("fstat", 5);
+
   /** {@code int ftruncate(int fd, off_t length)}. */
   static final SystemCall FTRUNCATE = SystemCall.ofInt("ftruncate", 77);
 

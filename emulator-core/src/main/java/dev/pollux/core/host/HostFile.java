@@ -33,6 +33,12 @@ public final class HostFile implements AutoCloseable {
   private static final short F_UNLCK = 2;
   private static final int FLOCK_BYTES = 32;
 
+  /** Of struct stat on x86-64: its size, st_blocks in it, and what that counts. */
+  private static final int STAT_BYTES = 144;
+
+  private static final int STAT_BLOCKS = 64;
+  private static final int STAT_BLOCK = 512;
+
   /** The most pieces that one call of the host takes (IOV_MAX). */
   private static final int MOST_PIECES = 1024;
 
@@ -122,6 +128,15 @@ public final class HostFile implements AutoCloseable {
   /** The length of a file or of a disk of the host, in bytes. */
   public long length() throws ErrnoException {
     return check(FileCalls.LSEEK.call(fd, 0, SEEK_END, 0));
+  }
+
+  /** Bytes that the host keeps for it, holes left out. */
+  public long allocatedBytes() throws ErrnoException {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment stat = arena.allocate(STAT_BYTES, Long.BYTES);
+      check(FileCalls.FSTAT.call(fd, stat.address(), 0, 0));
+      return stat.get(ValueLayout.JAVA_LONG, STAT_BLOCKS) * STAT_BLOCK;
+    }
   }
 
   public void truncate(long length) throws ErrnoException {

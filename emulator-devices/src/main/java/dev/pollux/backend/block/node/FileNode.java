@@ -129,8 +129,8 @@ public final class FileNode extends BlockNode {
   @Override
   public long allocatedBytes() {
     try {
-      return ((Number) Files.getAttribute(Path.of(path), "unix:blocks")).longValue() * 512;
-    } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
+      return file.allocatedBytes();
+    } catch (ErrnoException e) {
       return length;
     }
   }
