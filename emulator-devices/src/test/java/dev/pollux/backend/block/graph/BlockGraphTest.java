@@ -224,6 +224,40 @@ class BlockGraphTest {
   }
 
   @Test
+  void imagesHandedOverBeforeOneThatCannotBeAreTakenBack() throws IOException {
+    for (String name : new String[] {"a", "b", "c"}) {
+      Path file = Files.createFile(folder.resolve(name));
+      try (FileNode empty = FileNode.open(NodeOptions.of("new"), file.toString(), Locking.OFF)) {
+        Qcow2Creator.of(MIB).create(empty);
+      }
+      add(
+          "qcow2,node-name=%s,file.driver=blkdebug,file.node-name=faulty-%s,".formatted(name, name)
+              + "file.image.driver=file,file.image.filename="
+              + file);
+    }
+    for (String failing : new String[] {"a", "b", "c"}) {
+      ((FaultNode) graph.node("faulty-" + failing).orElseThrow())
+          .add(new FaultNode.Fault(Set.of("flush"), -1, Errno.EIO, true));
+      for (String name : new String[] {"a", "b", "c"}) {
+        write(graph.node(name).orElseThrow(), 70_000, 50, 9);
+      }
+      IOException error = assertThrows(IOException.class, graph::inactivate);
+      assertEquals(Errno.EIO, ErrnoException.of(error));
+      assertEquals(0, error.getSuppressed().length);
+      for (String name : new String[] {"a", "b", "c"}) {
+        BlockNode image = graph.node(name).orElseThrow();
+        assertTrue(image.isActive());
+        assertEquals(9, read(image, 70_049, 1)[0]);
+        write(image, 200_000, 50, 8);
+        assertEquals(8, read(image, 200_000, 1)[0]);
+        String path = folder.resolve(name).toString();
+        assertThrows(
+            IOException.class, () -> FileNode.open(NodeOptions.of("x"), path, Locking.ON).close());
+      }
+    }
+  }
+
+  @Test
   void drivesAreDescribedAsInQemu() {
     DriveSpec spec =
         DriveSpec.parse(
