@@ -2,13 +2,15 @@ package dev.pollux.cli.img;
 
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.HostBuffer;
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.host.RawMemory;
 import java.io.IOException;
 import java.util.List;
 
-/** {@code pollux img compare}: 0 for images that read the same, 1 for others. */
+/** {@code pollux img compare}: 0 for images that read the same, 1 for others, 2 for errors. */
 final class CompareTool {
   private static final int CHUNK = 2 << 20;
+  private static final int FAILED = 2;
 
   private CompareTool() {}
 
@@ -17,6 +19,15 @@ final class CompareTool {
         new ImgArguments(
             "compare", words, "f:F:T:hpqsU", "object=", "image-opts", "force-share:U", "quiet:q");
     arguments.words(2, 2, "two image file names");
+    try {
+      return compare(arguments);
+    } catch (ConfigException | IOException e) {
+      System.err.println("pollux img: " + e.getMessage());
+      return FAILED;
+    }
+  }
+
+  private static int compare(ImgArguments arguments) throws IOException {
     try (Images images = new Images(arguments)) {
       BlockNode one =
           images.open(arguments.words().get(0), Images.How.READ.withFormat(arguments.value("f")));

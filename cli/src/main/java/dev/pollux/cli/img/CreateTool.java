@@ -20,7 +20,7 @@ final class CreateTool {
   private static final Map<String, Boolean> COMPRESSION = Map.of("zlib", false, "zstd", true);
   private static final Map<String, Integer> COMPAT = Map.of("0.10", 2, "v2", 2, "1.1", 3, "v3", 3);
 
-  private static final Map<String, Preallocation> PREALLOCATIONS =
+  static final Map<String, Preallocation> PREALLOCATIONS =
       Map.of(
           "off", Preallocation.OFF,
           "metadata", Preallocation.METADATA,
@@ -120,6 +120,10 @@ final class CreateTool {
       options.string("backing_fmt");
       Qcow2Creator creator = qcow2(file, size, backing, backingFormat, options);
       options.rejectUnknown();
+      if (!backing.isEmpty() && !preallocation.equals("off")) { // it would hide what lies below
+        throw new ConfigException(
+            file + ": Backing file and preallocation cannot be used at the same time");
+      }
       return new NewImage(
           file, creator.size(), creator, preallocation, options.string("compat", ""));
     }

@@ -1,10 +1,14 @@
 package dev.pollux.cli.img;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.backend.block.BlockNode;
+import dev.pollux.backend.block.image.Qcow2Bitmaps;
 import dev.pollux.backend.block.image.Qcow2Creator;
 import dev.pollux.backend.block.image.Qcow2Image;
+import dev.pollux.backend.block.image.Qcow2Info;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.qmp.protocol.JsonWriter;
@@ -13,6 +17,9 @@ import java.util.List;
 
 /** {@code pollux img measure}. */
 final class MeasureTool {
+  /** Bytes of a bitmap's entry in the directory, without its name. */
+  private static final int DIRECTORY_ENTRY = 24;
+
   private MeasureTool() {}
 
   static int run(List<String> words) throws IOException {
@@ -38,14 +45,16 @@ final class MeasureTool {
     }
     CreateTool.NewImage made;
     long data;
-    boolean bitmaps = false;
+    long bitmaps = -1;
     if (!arguments.has("size")) {
       String file = arguments.words(1, 1, "one image file name").getFirst();
       try (Images images = new Images(arguments)) {
         BlockNode node = images.open(file, Images.How.READ.withFormat(arguments.value("f")));
         made = CreateTool.NewImage.of(format, "", node.length(), "", "", options);
         data = dataBytes(node, made.qcow2());
-        bitmaps = made.qcow2() != null && node instanceof Qcow2Image;
+        if (made.qcow2() != null && node instanceof Qcow2Image image) {
+          bitmaps = bitmapBytes(image, made.qcow2());
+        }
       }
     } else {
       long size = Sizes.parse("image size", arguments.value("size", ""));
@@ -59,8 +68,8 @@ final class MeasureTool {
     long full = required(made, Long.MAX_VALUE);
     if (json) {
       ObjectNode object = JsonNodeFactory.instance.objectNode();
-      if (bitmaps) {
-        object.put("bitmaps", 0);
+      if (bitmaps >= 0) {
+        object.put("bitmaps", bitmaps);
       }
       object.put("required", required);
       object.put("fully-allocated", full);
@@ -68,11 +77,30 @@ final class MeasureTool {
     } else {
       System.out.println("required size: " + required);
       System.out.println("fully allocated size: " + full);
-      if (bitmaps) {
-        System.out.println("bitmaps size: 0");
+      if (bitmaps >= 0) {
+        System.out.println("bitmaps size: " + bitmaps);
       }
     }
     return 0;
+  }
+
+  /** Bytes that copies of an image's bitmaps would take, all of them set; -1 of version 2. */
+  private static long bitmapBytes(Qcow2Image from, Qcow2Creator to) throws IOException {
+    Qcow2Info info = from.info();
+    if (info.compat().equals("0.10")) {
+      return -1;
+    }
+    int clusterBits = to.clusterBits();
+    long bytes = 0;
+    long directory = 0;
+    for (Qcow2Bitmaps.Bitmap bitmap : info.bitmaps()) {
+      long bits = Math.ceilDiv(from.length(), bitmap.granularity());
+      long clusters = Math.ceilDiv(Math.ceilDiv(bits, 8), 1L << clusterBits);
+      bytes += clusters << clusterBits;
+      bytes += Math.ceilDiv(clusters * 8, 1L << clusterBits) << clusterBits;
+      directory += DIRECTORY_ENTRY + bitmap.name().getBytes(UTF_8).length + 7 & -8;
+    }
+    return bytes + (Math.ceilDiv(directory, 1L << clusterBits) << clusterBits);
   }
 
   /** Bytes of the clusters that hold something. */

@@ -4,6 +4,7 @@ import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.CacheMode;
 import dev.pollux.backend.block.HostBuffer;
 import dev.pollux.backend.block.IoVector;
+import dev.pollux.backend.block.graph.BlockDrivers;
 import dev.pollux.backend.block.graph.FileNames;
 import dev.pollux.backend.block.image.Qcow2Image;
 import dev.pollux.core.config.ConfigException;
@@ -34,6 +35,7 @@ final class RebaseTool {
       throw arguments.error("Use -b \"\" to rebase onto nothing, or name the new backing file");
     }
     String name = arguments.value("b", "");
+    String format = name.isEmpty() ? "" : backingFormat(arguments, name);
     try (Images images = new Images(arguments)) {
       BlockNode node =
           images.open(
@@ -47,16 +49,29 @@ final class RebaseTool {
             name.isEmpty()
                 ? null
                 : images.open(
-                    FileNames.resolve(file, name),
-                    Images.How.READ.withFormat(Optional.of(arguments.value("F", ""))));
+                    FileNames.resolve(file, name), Images.How.READ.withFormat(Optional.of(format)));
         Progress progress = new Progress(arguments.has("p") && !arguments.has("q"));
         keepDifferences(image, below, progress);
         progress.end();
       }
-      image.changeBackingFile(name, name.isEmpty() ? "" : arguments.value("F", ""));
+      image.changeBackingFile(name, format);
       images.finish(image);
     }
     return 0;
+  }
+
+  /** An image that named no format, or an unknown one, could not be opened safely, or at all. */
+  private static String backingFormat(ImgArguments arguments, String name) {
+    String format = arguments.value("F", "");
+    if (format.isEmpty()) {
+      throw new ConfigException(
+          "Could not change the backing file to '%s': backing format must be specified (-F FMT)"
+              .formatted(name));
+    }
+    if (!BlockDrivers.names().contains(format)) {
+      throw new ConfigException("Invalid format name: '%s'".formatted(format));
+    }
+    return format;
   }
 
   /** Copies into the image what it shows now and would not show on top of the new one. */

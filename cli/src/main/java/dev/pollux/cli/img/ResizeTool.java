@@ -2,6 +2,9 @@ package dev.pollux.cli.img;
 
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.CacheMode;
+import dev.pollux.backend.block.image.Qcow2Image;
+import dev.pollux.backend.block.job.Preallocation;
+import dev.pollux.backend.block.node.FileNode;
 import dev.pollux.core.config.ConfigException;
 import java.io.IOException;
 import java.util.List;
@@ -35,7 +38,9 @@ final class ResizeTool {
       if (wanted <= 0) {
         throw new ConfigException("New image size must be positive");
       }
-      wanted = wanted + 511 & -512L;
+      if (!(node instanceof Qcow2Image)) { // which refuses what is no multiple
+        wanted = Math.min(wanted, BlockNode.MOST_BYTES) + 511 & -512L;
+      }
       if (wanted < now && !arguments.has("shrink")) {
         throw new ConfigException(
             "Use the --shrink option to perform a shrink operation.\n"
@@ -43,12 +48,35 @@ final class ResizeTool {
                 + " image's end. Before performing such an operation, make sure there is no"
                 + " important data there.");
       }
+      Preallocation how = preallocation(arguments, node, wanted > now);
       node.resize(wanted);
+      if (node.child("file") instanceof FileNode host && how != Preallocation.OFF) {
+        how.grown(host, now);
+      }
       images.finish(node);
       if (!arguments.has("q")) {
         System.out.println("Image resized.");
       }
     }
     return 0;
+  }
+
+  private static Preallocation preallocation(
+      ImgArguments arguments, BlockNode node, boolean grows) {
+    String name = arguments.value("preallocation", "off");
+    Preallocation how = CreateTool.PREALLOCATIONS.get(name);
+    if (how == null) {
+      throw arguments.error("Invalid preallocation mode '%s'".formatted(name));
+    }
+    if (how != Preallocation.OFF && !grows) {
+      throw new ConfigException("Preallocation can only be used for growing images");
+    }
+    boolean raw = node.driver().equals("raw");
+    if (how == Preallocation.METADATA && raw || how != Preallocation.OFF && !raw) {
+      throw new ConfigException(
+          "Unsupported preallocation mode: %s (images of format %s)"
+              .formatted(name, node.driver()));
+    }
+    return how;
   }
 }

@@ -12,9 +12,11 @@ import dev.pollux.core.config.ConfigException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -78,6 +80,11 @@ class ImgToolsTest {
 
   private static Result withoutSpace(Result result) {
     return new Result(result.status, result.output.replaceAll("disk size: [0-9.]+ [KMG]iB", ""));
+  }
+
+  private void sameJsonWithSpace(String... words) throws IOException {
+    ObjectMapper mapper = new ObjectMapper();
+    assertEquals(mapper.readTree(qemu(words).output), mapper.readTree(ours(words).output));
   }
 
   private void sameJson(String... words) throws IOException {
@@ -274,7 +281,71 @@ class ImgToolsTest {
   }
 
   @Test
+  void whatAnImageGrowsByIsPreallocated() throws IOException {
+    for (String how : new String[] {"falloc", "full"}) {
+      Path disk = Files.write(folder.resolve(how), new byte[] {7});
+      String option = "--preallocation=" + how;
+      assertEquals(0, ours("resize", "-q", "-f", "raw", option, disk.toString(), "1M").status);
+      assertEquals(MIB, Files.size(disk));
+      assertEquals(7, Files.readAllBytes(disk)[0]);
+      sameJsonWithSpace("info", "-f", "raw", "--output=json", disk.toString());
+      String info = ours("info", "-f", "raw", "--output=json", disk.toString()).output;
+      assertTrue(new ObjectMapper().readTree(info).path("actual-size").asLong() >= MIB, info);
+    }
+  }
+
+  @Test
+  void errorsOfAComparisonAreNoDifference() throws IOException {
+    Files.write(folder.resolve("raw"), data(1, MIB));
+    for (String other : new String[] {"nothing", "raw"}) {
+      String[] words = {"compare", "-f", "qcow2", path("raw"), path(other)};
+      assertEquals(2, qemu(words).status);
+      assertEquals(2, ours(words).status);
+    }
+  }
+
+  @Test
+  void measuresWhatBitmapsTake() throws IOException {
+    for (String compat : new String[] {"0.10", "1.1"}) {
+      qemu("create", "-f", "qcow2", "-o", "compat=" + compat, path("image"), "300M");
+      qemu("bitmap", "--add", "-g", "512", path("image"), "fine");
+      qemu("bitmap", "--add", path("image"), "usual");
+      same("measure", "-O", "qcow2", path("image"));
+      same("measure", "-O", "qcow2", "-o", "cluster_size=512", path("image"));
+      sameJson("measure", "-O", "qcow2", "--output=json", path("image"));
+    }
+  }
+
+  @Test
+  void whatAFileHasLostIsAnErrorOrSalvagedAsZeros() throws IOException {
+    byte[] data = new byte[2 * MIB];
+    Arrays.fill(data, (byte) 7);
+    Files.write(folder.resolve("raw"), data);
+    ours("convert", "-O", "qcow2", path("raw"), path("cut"));
+    try (FileChannel file = FileChannel.open(folder.resolve("cut"), StandardOpenOption.WRITE)) {
+      file.truncate(file.size() / (1 << 17) * (1 << 16));
+    }
+    IOException refused =
+        assertThrows(IOException.class, () -> ours("convert", path("cut"), path("out")));
+    assertTrue(refused.getMessage().contains("cut off"), refused.getMessage());
+    assertEquals(2, ours("check", path("cut")).status);
+    assertEquals(0, ours("convert", "-q", "--salvage", path("cut"), path("out")).status);
+    byte[] left = Files.readAllBytes(folder.resolve("out"));
+    assertEquals(data.length, left.length);
+    int clusters = 0;
+    for (int at = 0; at < left.length; at += 1 << 16) {
+      clusters += left[at] == 7 ? 1 : 0;
+      for (int i = at; i < at + (1 << 16); i++) {
+        assertEquals(left[at], left[i]);
+      }
+    }
+    assertTrue(clusters > 8 && clusters < 24, "clusters left: " + clusters);
+  }
+
+  @Test
   void refusesWhatMakesNoSense() throws IOException {
+    String disk = Files.write(folder.resolve("disk"), new byte[MIB]).toString();
+    ours("create", "-q", "-f", "qcow2", path("good"), "1M");
     String[][] wrong = {
       {"convort"},
       {"create", "-f", "qcow2", path("x")},
@@ -287,6 +358,14 @@ class ImgToolsTest {
       {"info", "--outptu=json", path("x")},
       {"convert", path("nothing"), path("x")},
       {"check", "-r", "some", path("x")},
+      {"create", "-f", "qcow2", "-o", "preallocation=full", "-b", disk, "-F", "raw", path("x")},
+      {"rebase", "-u", "-b", disk, path("good")},
+      {"rebase", "-u", "-b", disk, "-F", "some", path("good")},
+      {"resize", "-f", "raw", "--preallocation=metadata", disk, "2M"},
+      {"resize", "-f", "raw", "--preallocation=some", disk, "2M"},
+      {"resize", "-f", "raw", "--shrink", "--preallocation=full", disk, "4k"},
+      {"convert", "-m", "17", disk, path("x")},
+      {"convert", "-m", "some", disk, path("x")},
     };
     for (String[] words : wrong) {
       ConfigException error =

@@ -23,7 +23,12 @@ public enum Preallocation {
   /** Makes an empty file so long. */
   public void raw(FileNode file, long size) throws IOException {
     file.resize(size);
-    fill(file, this);
+    fill(file, this, 0);
+  }
+
+  /** Gives its space to what a file has become longer by. */
+  public void grown(FileNode file, long before) throws IOException {
+    fill(file, this, before);
   }
 
   /** Gives every cluster of an image without data its place; then also its space. */
@@ -41,17 +46,18 @@ public enum Preallocation {
     image.preallocate();
     image.close();
     if (file instanceof FileNode plain) {
-      fill(plain, this == FULL ? FALLOC : this); // the tables stay
+      fill(plain, this == FULL ? FALLOC : this, 0); // the tables stay
     }
   }
 
-  private static void fill(FileNode file, Preallocation how) throws IOException {
-    if (file.length() == 0) {
+  private static void fill(FileNode file, Preallocation how, long from) throws IOException {
+    long bytes = file.length() - from;
+    if (bytes <= 0) {
       return;
     }
     switch (how) {
-      case FALLOC -> file.host().allocate(0, 0, file.length());
-      case FULL -> file.writePlainZeroes(0, file.length());
+      case FALLOC -> file.host().allocate(0, from, bytes);
+      case FULL -> file.writePlainZeroes(from, bytes);
       case OFF, METADATA -> {}
     }
   }
