@@ -213,6 +213,56 @@ class VirtqueueTest {
   }
 
   @Test
+  void packedRulesThatAreBrokenAreFound() {
+    long table = 0x2_0000;
+    long free = VirtioDriver.BUFFERS;
+    record Broken(long address, int length, int flags) {}
+    Broken[] alone = {
+      new Broken(table, 16, INDIRECT | NEXT),
+      new Broken(table, 16, INDIRECT), // which holds another
+      new Broken(table, 0, INDIRECT),
+      new Broken(table, 15, INDIRECT),
+      new Broken(table, -16, INDIRECT),
+      new Broken(PciFixture.RAM - 16, 32, INDIRECT),
+      new Broken(PciFixture.RAM - 32, 64, WRITE),
+      new Broken(VirtioDriver.BAR, 64, WRITE),
+    };
+    pci.machine.memory().write(table, 8, table);
+    pci.machine.memory().write(table + 8, 4, 16);
+    pci.machine.memory().write(table + 14, 2, INDIRECT);
+    for (Broken broken : alone) {
+      startPacked(0);
+      driver.packed(0, broken.address, broken.length, 0, broken.flags | AVAILABLE);
+      assertNeedsReset();
+    }
+    pci.machine.memory().write(table, 8, free);
+    pci.machine.memory().write(table + 14, 2, WRITE);
+    Broken[] seconds = {new Broken(table, 16, INDIRECT), new Broken(free, 64, 0)};
+    for (Broken second : seconds) {
+      startPacked(0);
+      driver.packed(1, second.address, second.length, 0, second.flags | AVAILABLE);
+      driver.packed(0, free, 64, 0, WRITE | NEXT | AVAILABLE);
+      assertNeedsReset();
+    }
+  }
+
+  @Test
+  void packedDescriptorsOfAnotherRoundAreNotTakenAndIdsAreTheDriversOwn() {
+    startPacked(0);
+    for (int flags : new int[] {AVAILABLE | USED, USED, 0}) {
+      driver.packed(0, VirtioDriver.BUFFERS, 64, 5, WRITE | flags);
+      driver.kick();
+    }
+    driver.packed(0, VirtioDriver.BUFFERS, 64, 0xffff, WRITE | AVAILABLE);
+    driver.kick();
+    driver.await(
+        () -> (driver.packedFlags(0) & (AVAILABLE | USED)) == (AVAILABLE | USED), "a used one");
+    assertEquals(0xffff, pci.machine.memory().read(VirtioDriver.DESCRIPTORS + 12, 2));
+    assertTrue(isFilled(VirtioDriver.BUFFERS));
+    assertEquals(0, driver.status() & NEEDS_RESET);
+  }
+
+  @Test
   void featuresThatWereNotOfferedAreRefused() {
     driver.write(0x14, 1, 0);
     driver.write(0x14, 1, 3);
