@@ -36,6 +36,7 @@ public final class BlockBackend {
   private volatile OnError onReadError = OnError.AUTO;
   private volatile OnError onWriteError = OnError.AUTO;
   private volatile boolean writeCache = true;
+  private volatile boolean sharesWrites;
   private volatile int ioStatus;
 
   /** The device takes up nothing new. */
@@ -119,6 +120,15 @@ public final class BlockBackend {
 
   public void setWriteCache(boolean on) {
     writeCache = on;
+  }
+
+  /** Whether its device bears that others write to the same disk. */
+  public boolean sharesWrites() {
+    return sharesWrites;
+  }
+
+  public void setSharesWrites(boolean on) {
+    sharesWrites = on;
   }
 
   public void setOnError(OnError reads, OnError writes) {

@@ -37,7 +37,7 @@ public record DriveProperties(long logicalBlock, long physicalBlock, long minIo,
       onError("werror", "what a failed write does");
   private static final Property<OnError> READ_ERROR = onError("rerror", "what a failed read does");
   private static final Property<Boolean> SHARE =
-      Property.flag("share-rw", false, "others may write too");
+      Property.flag("share-rw", false, "other devices with share-rw=on may write to the disk, too");
 
   /** All of them. */
   public static final List<Property<?>> ALL =
@@ -102,7 +102,7 @@ public record DriveProperties(long logicalBlock, long physicalBlock, long minIo,
     }
     BootDevices.add(context, suffix);
     BlockGraph graph = context.services().blocks();
-    BlockBackend backend = graph.claim(name);
+    BlockBackend backend = graph.claim(name, context.get(SHARE));
     switch (context.get(WRITE_CACHE)) {
       case ON -> backend.setWriteCache(true);
       case OFF -> backend.setWriteCache(false);

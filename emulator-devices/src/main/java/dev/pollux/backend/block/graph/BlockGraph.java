@@ -441,9 +441,12 @@ public final class BlockGraph implements AutoCloseable {
 
   /**
    * The backend for a device's property {@code drive}: a backend of that name, or a new one on the
-   * node of that name.
+   * node of that name. A disk that can be written to has several devices only if all of them bear
+   * that, as in QEMU.
+   *
+   * @param sharesWrites whether this one does
    */
-  public BlockBackend claim(String drive) {
+  public BlockBackend claim(String drive, boolean sharesWrites) {
     BlockBackend backend = backends.get(drive);
     if (backend == null) {
       BlockNode node =
@@ -455,7 +458,38 @@ public final class BlockGraph implements AutoCloseable {
     if (backend.device().isPresent()) {
       throw new ConfigException("Drive '" + drive + "' is already in use by another device");
     }
+    try {
+      checkShared(backend, sharesWrites);
+    } catch (ConfigException e) {
+      if (backend.name().isEmpty()) {
+        removeBackend(backend);
+      }
+      throw e;
+    }
+    backend.setSharesWrites(sharesWrites);
     return backend;
+  }
+
+  private void checkShared(BlockBackend claimed, boolean sharesWrites) {
+    Optional<BlockNode> disk = claimed.root().filter(node -> !node.readOnly());
+    if (disk.isEmpty()) {
+      return;
+    }
+    for (BlockBackend other : backends()) {
+      if (other.device().isPresent()
+          && other.root().equals(disk)
+          && !(sharesWrites && other.sharesWrites())) {
+        String node = disk.get().name();
+        String old =
+            "block device '%s' (uses node '%s' as 'root' child)"
+                .formatted(other.device().orElseThrow().qomPath(), node);
+        throw new ConfigException(
+            "Permission conflict on node '%s': permissions 'write' are both required by %s and"
+                    .formatted(node, sharesWrites ? "this device" : old)
+                + " unshared by %s; give both share-rw=on"
+                    .formatted(sharesWrites ? old : "this device"));
+      }
+    }
   }
 
   /** A device, or a drive, is gone: so is its backend, and the nodes that only it used. */

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.pollux.backend.block.BlockBackend;
+import dev.pollux.backend.block.BlockDevice;
 import dev.pollux.backend.block.BlockListener;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.HostBuffer;
@@ -100,7 +101,7 @@ class BlockGraphTest {
     add("null-co,node-name=n,size=1M,read-zeroes=on");
     add("raw,node-name=r,file=n");
     assertEquals("Block device n is in use", message(() -> graph.remove("n")));
-    BlockBackend backend = graph.claim("r");
+    BlockBackend backend = graph.claim("r", false);
     assertEquals("Node r is in use", message(() -> graph.remove("r")));
     graph.removeBackend(backend);
     graph.remove("r");
@@ -255,6 +256,49 @@ class BlockGraphTest {
             IOException.class, () -> FileNode.open(NodeOptions.of("x"), path, Locking.ON).close());
       }
     }
+  }
+
+  private BlockBackend use(String node, String device, boolean share) {
+    BlockBackend backend = graph.claim(node, share);
+    backend.attach(
+        new BlockDevice() {
+          @Override
+          public String id() {
+            return device;
+          }
+
+          @Override
+          public String qomPath() {
+            return "/machine/peripheral/" + device;
+          }
+        });
+    return backend;
+  }
+
+  private void refused(boolean share, String words) {
+    ConfigException error = assertThrows(ConfigException.class, () -> use("n", "other", share));
+    assertTrue(error.getMessage().contains(words), error.getMessage());
+  }
+
+  @Test
+  void aDiskHasSeveralDevicesIfAllOfThemShareIt() throws IOException {
+    add("null-co,node-name=n");
+    BlockBackend first = use("n", "d0", false);
+    String old = "block device '/machine/peripheral/d0' (uses node 'n' as 'root' child)";
+    refused(true, "required by this device and unshared by " + old);
+    refused(false, "required by " + old + " and unshared by this device");
+    graph.removeBackend(first);
+    first = use("n", "d0", true);
+    refused(false, "required by " + old + " and unshared by this device");
+    BlockBackend second = use("n", "d1", true);
+    assertEquals(first.root(), second.root());
+    graph.removeBackend(first);
+    refused(false, "/machine/peripheral/d1");
+    graph.removeBackend(second);
+    use("n", "d2", false);
+    add("null-co,node-name=r,read-only=on");
+    use("r", "d3", false);
+    use("r", "d4", false);
   }
 
   @Test
