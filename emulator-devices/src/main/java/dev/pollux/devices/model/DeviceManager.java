@@ -257,7 +257,7 @@ public final class DeviceManager {
         name.startsWith("/") ? Optional.of(tree.find(name)) : tree.peripheral().child(name);
     if (found.isEmpty() || !(found.get() instanceof DeviceNode node)) {
       List<String> ids = tree.peripheral().children().stream().map(TreeNode::name).toList();
-      throw new ConfigException(
+      throw ConfigException.deviceNotFound(
           "Device '%s' not found%s"
               .formatted(name, ids.isEmpty() ? "" : "; " + Suggestions.hint(name, ids)));
     }

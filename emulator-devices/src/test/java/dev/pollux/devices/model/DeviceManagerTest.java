@@ -82,6 +82,17 @@ class DeviceManagerTest {
   }
 
   @Test
+  void monitorsCanTellThatThereIsNoSuchDevice() {
+    pci.devices.add(options("virtio-rng,id=a"), false);
+    ConfigException none =
+        assertThrows(ConfigException.class, () -> pci.devices.requestRemoval("b"));
+    assertTrue(none.isDeviceNotFound() && none.getMessage().startsWith("Device 'b' not found"));
+    ConfigException fixed =
+        assertThrows(ConfigException.class, () -> pci.devices.requestRemoval("a"));
+    assertTrue(!fixed.isDeviceNotFound(), fixed.getMessage());
+  }
+
+  @Test
   void objectsStayWhileTheyAreUsed() {
     object("rng-builtin,id=r");
     DeviceNode node = pci.devices.add(options("virtio-rng-pci,rng=r,id=d"), false);
