@@ -120,12 +120,23 @@ public final class ImageFacts {
   public record BackingImageInfo(
       String filename,
       @Api.Doc("the driver") String format,
+      @Api.Doc("was not closed") Optional<Boolean> dirtyFlag,
       Optional<Long> actualSize,
       long virtualSize,
-      Optional<String> backingFilename) {}
+      Optional<Long> clusterSize,
+      Optional<String> backingFilename,
+      Optional<ImageInfoSpecific> formatSpecific) {}
 
   static Optional<String> backingFile(BlockNode node) {
     return Optional.ofNullable(node.backing()).map(BlockNode::fileName);
+  }
+
+  private static Optional<Qcow2Info> info(BlockNode node) throws QmpException {
+    try {
+      return node instanceof Qcow2Image image ? Optional.of(image.info()) : Optional.empty();
+    } catch (IOException e) {
+      throw new QmpException(e.getMessage());
+    }
   }
 
   /**
@@ -134,14 +145,7 @@ public final class ImageFacts {
    * @param withBacking whether the image below is told about
    */
   public static ImageInfo of(BlockNode node, boolean withBacking) throws QmpException {
-    Optional<Qcow2Info> info = Optional.empty();
-    try {
-      if (node instanceof Qcow2Image image) {
-        info = Optional.of(image.info());
-      }
-    } catch (IOException e) {
-      throw new QmpException(e.getMessage());
-    }
+    Optional<Qcow2Info> info = info(node);
     Optional<String> backing = info.map(Qcow2Info::backingFile).filter(name -> !name.isEmpty());
     Optional<BlockNode> below = Optional.ofNullable(node.backing());
     return new ImageInfo(
@@ -159,16 +163,20 @@ public final class ImageFacts {
         info.map(Qcow2Info::snapshots)
             .filter(list -> !list.isEmpty())
             .map(list -> list.stream().map(SnapshotInfo::of).toList()),
-        below.filter(_ -> withBacking).map(ImageFacts::brief),
+        withBacking && below.isPresent() ? Optional.of(brief(below.get())) : Optional.empty(),
         info.map(i -> new ImageInfoSpecific.Qcow2(ImageInfoSpecificQcow2.of(i))));
   }
 
-  private static BackingImageInfo brief(BlockNode node) {
+  private static BackingImageInfo brief(BlockNode node) throws QmpException {
+    Optional<Qcow2Info> info = info(node);
     return new BackingImageInfo(
         node.fileName(),
         node.driver(),
+        info.map(Qcow2Info::dirty).or(() -> Optional.of(false)),
         node.allocatedBytes() < 0 ? Optional.empty() : Optional.of(node.allocatedBytes()),
         node.length(),
-        backingFile(node));
+        info.map(i -> (long) i.clusterSize()),
+        backingFile(node),
+        info.map(i -> new ImageInfoSpecific.Qcow2(ImageInfoSpecificQcow2.of(i))));
   }
 }

@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockDevice;
+import dev.pollux.backend.block.NodeOptions;
+import dev.pollux.backend.block.image.Qcow2Creator;
+import dev.pollux.backend.block.node.FileNode;
+import dev.pollux.backend.block.node.Locking;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,6 +49,32 @@ class BlockCommandsTest {
     assertTrue(
         ask("{'execute':'blockdev-del','arguments':{'node-name':'disk0'}}")
             .contains("Failed to find node with node-name='disk0'"));
+  }
+
+  @Test
+  void theImageBelowIsToldOfWithWhatItsFormatSays() throws IOException {
+    for (String name : new String[] {"base", "top"}) {
+      Path path = Files.createFile(folder.resolve(name));
+      String backing = name.equals("top") ? folder.resolve("base").toString() : "";
+      String format = backing.isEmpty() ? "" : "qcow2";
+      try (FileNode file = FileNode.open(NodeOptions.of("f"), path.toString(), Locking.ON)) {
+        int clusterBits = backing.isEmpty() ? 12 : 16;
+        new Qcow2Creator(3, 1 << 20, clusterBits, 4, true, false, backing, format).create(file);
+      }
+    }
+    String add =
+        "{'execute':'blockdev-add','arguments':{'driver':'qcow2','node-name':'t',"
+            + "'file':{'driver':'file','filename':'%s'}}}".formatted(folder.resolve("top"));
+    assertEquals("{\"return\":{}}", ask(add));
+    String nodes = ask("{'execute':'query-named-block-nodes'}");
+    int below = nodes.indexOf("\"backing-image\":{");
+    assertTrue(below > 0, nodes);
+    String image = nodes.substring(below, nodes.indexOf("}}}", below));
+    assertTrue(image.contains("\"cluster-size\":4096"), image);
+    assertTrue(image.contains("\"dirty-flag\":false"), image);
+    assertTrue(image.contains("\"lazy-refcounts\":true"), image);
+    String flat = ask("{'execute':'query-named-block-nodes','arguments':{'flat':true}}");
+    assertTrue(!flat.contains("backing-image"), flat);
   }
 
   @Test
