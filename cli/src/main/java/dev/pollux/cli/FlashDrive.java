@@ -92,6 +92,6 @@ record FlashDrive(String option, int number, String disk) {
    * @throws IOException if the host does not give the memory
    */
   FlashChip read(BlockGraph blocks) throws IOException {
-    return FlashChip.read(option, number, blocks.claim(disk));
+    return FlashChip.read(option, number, blocks.claim(disk, false));
   }
 }
