@@ -16,7 +16,10 @@ final class InputQueue {
   static final int CAPACITY = CharFrontEnd.USUAL_BUFFER;
   private static final int MAX_EVENTS = 16;
 
-  /** Has room for what the front end's buffer takes, or for what waits for the next front end. */
+  /** Bytes that may wait; with the last message there may be more. */
+  private int most = CAPACITY;
+
+  /** Has room for them, or for what waits for the next front end. */
   private byte[] ring = new byte[CAPACITY];
 
   /** Where the present front end gets its input; that of one before may still be in use. */
@@ -58,7 +61,8 @@ final class InputQueue {
     frontEnd = newFrontEnd;
     executor = newExecutor;
     atOnce = forReader;
-    resize(Math.max(count, newFrontEnd.buffer()));
+    most = newFrontEnd.buffer();
+    resize(Math.max(count, most));
     chunk = new byte[ring.length];
     told = false;
     closePending = false;
@@ -130,12 +134,12 @@ final class InputQueue {
 
   /** Bytes that may wait. */
   synchronized int capacity() {
-    return ring.length;
+    return most;
   }
 
   /** Bytes that {@link #offer} would take. */
   synchronized int room() {
-    return ring.length - count;
+    return Math.max(0, most - count);
   }
 
   /** Takes as many bytes as there is room for. */
@@ -148,7 +152,7 @@ final class InputQueue {
   }
 
   private int add(byte[] from, int offset, int length) {
-    int n = Math.min(length, ring.length - count);
+    int n = Math.min(length, room());
     int tail = (head + count) % ring.length;
     int first = Math.min(n, ring.length - tail);
     System.arraycopy(from, offset, ring, tail, first);
@@ -164,7 +168,7 @@ final class InputQueue {
 
   /** The same for messages in a buffer, which are taken out of it. */
   synchronized boolean offerWhole(ByteBuffer messages) {
-    if (count >= ring.length) {
+    if (count >= most) {
       return false;
     }
     int n = messages.remaining();
@@ -181,7 +185,7 @@ final class InputQueue {
 
   /** Runs {@code action} once there is room, or now; it must not block. */
   synchronized void whenRoom(Runnable action) {
-    if (open && count >= ring.length) {
+    if (open && count >= most) {
       onRoom = action;
     } else {
       action.run();
@@ -217,7 +221,7 @@ final class InputQueue {
     int done = 0;
     while (done < length) {
       synchronized (this) {
-        while (count == ring.length && open) {
+        while (count >= most && open) {
           wait();
         }
         if (!open) {

@@ -119,8 +119,15 @@ public final class FrameStream {
      * @throws IOException for lengths that are none; the rest of the stream has no meaning
      */
     public void read(byte[] from, int offset, int count) throws IOException {
+      try {
+        readAll(from, offset, offset + count);
+      } finally {
+        sink.idle();
+      }
+    }
+
+    private void readAll(byte[] from, int offset, int end) throws IOException {
       int at = offset;
-      int end = offset + count;
       while (at < end) {
         if (lengths.hasRemaining()) {
           int part = Math.min(lengths.remaining(), end - at);
@@ -138,7 +145,6 @@ public final class FrameStream {
           finish();
         }
       }
-      sink.idle();
     }
 
     private void begin() throws IOException {
