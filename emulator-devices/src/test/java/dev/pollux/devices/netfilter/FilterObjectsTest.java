@@ -299,6 +299,35 @@ class FilterObjectsTest {
     }
   }
 
+  /** The primary has died, and the secondary does not know yet. */
+  @Test
+  void worldHearsWhatWasSaidWhenThePrimaryWasGone() throws Exception {
+    try (SocketChannel _ = bench.socket("out")) {
+      bench.add("filter-redirector,id=b,netdev=n0,queue=rx,outdev=out");
+      bench.checkpoints().begin(Side.SECONDARY);
+    }
+    await(() -> !bench.charDevices.get("out").isConnected());
+    fromGuest(segment("gone"));
+    assertEquals(List.of(), bench.world.taken);
+    bench.checkpoints().failOver();
+    assertEquals(1, bench.world.taken.size());
+    assertEquals("gone", bench.world.taken.getFirst().substring(40));
+  }
+
+  /** What the guest hears it has not said. */
+  @Test
+  void onlyTheGuestsOwnIsSaidAgain() throws Exception {
+    try (SocketChannel _ = bench.socket("out")) {
+      bench.add("filter-drop,id=a,netdev=n0,status=off");
+      bench.add("filter-redirector,id=b,netdev=n0,queue=all,outdev=out");
+      bench.checkpoints().begin(Side.SECONDARY);
+      NetFilter before = bench.link.filters().getFirst();
+      assertTrue(bench.link.inject(before, segment("heard"), NetFilter.Direction.TX));
+      bench.checkpoints().failOver();
+      assertEquals(List.of(), bench.world.taken);
+    }
+  }
+
   @Test
   void noMoreIsSaidAgainThanTheBound() throws Exception {
     String large = "x".repeat(60_000);

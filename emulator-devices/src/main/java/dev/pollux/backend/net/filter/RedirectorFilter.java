@@ -77,11 +77,11 @@ public final class RedirectorFilter extends LinkFilter
     if (out.isEmpty()) {
       return true;
     }
+    if (way == Direction.RX && checkpoints.side() == Checkpoints.Side.SECONDARY) {
+      unheard.add(frame); // also where the primary is gone already
+    }
     if (!out.get().isConnected()) {
       return checkpoints.side() == Checkpoints.Side.ALONE; // a pair's output has no other way
-    }
-    if (checkpoints.side() == Checkpoints.Side.SECONDARY) {
-      unheard.add(frame);
     }
     out.get().send(frame);
     return false;
