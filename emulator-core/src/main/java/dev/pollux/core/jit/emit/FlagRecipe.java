@@ -58,6 +58,8 @@ public final class FlagRecipe {
   static final int CONSTANT = 18;
 
   private static final int CONSTANT_SHIFT = 18;
+  private static final int LEAST = -1 << 12;
+  private static final int MOST = (1 << 13) - 1;
 
   private FlagRecipe() {}
 
@@ -76,9 +78,12 @@ public final class FlagRecipe {
         | constant << CONSTANT_SHIFT;
   }
 
-  /** True for what a recipe has room for. */
+  /**
+   * True for what a recipe has room for, but for the lowest: with those it would look like an
+   * address of a kernel, which moves.
+   */
   static boolean fits(long constant) {
-    return constant << 64 - 14 >> 64 - 14 == constant;
+    return constant >= LEAST && constant <= MOST;
   }
 
   /** True if {@code flags}, the word at {@link JitLayout#FLAGS}, is a recipe. */

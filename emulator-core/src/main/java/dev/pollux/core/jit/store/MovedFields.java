@@ -46,12 +46,16 @@ public final class MovedFields {
     }
     insns[2 * insnCount] = at;
     insns[2 * insnCount++ + 1] = insn.length;
+    int end = at + insn.length;
     boolean immediate = isAddress(insn.imm);
     boolean displacement = isAddress(insn.disp);
+    // Numbers that are no addresses, but in the code look as if they were.
+    unmovable |= !immediate && isNoted(insn.imm) || !displacement && isNoted(insn.disp);
+    unmovable |= insn.kind0 == Insn.REL && isNoted(insn.imm + end);
     if (insn.ripRelative) {
-      unmovable |= displacement;
+      unmovable |= displacement || isNoted(insn.disp + end);
       if (insn.segment == CpuLayout.GS && JitBlock.isDistance((int) insn.disp)) {
-        find((int) insn.disp, 1, at + insn.length, insn, at, page);
+        find((int) insn.disp, 1, end, insn, at, page);
       }
       displacement = false;
     }
@@ -60,8 +64,13 @@ public final class MovedFields {
     }
   }
 
+  /** True for what the {@link CodeBuffer} notes. */
+  private static boolean isNoted(long value) {
+    return JitBlock.isAddress((int) value);
+  }
+
   private static boolean isAddress(long value) {
-    return JitBlock.isAddress((int) value) && (value == (int) value || value >>> Integer.SIZE == 0);
+    return isNoted(value) && (value == (int) value || value >>> Integer.SIZE == 0);
   }
 
   private void addAddresses(

@@ -224,6 +224,23 @@ class TranslationStoreTest {
     assertEquals(number ? 2 : 4, kept); // twice the jump's block, twice this one
   }
 
+  /** The lower half of a number is what an address was: it stays when that moves. */
+  @Test
+  void numbersLikeAddressesDoNotMove() throws IOException {
+    long number = 0x1234_5678_9000_0000L;
+    for (int slide = 0; slide < 3; slide++) {
+      int address = 0x9000_0000 + slide * 0x20_0000;
+      long sum =
+          run(
+              asm -> {
+                asm.mov(OpSize.QWORD, Gpr.RAX, number);
+                asm.mov(OpSize.QWORD, Gpr.RCX, (long) address);
+                asm.add(OpSize.QWORD, Gpr.RAX, Gpr.RCX);
+              });
+      assertEquals(number + address, sum, "slide " + slide);
+    }
+  }
+
   /** What had to be one distance has become two, or is beyond where kernels are: translated. */
   @Test
   void fieldsThatDoNotMoveAlikeAreOtherCode() throws IOException {
