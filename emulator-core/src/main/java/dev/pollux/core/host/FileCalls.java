@@ -5,8 +5,8 @@ final class FileCalls {
   /** {@code int open(const char *path, int flags, mode_t mode)}. */
   static final SystemCall OPEN = SystemCall.ofInt("open", 2);
 
-  /** {@code int close(int fd)}. */
-  static final SystemCall CLOSE = SystemCall.ofInt("close", 3);
+  /** {@code int close(int fd)}: another thread may have got the number since. */
+  static final SystemCall CLOSE = SystemCall.once("close", 3);
 
   /** {@code ssize_t pread(int fd, void *buffer, size_t count, off_t offset)}. */
   static final SystemCall PREAD = SystemCall.ofLong("pread", 17);

@@ -17,13 +17,17 @@ final class SystemCall {
   private final int number;
   private final boolean returnsInt;
 
+  /** It is made again where a signal came in between. */
+  private final boolean repeats;
+
   /** The C library's function, once it is needed. */
   private volatile MethodHandle function;
 
-  private SystemCall(String name, int number, boolean returnsInt) {
+  private SystemCall(String name, int number, boolean returnsInt, boolean repeats) {
     this.name = name;
     this.number = number;
     this.returnsInt = returnsInt;
+    this.repeats = repeats;
   }
 
   /**
@@ -32,12 +36,17 @@ final class SystemCall {
    * @param number on x86-64
    */
   static SystemCall ofInt(String name, int number) {
-    return new SystemCall(name, number, true);
+    return new SystemCall(name, number, true, true);
+  }
+
+  /** The same for a call that has done its work even where it says that a signal came. */
+  static SystemCall once(String name, int number) {
+    return new SystemCall(name, number, true, false);
   }
 
   /** A call whose function in the C library returns a long or an address. */
   static SystemCall ofLong(String name, int number) {
-    return new SystemCall(name, number, false);
+    return new SystemCall(name, number, false, true);
   }
 
   /** Calls with up to four arguments; as {@link #call(long, long, long, long, long, long)}. */
@@ -46,7 +55,7 @@ final class SystemCall {
   }
 
   /**
-   * Calls, again where a signal came in between.
+   * Calls, again where a signal came in between and nothing was done.
    *
    * @return the result, or the negative error number
    */
@@ -56,7 +65,7 @@ final class SystemCall {
           HostLibrary.isLoaded()
               ? HostLibrary.systemCall(number, a, b, c, d, e, f)
               : callFunction(a, b, c, d, e, f);
-      if (result != -Errno.EINTR) {
+      if (result != -Errno.EINTR || !repeats) {
         return result;
       }
     }

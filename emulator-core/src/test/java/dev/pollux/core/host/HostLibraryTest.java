@@ -8,6 +8,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.FutureTask;
+import jdk.internal.misc.Signal;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,6 +19,9 @@ import org.junit.jupiter.api.io.TempDir;
 class HostLibraryTest {
   private static final int O_RDWR_CREAT = 0x42;
   private static final int O_EXCL = 0x80;
+  private static final int GETTID = 186;
+  private static final int TGKILL = 234;
+  private static final int WINDOW_CHANGED = 28;
 
   @TempDir private static Path folder;
 
@@ -85,6 +91,38 @@ class HostLibraryTest {
   private static long open(String path) {
     try (NativeText text = new NativeText(path)) {
       return HostLibrary.systemCall(2, text.address(), 0, 0, 0, 0, 0);
+    }
+  }
+
+  /**
+   * As many signals as it takes to be in a call's way; the call is poll's, which waits for nobody.
+   */
+  private static long signalled(SystemCall call, int milliseconds, int signals) throws Exception {
+    CompletableFuture<Long> thread = new CompletableFuture<>();
+    FutureTask<Long> result =
+        new FutureTask<>(
+            () -> {
+              thread.complete(HostLibrary.systemCall(GETTID, 0, 0, 0, 0, 0, 0));
+              return call.call(0, 0, milliseconds, 0);
+            });
+    Thread.ofPlatform().daemon(true).start(result);
+    long process = ProcessHandle.current().pid();
+    for (int i = 0; i < signals && !result.isDone(); i++) {
+      HostLibrary.systemCall(TGKILL, process, thread.get(), WINDOW_CHANGED, 0, 0, 0);
+      Thread.sleep(1);
+    }
+    return result.get();
+  }
+
+  /** A descriptor whose closing was disturbed is closed, and may be another thread's by then. */
+  @Test
+  void onlyWhatRepeatsGoesOnAfterASignal() throws Exception {
+    Signal.Handler before = Signal.handle(new Signal("WINCH"), _ -> {});
+    try {
+      assertEquals(-Errno.EINTR, signalled(SystemCall.once("poll", 7), 30_000, Integer.MAX_VALUE));
+      assertEquals(0, signalled(SystemCall.ofInt("poll", 7), 100, 20));
+    } finally {
+      Signal.handle(new Signal("WINCH"), before);
     }
   }
 
