@@ -1,6 +1,7 @@
 package dev.pollux.devices.display;
 
 import dev.pollux.core.bus.BusDevice;
+import dev.pollux.core.bus.Region;
 import dev.pollux.core.state.StateDescriptor;
 import java.util.Arrays;
 
@@ -14,7 +15,7 @@ final class BochsVbe implements BusDevice {
   /** Index, data, and data again. */
   static final int PORTS = 3;
 
-  static final int REGISTERS = 11;
+  private static final int REGISTERS = 11;
 
   private static final int ID = 0;
   private static final int WIDTH = 1;
@@ -99,6 +100,12 @@ final class BochsVbe implements BusDevice {
   long start() {
     long x = registers[X_OFFSET];
     return (long) registers[Y_OFFSET] * rowBytes() + (bits() == 4 ? x / 8 : x * ((bits() + 7) / 8));
+  }
+
+  /** The registers one behind the other, as a card's memory BAR has them. */
+  Region inMemory() {
+    return new Region.DeviceRegion(
+        "bochs dispi interface", REGISTERS * 2L, 2, 2, new Shifted.Indexed(this));
   }
 
   @Override

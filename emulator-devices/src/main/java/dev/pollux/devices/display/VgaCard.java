@@ -152,8 +152,7 @@ public final class VgaCard implements PciDevice, Display {
   }
 
   Region vbeInMemory() {
-    return new Region.DeviceRegion(
-        "bochs dispi interface", BochsVbe.REGISTERS * 2L, 2, 2, new Shifted.Indexed(vbe));
+    return vbe.inMemory();
   }
 
   @Override
