@@ -31,7 +31,8 @@ class DebianImageTest {
         "q35 -bios OVMF.fd IMAGE",
         "q35 -m 1G -nographic" + NVME,
         "pc -m 1G -nographic -bios OVMF.fd" + NVME,
-        "pc -m 1G -nographic" + USB
+        "pc -m 1G -nographic" + USB,
+        "q35 -m 1G -nographic -bios OVMF.fd" + USB
       })
   void bootsToAShell(String machine) {
     Path image = FirmwareFolders.userCache().resolve("debian.qcow2");

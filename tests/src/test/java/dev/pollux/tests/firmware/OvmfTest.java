@@ -21,7 +21,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** OVMF comes to its shell, runs a script from a disk, and keeps variables in flash. */
+/** OVMF comes to its shell, runs a script from disks, and keeps variables in flash. */
 class OvmfTest {
   private static final Duration PATIENCE = Duration.ofMinutes(3);
   private static final String VARIABLE =
@@ -49,11 +49,15 @@ class OvmfTest {
     return Files.write(folder.resolve("disk.img"), Floppy.with(Map.of("STARTUP NSH", script)));
   }
 
-  /** Runs the script; what was on the first serial port. */
-  private String run(String... options) throws IOException {
+  /**
+   * Runs the script; what was on the first serial port.
+   *
+   * @param disk an option for it
+   */
+  private String run(String disk, String... options) throws IOException {
     List<String> arguments =
         new ArrayList<>(List.of("run", "-m", "256", "-serial", "stdio", "-drive"));
-    arguments.add("format=raw,if=virtio,file=" + disk());
+    arguments.add("format=raw,file=%s,%s".formatted(disk(), disk));
     arguments.addAll(List.of(options));
     try (PolluxProcess vm = PolluxProcess.start(arguments.toArray(String[]::new))) {
       vm.expect("any other key to continue", PATIENCE);
@@ -71,6 +75,7 @@ class OvmfTest {
     String codeDrive = "if=pflash,unit=0,format=raw,readonly=on,file=" + code;
     String first =
         run(
+            "if=virtio",
             "-machine",
             "q35,pflash1=vars",
             "-blockdev",
@@ -83,6 +88,11 @@ class OvmfTest {
     assertFalse(Arrays.equals(before, after), "nothing was written to the image");
     String second =
         run(
+            "if=none,id=stick",
+            "-device",
+            "qemu-xhci",
+            "-device",
+            "usb-storage,drive=stick",
             "-drive",
             codeDrive,
             "-drive",

@@ -233,17 +233,15 @@ final class Endpoint {
     boolean isShort = false;
     boolean told = false;
     for (Trb trb : transfer) {
+      if (trb.type() == TrbType.DATA || trb.type() == TrbType.STATUS) {
+        // A stage of a control transfer is told of by itself (4.11.2.2).
+        told = false;
+        isShort = false;
+      }
       long here = 0;
-      switch (trb.type()) {
-        case NORMAL, DATA -> {
-          here = Math.min(left, trb.length());
-          isShort |= here < trb.length();
-        }
-        case STATUS -> {
-          told = false;
-          isShort = false;
-        }
-        default -> {}
+      if (trb.type() == TrbType.NORMAL || trb.type() == TrbType.DATA) {
+        here = Math.min(left, trb.length());
+        isShort |= here < trb.length();
       }
       left -= here;
       sum += here;

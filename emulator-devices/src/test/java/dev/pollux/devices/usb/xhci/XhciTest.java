@@ -240,6 +240,29 @@ class XhciTest {
     assertEquals("0000050000000000", report(slot, 8));
   }
 
+  /** As UEFI's driver has it, which learns from the second event how many bytes have come. */
+  @Test
+  void eachStageOfAControlTransferIsToldOf() {
+    int slot = begin(KEYBOARD_PORT);
+    int each = XhciDriver.IOC | 1 << 2;
+    long first = driver.place(slot, 1);
+    driver.put(slot, 1, 0x0012_0000_0100_0680L, 8, 2 << 10 | 1 << 6 | 3 << 16 | each);
+    driver.put(slot, 1, XhciDriver.DATA, 20, 3 << 10 | 1 << 16 | each);
+    driver.put(slot, 1, 0, 0, 4 << 10 | each);
+    driver.doorbell(slot, 1);
+    Event setup = driver.await(32);
+    assertEquals(first, setup.pointer());
+    assertEquals(XhciDriver.SUCCESS, setup.code());
+    Event data = driver.await(32);
+    assertEquals(first + 16, data.pointer());
+    assertEquals(XhciDriver.SHORT_PACKET, data.code());
+    assertEquals(2, data.length(), "of 20 bytes 18 came");
+    Event status = driver.await(32);
+    assertEquals(first + 32, status.pointer());
+    assertEquals(XhciDriver.SUCCESS, status.code());
+    assertNull(driver.poll());
+  }
+
   // ---- drivers that are wrong ----
 
   private void assertHostError() {
