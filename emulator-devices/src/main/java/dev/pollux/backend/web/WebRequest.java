@@ -163,10 +163,8 @@ public final class WebRequest {
     boolean goesOn = HttpUtil.isKeepAlive(request);
     HttpUtil.setKeepAlive(response, goesOn);
     var sent = context.writeAndFlush(response);
-    if (!goesOn) {
-      var _ = sent.addListener(ChannelFutureListener.CLOSE);
-    }
-    goOn();
+    // The next one waits until this answer has left: they do not pile up for who does not read.
+    var _ = sent.addListener(goesOn ? _ -> goOn() : ChannelFutureListener.CLOSE);
   }
 
   /** Has the client's next words come. Soon: many requests at once are not to nest. */

@@ -2,6 +2,7 @@ package dev.pollux.backend.web;
 
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.SingleThreadIoEventLoop;
@@ -32,7 +33,10 @@ public final class WebServer implements AutoCloseable {
   private static final int LONGEST_LINE = 4096;
   private static final int MOST_HEADERS = 8192;
   private static final int MOST_CONTENT = 4096;
-  private static final int READ_SECONDS = 30;
+
+  /** From one whole request to the next, or from the connection on to the first. */
+  static final int REQUEST_SECONDS = 30;
+
   private static final WriteBufferWaterMark UNREAD = new WriteBufferWaterMark(256 << 10, 1 << 20);
 
   private final WebPage page;
@@ -66,7 +70,7 @@ public final class WebServer implements AutoCloseable {
               .channel(NioServerSocketChannel.class)
               .option(ChannelOption.AUTO_READ, false)
               .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UNREAD)
-              .childHandler(new Connections())
+              .childHandler(connection())
               .bind(host, port)
               .awaitUninterruptibly()
               .sync()
@@ -95,12 +99,17 @@ public final class WebServer implements AutoCloseable {
       connections.add(channel);
       channel
           .pipeline()
-          .addLast(new ReadTimeoutHandler(READ_SECONDS))
           .addLast(new HttpServerCodec(LONGEST_LINE, MOST_HEADERS, MOST_HEADERS))
           .addLast(new HttpObjectAggregator(MOST_CONTENT))
+          .addLast(new ReadTimeoutHandler(REQUEST_SECONDS)) // here, where only whole ones come
           .addLast(new FlowControlHandler())
           .addLast(new WebRequests(WebServer.this));
     }
+  }
+
+  /** What serves a connection. */
+  ChannelHandler connection() {
+    return new Connections();
   }
 
   /** A client of this connection need not say anything from now on. On the server's thread. */
