@@ -105,6 +105,14 @@ final class InputQueue {
     return frontEnd != null && frontEnd.isConversation();
   }
 
+  /**
+   * Whether what the front end writes is meant for one that has left: it holds conversations, and
+   * has yet to hear of that and of who came next.
+   */
+  synchronized boolean speaksToFormer() {
+    return isConversation() && told && (!open || closePending);
+  }
+
   /** Somebody has come; a device still gets what an earlier one sent. */
   synchronized void open() {
     if (!told || frontEnd == null || frontEnd.isConversation()) {

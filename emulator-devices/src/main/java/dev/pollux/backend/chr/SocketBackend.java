@@ -235,14 +235,22 @@ public final class SocketBackend extends QueuedBackend {
     }
   }
 
+  /**
+   * Whether there is nobody for output. Who it is meant for is looked at after who is there: so
+   * nothing reaches one that came meanwhile.
+   */
+  private boolean isDropped(SocketOutput to) {
+    return to == null || outputOver || input.speaksToFormer();
+  }
+
   @Override
   public int write(byte[] from, int offset, int length) {
     SocketBackend near = twin;
     if (near != null) {
-      return near.input.offer(from, offset, length);
+      return input.speaksToFormer() ? length : near.input.offer(from, offset, length);
     }
     SocketOutput to = output;
-    if (to == null || outputOver) {
+    if (isDropped(to)) {
       return length;
     }
     int n = (int) Math.min(length, to.room());
@@ -257,10 +265,10 @@ public final class SocketBackend extends QueuedBackend {
   public boolean writeWhole(byte[] message) {
     SocketBackend near = twin;
     if (near != null) {
-      return near.input.offerWhole(message);
+      return input.speaksToFormer() || near.input.offerWhole(message);
     }
     SocketOutput to = output;
-    if (to == null || outputOver) {
+    if (isDropped(to)) {
       return true;
     }
     if (!to.isWritable()) {
@@ -274,10 +282,10 @@ public final class SocketBackend extends QueuedBackend {
   public boolean writeWhole(ByteBuffer messages) {
     SocketBackend near = twin;
     if (near != null) {
-      return near.input.offerWhole(messages);
+      return input.speaksToFormer() || near.input.offerWhole(messages);
     }
     SocketOutput to = output;
-    if (to == null || outputOver) {
+    if (isDropped(to)) {
       return true;
     }
     if (!to.isWritable()) {

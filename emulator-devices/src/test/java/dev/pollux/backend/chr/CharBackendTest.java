@@ -23,8 +23,11 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -340,6 +343,62 @@ class CharBackendTest {
   }
 
   @Test
+  void whatIsSaidToOnePeerNeverReachesTheNext() throws Exception {
+    for (String address : List.of("path=" + dir.resolve("s"), "host=127.0.0.1,port=0")) {
+      SocketBackend server =
+          (SocketBackend) add("socket,id=s,%s,server=on,wait=off".formatted(address));
+      SocketAddress there =
+          address.startsWith("path")
+              ? UnixDomainSocketAddress.of(dir.resolve("s"))
+              : new InetSocketAddress(InetAddress.getLoopbackAddress(), server.localPort());
+      BlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+      List<CharEvent> heard = new ArrayList<>();
+      server.attach(
+          new CharFrontEnd() {
+            @Override
+            public int canReceive() {
+              return 1;
+            }
+
+            @Override
+            public void receive(byte[] bytes, int offset, int length) {}
+
+            @Override
+            public void event(CharEvent event) {
+              heard.add(event);
+            }
+
+            @Override
+            public boolean isConversation() {
+              return true;
+            }
+          },
+          tasks::add);
+      tasks.take().run();
+      SocketChannel first = SocketChannel.open(there);
+      tasks.take().run();
+      assertEquals(List.of(OPENED), heard);
+      TestFrontEnd.writeAll(server, "first");
+      assertEquals("first", readUpTo(first, 5));
+      first.close();
+      try (SocketChannel next = SocketChannel.open(there)) {
+        send(next, "x");
+        Runnable news = tasks.take(); // it is there, and the front end does not know
+        TestFrontEnd.await(server::isConnected, () -> "nobody came");
+        assertTrue(server.writeWhole("for the first".getBytes(StandardCharsets.US_ASCII)));
+        assertTrue(server.writeWhole(ByteBuffer.wrap(new byte[1])));
+        TestFrontEnd.writeAll(server, "and this");
+        news.run();
+        assertEquals(List.of(OPENED, CLOSED, OPENED), heard);
+        TestFrontEnd.writeAll(server, "next");
+        assertEquals("next", readUpTo(next, 4));
+      }
+      server.detach();
+      devices.remove("s");
+    }
+  }
+
+  @Test
   void aConnectionIsCutWhateverWaits() throws IOException {
     Path path = dir.resolve("s");
     SocketBackend server = (SocketBackend) add("socket,id=s,path=" + path + ",server=on,wait=off");
@@ -435,6 +494,7 @@ class CharBackendTest {
       server.whenWritable(come);
       server.disconnect();
       front.awaitEvents(OPENED, CLOSED, OPENED);
+      TestFrontEnd.await(() -> devices.list().size() == 2, () -> "only " + devices.list());
       TestFrontEnd.writeAll(devices.get("c"), "here");
       front.awaitReceived("here");
     }

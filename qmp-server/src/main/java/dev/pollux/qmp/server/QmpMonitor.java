@@ -145,7 +145,9 @@ final class QmpMonitor implements CharFrontEnd {
   private void open() {
     end();
     QmpSession[] client = new QmpSession[1];
-    client[0] = new QmpSession(commands, true, memory, this::send, () -> resume(client[0]));
+    client[0] =
+        new QmpSession(
+            commands, true, memory, message -> send(client[0], message), () -> resume(client[0]));
     session = client[0];
     client[0].start();
     backend.acceptInput();
@@ -154,10 +156,10 @@ final class QmpMonitor implements CharFrontEnd {
   private void end() {
     if (session != null) {
       session.close();
-      session = null;
     }
     held = new byte[0];
     synchronized (outputLock) {
+      session = null;
       output.clear();
       outputBytes = 0;
       written = 0;
@@ -165,9 +167,13 @@ final class QmpMonitor implements CharFrontEnd {
     }
   }
 
-  private void send(ObjectNode message) {
+  /** Any thread; nothing for a client that has left reaches the next. */
+  private void send(QmpSession client, ObjectNode message) {
     Optional<byte[]> line = JsonWriter.line(message, pretty, mostOutput);
     synchronized (outputLock) {
+      if (client != session) {
+        return;
+      }
       if (!lost && line.isPresent() && outputBytes + line.get().length <= mostOutput) {
         add(line.get());
       } else if (!lost) {
