@@ -1,5 +1,7 @@
 package dev.pollux.tests.net;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -45,7 +47,7 @@ enum HostFault {
 
   KILL_AGENT(
       (hosts, primary, _) -> {
-        primary.agent().close();
+        primary.kill();
         pause(300);
         hosts.startAgent(primary);
       }),
@@ -121,7 +123,7 @@ enum HostFault {
 
   KILL_COPYING_AGENT(
       (hosts, primary, _) -> {
-        hosts.peer(primary).agent().close();
+        hosts.peer(primary).kill();
         hosts.awaitEnd(primary);
         hosts.startAgent(hosts.peer(primary));
       }),
@@ -130,7 +132,15 @@ enum HostFault {
   FILL_DISK((hosts, primary, client) -> fill(primary, hosts, primary, client)),
 
   /** The guest's write is on this disk: this side goes on alone. */
-  FILL_COPYS_DISK((hosts, primary, client) -> fill(hosts.peer(primary), hosts, primary, client));
+  FILL_COPYS_DISK((hosts, primary, client) -> fill(hosts.peer(primary), hosts, primary, client)),
+
+  /** By hours and days on either side: it goes on as it was, nothing of it goes by that clock. */
+  CLOCK_STEPS(
+      (hosts, primary, _) -> {
+        primary.clock().step();
+        hosts.peer(primary).clock().step();
+        assertTrue(primary.isProtected(), hosts::story);
+      });
 
   /** What causes it. */
   private interface Cause {
@@ -152,6 +162,15 @@ enum HostFault {
    */
   void on(TwoHosts hosts, TwoHosts.Host primary, PairClient client) throws Exception {
     cause.of(hosts, primary, client);
+  }
+
+  /** Whether this machine has what it takes; says so where it has not. */
+  boolean isPossible() {
+    boolean possible = this != CLOCK_STEPS || HostClock.canBeStepped();
+    if (!possible) {
+      System.out.println(this + ": left out, there is no libfaketime (package faketime)");
+    }
+    return possible;
   }
 
   private static void pause(long millis) throws InterruptedException {

@@ -125,7 +125,7 @@ class PairHostsDiskTest {
       client.expect("first.", PATIENCE);
       TimeUnit.SECONDS.sleep(2);
       for (TwoHosts.Host host : hosts.hosts()) {
-        host.agent().close();
+        host.kill();
       }
       String pid = String.valueOf(client.process().pid());
       var _ = Namespace.runOnHost(10, "kill", "-INT", pid);

@@ -18,6 +18,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -41,14 +42,16 @@ final class TwoHosts implements AutoCloseable {
     private final String address;
     private final String cable;
     private final Path folder;
+    private final HostClock clock;
     private PolluxProcess agent;
     private boolean mounted;
 
-    private Host(Namespace network, String address, String cable, Path folder) {
+    private Host(Namespace network, String address, String cable, Path folder, HostClock clock) {
       this.network = network;
       this.address = address;
       this.cable = cable;
       this.folder = folder;
+      this.clock = clock;
     }
 
     /** What its agent says of itself; without members where it says nothing. */
@@ -75,6 +78,17 @@ final class TwoHosts implements AutoCloseable {
 
     Namespace network() {
       return network;
+    }
+
+    /** That of its agent and its machine. */
+    HostClock clock() {
+      return clock;
+    }
+
+    /** Kills its agent and its machine. */
+    void kill() throws IOException {
+      agent.close();
+      HostClock.cleanUp(agent.process().pid());
     }
 
     /** What this side's agent keeps, and its machine: HOST in the options. */
@@ -140,7 +154,7 @@ final class TwoHosts implements AutoCloseable {
     @Override
     public void close() throws IOException {
       if (agent != null) {
-        agent.close();
+        kill();
       }
       network.close();
       if (mounted) {
@@ -213,8 +227,9 @@ final class TwoHosts implements AutoCloseable {
     Namespace network = Namespace.create();
     String address = "10.77.0." + number;
     String cable = "pxh%d-%d".formatted(ProcessHandle.current().pid() % 100_000, number);
-    hosts.add(
-        new Host(network, address, cable, Files.createDirectory(folder.resolve("host" + number))));
+    Path kept = Files.createDirectory(folder.resolve("host" + number));
+    HostClock clock = new HostClock(folder.resolve("clock" + number));
+    hosts.add(new Host(network, address, cable, kept, clock));
     String made =
         "ip link add %1$s type veth peer name eth0 netns %2$s; ip link set %1$s master br0 up"
             .formatted(cable, network.name());
@@ -226,11 +241,14 @@ final class TwoHosts implements AutoCloseable {
             .formatted(address));
   }
 
-  private static PolluxProcess start(Namespace in, String... arguments) {
-    List<String> command = new ArrayList<>(List.of("ip", "netns", "exec", in.name()));
+  private static PolluxProcess start(
+      Namespace in, Map<String, String> environment, String... arguments) {
+    List<String> command = new ArrayList<>(in.starter());
     command.addAll(JavaCommand.pollux("-Xmx512m"));
     command.addAll(List.of(arguments));
-    return PolluxProcess.run(new ProcessBuilder(command));
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().putAll(environment);
+    return PolluxProcess.run(builder);
   }
 
   /** Starts the agent of a host, again where it has died. */
@@ -248,7 +266,7 @@ final class TwoHosts implements AutoCloseable {
     words.addAll(List.of("-display", "none"));
     words.addAll(List.of("-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no"));
     words.addAll(List.of("-device", "virtio-net-pci,netdev=n0,mac=52:54:00:77:00:50"));
-    host.agent = start(host.network, words.toArray(String[]::new));
+    host.agent = start(host.network, host.clock.environment(), words.toArray(String[]::new));
   }
 
   List<Host> hosts() {
@@ -262,7 +280,7 @@ final class TwoHosts implements AutoCloseable {
   private PolluxProcess startCoordinator() {
     String kept = folder.resolve("zookeeper").toString();
     String at = SERVER + ":" + PORT;
-    return start(between, "pair", "coordinator", "--listen", at, "--folder", kept);
+    return start(between, Map.of(), "pair", "coordinator", "--listen", at, "--folder", kept);
   }
 
   /** Sends a signal to the coordination service. */
