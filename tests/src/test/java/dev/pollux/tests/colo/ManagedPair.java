@@ -69,6 +69,7 @@ final class ManagedPair implements AutoCloseable {
   private final Path initrd;
   private final Path service;
   private final AtomicInteger number = new AtomicInteger();
+  private Path actives;
   private FutureTask<Spare> spare;
   private ManagedMachine primary;
   private ManagedMachine secondary;
@@ -78,6 +79,7 @@ final class ManagedPair implements AutoCloseable {
   /** Starts the first primary, and waits until its guest serves. */
   ManagedPair(Path folder, Namespace world, Hardware hardware) throws Exception {
     this.folder = folder;
+    actives = folder;
     this.world = world;
     this.hardware = hardware;
     service = compile();
@@ -155,8 +157,13 @@ final class ManagedPair implements AutoCloseable {
 
   // ---- machines
 
-  private Path image(String name, boolean qcow2) throws IOException {
-    return PairImages.make(folder.resolve(name), DISK, qcow2);
+  private static Path image(Path image, boolean qcow2) throws IOException {
+    return PairImages.make(image, DISK, qcow2);
+  }
+
+  /** Where the active images of secondaries that start from now on are. */
+  void keepActivesIn(Path folder) {
+    actives = folder;
   }
 
   private ManagedMachine start(
@@ -171,12 +178,12 @@ final class ManagedPair implements AutoCloseable {
         List.of(
             "-drive",
             "if=none,node-name=parent0,driver=raw,file.driver=file,file.filename="
-                + image(name + ".disk", false),
+                + image(folder.resolve(name + ".disk"), false),
             "-drive",
             "if=none,node-name=quorum0,driver=quorum,read-pattern=fifo,vote-threshold=1,"
                 + child.formatted(
-                    replication.isEmpty() ? "" : image(name + ".active", true),
-                    replication.isEmpty() ? "" : image(name + ".hidden", true)),
+                    replication.isEmpty() ? "" : image(actives.resolve(name + ".active"), true),
+                    replication.isEmpty() ? "" : image(folder.resolve(name + ".hidden"), true)),
             "-drive",
             "if=none,node-name=colo-disk0,driver=throttle,throttle-group=throttle0,"
                 + "file.driver=raw,file.file=quorum0",

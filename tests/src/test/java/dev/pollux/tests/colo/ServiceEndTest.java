@@ -1,11 +1,15 @@
 package dev.pollux.tests.colo;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.pollux.tests.colo.ManagedPair.Hardware;
 import dev.pollux.tests.net.Namespace;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,6 +21,12 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(600)
 class ServiceEndTest {
   private static final int CLIENTS = 20;
+
+  /** Write more at once than an active image has had room for. */
+  private static final int MORE_CLIENTS = 100;
+
+  /** Bytes that there are for active images. */
+  private static final int ROOM = 8 << 20;
 
   @TempDir private Path folder;
   private ManagedPair pair;
@@ -53,6 +63,20 @@ class ServiceEndTest {
                     > before);
   }
 
+  private Path mount() throws IOException, InterruptedException {
+    Path small = Files.createDirectory(folder.resolve("small"));
+    Namespace.Result mounted =
+        Namespace.runOnHost(
+            10, "mount", "-t", "tmpfs", "-o", "size=" + ROOM, "tmpfs", small.toString());
+    assertEquals(0, mounted.status(), mounted::output);
+    return small;
+  }
+
+  @AfterEach
+  void unmount() throws IOException, InterruptedException {
+    var _ = Namespace.runOnHost(10, "umount", "-l", folder.resolve("small").toString());
+  }
+
   @Test
   void endsAndPausesOfAPair() throws Exception {
     try (Namespace world = Namespace.create();
@@ -61,8 +85,12 @@ class ServiceEndTest {
       pair = managed;
       try (ServiceClients clients = new ServiceClients(world, pair, CLIENTS, 0)) {
         givesUpBeforeThereAreTwo(clients);
+        Path small = mount();
+        pair.keepActivesIn(small);
         pausesAndGoesOn(clients);
-        secondarysOwnResetCountsForNothing(clients);
+        pair.keepActivesIn(folder);
+        secondarysOwnEndsCountForNothing(clients);
+        secondarysFullActiveImageIsUndone(world, clients, small);
         pair.primary().machine().kill();
         pair.failOverSecondary();
         clients.awaitRound();
@@ -96,16 +124,56 @@ class ServiceEndTest {
     await(pair.secondary(), "running");
   }
 
-  /** Its guest begins anew while the primary's works. */
-  private void secondarysOwnResetCountsForNothing(ServiceClients clients) throws Exception {
+  /** Its guest begins anew, panics or switches off while the primary's works. */
+  private void secondarysOwnEndsCountForNothing(ServiceClients clients) throws Exception {
+    ManagedMachine side = pair.secondary();
+    endsAlone("system_reset", "{}", clients, "RESET false host-qmp-system-reset");
+    endsAlone("o /b 0x505 1", clients, "GUEST_PANICKED pause"); // the pvpanic device
+    endsAlone("o /h 0x604 0x2000", clients, "SHUTDOWN true guest-shutdown"); // ACPI's S5
+    pair.assertDisksAlike();
+    await(side, "running");
+  }
+
+  private void endsAlone(String words, ServiceClients clients, String event) throws Exception {
+    endsAlone("human-monitor-command", "{'command-line':'%s'}".formatted(words), clients, event);
+  }
+
+  private void endsAlone(String command, String arguments, ServiceClients clients, String event)
+      throws Exception {
     ManagedMachine side = pair.secondary();
     int mark = side.machine().mark();
-    side.run("system_reset");
+    side.run(command, arguments);
+    side.machine().awaitThat(event, () -> told(side, mark).contains(event));
     clients.awaitRound();
     checkpoint();
     await(side, "running");
     clients.awaitRound();
-    assertEquals(List.of("RESET false host-qmp-system-reset"), told(side, mark));
+    assertEquals(List.of(event), told(side, mark));
+  }
+
+  /** No room for what its guest writes, and for that alone: it stops until the next checkpoint. */
+  private void secondarysFullActiveImageIsUndone(
+      Namespace world, ServiceClients clients, Path small) throws Exception {
+    ManagedMachine side = pair.secondary();
+    int mark = side.machine().mark();
+    int primaryMark = pair.primary().machine().mark();
+    Path ballast = small.resolve("ballast");
+    assertThrows(IOException.class, () -> Files.write(ballast, new byte[2 * ROOM]));
+    try (ServiceClients more = new ServiceClients(world, pair, MORE_CLIENTS, CLIENTS)) {
+      side.machine()
+          .awaitThat(
+              "an error",
+              () -> told(side, mark).stream().anyMatch(e -> e.startsWith("BLOCK_IO_ERROR")));
+      clients.awaitRound();
+      more.awaitRound();
+      pair.assertDisksAlike();
+      Files.delete(ballast);
+      checkpoint();
+      await(side, "running");
+      clients.awaitRound();
+      ServiceClients.Result _ = more.end();
+    }
+    assertEquals(List.of(), told(pair.primary(), primaryMark));
   }
 
   private void resetIsTheGuestsOnBothSides(Namespace world) throws Exception {
