@@ -57,7 +57,7 @@ public final class GuestImages {
         List.of(
             new Firmware("seabios", List.of("bios-256k.bin", "vgabios-stdvga.bin")),
             new Firmware("ovmf", List.of("OVMF.fd", "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")),
-            new Firmware("ipxe-qemu", List.of("pxe-e1000.rom")));
+            new Firmware("ipxe-qemu", List.of("pxe-e1000.rom", "pxe-virtio.rom")));
 
     /** In packages. */
     static Pattern path(String file) {

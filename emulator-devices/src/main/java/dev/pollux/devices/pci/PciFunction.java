@@ -57,6 +57,9 @@ public final class PciFunction {
   private Runnable written = () -> {};
 
   @HostOnly("wiring")
+  private Window window;
+
+  @HostOnly("wiring")
   private PciBus bus;
 
   @HostOnly("wiring")
@@ -64,6 +67,18 @@ public final class PciFunction {
 
   @HostOnly("wiring")
   private IrqLine wire = IrqLine.NONE;
+
+  /**
+   * A register of four bytes that stands for others.
+   *
+   * @param fetch runs before software reads of it
+   * @param store runs after software has written to it
+   */
+  private record Window(int offset, Runnable fetch, Runnable store) {
+    boolean meets(int at, int size) {
+      return at < offset + 4 && at + size > offset;
+    }
+  }
 
   /** A conventional function. */
   public PciFunction(String name, PciIdentity id) {
@@ -206,6 +221,16 @@ public final class PciFunction {
     written = action;
   }
 
+  /**
+   * Has a register of four bytes of the configuration space stand for others.
+   *
+   * @param fetch runs before software reads of it
+   * @param store runs after software has written to it
+   */
+  public void setWindow(int offset, Runnable fetch, Runnable store) {
+    window = new Window(offset, fetch, store);
+  }
+
   /** The declaration of the state, once the device is complete. */
   public StateDescriptor<PciFunction> descriptor() {
     StateDescriptor<PciFunction> state =
@@ -323,6 +348,9 @@ public final class PciFunction {
 
   /** What software reads of the configuration space. */
   public int read(int offset, int size) {
+    if (window != null && window.meets(offset, size)) {
+      window.fetch().run();
+    }
     return config.read(offset, size);
   }
 
@@ -337,6 +365,9 @@ public final class PciFunction {
     }
     updateWire();
     written.run();
+    if (window != null && window.meets(offset, size)) {
+      window.store().run();
+    }
   }
 
   @Override

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -243,6 +244,11 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
 
   public final Kind kind() {
     return kind;
+  }
+
+  /** What guards the registers. */
+  public final ReentrantLock machineLock() {
+    return setup.machine().lock();
   }
 
   /** Connects it. While the device is made. */

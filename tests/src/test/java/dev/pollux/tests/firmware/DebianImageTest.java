@@ -30,21 +30,32 @@ class DebianImageTest {
         "pc -bios OVMF.fd IMAGE",
         "q35 -bios OVMF.fd IMAGE",
         "q35 -m 1G -nographic" + NVME,
-        "pc -m 1G -nographic -bios OVMF.fd" + NVME,
-        "pc -m 1G -nographic" + USB,
-        "q35 -m 1G -nographic -bios OVMF.fd" + USB
+        "pc -m 1G -nographic -bios OVMF.fd" + NVME
       })
   void bootsToAShell(String machine) {
-    Path image = FirmwareFolders.userCache().resolve("debian.qcow2");
-    assumeTrue(Files.isReadable(image), "no " + image + " (pollux guest debian)");
-    List<String> arguments = new ArrayList<>(List.of("run", "-snapshot", "-machine"));
-    arguments.addAll(List.of(machine.replace("IMAGE", image.toString()).split(" ")));
-    try (PolluxProcess vm = PolluxProcess.start(arguments.toArray(String[]::new))) {
+    try (PolluxProcess vm = start(machine)) {
       vm.expect("debian login:", PATIENCE);
       vm.type("root\n");
       vm.expect("root@debian:~#", PATIENCE);
       vm.type("[ -d /sys/firmware/efi ] && echo by-$((1))-UEFI || echo by-$((1))-BIOS\n");
       vm.expect(machine.contains("OVMF") ? "by-1-UEFI" : "by-1-BIOS", PATIENCE);
+    }
+  }
+
+  private static PolluxProcess start(String machine) {
+    Path image = FirmwareFolders.userCache().resolve("debian.qcow2");
+    assumeTrue(Files.isReadable(image), "no " + image + " (pollux guest debian)");
+    List<String> arguments = new ArrayList<>(List.of("run", "-snapshot", "-machine"));
+    arguments.addAll(List.of(machine.replace("IMAGE", image.toString()).split(" ")));
+    return PolluxProcess.start(arguments.toArray(String[]::new));
+  }
+
+  /** Firmware and GRUB do; Debian's kernel for virtual machines has no driver for USB. */
+  @ParameterizedTest
+  @ValueSource(strings = {"pc -m 1G -nographic" + USB, "q35 -m 1G -nographic -bios OVMF.fd" + USB})
+  void startsItsKernelFromUsb(String machine) {
+    try (PolluxProcess vm = start(machine)) {
+      vm.expect("Waiting for root file system", PATIENCE);
     }
   }
 }

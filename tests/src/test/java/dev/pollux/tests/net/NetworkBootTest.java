@@ -14,16 +14,15 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A machine without disks gets Linux from the user network's TFTP, by iPXE. */
 @Tag("campaign")
 @Timeout(300)
 class NetworkBootTest {
-  private static final String ROM = "pxe-e1000.rom";
-
   private static final String SCRIPT =
       """
       #!ipxe
@@ -34,9 +33,10 @@ class NetworkBootTest {
 
   @TempDir private Path folder;
 
-  @Test
-  void bootsLinuxFromE1000() throws Exception {
-    for (String needed : List.of("bios-256k.bin", ROM)) {
+  @ParameterizedTest
+  @CsvSource({"e1000,pxe-e1000.rom", "virtio-net-pci,pxe-virtio.rom"})
+  void bootsLinux(String card, String rom) throws Exception {
+    for (String needed : List.of("bios-256k.bin", rom)) {
       assumeTrue(
           FirmwareFolders.find(needed).isPresent(), "no " + needed + " (pollux guest firmware)");
     }
@@ -57,7 +57,7 @@ class NetworkBootTest {
                 "-netdev",
                 "user,id=n0,bootfile=boot.ipxe,tftp=" + folder,
                 "-device",
-                "e1000,netdev=n0,romfile=" + ROM))) {
+                "%s,netdev=n0,romfile=%s".formatted(card, rom)))) {
       guest.awaitShell();
       String commandLine = guest.run("cat /proc/cmdline");
       assertTrue(commandLine.contains("from=network"), commandLine);

@@ -1,5 +1,6 @@
 package dev.pollux.devices.virtio.transport;
 
+import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.bus.Region;
 import dev.pollux.core.state.BoundState;
 import dev.pollux.core.state.HostOnly;
@@ -42,6 +43,7 @@ final class VirtioPci implements PciDevice, VirtioTransport {
   private static final int CAP_NOTIFY = 2;
   private static final int CAP_ISR = 3;
   private static final int CAP_DEVICE = 4;
+  private static final int CAP_WINDOW = 5;
 
   private static final long COMMON = 0;
   private static final long ISR = 0x1000;
@@ -132,10 +134,13 @@ final class VirtioPci implements PciDevice, VirtioTransport {
     addCapability(CAP_DEVICE, DEVICE, WINDOW);
     int notify = addCapability(CAP_NOTIFY, NOTIFY, notifyWindow);
     pci.config().init(notify + 16, 4, NOTIFY_MULTIPLIER);
+    AddressSpace registers = new AddressSpace("virtio-pci-window", device.machineLock());
+    pieces.forEach(piece -> registers.map(piece.offset(), piece.region()));
+    ConfigWindow.add(pci, addCapability(CAP_WINDOW, 0, 0), MODERN_BAR, registers);
   }
 
   private int addCapability(int type, long offset, long length) {
-    int size = type == CAP_NOTIFY ? 20 : 16;
+    int size = type == CAP_NOTIFY || type == CAP_WINDOW ? 20 : 16;
     int at = pci.addCapability(CAP_VENDOR, size);
     pci.config()
         .init(at + 2, 1, size)
