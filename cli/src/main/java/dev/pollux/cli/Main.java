@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -80,8 +81,22 @@ public final class Main implements Callable<Integer> {
     if (args.length > 0 && args[0].equals(NbdCommand.NAME)) {
       return NbdCommand.run(List.of(args).subList(1, args.length));
     }
+    if (args.length > 0 && args[0].equals(RunCommand.NAME)) {
+      Optional<RunOptions> plain = RunWords.read(List.of(args).subList(1, args.length));
+      if (plain.isPresent()) {
+        return run(plain.get());
+      }
+    }
     CommandLine line = commandLine(args);
     return line.execute(lastOfEach(line, args));
+  }
+
+  private static int run(RunOptions options) {
+    try {
+      return new RunCommand(options).call();
+    } catch (IOException | RuntimeException e) {
+      return fail(e);
+    }
   }
 
   /**

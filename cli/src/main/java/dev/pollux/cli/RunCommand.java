@@ -20,13 +20,15 @@ import picocli.CommandLine.Mixin;
 
 /** {@code pollux run}: runs one virtual machine until it ends. */
 @Command(
-    name = "run",
+    name = RunCommand.NAME,
     synopsisHeading = "",
     customSynopsis = "Usage: pollux run [OPTION]... [IMAGE]",
     description = "Runs a virtual machine. The options are QEMU's.",
     sortOptions = false,
     separator = " ")
 final class RunCommand implements Callable<Integer> {
+  static final String NAME = "run";
+
   /** How long a signal waits for the machine to end before it ends the process anyway. */
   private static final long PATIENCE_SECONDS = 5;
 
@@ -37,6 +39,13 @@ final class RunCommand implements Callable<Integer> {
   @Mixin HelpOption help;
 
   @Mixin RunOptions options;
+
+  /** For picocli, which fills in the options. */
+  RunCommand() {}
+
+  RunCommand(RunOptions options) {
+    this.options = options;
+  }
 
   @Override
   public Integer call() throws IOException {
