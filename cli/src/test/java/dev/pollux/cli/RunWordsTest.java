@@ -7,6 +7,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -77,8 +78,8 @@ class RunWordsTest {
   }
 
   /** The options of all groups, by their fields' names. */
-  private static TreeMap<String, Object> values(RunOptions options) {
-    TreeMap<String, Object> values = new TreeMap<>();
+  private static Map<String, Object> values(RunOptions options) {
+    Map<String, Object> values = new TreeMap<>();
     for (Field group : fields(RunOptions.class).toList()) {
       for (Field option : fields(group.getType()).toList()) {
         values.put(
