@@ -23,11 +23,14 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * A client of a guest on two hosts keeps its connections and what it has on the disk, whatever
  * happens to one of them. {@code -Dpollux.hosts.faults=N} faults, {@code -Dpollux.hosts.seed=N}
- * another order, {@code -Dpollux.hosts.kinds=KILL_COPY,...} these kinds only.
+ * another order, {@code -Dpollux.hosts.kinds=KILL_COPY,...} these kinds only; {@code
+ * -Dpollux.hosts.silence=MS} is more patience with sides that do not speak, where they get little
+ * of the processors: a side that is given up by itself is one more fault than a pair is for.
  */
 class PairHostsTest {
   private static final int FAULTS = Integer.getInteger("pollux.hosts.faults", 50);
   private static final long SEED = Long.getLong("pollux.hosts.seed", 1);
+  private static final String SILENCE = System.getProperty("pollux.hosts.silence", "1000");
   private static final String KINDS = System.getProperty("pollux.hosts.kinds", "");
 
   @TempDir private Path folder;
@@ -68,6 +71,7 @@ class PairHostsTest {
     Namespace.needs("tc");
     List<String> words = machine(initrd());
     words.addAll(List.of("-drive", "file=HOST/disk.qcow2,format=qcow2,if=virtio"));
+    words.addAll(List.of("--silence", SILENCE));
     try (TwoHosts hosts = new TwoHosts(folder, words, PairHostsTest::makeDisk)) {
       TwoHosts.Host primary = hosts.awaitPair();
       try (PairClient client = new PairClient(hosts)) {
