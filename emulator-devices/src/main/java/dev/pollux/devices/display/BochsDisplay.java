@@ -37,7 +37,7 @@ public final class BochsDisplay implements PciDevice, Display {
       DeviceType.on(PciBus.KIND, "bochs-display", BochsDisplay::create)
           .category(DeviceCategory.DISPLAY)
           .description("linear pictures without a VGA")
-          .properties(MEMORY, Monitor.EDID, Monitor.WIDTH, Monitor.HEIGHT)
+          .properties(Monitor.properties(MEMORY))
           .coldPlugOnly();
 
   private static final int REGISTERS = 4096;

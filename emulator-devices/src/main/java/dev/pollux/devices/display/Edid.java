@@ -3,13 +3,20 @@ package dev.pollux.devices.display;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /** What a monitor says of itself (VESA E-EDID standard, release A, structure 1.4). */
 public final class Edid {
   public static final int BYTES = 128;
 
   private static final int DOTS_PER_INCH = 100;
-  private static final int HERTZ = 60;
+
+  /** As QEMU's. */
+  static final int MILLIHERTZ = 75_000;
+
+  /** Of a detailed timing: 10 kHz, in pixels in 1000 seconds. */
+  private static final int CLOCK_UNIT = 10_000_000;
 
   // Of a detailed timing, as CVT with reduced blanking has it.
   private static final int HORIZONTAL_BLANK = 160;
@@ -31,11 +38,66 @@ public final class Edid {
   private Edid() {}
 
   /**
-   * A monitor that is of a size by nature.
-   *
-   * @param width pixels, as the height; more than 4095 cannot be said
+   * Modes that a standard timing stands for, the dearest first: at 60 Hz, their shape in two bits.
    */
+  private enum Standard {
+    W2048_H1152(2048, 1152, 3),
+    W1920_H1080(1920, 1080, 3),
+    W1920_H1200(1920, 1200, 0),
+    W1600_H1200(1600, 1200, 1),
+    W1680_H1050(1680, 1050, 0),
+    W1440_H900(1440, 900, 0),
+    W1280_H1024(1280, 1024, 2),
+    W1280_H960(1280, 960, 1),
+    W1856_H1392(1856, 1392, 1),
+    W1792_H1344(1792, 1344, 1);
+
+    private static final int PLACES = 8;
+    private static final int NONE = 0x0101;
+
+    private final int width;
+    private final int height;
+    private final int shape;
+
+    Standard(int width, int height, int shape) {
+      this.width = width;
+      this.height = height;
+      this.shape = shape;
+    }
+
+    /** Two bytes, the lower one first. */
+    int code() {
+      return width / 8 - 31 | shape << 14;
+    }
+  }
+
+  /**
+   * A monitor.
+   *
+   * @param width pixels that it has by nature, as the height; more than 4095 cannot be said
+   * @param mostWidth pixels of the widest mode that it offers beside that, as the height
+   * @param milliHertz pictures in 1000 seconds
+   */
+  public record Panel(int width, int height, int mostWidth, int mostHeight, int milliHertz) {
+    /** One that offers all that there is, 75 pictures in a second. */
+    public Panel(int width, int height) {
+      this(width, height, MOST, MOST, MILLIHERTZ);
+    }
+
+    private boolean offers(int w, int h) {
+      return w <= mostWidth && h <= mostHeight;
+    }
+  }
+
+  /** What a monitor says that offers all that there is. */
   public static byte[] of(int width, int height) {
+    return of(new Panel(width, height));
+  }
+
+  /** What a monitor says. */
+  public static byte[] of(Panel panel) {
+    int width = panel.width();
+    int height = panel.height();
     ByteBuffer edid = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
     edid.putLong(0x00ff_ffff_ffff_ff00L);
     edid.order(ByteOrder.BIG_ENDIAN)
@@ -51,11 +113,17 @@ public final class Edid {
     for (int value : SRGB) {
       edid.put((byte) value);
     }
-    edid.put((byte) 0x21).put((byte) 0x08).put((byte) 0); // 640x480, 800x600, 1024x768 at 60 Hz
-    for (int i = 0; i < 8; i++) {
-      edid.putShort((short) 0x0101); // no standard timing
-    }
-    timing(edid, Math.min(width, MOST), Math.min(height, MOST));
+    // Established timings at 60 Hz.
+    edid.put((byte) ((panel.offers(640, 480) ? 0x20 : 0) | (panel.offers(800, 600) ? 0x01 : 0)));
+    edid.put((byte) (panel.offers(1024, 768) ? 0x08 : 0)).put((byte) 0);
+    IntStream.concat(
+            Arrays.stream(Standard.values())
+                .filter(mode -> panel.offers(mode.width, mode.height))
+                .mapToInt(Standard::code),
+            IntStream.generate(() -> Standard.NONE))
+        .limit(Standard.PLACES)
+        .forEach(code -> edid.putShort((short) code));
+    timing(edid, Math.min(width, MOST), Math.min(height, MOST), panel.milliHertz());
     descriptor(edid, RANGE_LIMITS).put(new byte[] {50, 125, 30, (byte) 255, 60, 1, 10});
     edid.put("      ".getBytes(StandardCharsets.US_ASCII));
     descriptor(edid, NAME).put("Pollux screen".getBytes(StandardCharsets.US_ASCII));
@@ -83,9 +151,10 @@ public final class Edid {
   }
 
   /** Eighteen bytes. */
-  private static void timing(ByteBuffer edid, int width, int height) {
-    long clock = (long) (width + HORIZONTAL_BLANK) * (height + VERTICAL_BLANK) * HERTZ / 10_000;
-    edid.putShort((short) Math.min(clock, 0xffff));
+  private static void timing(ByteBuffer edid, int width, int height, int milliHertz) {
+    long pixels = (long) (width + HORIZONTAL_BLANK) * (height + VERTICAL_BLANK);
+    long clock = pixels * milliHertz / CLOCK_UNIT; // 0 would be no timing
+    edid.putShort((short) Math.clamp(clock, 1, 0xffff));
     pair(edid, width, HORIZONTAL_BLANK);
     pair(edid, height, VERTICAL_BLANK);
     edid.put((byte) HORIZONTAL_FRONT).put((byte) HORIZONTAL_SYNC);

@@ -38,7 +38,7 @@ public final class VgaCard implements PciDevice, Display {
       DeviceType.on(PciBus.KIND, "VGA", VgaCard::create)
           .category(DeviceCategory.DISPLAY)
           .description("standard VGA")
-          .properties(MEMORY, Monitor.EDID, Monitor.WIDTH, Monitor.HEIGHT)
+          .properties(Monitor.properties(MEMORY))
           .coldPlugOnly();
 
   private static final String BIOS = "vgabios-stdvga.bin";
