@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.GuestScreen;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.harness.Monitors;
@@ -253,40 +254,10 @@ class LinuxVirtioTest {
   }
 
   /** The kernel's console is on the screen, at the size that the card has asked for. */
-  private void useScreen(LinuxGuest guest, QmpClient client)
-      throws IOException, CommandFailed, InterruptedException {
+  private void useScreen(LinuxGuest guest, QmpClient client) throws IOException, CommandFailed {
     assertEquals("virtio_gpudrmfb", guest.run("cat /sys/class/graphics/fb0/name"));
     assertEquals("648,488", guest.run("cat /sys/class/graphics/fb0/virtual_size"));
-    assertEquals(
-        "",
-        guest.run(
-            "echo 0 > /sys/class/graphics/fbcon/cursor_blink; cat /proc/self/maps > /dev/tty0"));
-    Path picture = folder.resolve("screen.ppm");
-    String wanted = guest.run("md5sum < /dev/fb0 | cut -c1-32");
-    String seen = "";
-    long end = System.nanoTime() + PATIENCE.toNanos();
-    while (!seen.equals(wanted) && System.nanoTime() < end) { // a frame may be on its way
-      JsonNode _ =
-          client.execute("screendump", JSON.createObjectNode().put("filename", picture.toString()));
-      seen = sum(asInMemory(Files.readAllBytes(picture), 648, 488));
-    }
-    assertEquals(wanted, seen);
-  }
-
-  /** Blue, green, red and 0 of each pixel of a picture. */
-  private static byte[] asInMemory(byte[] ppm, int width, int height) {
-    int header = "P6\n%d %d\n255\n".formatted(width, height).length();
-    assertEquals(header + width * height * 3, ppm.length);
-    byte[] pixels = new byte[width * height * 4];
-    int lit = 0;
-    for (int i = 0; i < width * height; i++) {
-      for (int color = 0; color < 3; color++) {
-        pixels[i * 4 + color] = ppm[header + i * 3 + 2 - color];
-        lit += pixels[i * 4 + color] != 0 ? 1 : 0;
-      }
-    }
-    assertTrue(lit > 1000, "colors of letters: " + lit);
-    return pixels;
+    GuestScreen.assertShown(guest, client, folder, 648, 488);
   }
 
   private void useBalloon(LinuxGuest guest, QmpClient client)

@@ -11,16 +11,20 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.GuestScreen;
 import dev.pollux.tests.harness.HostTools;
 import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import dev.pollux.tests.harness.TinyKernel;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -33,7 +37,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A guest uses its disks all the time while it moves, or while it is one of a pair. */
+/**
+ * A guest uses its disks, its screen and its tablet all the time while it moves, or while it is one
+ * of a pair.
+ */
 @Timeout(600)
 class BusyDiskTest {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -57,22 +64,40 @@ class BusyDiskTest {
   private static final int WRITERS = 7;
 
   /**
-   * Reads a disk past the guest's cache, and has requests under way at all other devices: writes to
-   * disks, random numbers, lines on a console and a channel.
+   * Reads two disks past the guest's cache, and has requests under way at all other devices: writes
+   * to disks, random numbers, lines on a console and a channel.
    */
   private static final String READ =
-      "h=$(sha256sum < /dev/vda); work() { i=0; bad=0; while [ ! -e /tmp/stop ]; do dd if=/dev/vda"
-          + " of=/tmp/g bs=256k iflag=direct 2> /tmp/said || bad=$((bad+1)); [ \"$(sha256sum <"
-          + " /tmp/g)\" = \"$h\" ] || bad=$((bad+1)); i=$((i+1)); done; echo i=$i bad=$bad; };"
+      "i=0; until [ -b /dev/sdb ] || [ $i -ge 300 ]; do sleep 0.1; i=$((i+1)); done; work() {"
+          + " h=$(sha256sum < /dev/$1); i=0; bad=0; while [ ! -e /tmp/stop ]; do dd if=/dev/$1"
+          + " of=/tmp/g$1 bs=256k iflag=direct 2> /tmp/said || bad=$((bad+1)); [ \"$(sha256sum <"
+          + " /tmp/g$1)\" = \"$h\" ] || bad=$((bad+1)); i=$((i+1)); done; echo $1 i=$i bad=$bad; };"
           + " noise() { while [ ! -e /tmp/stop ]; do dd if=/dev/zero of=/dev/vdb bs=64k count=64"
           + " oflag=direct 2> /tmp/said; dd if=/dev/hwrng of=/dev/null bs=64 count=4 2> /tmp/said;"
           + " dd if=/dev/sda of=/dev/null bs=64k count=16 iflag=direct 2> /tmp/said || echo bad"
-          + " sda; dd if=/dev/zero of=/dev/sda bs=64k count=16 oflag=direct 2> /tmp/said;"
-          + " dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16 iflag=direct 2> /tmp/said || echo bad"
-          + " nvme; dd if=/dev/zero of=/dev/nvme0n1 bs=64k count=16 oflag=direct 2> /tmp/said;"
-          + " seq 1 100"
-          + " > /dev/hvc0; seq 1 100 > $port; done; }; port=$(ls /dev/vport*p1); work & noise &"
-          + " echo started";
+          + " sda; dd if=/dev/zero of=/dev/sda bs=64k count=16 oflag=direct 2> /tmp/said; dd"
+          + " if=/dev/nvme0n1 of=/dev/null bs=64k count=16 iflag=direct 2> /tmp/said || echo bad"
+          + " nvme; dd if=/dev/zero of=/dev/nvme0n1 bs=64k count=16 oflag=direct 2> /tmp/said; seq"
+          + " 1 100 > /dev/hvc0; seq 1 100 > $port; done; }; port=$(ls /dev/vport*p1); work vda &"
+          + " work sdb & noise & echo started";
+
+  private static final int READERS = 2;
+
+  /** Writes to the screen without an end, and keeps what the tablet says. */
+  private static final String LOOK =
+      "i=0; until grep -q 'USB Tablet' /proc/bus/input/devices || [ $i -ge 300 ]; do sleep 0.1;"
+          + " i=$((i+1)); done; e=$(grep -A4 'USB Tablet' /proc/bus/input/devices"
+          + " | grep -o 'event[0-9]*'); cat /dev/input/$e > /tmp/seen & echo $! > /tmp/cat;"
+          + " show() { while [ ! -e /tmp/shown ]; do cat /proc/self/maps > /dev/tty0; done; };"
+          + " show & echo $! > /tmp/show; echo started";
+
+  private static final String END = "kill $(cat /tmp/cat); sleep 1; touch /tmp/stop; wait";
+
+  /** Bytes of what the kernel says of a movement: the event and that this was all. */
+  private static final int SEEN = 48;
+
+  /** Of the value in that. */
+  private static final int SEEN_VALUE = 20;
 
   private static final Pattern RESULT = Pattern.compile("i=(\\d+) bad=(\\d+)");
 
@@ -86,7 +111,11 @@ class BusyDiskTest {
           "sd_mod",
           "floppy",
           "xhci_pci",
-          "usb_storage");
+          "usb_storage",
+          "usbhid",
+          "hid_generic",
+          "evdev",
+          "virtio_gpu");
   private static final List<String> PAIR_MODULES =
       List.of(
           "virtio_pci",
@@ -97,16 +126,24 @@ class BusyDiskTest {
           "virtio_console",
           "virtio_balloon",
           "virtiofs",
-          "nvme");
+          "nvme",
+          "xhci_pci",
+          "usb_storage",
+          "usbhid",
+          "hid_generic",
+          "evdev",
+          "virtio_gpu");
+
+  private static final int WIDTH = 648;
+  private static final int HEIGHT = 488;
+  private static final String SCREEN = "virtio-gpu-pci,xres=%d,yres=%d".formatted(WIDTH, HEIGHT);
 
   @TempDir private Path folder;
 
   @Test
   void requestsUnderWayAreDoneBeforeAMachineMoves() throws Exception {
     HostTools.assumeInstalled();
-    assumeTrue(
-        LinuxGuest.hasModule(Kernel.GENERIC, "xhci_pci"),
-        "no USB drivers; \"./pollux guest linux --kernel generic\" fetches them");
+    assumeDrivers();
     List<String> options = new ArrayList<>();
     for (String disk : List.of("d0", "nvme", "ide", "sata", "usb")) {
       Path image = folder.resolve(disk);
@@ -123,14 +160,17 @@ class BusyDiskTest {
             "ich9-ahci,id=more",
             "ide-hd,bus=more.0,drive=sata",
             "qemu-xhci",
-            "usb-storage,drive=usb")) {
+            "usb-storage,drive=usb",
+            "usb-tablet",
+            SCREEN)) {
       options.addAll(List.of("-device", device));
     }
-    try (LinuxGuest here = start(Kernel.GENERIC, "here", options)) {
+    try (LinuxGuest here = start(MODULES, "here", options)) {
       here.awaitShell();
       assertTrue(here.run(WRITE).endsWith("started"));
+      assertTrue(here.run(LOOK).endsWith("started"));
       try (LinuxGuest there =
-              start(Kernel.GENERIC, "there", Stream.concat(options.stream(), incoming()).toList());
+              start(MODULES, "there", Stream.concat(options.stream(), incoming()).toList());
           QmpClient source = connect("here");
           QmpClient target = connect("there")) {
         for (QmpClient each : List.of(source, target)) {
@@ -140,7 +180,8 @@ class BusyDiskTest {
         await(source, "query-migrate", "completed");
         await(target, "query-status", "running");
         here.process().process().destroyForcibly();
-        assertResults(there.run("sleep 1; touch /tmp/stop; wait"), WRITERS);
+        assertLooksOn(there, target);
+        assertResults(there.run(END), WRITERS);
         JsonNode _ = target.execute("quit");
         assertEquals(0, there.process().await(PATIENCE), there.process().errors());
       }
@@ -152,17 +193,20 @@ class BusyDiskTest {
 
   @Test
   void pairGoesOnWithRequestsUnderWayAtEachCheckpoint() throws Exception {
+    assumeDrivers();
     byte[] contents = new byte[4 << 20];
     new Random(11).nextBytes(contents);
     for (String side : List.of("here", "there")) {
       Files.write(folder.resolve(side + ".raw"), contents);
+      Files.write(folder.resolve(side + ".stick"), contents);
     }
-    try (LinuxGuest here = start(Kernel.CLOUD, "here", pairOptions("here").toList())) {
+    try (LinuxGuest here = start(PAIR_MODULES, "here", pairOptions("here").toList())) {
       here.awaitShell();
       assertTrue(here.run(READ).endsWith("started"));
+      assertTrue(here.run(LOOK).endsWith("started"));
       try (LinuxGuest there =
               start(
-                  Kernel.CLOUD, "there", Stream.concat(pairOptions("there"), incoming()).toList());
+                  PAIR_MODULES, "there", Stream.concat(pairOptions("there"), incoming()).toList());
           QmpClient source = connect("here");
           QmpClient target = connect("there")) {
         for (QmpClient each : List.of(source, target)) {
@@ -172,12 +216,13 @@ class BusyDiskTest {
         JsonNode _ = source.execute("migrate-set-parameters", parameters);
         migrate(source, target);
         await(source, "query-migrate", "colo");
-        awaitCheckpoints(target);
+        awaitCheckpoints(source, target);
         here.process().process().destroyForcibly();
         JsonNode _ = target.execute("x-colo-lost-heartbeat");
         await(target, "query-status", "running");
         there.type("\n");
-        assertResults(there.run("sleep 1; touch /tmp/stop; wait"), 1);
+        assertLooksOn(there, target);
+        assertResults(there.run(END), READERS);
         assertEquals("", there.run("dmesg | grep -E 'BUG|Oops|I/O error|lockup'"));
       }
     }
@@ -230,12 +275,18 @@ class BusyDiskTest {
     return Files.readAllLines(Path.of("/proc/locks")).stream().anyMatch(l -> l.contains(inode));
   }
 
-  private LinuxGuest start(Kernel kernel, String name, List<String> options) throws IOException {
-    Path initrd = folder.resolve("initrd-%s.cpio".formatted(kernel.label()));
-    if (!Files.exists(initrd)) {
-      List<String> modules = kernel == Kernel.GENERIC ? MODULES : PAIR_MODULES;
-      initrd = LinuxGuest.initrd(folder, kernel, modules.toArray(String[]::new));
+  private static void assumeDrivers() throws IOException {
+    for (String driver : List.of("xhci_pci", "virtio_gpu")) {
+      assumeTrue(
+          LinuxGuest.hasModule(Kernel.GENERIC, driver),
+          "no %s; \"./pollux guest linux --kernel generic --refresh\" fetches it"
+              .formatted(driver));
     }
+  }
+
+  private LinuxGuest start(List<String> modules, String name, List<String> options)
+      throws IOException {
+    Path initrd = LinuxGuest.initrd(folder, Kernel.GENERIC, modules.toArray(String[]::new));
     Stream<String> common =
         Stream.of(
             "-m",
@@ -245,7 +296,7 @@ class BusyDiskTest {
             "-qmp",
             socket(name) + ",server=on,wait=off");
     return LinuxGuest.start(
-        kernel, initrd, Stream.concat(options.stream(), common).toArray(String[]::new));
+        Kernel.GENERIC, initrd, Stream.concat(options.stream(), common).toArray(String[]::new));
   }
 
   /** A machine with one of everything that can be plugged. */
@@ -274,10 +325,11 @@ class BusyDiskTest {
             "-device e1000,bus=bridge,addr=1",
             "-blockdev driver=null-co,node-name=n3,size=16777216",
             "-device nvme,drive=n3,serial=S3,addr=16",
-            "-blockdev driver=null-co,node-name=n4,size=16777216",
+            "-drive if=none,id=n4,format=raw,file=" + folder.resolve(side + ".stick"),
             "-device qemu-xhci,id=usb,addr=17",
             "-device usb-storage,drive=n4,bus=usb.0",
-            "-device usb-tablet,bus=usb.0")
+            "-device usb-tablet,bus=usb.0",
+            "-device %s,addr=18".formatted(SCREEN))
         .flatMap(words -> Stream.of(words.split(" ", 2)));
   }
 
@@ -326,14 +378,42 @@ class BusyDiskTest {
     }
   }
 
-  private static void awaitCheckpoints(QmpClient secondary) throws Exception {
+  /** The user moves the tablet meanwhile. */
+  private static void awaitCheckpoints(QmpClient primary, QmpClient secondary) throws Exception {
     long end = System.nanoTime() + PATIENCE.toNanos();
     long loaded = 0;
     while (loaded < CHECKPOINTS) {
       assertTrue(System.nanoTime() < end, "only " + loaded + " checkpoints");
+      point(primary, (int) loaded);
       TimeUnit.MILLISECONDS.sleep(50);
       loaded = secondary.execute("x-pollux-query-colo-statistics").path("checkpoints").asLong();
     }
+  }
+
+  private static void point(QmpClient client, int x) throws IOException, CommandFailed {
+    ObjectNode event = JSON.createObjectNode().put("type", "abs");
+    event.putObject("data").put("axis", "x").put("value", x);
+    ObjectNode arguments = JSON.createObjectNode();
+    arguments.putArray("events").add(event);
+    JsonNode _ = client.execute("input-send-event", arguments);
+  }
+
+  /** The guest hears of its tablet, and what it shows is what it has in its memory. */
+  private void assertLooksOn(LinuxGuest guest, QmpClient client) throws Exception {
+    int place = 0x1234;
+    point(client, place);
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    int seen = -1;
+    while (seen != place) {
+      assertTrue(System.nanoTime() < end, "the tablet is at " + seen);
+      String last = guest.run("tail -c %d /tmp/seen | base64".formatted(SEEN));
+      ByteBuffer events = ByteBuffer.wrap(Base64.getMimeDecoder().decode(last));
+      if (events.capacity() == SEEN) {
+        seen = events.order(ByteOrder.LITTLE_ENDIAN).getInt(SEEN_VALUE);
+      }
+    }
+    assertEquals("", guest.run("touch /tmp/shown; wait $(cat /tmp/show)"));
+    GuestScreen.assertShown(guest, client, folder, WIDTH, HEIGHT);
   }
 
   /** So many loops have each gone round, and found nothing wrong. */
