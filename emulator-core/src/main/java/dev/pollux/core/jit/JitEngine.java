@@ -70,6 +70,18 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** A vCPU that is not the first may have little to do, for which it needs no store. */
   private static final int LOADED_LATER = 500;
 
+  /**
+   * Calls of common code until the block that makes one is translated anew: as much time as that
+   * takes. No round number, so that no loop always has the same one counted.
+   */
+  private static final int PATIENCE = 4093;
+
+  /** Guest register number. */
+  private static final int RSP = 4;
+
+  /** Bytes that pushes or pops in a row may touch together. */
+  private static final int NEAR_EDGE = 256;
+
   /** No way out of generated code. */
   private static final int NONE = -1;
 
@@ -178,6 +190,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   // Counted since the start, by the vCPU's thread.
   private final JitStatistics statistics = new JitStatistics();
 
+  private int patience;
+
   private final JitLog translationLog;
 
   /** Each block that is entered is logged. */
@@ -271,6 +285,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     // What is logged of a translation needs its instructions.
     this.store = translationLog.isOn() ? null : store;
     this.compiler.assembler().code().note(JitBlock.FIRST_MOVED, JitBlock.END_MOVED);
+    setPatience(PATIENCE);
     this.untilLoaded = this.store == null ? -1 : vcpu.index() == 0 ? 0 : LOADED_LATER;
   }
 
@@ -330,7 +345,60 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     while (left != NONE && exits.interprets(left)) {
       left = interpretAndResume(left);
     }
+    if (left != NONE && exits.block(left) != null && isBusy()) {
+      quicken(exits.block(left));
+    }
     return left;
+  }
+
+  /** True if the block that was left just now executes often. */
+  private boolean isBusy() {
+    return RawMemory.getInt(s + JitLayout.CALLS_LEFT) < 0;
+  }
+
+  /** True for pushes or pops in a row that quick code executes one by one, in two pages. */
+  private boolean crossesPage(int exit) {
+    int inPage = (int) state.gpr(RSP) & RamBlock.PAGE_SIZE - 1;
+    return exits.resumeAt(exit) == 0 && Math.min(inPage, RamBlock.PAGE_SIZE - inPage) < NEAR_EDGE;
+  }
+
+  /**
+   * Translates a block anew, longer and quicker; what led to it leads there. Its old code is still
+   * right, for who is in it, while the new block is valid.
+   *
+   * @return the new block, or the old one if that is not worth it
+   */
+  private JitBlock quicken(JitBlock block) {
+    RawMemory.putInt(s + JitLayout.CALLS_LEFT, patience);
+    if (!block.valid() || block.secondPage() != 0 || !cache.fits(LARGEST_BLOCK)) {
+      return block;
+    }
+    long host = block.host();
+    RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
+    if (!block.isOf(page)) {
+      return block;
+    }
+    int start = block.pageOffset();
+    long rip = RawMemory.getLong(s + JitLayout.PAGE) + start;
+    storeHash = block.hash();
+    BlockCompiler.Context context = context(start, block.key(), 0, true);
+    int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
+    try {
+      JitBlock quick = compile(context, block.key(), host, count, rip);
+      if (quick == null) {
+        return block;
+      }
+      blocks.replace(block, quick);
+      if (mmu.codeHostIfCached(rip) == host) {
+        enterTables(rip, quick);
+      }
+      statistics.quickened++;
+      return quick;
+    } catch (RuntimeException e) {
+      leaveToInterpreter(rip, host, block.key(), count, e);
+      blocks.dropPage(host & PAGE_MASK);
+      return block;
+    }
   }
 
   /**
@@ -363,10 +431,19 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** True if a block under the present state would execute {@code insn} in host code. */
   public boolean translates(Insn insn) {
-    return usable() && BlockCompiler.translates(insn, context(0, currentKey(), 0));
+    return usable() && BlockCompiler.translates(insn, context(0, currentKey(), 0, false));
   }
 
-  private BlockCompiler.Context context(int start, int key, long secondPage) {
+  /**
+   * After how many calls of common code a block is translated anew to need none; 0: each is
+   * translated so at once. Before the vCPU runs.
+   */
+  public void setPatience(int calls) {
+    patience = calls;
+    RawMemory.putInt(s + JitLayout.CALLS_LEFT, calls);
+  }
+
+  private BlockCompiler.Context context(int start, int key, long secondPage, boolean quick) {
     return new BlockCompiler.Context(
         start,
         firstTable(key),
@@ -378,7 +455,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         (key & X87) != 0,
         (key & CODE32) != 0,
         (key & WHOLE_GS) != 0,
-        secondPage);
+        secondPage,
+        quick);
   }
 
   @Override
@@ -404,10 +482,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       RawMemory.putInt(s + JitLayout.SPINS, JitLayout.MOST_SPINS);
       Thread.yield();
     }
+    JitBlock code = isBusy() || crossesPage(exit) ? quicken(block) : block;
     interpreter.executeOne(prepared, rip);
     if (insn.info.endsBlock()
         || i == block.count() - 1
-        || !block.valid()
+        || exits.resumeAt(exit) == 0
+        || !code.valid()
         || state.rip() != rip + insn.nextOffset
         || mmu.flushes() != flushes
         || interpreter.mustReturn()
@@ -424,8 +504,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     RawMemory.putShort(s + JitLayout.FLAGS, (short) JitLayout.packFlags(state.rflags()));
     statistics.entries++;
     NativeCall.call(stubs.enter(), s, address, units);
-    state.setRflags(state.rflags() & ~STATUS | statusFlags(RawMemory.getInt(s + JitLayout.FLAGS)));
     int exit = RawMemory.getInt(s + JitLayout.EXIT);
+    int recipe = exits.recipe(exit);
+    int flags = recipe != 0 ? recipe : RawMemory.getInt(s + JitLayout.FLAGS);
+    state.setRflags(state.rflags() & ~STATUS | statusFlags(flags));
     if (exits.mode(exit) != mmu.mode()) {
       interpreter.modeChanged();
     }
@@ -556,12 +638,16 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return null;
       }
     }
+    enterTables(rip, block);
+    return block;
+  }
+
+  private void enterTables(long rip, JitBlock block) {
     if (chained) {
-      int table = firstTable(key) + (key & MODE);
+      int table = firstTable(block.key()) + (block.key() & MODE);
       jumps.put(table, rip, block.entry(), mmu.isGlobalCode(rip));
       index.put(table, block.host(), block.entry());
     }
-    return block;
   }
 
   /** Host address of the page behind an instruction's if it may reach there and the TLB has it. */
@@ -600,7 +686,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return kept;
       }
     }
-    BlockCompiler.Context context = context(start, key, 0);
+    BlockCompiler.Context context = context(start, key, 0, patience == 0);
     int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
     if (count == 0) {
       long nextPage = nextPage(rip);
@@ -612,11 +698,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
           || start + blockDecoder.insns()[0].length <= RamBlock.PAGE_SIZE) {
         return null;
       }
-      context = context(start, key, nextPage);
+      context = context(start, key, nextPage, patience == 0);
       count = 1;
     }
     try {
-      return compile(context, key, host, count);
+      JitBlock block = compile(context, key, host, count, rip);
+      statistics.translations += block == null ? 0 : 1;
+      return block;
     } catch (RuntimeException e) {
       leaveToInterpreter(rip, host, key, count, e);
       return null;
@@ -729,7 +817,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   /** Makes a block of the first {@code count} instructions of {@link #blockDecoder}. */
-  private JitBlock compile(BlockCompiler.Context context, int key, long host, int count) {
+  private JitBlock compile(BlockCompiler.Context context, int key, long host, int count, long rip) {
     int start = context.start();
     Insn[] insns = blockDecoder.insns();
     firstLooked = start;
@@ -783,8 +871,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (chained) {
       blocks.linkAll(block);
     }
-    statistics.translations++;
-    translationLog.translated(block, code, insns, state.rip(), (int) (codeEnd - address));
+    translationLog.translated(block, code, insns, rip, (int) (codeEnd - address));
     return block;
   }
 
@@ -893,6 +980,16 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** How often all blocks were dropped. vCPU thread. */
   long clears() {
     return statistics.clears;
+  }
+
+  /** Blocks translated a second time because they execute often. vCPU thread. */
+  long quickened() {
+    return statistics.quickened;
+  }
+
+  /** How often generated code was entered. vCPU thread. */
+  long entries() {
+    return statistics.entries;
   }
 
   /** Memory that is kept of translations, also of dropped ones. vCPU thread. */

@@ -40,6 +40,12 @@ public final class JitLayout {
   /** Two u64: operands that are kept because flags may be asked for that depend on them. */
   public static final int FLAG_OPERANDS = PAGE + 8;
 
+  /**
+   * i32: calls of common code that blocks make until one that makes them is translated anew, so
+   * that it needs none; negative: the block that has left just now is to be.
+   */
+  public static final int CALLS_LEFT = FLAG_OPERANDS + 16;
+
   /** XSAVE area of 576 bytes, x87 component only: guest x87 state on its way in or out. */
   public static final int X87_AREA = CpuLayout.JIT;
 
@@ -98,6 +104,12 @@ public final class JitLayout {
 
   /** Bytes of all. */
   public static final int REFILL_DATA = REFILL_BACK + 2;
+
+  /**
+   * Where code calls a probe u32 number of the exit stands that far behind the call, in an
+   * instruction.
+   */
+  public static final int CALL_NUMBER = 1;
 
   // The table of blocks by host memory, outside the vCPU's block: sets of two entries, each u64
   // blockTag, u64 address of the code.

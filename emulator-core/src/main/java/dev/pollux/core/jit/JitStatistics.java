@@ -26,6 +26,9 @@ final class JitStatistics {
   /** Blocks left to the interpreter because an error kept them from being translated. */
   long failures;
 
+  /** Blocks translated a second time because they execute often. */
+  long quickened;
+
   /** Times that all generated code was dropped. */
   long clears;
 
@@ -75,10 +78,11 @@ final class JitStatistics {
     long untranslatedSum = sum(op -> untranslated[op.ordinal()]);
     long exits = Math.max(1, links + jumps + slowSum + untranslatedSum);
     out.append(
-        "translations %d, from earlier runs %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
+        "translations %d, from earlier runs %d, made quicker %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
             .formatted(
                 translations,
                 storedBlocks,
+                quickened,
                 droppedBlocks,
                 revivedBlocks,
                 clears,

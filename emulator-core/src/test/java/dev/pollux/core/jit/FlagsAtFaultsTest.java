@@ -32,12 +32,20 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The flags that the handler of an exception finds, whatever the instruction that faults, or those
  * behind it, would have made of them: the interpreter's, and those of the manuals where these say.
  */
+@ParameterizedClass
+@ValueSource(ints = {1_000_000, 0, 1})
 class FlagsAtFaultsTest {
+  /** Of generated code: short, quick, and what soon changes from one to the other. */
+  @Parameter private int patience;
+
   private static final int RAM = 8 << 20;
   private static final int CODE = 0x1_0000;
   private static final int DATA = 0x10_0000;
@@ -54,8 +62,11 @@ class FlagsAtFaultsTest {
     generator = machine(true);
   }
 
-  private static BareMachine machine(boolean translated) {
+  private BareMachine machine(boolean translated) {
     BareMachine m = new BareMachine(RAM, new CpuModel("qemu64"), translated);
+    if (translated) {
+      m.jit().setPatience(patience);
+    }
     m.enterLongMode();
     long directories = m.state().u64(CpuLayout.CR3) + 0x2000;
     m.machine().memory().write(directories + 8 * (READ_ONLY >> 21), 8, READ_ONLY | 0xe5);

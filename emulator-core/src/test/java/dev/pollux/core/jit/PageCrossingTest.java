@@ -8,9 +8,17 @@ import dev.pollux.core.machine.BareMachine;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A translated instruction whose bytes lie in two pages, each of which may change. */
+@ParameterizedClass
+@ValueSource(ints = {1_000_000, 0, 1})
 class PageCrossingTest {
+  /** Of generated code: short, quick, and what soon changes from one to the other. */
+  @Parameter private int patience;
+
   private static final int FIRST = 0x20_0000;
   private static final int SECOND = FIRST + 0x1000;
   private static final int OTHER = FIRST + 0x5000;
@@ -25,6 +33,7 @@ class PageCrossingTest {
   void open() {
     GeneratorHost.assumeGenerator();
     machine = new BareMachine(4 << 20, new CpuModel("qemu64"), true);
+    machine.jit().setPatience(patience);
     machine.enterLongMode();
     long directory = machine.ram().size() - BareMachine.PAGE_TABLE_BYTES + 0x2000;
     for (int i = 0; i < 512; i++) {

@@ -24,12 +24,20 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Generated code that walks page tables must do what the interpreter does: the same accesses reach
  * the same memory, raise the same faults and leave the same page tables behind.
  */
+@ParameterizedClass
+@ValueSource(ints = {1_000_000, 0, 1})
 class RefillTest {
+  /** Of generated code: short, quick, and what soon changes from one to the other. */
+  @Parameter private int patience;
+
   private static final int RAM = 8 << 20;
   private static final int READ = 0x10_0000;
   private static final int WRITE = 0x10_1000;
@@ -65,6 +73,9 @@ class RefillTest {
     GeneratorHost.assumeGenerator();
     for (boolean translated : new boolean[] {false, true}) {
       BareMachine m = new BareMachine(RAM, new CpuModel("qemu64"), translated);
+      if (translated) {
+        m.jit().setPatience(patience);
+      }
       machines.add(m);
       m.enterLongMode();
       program(m, READ, asm -> asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RSI)));

@@ -30,6 +30,8 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -40,7 +42,12 @@ import org.junit.jupiter.params.provider.ValueSource;
  * SDM vol. 3, 12.6 and 13.1.3).
  */
 @Timeout(value = 30, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ParameterizedClass
+@ValueSource(ints = {1_000_000, 0, 1})
 class SelfModifyingCodeTest {
+  /** Of generated code: short, quick, and what soon changes from one to the other. */
+  @Parameter private int patience;
+
   private static final int CODE = 0x10_0000;
   private static final int OTHER = 0x18_0000;
   private static final int RAM = 8 << 20;
@@ -65,6 +72,9 @@ class SelfModifyingCodeTest {
       GeneratorHost.assumeGenerator();
     }
     m = new BareMachine(RAM, new CpuModel("qemu64"), translated);
+    if (translated) {
+      m.jit().setPatience(patience);
+    }
     m.enterLongMode();
     m.state().setGpr(4, 0x7_0000);
   }

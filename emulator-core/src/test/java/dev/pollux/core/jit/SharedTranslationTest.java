@@ -22,12 +22,20 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Code of one page of memory that is executed at several addresses: translated once, right at each.
  */
 @Timeout(value = 30, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ParameterizedClass
+@ValueSource(ints = {1_000_000, 0, 1})
 class SharedTranslationTest {
+  /** Of generated code: short, quick, and what soon changes from one to the other. */
+  @Parameter private int patience;
+
   private static final int RAM = 8 << 20;
   private static final long PAGE = 4096;
   private static final int CR4_PGE = 1 << 7;
@@ -46,6 +54,7 @@ class SharedTranslationTest {
   void open() {
     GeneratorHost.assumeGenerator();
     m = new BareMachine(RAM, new CpuModel("qemu64"), true);
+    m.jit().setPatience(patience);
     m.enterLongMode();
     long directories = m.state().u64(CpuLayout.CR3) + 0x2000;
     for (int place = 1; place < PLACES.length; place++) {
@@ -129,7 +138,9 @@ class SharedTranslationTest {
         assertArrayEquals(seen[0], now, "at place " + i);
       }
     }
-    assertEquals(translations, m.jit().translations(), "translated once for all places");
+    if (patience != 1) { // otherwise blocks are also left, and entered, in the middle
+      assertEquals(translations, m.jit().translations(), "translated once for all places");
+    }
   }
 
   /** A write through any of the addresses is seen at all of them, in both pages of a jump. */

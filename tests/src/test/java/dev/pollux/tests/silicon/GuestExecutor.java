@@ -44,6 +44,9 @@ final class GuestExecutor implements AutoCloseable {
   /** Runs after which generated code is dropped, so that it does not pile up, unless it is kept. */
   private static final int RUNS_BEFORE_FLUSH = 512;
 
+  /** Short code, quick code, and what changes from one to the other after two calls. */
+  private static final int[] PATIENCES = {1_000_000, 0, 2};
+
   private static final int SNAPSHOT_BYTES =
       CpuLayout.SIZE + Window.DATA_LENGTH + Window.STACK_LENGTH;
 
@@ -152,6 +155,9 @@ final class GuestExecutor implements AutoCloseable {
   void run(int bits, long address, byte[] code, SiliconState start, SiliconState out) {
     load(bits, start);
     place(bits, address, code);
+    if (machine.jit() != null) {
+      machine.jit().setPatience(PATIENCES[runs % PATIENCES.length]);
+    }
     Interpreter.Stop stop = machine.run(LIMIT);
     read(out);
     if (stop != Interpreter.Stop.EXCEPTION) {

@@ -67,7 +67,7 @@ final class TranslationCost {
     long start = System.nanoTime();
     for (int at = HEADER; at < code.length; ) {
       BlockCompiler.Context context =
-          new BlockCompiler.Context(at & 4095, 0, 0, false, true, true, true, true, 0);
+          new BlockCompiler.Context(at & 4095, 0, 0, false, true, true, true, true, 0, false);
       int count = blockDecoder.decode(context, code, at, code.length);
       if (count == 0) {
         break; // the table behind the code

@@ -323,14 +323,30 @@ public final class BlockTable implements AutoCloseable {
     }
   }
 
+  /** Lets all that leads to a block lead to another one of the same code, which is in use, too. */
+  public void replace(JitBlock block, JitBlock by) {
+    block.setValid(false);
+    block.forget();
+    unchain(buckets, block);
+    size--;
+    jumpAtEntry(block, by.entry());
+    while (block.incoming() != 0) {
+      link(exits.takeOut(block), by);
+    }
+  }
+
+  private void jumpAtEntry(JitBlock block, long to) {
+    long jump = JUMP_OPCODE | (to - (block.entry() + BlockCode.OPENING)) << 8;
+    block.setOpening(cache.exchange(block.entry(), jump, BlockCode.OPENING));
+  }
+
   /**
    * Leads all jumps elsewhere: those that were patched back to their stubs, those that find the
    * entry in a table, wherever its page is mapped, out.
    */
   private void close(JitBlock block) {
     block.setValid(false);
-    long jump = JUMP_OPCODE | (block.dropped() - (block.entry() + BlockCode.OPENING)) << 8;
-    block.setOpening(cache.exchange(block.entry(), jump, BlockCode.OPENING));
+    jumpAtEntry(block, block.dropped());
     while (block.incoming() != 0) {
       int exit = exits.takeOut(block);
       patch(exits.jump(exit), exits.stub(exit));

@@ -13,7 +13,7 @@ import java.io.IOException;
  *    0  u32  number of the block's record, or 0     4  u32  code offset behind the instruction, or of
  *    8  u16  bits                                          a link's displacement and its stub
  *   10  i16  guest offset of the instruction, or   12  u32  the next way out that leads to the same
- *            of the link's target                          block
+ *            of the link's target                          block; or the recipe of the flags, or 0
  * </pre>
  */
 public final class ExitTable implements AutoCloseable {
@@ -30,6 +30,7 @@ public final class ExitTable implements AutoCloseable {
   private static final int GUEST = 10;
 
   private static final int NEXT = 12;
+  private static final int RECIPE = 12;
 
   private static final int INTERPRET = 1;
   private static final int LINK = 2;
@@ -87,6 +88,7 @@ public final class ExitTable implements AutoCloseable {
                   | i << INSN_SHIFT,
               code.resumeAfter(i),
               insns[i].nextOffset - insns[i].length);
+          RawMemory.putInt(at + RECIPE, interpret.recipe());
         }
         case BlockCode.Link link ->
             put(
@@ -149,6 +151,11 @@ public final class ExitTable implements AutoCloseable {
     return bits(exit) >> INSN_SHIFT & INSN;
   }
 
+  /** What the guest's flags have to be found out from there; 0 if they are in their place. */
+  public int recipe(int exit) {
+    return interprets(exit) ? RawMemory.getInt(at(exit) + RECIPE) : 0;
+  }
+
   /** True if that instruction has no host code. */
   public boolean always(int exit) {
     return (bits(exit) & ALWAYS) != 0;
@@ -159,7 +166,7 @@ public final class ExitTable implements AutoCloseable {
     return bits(exit) >> MODE_AFTER_SHIFT & MODE;
   }
 
-  /** Offset from the start of the block's code of what follows that instruction. */
+  /** Offset from the start of the block's code of what follows that instruction, or 0: none. */
   public int resumeAt(int exit) {
     return code(exit);
   }

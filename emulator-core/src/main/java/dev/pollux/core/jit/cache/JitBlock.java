@@ -254,7 +254,7 @@ public final class JitBlock {
   }
 
   /** True if a page of the guest has the bytes that the translation depends on. */
-  boolean isOf(byte[] page) {
+  public boolean isOf(byte[] page) {
     return RawMemory.equal(page, firstLooked(), at + LOOKED, lookedLength());
   }
 
@@ -400,8 +400,13 @@ public final class JitBlock {
   }
 
   /** What it is found by when it is kept; 0 if it cannot be. */
-  int hash() {
+  public int hash() {
     return RawMemory.getInt(at + HASH);
+  }
+
+  /** It is not kept. */
+  void forget() {
+    RawMemory.putInt(at + HASH, 0);
   }
 
   /** Number of the first of its ways out. */

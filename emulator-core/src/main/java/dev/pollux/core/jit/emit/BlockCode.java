@@ -54,7 +54,7 @@ public final class BlockCode {
 
   /**
    * Offset of the code that follows guest instruction {@code insn}, to be entered with the state as
-   * after it.
+   * after it; 0 if there is none.
    */
   public int resumeAfter(int insn) {
     return resume[insn];
@@ -121,8 +121,10 @@ public final class BlockCode {
   /**
    * The interpreter is to execute guest instruction {@code insn} of the block; the code can be
    * resumed behind it.
+   *
+   * @param recipe of flags that are not in their place, or 0
    */
-  public record Interpret(int numberAt, int mode, int insn) implements Exit {}
+  public record Interpret(int numberAt, int mode, int insn, int recipe) implements Exit {}
 
   /** Nothing of the block has been executed; execution goes on at its start. */
   public record Start(int numberAt, int mode) implements Exit {}

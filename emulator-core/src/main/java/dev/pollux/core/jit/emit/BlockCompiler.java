@@ -46,9 +46,6 @@ import java.util.List;
  */
 @SuppressWarnings("this-escape") // its parts only keep the reference
 public class BlockCompiler {
-  /** Bits above those of a linear address. */
-  private static final int NOT_CANONICAL_BITS = 16;
-
   /** How many instructions of other blocks are looked at to find out what becomes of flags. */
   private static final int LOOK_AHEAD = 6;
 
@@ -100,6 +97,8 @@ public class BlockCompiler {
    * @param wholeGs GS has 4 GiB, too; of 32-bit code
    * @param secondPage host address of the second page of a block of one instruction that lies in
    *     two, or 0
+   * @param quick what nearly every block has is inline; otherwise it is called, so that the code is
+   *     short
    */
   public record Context(
       int start,
@@ -112,7 +111,8 @@ public class BlockCompiler {
       boolean x87,
       boolean code32,
       boolean wholeGs,
-      long secondPage) {
+      long secondPage,
+      boolean quick) {
     /** Of 64-bit code. */
     public Context(
         int start,
@@ -123,8 +123,21 @@ public class BlockCompiler {
         boolean avx,
         boolean floatingPoint,
         boolean x87,
-        long secondPage) {
-      this(start, table, mmuMode, smap, simd, avx, floatingPoint, x87, false, false, secondPage);
+        long secondPage,
+        boolean quick) {
+      this(
+          start,
+          table,
+          mmuMode,
+          smap,
+          simd,
+          avx,
+          floatingPoint,
+          x87,
+          false,
+          false,
+          secondPage,
+          quick);
     }
 
     /** Bits of the code. */
@@ -312,15 +325,25 @@ public class BlockCompiler {
     flags = Flags.MEMORY;
     source = null;
     mode = context.mmuMode();
-    Label leave = label();
-    common.poll(leave);
-    defer(leave, this::leaveAtStart);
+    if (context.quick()) {
+      Label leave = label();
+      common.poll(leave);
+      defer(leave, this::leaveAtStart);
+    } else {
+      callStub(stubs.calls().poll());
+      exits.add(new BlockCode.Start(CommonCalls.behind(asm), mode));
+    }
     entryAt = asm.position();
     if (context.secondPage() != 0) {
       checkSecondPage();
     }
-    loadUnit(simd, JitLayout.SIMD_LOADED, stubs.loadSimd());
-    loadUnit(x87, JitLayout.X87_LOADED, stubs.loadX87());
+    if (context.quick()) {
+      loadUnit(simd, JitLayout.SIMD_LOADED, stubs.loadSimd());
+      loadUnit(x87, JitLayout.X87_LOADED, stubs.loadX87());
+    } else {
+      callIf(simd, stubs.needSimd());
+      callIf(x87, stubs.needX87());
+    }
 
     int bodyAt = asm.position();
     resume = new int[count];
@@ -342,7 +365,7 @@ public class BlockCompiler {
       } else {
         ended = translate(insn);
       }
-      resume[i] = asm.position();
+      resume[i] = keepsOperands(i) ? 0 : asm.position();
       modes[i] = mode;
       ends[i] = asm.position();
     }
@@ -361,8 +384,7 @@ public class BlockCompiler {
     for (int i = 0; i < slowExits.size(); i++) {
       SlowExit slow = slowExits.get(i);
       asm.bind(slow.label());
-      putRecipe(slow.recipe());
-      exits.add(new BlockCode.Interpret(exit(), slow.mode(), slow.insn()));
+      exits.add(new BlockCode.Interpret(exit(), slow.mode(), slow.insn(), slow.recipe()));
     }
     asm.checkResolved();
     return new BlockCode(
@@ -396,6 +418,12 @@ public class BlockCompiler {
     asm.cmp(QWORD, S1, state(S2, 1, table + TlbLayout.HOST_PAGE));
     asm.jcc(Cond.NE, miss);
     defer(miss, this::leaveAtStart);
+  }
+
+  private void callIf(boolean used, int stub) {
+    if (used) {
+      callStub(stub);
+    }
   }
 
   /**
@@ -472,7 +500,11 @@ public class BlockCompiler {
    */
   private void saveFlags(int live) {
     if (savesFlags(live)) {
-      common.saveFlags();
+      if (context.quick()) {
+        common.saveFlags();
+      } else {
+        callStub(stubs.saveFlags());
+      }
       flags = Flags.BOTH;
     }
   }
@@ -500,7 +532,11 @@ public class BlockCompiler {
    */
   private void restoreFlags(Insn insn) {
     if (plan.needsFlags(current, insn) && flags == Flags.MEMORY) {
-      common.restoreFlags();
+      if (context.quick()) {
+        common.restoreFlags();
+      } else {
+        callStub(stubs.calls().restoreFlags());
+      }
       flags = Flags.BOTH;
     }
   }
@@ -510,6 +546,14 @@ public class BlockCompiler {
       flags = Flags.HOST;
       source = plan.source(current);
     }
+  }
+
+  /**
+   * True if an instruction keeps what its flags are told from behind it: the interpreter does not.
+   */
+  private boolean keepsOperands(int insn) {
+    FlagSource kept = plan.source(insn);
+    return kept != null && !kept.stored() && kept.keepsOperands();
   }
 
   /**
@@ -1111,7 +1155,8 @@ public class BlockCompiler {
 
   /**
    * Pushes or pops (a return may be the last) one behind the other, for which the TLB is looked at
-   * once. Where it does not know all of the stack that is touched they are executed one by one.
+   * once. Where it does not know all of the stack that is touched they are executed one by one: out
+   * of line in quick code, by the interpreter and a block that begins behind the first otherwise.
    *
    * @return true if the block ends here
    */
@@ -1121,10 +1166,15 @@ public class BlockCompiler {
     boolean returns = insns[last].op == Op.RET;
     clobberFlags();
     Flags during = flags;
-    Label single = label();
+    boolean called = callsProbe(word * count, false);
+    Label single = called ? null : label();
     Label joined = label();
     asm.lea(wide, S1, Mem.of(SP, pushes ? -word * count : 0));
-    probe(word * count, pushes, false, single);
+    if (called) {
+      probe(word * count, pushes, false);
+    } else {
+      probe(word * count, pushes, false, single);
+    }
     for (int i = 0; i < count; i++) {
       Insn insn = insns[first + i];
       if (pushes) {
@@ -1133,24 +1183,26 @@ public class BlockCompiler {
         load(insn, Mem.of(S1, word * i));
       }
     }
-    FlagSource sourceDuring = source;
-    defer(
-        single,
-        () -> {
-          Flags was = flags;
-          source = sourceDuring;
-          for (current = first; current <= last; current++) {
-            flags = during;
-            translate(insns[current]);
-            if (current < last) {
-              resume[current] = asm.position();
+    if (!called) {
+      FlagSource sourceDuring = source;
+      defer(
+          single,
+          () -> {
+            Flags was = flags;
+            source = sourceDuring;
+            for (current = first; current <= last; current++) {
+              flags = during;
+              translate(insns[current]);
+              if (current < last) {
+                resume[current] = asm.position();
+              }
             }
-          }
-          if (!returns) {
-            asm.jmpNear(joined);
-          }
-          flags = was;
-        });
+            if (!returns) {
+              asm.jmpNear(joined);
+            }
+            flags = was;
+          });
+    }
     current = last;
     if (returns) {
       asm.mov(wide, S1, Mem.of(S1, word * (count - 1)));
@@ -1313,7 +1365,7 @@ public class BlockCompiler {
       target(insn);
       asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
       if (!context.code32()) {
-        compareCanonical();
+        CommonCalls.compareCanonical(asm);
         asm.jcc(Cond.NE, slowExit());
       }
     }
@@ -1337,17 +1389,18 @@ public class BlockCompiler {
 
   /** The end of RET; its target is in scratch 1. */
   private void returnToScratch(Insn insn) {
+    if (!context.quick() && !context.code32() && insn.kind0 != Insn.IMM) {
+      callBranch(stubs.calls().ret(context.table() + mode));
+      return;
+    }
     int pop = word + (insn.kind0 == Insn.IMM ? (int) insn.imm & 0xffff : 0);
     asm.lea(wide, SP, Mem.of(SP, pop));
     branchToScratch(pop);
   }
 
-  /** Sets ZF if the address in scratch 1 is canonical; destroys scratch 2. */
-  private void compareCanonical() {
-    asm.mov(QWORD, S2, S1);
-    asm.shl(QWORD, S2, NOT_CANONICAL_BITS);
-    asm.shift(ShiftOp.SAR, QWORD, S2, NOT_CANONICAL_BITS);
-    asm.cmp(QWORD, S2, S1);
+  private void callBranch(int stub) {
+    callStub(stub);
+    exits.add(new BlockCode.Interpret(exitNumber(), mode, current, 0));
   }
 
   /**
@@ -1361,6 +1414,10 @@ public class BlockCompiler {
       jumpToScratch(false);
       return;
     }
+    if (!context.quick() && popped == 0) {
+      callBranch(stubs.calls().branch(context.table() + mode));
+      return;
+    }
     Label miss = label();
     Label bad = label();
     int insn = current;
@@ -1368,7 +1425,7 @@ public class BlockCompiler {
     defer(
         miss,
         () -> {
-          compareCanonical();
+          CommonCalls.compareCanonical(asm);
           asm.jcc(Cond.NE, bad);
           jmpStub(stubs.lookUp(context.table() + mode));
         });
@@ -1378,7 +1435,7 @@ public class BlockCompiler {
           if (popped != 0) {
             asm.lea(QWORD, SP, Mem.of(SP, -popped));
           }
-          exits.add(new BlockCode.Interpret(exit(), mode, insn));
+          exits.add(new BlockCode.Interpret(exit(), mode, insn, 0));
         });
   }
 
@@ -1397,6 +1454,10 @@ public class BlockCompiler {
    *     looked up
    */
   private void jumpToScratch(boolean resumes, Label miss) {
+    if (!context.quick() && !resumes && miss == null) {
+      jmpStub(stubs.calls().jump(context.table() + mode));
+      return;
+    }
     int table = JitLayout.jumpTable(context.table() + mode);
     common.findTarget(table);
     unlessFound(miss);
@@ -1445,7 +1506,7 @@ public class BlockCompiler {
     long target = context.start() + offset;
     int page = (int) target & -4096;
     int inPage = (int) target & 4095;
-    if (page + inPage != target) {
+    if (!context.quick() || page + inPage != target) {
       address(S1, offset);
       jumpToScratch(false);
       return;
@@ -1576,9 +1637,19 @@ public class BlockCompiler {
 
   /** From the linear address in scratch 1 to the host address there, or leaves. */
   void probe(int bytes, boolean write, boolean aligned) {
+    if (callsProbe(bytes, aligned)) {
+      callStub(stubs.calls().probe(mode, bytes, write, aligned));
+      int numberAt = CommonCalls.behind(asm);
+      exits.add(new BlockCode.Interpret(numberAt, mode, current, pendingRecipe()));
+      return;
+    }
     Label unknown = label();
     refills.add(new Refill(unknown, asm.position(), mode, current, bytes, write, pendingRecipe()));
     probe(bytes, write, aligned, unknown, aligned ? slowExit() : unknown);
+  }
+
+  private boolean callsProbe(int bytes, boolean aligned) {
+    return !context.quick() && CommonCalls.probes(bytes, aligned);
   }
 
   /** As above, leaving to {@code slow} where the TLB does not know the address. */
@@ -1611,12 +1682,16 @@ public class BlockCompiler {
   }
 
   void exitHere() {
-    exits.add(new BlockCode.Interpret(exit(), mode, current));
+    exits.add(new BlockCode.Interpret(exit(), mode, current, 0));
   }
 
   /** Emits the way out; returns the offset of the exit's number. */
   private int exit() {
     callStub(stubs.leave());
+    return exitNumber();
+  }
+
+  private int exitNumber() {
     asm.code().reserve(EXIT_NUMBER);
     asm.code().put32(0);
     return asm.position() - EXIT_NUMBER;
@@ -1624,14 +1699,13 @@ public class BlockCompiler {
 
   private void refill(Refill refill) {
     asm.bind(refill.label());
-    putRecipe(refill.recipe());
     callStub(stubs.refill(refill.mode(), refill.write()));
     asm.code().reserve(JitLayout.REFILL_DATA);
     int numberAt = asm.position();
     asm.code().put32(0);
     asm.code().put8(refill.bytes());
     asm.code().put16(numberAt - refill.retry());
-    exits.add(new BlockCode.Interpret(numberAt, refill.mode(), refill.insn()));
+    exits.add(new BlockCode.Interpret(numberAt, refill.mode(), refill.insn(), refill.recipe()));
   }
 
   private void jmpStub(int stub) {

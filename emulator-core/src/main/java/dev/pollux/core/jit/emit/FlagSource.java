@@ -35,6 +35,11 @@ record FlagSource(
     return recipe == 0;
   }
 
+  /** True if the recipe's operands are kept when the instruction is executed. */
+  boolean keepsOperands() {
+    return before0 != NONE || before1 != NONE || after1 != NONE || memory != NONE || immediate;
+  }
+
   /**
    * For an instruction that sets all status flags.
    *

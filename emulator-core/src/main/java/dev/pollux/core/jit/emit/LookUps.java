@@ -52,11 +52,12 @@ final class LookUps {
    * stand the number of a way out, u32, the size of the access in bytes, u8, and how far before
    * these the probe is, u16. It goes on at the probe with the linear address in scratch 1 again, or
    * leaves.
+   *
+   * @param fill what {@link #emitFill} has made
    */
-  void emitRefill(int mode, boolean write, Label leaveByNumber) {
+  void emitRefill(int mode, boolean write, Label fill, Label leaveByNumber) {
     int tag = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     tag += write ? TlbLayout.WRITE_TAG : TlbLayout.READ_TAG;
-    Label fail = new Label();
     asm.xor(QWORD, S1, state(S2, 1, tag));
     asm.mov(QWORD, S2, Mem.of(Gpr.RSP));
     asm.push(Gpr.RAX);
@@ -67,18 +68,16 @@ final class LookUps {
     asm.cmp(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
     asm.pop(Gpr.RAX);
     asm.jcc(Cond.A, leaveByNumber);
-    save();
-    walk.emit(mode, write ? AccessType.WRITE : AccessType.READ, fail);
-    Mem behind = Mem.of(Gpr.RSP, SAVED.length * Long.BYTES);
-    asm.mov(QWORD, Gpr.RAX, behind);
-    asm.movzx(DWORD, Gpr.RCX, WORD, Mem.of(Gpr.RAX, JitLayout.REFILL_BACK));
-    asm.sub(QWORD, Gpr.RAX, Gpr.RCX);
-    asm.mov(QWORD, behind, Gpr.RAX);
-    restore();
+    asm.call(fill);
+    asm.test(QWORD, S2, S2);
+    asm.jcc(Cond.S, leaveByNumber);
+    asm.push(Gpr.RAX);
+    asm.mov(QWORD, S2, Mem.of(Gpr.RSP, Long.BYTES));
+    asm.movzx(DWORD, Gpr.RAX, WORD, Mem.of(S2, JitLayout.REFILL_BACK));
+    asm.sub(QWORD, S2, Gpr.RAX);
+    asm.mov(QWORD, Mem.of(Gpr.RSP, Long.BYTES), S2);
+    asm.pop(Gpr.RAX);
     asm.ret();
-    asm.bind(fail);
-    restore();
-    asm.jmp(leaveByNumber);
   }
 
   private void save() {
@@ -94,14 +93,16 @@ final class LookUps {
   }
 
   /**
-   * Emits a function that fills the entry for a fetch from the address in scratch 1: its offset in
+   * Emits a function that fills the entry for an access to the address in scratch 1: its offset in
    * scratch 2, or -1.
+   *
+   * @param access an {@link AccessType}
    */
-  void emitFetch(int mode) {
+  void emitFill(int mode, int access) {
     Label fail = new Label();
     Label done = new Label();
     save();
-    walk.emit(mode, AccessType.EXECUTE, fail);
+    walk.emit(mode, access, fail);
     asm.bind(done);
     restore();
     asm.ret();
@@ -116,7 +117,7 @@ final class LookUps {
    * the entry in the jump cache's table, as where the jump cache knows it.
    *
    * @param table the jump cache's
-   * @param fetch what {@link #emitFetch} has made for its mode
+   * @param fetch what {@link #emitFill} has made for its mode
    */
   void emitLookUp(int table, Label fetch, Label leaveToRip) {
     int mode = table % JitLayout.GROUP_TABLES;

@@ -23,6 +23,7 @@ import dev.pollux.core.jit.asm.VectorMove;
 import dev.pollux.core.jit.asm.VectorOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.asm.Xmm;
+import dev.pollux.core.mmu.AccessType;
 import dev.pollux.core.mmu.TlbLayout;
 
 /**
@@ -49,6 +50,7 @@ public final class Stubs {
   private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
   private final long base;
   private final boolean ymm;
+  private final CommonCalls calls = new CommonCalls(asm);
   private final int enter;
   private final int leave;
   private final int saveFlags;
@@ -57,6 +59,8 @@ public final class Stubs {
   private final int[] refill = new int[2 * TlbLayout.MODES];
   private final int loadSimd;
   private final int loadX87;
+  private final int needSimd;
+  private final int needX87;
   private final int readCounter;
 
   /**
@@ -77,13 +81,21 @@ public final class Stubs {
     Label byNumber = asm.here();
     asm.pop(RegisterMap.S2);
     asm.mov(DWORD, RegisterMap.S2, Mem.of(RegisterMap.S2));
+    Label numbered = asm.here();
     asm.mov(DWORD, state(JitLayout.EXIT), RegisterMap.S2);
     Label out = asm.here();
     emitLeave();
-    emitLookUps(new LookUps(asm, blockTable), byNumber, out);
+    Label behindCall = asm.here();
+    asm.pop(RegisterMap.S2);
+    asm.mov(DWORD, RegisterMap.S2, Mem.of(RegisterMap.S2, JitLayout.CALL_NUMBER));
+    asm.jmp(numbered);
+    emitLookUps(new LookUps(asm, blockTable), byNumber, behindCall, out);
+    calls.emitOthers(behindCall);
     saveFlags = asm.position();
     new CommonCode(asm).saveFlags();
     asm.ret();
+    needSimd = emitNeed(JitLayout.SIMD_LOADED, loadSimd);
+    needX87 = emitNeed(JitLayout.X87_LOADED, loadX87);
     readCounter = asm.position();
     emitReadCounter();
     asm.checkResolved();
@@ -138,12 +150,38 @@ public final class Stubs {
     return saveFlags;
   }
 
+  /** What short code calls. */
+  CommonCalls calls() {
+    return calls;
+  }
+
   int loadSimd() {
     return loadSimd;
   }
 
   int loadX87() {
     return loadX87;
+  }
+
+  /** Loads the vector registers if they are not loaded. */
+  int needSimd() {
+    return needSimd;
+  }
+
+  /** Loads the x87 registers if they are not loaded. */
+  int needX87() {
+    return needX87;
+  }
+
+  private int emitNeed(int loaded, int load) {
+    int at = asm.position();
+    Label there = new Label();
+    asm.cmp(DWORD, state(loaded), 0);
+    asm.jcc(Cond.NE, there);
+    callAt(load);
+    asm.bind(there);
+    asm.ret();
+    return at;
   }
 
   private void emitEnter() {
@@ -170,26 +208,35 @@ public final class Stubs {
     Label skip = new Label();
     asm.test(DWORD, Gpr.RDX, bit);
     asm.jcc(Cond.E, skip);
-    asm.code().reserve(5);
-    asm.code().put8(0xe8);
-    asm.code().put32(stub - (asm.position() + 4));
+    callAt(stub);
     asm.bind(skip);
   }
 
-  private void emitLookUps(LookUps lookUps, Label byNumber, Label out) {
+  private void callAt(int stub) {
+    asm.code().reserve(5);
+    asm.code().put8(0xe8);
+    asm.code().put32(stub - (asm.position() + 4));
+  }
+
+  private void emitLookUps(LookUps lookUps, Label byNumber, Label behindCall, Label out) {
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
       Label toRip = asm.here();
       asm.mov(DWORD, state(JitLayout.EXIT), mode);
       asm.jmp(out);
       for (int write = 0; write < 2; write++) {
+        Label fill = asm.here();
+        lookUps.emitFill(mode, write != 0 ? AccessType.WRITE : AccessType.READ);
         refill[2 * mode + write] = asm.position();
-        lookUps.emitRefill(mode, write != 0, byNumber);
+        lookUps.emitRefill(mode, write != 0, fill, byNumber);
+        calls.emitProbes(mode, write != 0, fill, behindCall);
       }
       Label fetch = asm.here();
-      lookUps.emitFetch(mode);
+      lookUps.emitFill(mode, AccessType.EXECUTE);
       for (int i = mode; i < lookUp.length; i += JitLayout.GROUP_TABLES) {
+        Label find = asm.here();
         lookUp[i] = asm.position();
         lookUps.emitLookUp(i, fetch, toRip);
+        calls.emitJumps(i, find, byNumber);
         dropped[i] = asm.position();
         lookUps.emitDropped(i, toRip);
       }

@@ -27,13 +27,21 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Transfers of privilege in generated code, against the interpreter from the same state: everything
  * of the processor that software can see must be equal afterwards, and what the code does not
  * handle it must leave untouched.
  */
+@ParameterizedClass
+@ValueSource(booleans = {false, true})
 class SystemCodeTest {
+  /** Of the code: see {@link BlockCompiler.Context#quick}. */
+  @Parameter private boolean quick;
+
   private static final int CODE = 0x1_0000;
   private static final int GDT = 0x2000;
   private static final int STACK = 0x2_0000;
@@ -73,6 +81,7 @@ class SystemCodeTest {
     descriptor(CODE3, 0x00af_fb00_0000_ffffL);
     state.setU64(CpuLayout.GDT_BASE, GDT);
     state.setU64(CpuLayout.GDT_LIMIT, 0x7f);
+    state.setU32(JitLayout.CALLS_LEFT, Integer.MAX_VALUE);
     state.setU64(CpuLayout.STAR, 0x0023_0010_0000_0000L);
     state.setU64(CpuLayout.LSTAR, 0x1234_5678L);
     state.setU64(CpuLayout.SFMASK, 0x25_7fd5);
@@ -150,7 +159,8 @@ class SystemCodeTest {
                 true,
                 true,
                 true,
-                0),
+                0,
+                quick),
             new Insn[] {insn},
             new int[1],
             1,
