@@ -26,7 +26,6 @@ import dev.pollux.devices.board.Firmware;
 import dev.pollux.devices.board.MachineType;
 import dev.pollux.devices.boot.FirmwareSetup;
 import dev.pollux.devices.boot.KernelLoader;
-import dev.pollux.devices.display.VgaCard;
 import dev.pollux.devices.isa.DebugConsole;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.MachineServices;
@@ -148,9 +147,9 @@ final class MachineAssembler implements AutoCloseable {
         .ifPresent(backend -> DebugConsole.addTo(devices, board.isaBus(), backend));
     config.consoles().monitors().forEach(target -> connect(target).ifPresent(this::addMonitor));
     qmp.ifPresent(this::addQmpMonitors);
-    if (config.vga()) {
-      devices.add(DeviceOptions.of("-vga std", Map.of("driver", VgaCard.TYPE.name())), false);
-    }
+    config
+        .vga()
+        .ifPresent(card -> devices.add(DeviceOptions.of("-vga", Map.of("driver", card)), false));
     config.disks().drives().forEach(this::addDisk);
     config.devices().devices().forEach(device -> devices.add(device, false));
     config.networks().cards().forEach(card -> devices.add(card, false));

@@ -10,6 +10,7 @@ import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.boot.KernelFiles;
 import dev.pollux.devices.display.VgaCard;
 import dev.pollux.devices.timer.RtcBase;
+import dev.pollux.devices.virtio.transport.VirtioVga;
 import dev.pollux.migration.MigrationAddress;
 import dev.pollux.migration.MigrationCapability;
 import dev.pollux.migration.MigrationService;
@@ -40,7 +41,7 @@ import java.util.stream.Stream;
  * @param ramSize bytes, a multiple of 4,096
  * @param boot kernel to start without firmware; empty where nothing is to be started so
  * @param firmware what the machine begins with otherwise
- * @param vga whether it has the graphics card that nobody has asked for as a device
+ * @param vga type of the graphics card that nobody has asked for as a device; empty for none
  * @param consoles character devices and who uses them
  * @param disks backends and nodes
  * @param networks back ends of networks, and cards that options for both ask for
@@ -60,7 +61,7 @@ record RunConfig(
     RtcBase rtc,
     Optional<KernelFiles> boot,
     Optional<FirmwareConfig> firmware,
-    boolean vga,
+    Optional<String> vga,
     ConsoleConfig consoles,
     DiskConfig disks,
     NetworkConfig networks,
@@ -252,27 +253,35 @@ record RunConfig(
   }
 
   /** A card is there if it is asked for, or usual and not among the devices already. */
-  private static boolean vga(RunOptions options, MachineOption machine, boolean hasFirmware) {
+  private static Optional<String> vga(
+      RunOptions options, MachineOption machine, boolean hasFirmware) {
     String asked = options.devices.vga;
     if (asked == null) {
-      return hasFirmware
-          && !options.devices.nodefaults
-          && options.devices.device.stream().noneMatch(RunConfig::isVga);
+      boolean usual =
+          hasFirmware
+              && !options.devices.nodefaults
+              && options.devices.device.stream().noneMatch(RunConfig::isVga);
+      return usual ? Optional.of(VgaCard.TYPE.name()) : Optional.empty();
     }
-    if (asked.equals("std") && machine.type().hasPci() || asked.equals("none")) {
-      return asked.equals("std");
+    if (asked.equals("none")) {
+      return Optional.empty();
     }
-    throw new ConfigException(
-        machine.type().hasPci()
-            ? "-vga %s: there is no such card; give std, or none and -device virtio-gpu-pci"
-                .formatted(asked)
-            : "-vga %s: the machine has no PCI bus for it; give none".formatted(asked));
+    if (!machine.type().hasPci()) {
+      throw new ConfigException(
+          "-vga %s: the machine has no PCI bus for it; give none".formatted(asked));
+    }
+    return switch (asked) {
+      case "std" -> Optional.of(VgaCard.TYPE.name());
+      case "virtio" -> Optional.of(VirtioVga.TYPE.name());
+      default ->
+          throw new ConfigException(
+              "-vga %s: there is no such card; give std, virtio or none".formatted(asked));
+    };
   }
 
   private static boolean isVga(String device) {
-    return OptionText.parse("-device", device, "driver")
-        .string("driver", "")
-        .equals(VgaCard.TYPE.name());
+    String driver = OptionText.parse("-device", device, "driver").string("driver", "");
+    return driver.equals(VgaCard.TYPE.name()) || driver.equals(VirtioVga.TYPE.name());
   }
 
   /** The machine's firmware; without a kernel there has to be some, if the guest is to run now. */

@@ -248,10 +248,10 @@ final class RunOptions {
 
     @Option(
         names = "-vga",
-        paramLabel = "std|none",
+        paramLabel = "std|virtio|none",
         description =
-            "Graphics card: standard VGA, which a machine has that begins with firmware; others are"
-                + " devices.")
+            "Graphics card: standard VGA, which a machine has that begins with firmware, or a"
+                + " virtio-vga; others are devices.")
     String vga;
 
     @Option(

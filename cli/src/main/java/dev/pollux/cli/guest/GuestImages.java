@@ -55,7 +55,13 @@ public final class GuestImages {
   private record Firmware(String packageName, List<String> files) {
     static final List<Firmware> ALL =
         List.of(
-            new Firmware("seabios", List.of("bios-256k.bin", "vgabios-stdvga.bin")),
+            new Firmware(
+                "seabios",
+                List.of(
+                    "bios-256k.bin",
+                    "vgabios-stdvga.bin",
+                    "vgabios-virtio.bin",
+                    "vgabios-ramfb.bin")),
             new Firmware("ovmf", List.of("OVMF.fd", "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")),
             new Firmware("ipxe-qemu", List.of("pxe-e1000.rom", "pxe-virtio.rom")));
 

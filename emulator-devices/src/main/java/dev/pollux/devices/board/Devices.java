@@ -28,6 +28,7 @@ import dev.pollux.devices.usb.UsbDevices;
 import dev.pollux.devices.virtio.RngObjects;
 import dev.pollux.devices.virtio.VirtioDevices;
 import dev.pollux.devices.virtio.transport.VirtioTypes;
+import dev.pollux.devices.virtio.transport.VirtioVga;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -47,6 +48,7 @@ public final class Devices {
                   UsbDevices.TYPES,
                   DisplayDevices.TYPES,
                   VirtioTypes.of(VirtioDevices.TYPES),
+                  List.of(VirtioVga.TYPE),
                   VirtioDevices.INNER)
               .flatMap(List::stream)
               .toList());

@@ -2,6 +2,7 @@ package dev.pollux.devices.boot;
 
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.host.FirmwareFolders;
 import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.machine.WakeupReason;
@@ -10,11 +11,14 @@ import dev.pollux.devices.acpi.LinkedTables;
 import dev.pollux.devices.acpi.SleepStates;
 import dev.pollux.devices.board.Board;
 import dev.pollux.devices.board.FwCfg;
+import dev.pollux.devices.board.RamFramebuffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Gives the firmware of a board what it asks for: files of the firmware configuration device, the
@@ -22,6 +26,8 @@ import java.util.List;
  * lock held.
  */
 public final class FirmwareSetup implements MachineListener {
+  private static final Logger log = LoggerFactory.getLogger(FirmwareSetup.class);
+
   private static final int CMOS_SHUTDOWN_STATUS = 0x0f;
   private static final int CMOS_BOOT_ORDER = 0x3d;
   private static final int CMOS_BOOT_ORDER_THIRD = 0x38;
@@ -33,6 +39,8 @@ public final class FirmwareSetup implements MachineListener {
   private static final int WAKE_UP = 0xfe;
 
   private static final int SUPPORTED = 0x80;
+
+  private static final String RAMFB_ROM = "vgabios-ramfb.bin";
 
   private final Board board;
   private final BootOptions options;
@@ -64,6 +72,9 @@ public final class FirmwareSetup implements MachineListener {
     fwCfg.putFile("etc/boot-fail-wait", little(4).putInt(options.rebootTimeout()).array());
     fwCfg.putFile("etc/system-states", sleepStates());
     options.optionRoms().forEach(this::addRom);
+    if (board.machine().devices().stream().anyMatch(RamFramebuffer.class::isInstance)) {
+      addRamFramebufferRom();
+    }
     options.smbios().ifPresent(smbios -> smbios.files(facts()).forEach(fwCfg::putFile));
   }
 
@@ -87,6 +98,23 @@ public final class FirmwareSetup implements MachineListener {
     String file = "genroms/" + name;
     board.fwCfg().putFile(file, rom.content());
     board.devices().services().bootDevices().add(rom.bootIndex(), "/rom@" + file);
+  }
+
+  /** By which SeaBIOS shows text there; other firmware has a driver of its own. */
+  private void addRamFramebufferRom() {
+    FirmwareFolders.find(RAMFB_ROM)
+        .ifPresentOrElse(
+            file ->
+                board
+                    .fwCfg()
+                    .putFile(
+                        "vgaroms/" + RAMFB_ROM,
+                        FirmwareFile.readOptionRom("-device ramfb", file.toString())),
+            () ->
+                log.info(
+                    "{} is not on this host: SeaBIOS shows nothing on ramfb; \"pollux guest"
+                        + " firmware\" fetches it",
+                    RAMFB_ROM));
   }
 
   private static ByteBuffer little(int bytes) {

@@ -123,9 +123,14 @@ public abstract class VirtioDevice implements Device, IoThread.Work {
     return setup.io();
   }
 
+  /** Whether a driver has begun to use it. */
+  protected final boolean hasDriver() {
+    return (status & STATUS_DRIVER_OK) != 0;
+  }
+
   /** Whether the driver is ready and has broken no rule. */
   protected final boolean isRunning() {
-    boolean ready = (status & STATUS_DRIVER_OK) != 0 || !has(VirtioFeature.VERSION_1);
+    boolean ready = hasDriver() || !has(VirtioFeature.VERSION_1);
     return ready && !broken;
   }
 

@@ -18,12 +18,12 @@ class VgaCardTest {
   private static final int WHITE = 0xff_ffff;
 
   private RamBlock memory;
-  private VgaCard card;
+  private Vga card;
 
   @BeforeEach
   void create() throws IOException {
     memory = new RamBlock("vga.vram", 2 << 20, false);
-    card = new VgaCard(memory, Optional.empty());
+    card = new Vga(memory);
     card.reset();
   }
 

@@ -131,9 +131,15 @@ class SeaBiosTest {
   }
 
   /** Types on the keyboard what the menu asks for, and looks at the screen through the monitor. */
-  @Test
-  void menuIsSeenAndTakesKeys() throws IOException {
-    assumeTrue(Files.isReadable(VGA_BIOS), "no " + VGA_BIOS);
+  @ParameterizedTest
+  @CsvSource({
+    "VGA, vgabios-stdvga.bin, 720 400",
+    "virtio-vga, vgabios-virtio.bin, 720 400",
+    "ramfb, vgabios-ramfb.bin, 1024 768"
+  })
+  void menuIsSeenAndTakesKeys(String card, String videoBios, String size) throws IOException {
+    Path rom = BIOS.resolveSibling(videoBios);
+    assumeTrue(Files.isReadable(rom), "no " + rom);
     Path picture = folder.resolve("screen.ppm");
     try (PolluxProcess vm =
         PolluxProcess.start(
@@ -148,6 +154,10 @@ class SeaBiosTest {
             "isa-debug-exit",
             "-debugcon",
             "null",
+            "-vga",
+            "none",
+            "-device",
+            card,
             "-boot",
             "menu=on,splash-time=60000",
             "-chardev",
@@ -166,9 +176,10 @@ class SeaBiosTest {
     }
     assertEquals(TEXT, Files.readString(folder.resolve("serial")));
     byte[] ppm = Files.readAllBytes(picture);
-    assertTrue(new String(ppm, 0, 15, StandardCharsets.US_ASCII).startsWith("P6\n720 400\n255\n"));
+    String header = "P6\n%s\n255\n".formatted(size);
+    assertEquals(header, new String(ppm, 0, header.length(), StandardCharsets.US_ASCII));
     int lit = 0;
-    for (int i = 15; i < ppm.length; i++) {
+    for (int i = header.length(); i < ppm.length; i++) {
       lit += ppm[i] != 0 ? 1 : 0;
     }
     assertTrue(lit > 1000, "pixels of letters: " + lit);

@@ -10,6 +10,7 @@ import dev.pollux.devices.display.Display;
 import dev.pollux.devices.display.Edid;
 import dev.pollux.devices.display.Screen;
 import dev.pollux.devices.display.TextScreen;
+import dev.pollux.devices.display.Vga;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.Property;
@@ -97,6 +98,10 @@ public final class VirtioGpu extends VirtioDevice implements Display {
   @HostOnly("a measure within one call")
   private long work;
 
+  /** What is shown until a driver has begun; null where that is nothing. */
+  @HostOnly("saved by the card that has it")
+  private Vga behind;
+
   VirtioGpu(
       VirtioSetup setup, RamBlock pictures, int outputs, boolean edid, int width, int height) {
     super(KIND, setup, CONTROL_QUEUE, CURSOR_QUEUE);
@@ -135,6 +140,11 @@ public final class VirtioGpu extends VirtioDevice implements Display {
     } catch (IOException e) {
       throw context.error("max_hostmem=%d: %s".formatted(bytes, e.getMessage()));
     }
+  }
+
+  /** Has a VGA shown as long as no driver has begun. While the card is made. */
+  public void standBehind(Vga vga) {
+    behind = vga;
   }
 
   // ---- configuration; machine lock held ----
@@ -362,6 +372,9 @@ public final class VirtioGpu extends VirtioDevice implements Display {
 
   @Override
   public Screen screen() {
+    if (showsVga()) {
+      return behind.screen();
+    }
     io().lock().lock();
     try {
       return GpuPicture.of(scanouts.getFirst(), resources);
@@ -372,7 +385,11 @@ public final class VirtioGpu extends VirtioDevice implements Display {
 
   @Override
   public Optional<TextScreen> text() {
-    return Optional.empty();
+    return showsVga() ? behind.text() : Optional.empty();
+  }
+
+  private boolean showsVga() {
+    return behind != null && !hasDriver();
   }
 
   @Override

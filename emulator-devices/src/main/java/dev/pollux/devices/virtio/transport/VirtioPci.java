@@ -25,7 +25,7 @@ import java.util.List;
  *   BAR 0  ports   legacy registers, of a transitional device
  *   BAR 1  memory  MSI-X
  *   BAR 4  memory  0x0000 common configuration, 0x1000 ISR, 0x2000 device configuration,
- *                  0x3000 notifications, 4 bytes a queue
+ *                  0x3000 notifications, 4 bytes a queue; with a VGA as its layout says
  * </pre>
  */
 final class VirtioPci implements PciDevice, VirtioTransport {
@@ -35,8 +35,6 @@ final class VirtioPci implements PciDevice, VirtioTransport {
   private static final int MODERN_IDS = 0x1040;
 
   private static final int LEGACY_BAR = 0;
-  private static final int MSIX_BAR = 1;
-  private static final int MODERN_BAR = 4;
 
   private static final int CAP_VENDOR = 9;
   private static final int CAP_COMMON = 1;
@@ -45,8 +43,6 @@ final class VirtioPci implements PciDevice, VirtioTransport {
   private static final int CAP_DEVICE = 4;
   private static final int CAP_WINDOW = 5;
 
-  private static final long COMMON = 0;
-  private static final long ISR = 0x1000;
   private static final long DEVICE = 0x2000;
   private static final long NOTIFY = 0x3000;
   private static final long WINDOW = 0x1000;
@@ -61,6 +57,19 @@ final class VirtioPci implements PciDevice, VirtioTransport {
    * @param transitionalId its PCI device id with the legacy one
    */
   record Variant(boolean legacy, boolean modern, int transitionalId) {}
+
+  /**
+   * Where the registers are.
+   *
+   * @param msixBar the BAR of MSI-X
+   * @param modernBar the BAR of the modern registers
+   * @param common where the common configuration is there
+   * @param isr where the ISR is, behind it
+   * @param others registers before them that are not virtio's
+   */
+  record Layout(int msixBar, int modernBar, long common, long isr, List<PciBar.Piece> others) {
+    static final Layout USUAL = new Layout(1, 4, 0, 0x1000, List.of());
+  }
 
   private final StateDescriptor<VirtioPci> declaration;
   private final VirtioDevice device;
@@ -79,6 +88,10 @@ final class VirtioPci implements PciDevice, VirtioTransport {
   private final LegacyRegisters legacy;
 
   VirtioPci(VirtioDevice device, int pciClass, Variant variant, int vectors) {
+    this(device, pciClass, variant, vectors, Layout.USUAL);
+  }
+
+  VirtioPci(VirtioDevice device, int pciClass, Variant variant, int vectors, Layout layout) {
     this.device = device;
     this.queueVectors = new int[device.queues().size()];
     this.pci = new PciFunction(device.kind().name(), identity(device, pciClass, variant));
@@ -86,13 +99,13 @@ final class VirtioPci implements PciDevice, VirtioTransport {
     legacy = new LegacyRegisters(this, device);
     pci.setInterruptPin(1);
     if (vectors > 0) {
-      pci.addMsix(MSIX_BAR, vectors);
+      pci.addMsix(layout.msixBar(), vectors);
     }
     if (variant.legacy()) {
       pci.addBar(LEGACY_BAR, PciBar.Kind.IO, legacy.size(), legacy.pieces());
     }
     if (variant.modern()) {
-      addModern();
+      addModern(layout);
     }
     Arrays.fill(queueVectors, NO_VECTOR);
     declaration =
@@ -113,13 +126,15 @@ final class VirtioPci implements PciDevice, VirtioTransport {
         : new PciIdentity(VENDOR, MODERN_IDS + id, pciClass, 1);
   }
 
-  private void addModern() {
+  private void addModern(Layout layout) {
     long notifyBytes = (long) device.queues().size() * NOTIFY_MULTIPLIER;
     long notifyWindow = Math.max(WINDOW, notifyBytes);
     long size = Long.highestOneBit((NOTIFY + notifyWindow) * 2 - 1);
-    List<PciBar.Piece> pieces = new ArrayList<>();
-    pieces.add(new PciBar.Piece(COMMON, common.region(WINDOW)));
-    pieces.add(new PciBar.Piece(ISR, isrRegion()));
+    long commonWindow = layout.isr() - layout.common();
+    long isrWindow = DEVICE - layout.isr();
+    List<PciBar.Piece> pieces = new ArrayList<>(layout.others());
+    pieces.add(new PciBar.Piece(layout.common(), common.region(commonWindow)));
+    pieces.add(new PciBar.Piece(layout.isr(), isrRegion(isrWindow)));
     pieces.add(new PciBar.Piece(DEVICE, ConfigRegion.of(device, WINDOW)));
     pieces.add(
         new PciBar.Piece(
@@ -128,31 +143,32 @@ final class VirtioPci implements PciDevice, VirtioTransport {
                 "virtio-pci-notify",
                 notifyWindow,
                 (offset, _, _) -> notified((int) (offset / NOTIFY_MULTIPLIER)))));
-    pci.addBar(MODERN_BAR, PciBar.Kind.PREFETCHABLE64, size, pieces);
-    addCapability(CAP_COMMON, COMMON, WINDOW);
-    addCapability(CAP_ISR, ISR, WINDOW);
-    addCapability(CAP_DEVICE, DEVICE, WINDOW);
-    int notify = addCapability(CAP_NOTIFY, NOTIFY, notifyWindow);
+    int bar = layout.modernBar();
+    pci.addBar(bar, PciBar.Kind.PREFETCHABLE64, size, pieces);
+    addCapability(CAP_COMMON, bar, layout.common(), commonWindow);
+    addCapability(CAP_ISR, bar, layout.isr(), isrWindow);
+    addCapability(CAP_DEVICE, bar, DEVICE, WINDOW);
+    int notify = addCapability(CAP_NOTIFY, bar, NOTIFY, notifyWindow);
     pci.config().init(notify + 16, 4, NOTIFY_MULTIPLIER);
     AddressSpace registers = new AddressSpace("virtio-pci-window", device.machineLock());
     pieces.forEach(piece -> registers.map(piece.offset(), piece.region()));
-    ConfigWindow.add(pci, addCapability(CAP_WINDOW, 0, 0), MODERN_BAR, registers);
+    ConfigWindow.add(pci, addCapability(CAP_WINDOW, bar, 0, 0), bar, registers);
   }
 
-  private int addCapability(int type, long offset, long length) {
+  private int addCapability(int type, int bar, long offset, long length) {
     int size = type == CAP_NOTIFY || type == CAP_WINDOW ? 20 : 16;
     int at = pci.addCapability(CAP_VENDOR, size);
     pci.config()
         .init(at + 2, 1, size)
         .init(at + 3, 1, type)
-        .init(at + 4, 1, MODERN_BAR)
+        .init(at + 4, 1, bar)
         .init(at + 8, 4, offset)
         .init(at + 12, 4, length);
     return at;
   }
 
-  private Region isrRegion() {
-    return ConfigRegion.bytes("virtio-pci-isr", WINDOW, (offset, _) -> offset == 0 ? takeIsr() : 0);
+  private Region isrRegion(long size) {
+    return ConfigRegion.bytes("virtio-pci-isr", size, (offset, _) -> offset == 0 ? takeIsr() : 0);
   }
 
   /** Reading acknowledges. */
@@ -207,6 +223,11 @@ final class VirtioPci implements PciDevice, VirtioTransport {
     common.reset();
     legacy.reset();
     pci.setInterrupt(false);
+  }
+
+  /** The declaration of the state, for cards that have more. */
+  StateDescriptor<VirtioPci> descriptor() {
+    return declaration;
   }
 
   @Override

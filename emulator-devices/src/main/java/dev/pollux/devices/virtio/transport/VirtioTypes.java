@@ -20,7 +20,7 @@ public final class VirtioTypes {
           "disable-legacy", "OnOffAuto", OnOffAuto.AUTO, "leaves out the legacy interface");
   private static final Property<Boolean> NO_MODERN =
       Property.flag("disable-modern", false, "leaves out the modern interface");
-  private static final Property<Long> VECTORS =
+  static final Property<Long> VECTORS =
       Property.unsigned("vectors", 32, 0xffff_ffffL, 0, 2048, "MSI-X vectors; 0 leaves MSI-X out");
 
   private VirtioTypes() {}
@@ -114,10 +114,22 @@ public final class VirtioTypes {
   private static Device onPci(
       VirtioType declaration, DeviceContext context, VirtioPci.Variant variant) {
     VirtioDevice device = declaration.create(context);
+    VirtioPci transport =
+        new VirtioPci(
+            device, declaration.pciClass(), variant, vectors(declaration, device, context));
+    addBackend(declaration, device, context);
+    return transport;
+  }
+
+  /** How many MSI-X vectors a device on PCI has. */
+  static int vectors(VirtioType declaration, VirtioDevice device, DeviceContext context) {
     long wanted = context.get(VECTORS);
     int ownVectors = declaration.vectors() < 0 ? device.queues().size() + 1 : declaration.vectors();
-    int vectors = wanted == VECTORS.otherwise() ? ownVectors : (int) wanted;
-    VirtioPci transport = new VirtioPci(device, declaration.pciClass(), variant, vectors);
+    return wanted == VECTORS.otherwise() ? ownVectors : (int) wanted;
+  }
+
+  /** Shows the device behind a transport in the tree. */
+  static void addBackend(VirtioType declaration, VirtioDevice device, DeviceContext context) {
     VirtioBus inside = new VirtioBus("virtio-bus");
     context.addBus(inside);
     context.addPart(
@@ -126,6 +138,5 @@ public final class VirtioTypes {
             .properties(declaration.allProperties()),
         inside,
         device);
-    return transport;
   }
 }
