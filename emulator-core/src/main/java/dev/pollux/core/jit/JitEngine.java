@@ -71,10 +71,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final int LOADED_LATER = 500;
 
   /**
-   * Calls of common code until the block that makes one is translated anew: as much time as that
-   * takes. No round number, so that no loop always has the same one counted.
+   * Calls of common code until the block that makes one more is translated anew: as much time as
+   * that takes. One more is a prime number, so that no loop always has the same one counted.
    */
-  private static final int PATIENCE = 4093;
+  private static final int PATIENCE = 4092;
 
   /** Guest register number. */
   private static final int RSP = 4;
@@ -357,9 +357,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   /** True for pushes or pops in a row that quick code executes one by one, in two pages. */
-  private boolean crossesPage(int exit) {
+  private boolean crossesPage(int exit, Op op) {
+    boolean inRow = (op == Op.PUSH || op == Op.POP) && exits.resumeAt(exit) == 0;
     int inPage = (int) state.gpr(RSP) & RamBlock.PAGE_SIZE - 1;
-    return exits.resumeAt(exit) == 0 && Math.min(inPage, RamBlock.PAGE_SIZE - inPage) < NEAR_EDGE;
+    return inRow && Math.min(inPage, RamBlock.PAGE_SIZE - inPage) < NEAR_EDGE;
   }
 
   /**
@@ -482,7 +483,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       RawMemory.putInt(s + JitLayout.SPINS, JitLayout.MOST_SPINS);
       Thread.yield();
     }
-    JitBlock code = isBusy() || crossesPage(exit) ? quicken(block) : block;
+    JitBlock code = isBusy() || crossesPage(exit, insn.op) ? quicken(block) : block;
     interpreter.executeOne(prepared, rip);
     if (insn.info.endsBlock()
         || i == block.count() - 1

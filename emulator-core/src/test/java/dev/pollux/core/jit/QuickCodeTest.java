@@ -133,6 +133,25 @@ class QuickCodeTest {
     assertEquals(STACK, m.state().gpr(RSP));
   }
 
+  /** Code is not gone on with behind it: its flags are told from what it keeps. */
+  @Test
+  void accessInTwoPagesIsNoReasonToTranslateAnew() {
+    program(
+        CODE,
+        asm -> {
+          asm.mov(DWORD, Gpr.RCX, 100);
+          asm.mov(DWORD, Gpr.RSI, DATA + 0xffe);
+          Label top = asm.here();
+          asm.add(DWORD, Gpr.RAX, Mem.of(Gpr.RSI));
+          asm.mov(DWORD, Gpr.RDX, Mem.of(Gpr.RSI, 0x100));
+          asm.sub(DWORD, Gpr.RCX, 1);
+          asm.jcc(Cond.NE, top);
+          asm.op(NullaryOp.HLT);
+        });
+    run();
+    assertEquals(0, m.jit().quickened());
+  }
+
   /** Short code leaves them to the interpreter, which must not last. */
   @Test
   void pushesAndPopsInTwoPages() {
