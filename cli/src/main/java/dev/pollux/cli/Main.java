@@ -63,6 +63,7 @@ public final class Main implements Callable<Integer> {
    * @param args the command line
    */
   public static void main(String[] args) {
+    LogProvider.use();
     int status = execute(args);
     if (args.length > 0 && args[0].equals(ImgCommand.NAME)) {
       // Nothing is left to be done, and what an orderly end costs is seen in so short a run.
