@@ -239,6 +239,10 @@ class FlagsAtFaultsTest {
             a.pop(Gpr.RCX);
           },
           a -> {
+            a.push(Gpr.RAX);
+            a.pop(QWORD, Mem.of(Gpr.RBX, 0x40));
+          },
+          a -> {
             Label there = new Label();
             a.jmp(there);
             a.bind(there);

@@ -1682,7 +1682,7 @@ public class BlockCompiler {
   }
 
   void exitHere() {
-    exits.add(new BlockCode.Interpret(exit(), mode, current, 0));
+    exits.add(new BlockCode.Interpret(exit(), mode, current, pendingRecipe()));
   }
 
   /** Emits the way out; returns the offset of the exit's number. */
