@@ -75,7 +75,7 @@ public final class SocketBackend extends QueuedBackend {
   private static final int MAX_UNIX_PATH = 107;
 
   /** What was written last has so long to go before the end; managers wait for 500 ms in all. */
-  private static final int FLUSH_MILLIS = 200;
+  private static final int FLUSH_MILLIS = 100;
 
   /** Bytes that one read asks for. */
   private static final int MOST_READ = 64 << 10;
