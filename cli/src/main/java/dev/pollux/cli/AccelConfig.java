@@ -8,6 +8,7 @@ import dev.pollux.core.cpu.ExecutionEngine;
 import dev.pollux.core.cpu.Vcpu;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.JitEngine;
+import dev.pollux.core.jit.cache.SharedBlocks;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -22,12 +23,14 @@ import java.util.stream.Stream;
  * @param code how a vCPU's generated code is kept
  * @param oneThread all vCPUs on one thread are asked for
  * @param translations those of earlier runs
+ * @param shared those that several vCPUs have made
  */
 record AccelConfig(
     Accelerator accelerator,
     JitEngine.CodeMemory code,
     boolean oneThread,
-    KeptTranslations translations) {
+    KeptTranslations translations,
+    SharedBlocks shared) {
   private static final long MIB = 1 << 20;
   private static final long MOST_CODE = 1024 * MIB;
 
@@ -108,7 +111,8 @@ record AccelConfig(
       cache = options.bool("cache", true);
     }
     options.rejectUnknown();
-    return new AccelConfig(accelerator, code, oneThread, new KeptTranslations(cache));
+    return new AccelConfig(
+        accelerator, code, oneThread, new KeptTranslations(cache), new SharedBlocks());
   }
 
   /** What a guest's CPU can have. */
@@ -127,7 +131,12 @@ record AccelConfig(
       return interpreter;
     }
     try {
-      return new JitEngine(vcpu, interpreter, code, translations.of(vcpu.model().features()));
+      return new JitEngine(
+          vcpu,
+          interpreter,
+          code,
+          translations.of(vcpu.model().features()),
+          vcpu.model().topology().count() > 1 ? shared : null);
     } catch (IOException e) {
       throw new ConfigException("-accel jit: " + e.getMessage() + "; use -accel interp", e);
     }

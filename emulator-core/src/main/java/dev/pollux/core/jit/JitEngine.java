@@ -22,6 +22,7 @@ import dev.pollux.core.jit.cache.ExitTable;
 import dev.pollux.core.jit.cache.JitBlock;
 import dev.pollux.core.jit.cache.JumpCache;
 import dev.pollux.core.jit.cache.ReadyInstructions;
+import dev.pollux.core.jit.cache.SharedBlocks;
 import dev.pollux.core.jit.emit.BlockCode;
 import dev.pollux.core.jit.emit.BlockCompiler;
 import dev.pollux.core.jit.emit.BlockDecoder;
@@ -105,6 +106,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private static final int CODE32 = JitBlock.CODE32;
 
+  private static final int NO_KEY = -1;
+
   /** In 32-bit code: GS is as large as all memory. */
   private static final int WHOLE_GS = 1 << 8;
 
@@ -151,6 +154,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Translations of earlier runs, or null. */
   private final TranslationStore store;
+
+  /** What the machine's vCPUs have translated, or null. */
+  private final SharedBlocks shared;
 
   /** Blocks that are translated before the store is looked at; -1: none is looked at any more. */
   private int untilLoaded;
@@ -223,14 +229,20 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
   public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory) throws IOException {
-    this(vcpu, interpreter, memory, null);
+    this(vcpu, interpreter, memory, null, null);
   }
 
   /**
    * @param store translations of earlier runs, which are used and added to; or null
+   * @param shared translations of all of the machine's vCPUs, which are used and added to; or null
    * @throws IOException if the host cannot execute generated code, or not for this model of CPU
    */
-  public JitEngine(Vcpu vcpu, Interpreter interpreter, CodeMemory memory, TranslationStore store)
+  public JitEngine(
+      Vcpu vcpu,
+      Interpreter interpreter,
+      CodeMemory memory,
+      TranslationStore store,
+      SharedBlocks shared)
       throws IOException {
     this(
         vcpu,
@@ -238,6 +250,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         memory,
         CodeHeap.of(vcpu.model().topology().count()).translated(),
         store,
+        shared,
         BlockCompiler::new);
   }
 
@@ -250,6 +263,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       CodeMemory memory,
       long mostRecordBytes,
       TranslationStore store,
+      SharedBlocks shared,
       Function<Stubs, BlockCompiler> compiler)
       throws IOException {
     HostSupport.check(vcpu.model().features());
@@ -284,6 +298,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     vcpu.machine().codeWatch().add(this);
     // What is logged of a translation needs its instructions.
     this.store = translationLog.isOn() ? null : store;
+    this.shared = translationLog.isOn() ? null : shared;
+    if (this.shared != null) {
+      shared.join();
+    }
+    dropKeys();
     this.compiler.assembler().code().note(JitBlock.FIRST_MOVED, JitBlock.END_MOVED);
     setPatience(PATIENCE);
     this.untilLoaded = this.store == null ? -1 : vcpu.index() == 0 ? 0 : LOADED_LATER;
@@ -301,8 +320,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       return;
     }
     loaded = cache.used() - cache.kept();
+    dropKeys();
     System.arraycopy(known, 0, keys, 0, known.length);
     keyCount = known.length;
+    if (shared != null) {
+      shared.suggest(known);
+    }
   }
 
   @Override
@@ -611,11 +634,27 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return i * JitLayout.GROUP_TABLES;
       }
     }
-    if (keyCount == keys.length) {
-      clear("more execution keys than jump tables");
+    int group = freeGroup(withoutMode);
+    keys[group] = withoutMode;
+    keyCount = Math.max(keyCount, group + 1);
+    return group * JitLayout.GROUP_TABLES;
+  }
+
+  /**
+   * A group of jump tables for a key that has none: the one that it has elsewhere if it is free.
+   */
+  private int freeGroup(int withoutMode) {
+    int elsewhere = shared == null ? keyCount : shared.group(withoutMode);
+    if (elsewhere < keys.length && keys[elsewhere] == NO_KEY) {
+      return elsewhere;
     }
-    keys[keyCount] = withoutMode;
-    return keyCount++ * JitLayout.GROUP_TABLES;
+    for (int i = 0; i < keys.length; i++) {
+      if (keys[i] == NO_KEY) {
+        return i;
+      }
+    }
+    clear("more execution keys than jump tables");
+    return 0;
   }
 
   // ---- finding and making blocks ----
@@ -685,6 +724,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       JitBlock kept = wake(key, host);
       if (kept != null) {
         return kept;
+      }
+    }
+    if (shared != null) {
+      JitBlock taken = take(key, host);
+      if (taken != null) {
+        return taken;
       }
     }
     BlockCompiler.Context context = context(start, key, 0, patience == 0);
@@ -817,6 +862,26 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
   }
 
+  /** A copy of what another vCPU has made of the code at {@code host}, or null. */
+  private JitBlock take(int key, long host) {
+    int table = firstTable(key);
+    JitBlock found = blocks.findShared(shared, key, host, table, page);
+    if (found == null) {
+      return null;
+    }
+    firstLooked = found.firstLooked();
+    afterLooked = firstLooked + found.lookedLength();
+    if (!markLooked(host, 0)) {
+      return null;
+    }
+    JitBlock block = blocks.take(stubs.dropped(table + (key & MODE)), storeHash);
+    if (chained) {
+      blocks.linkAll(block);
+    }
+    statistics.sharedBlocks++;
+    return block;
+  }
+
   /** Makes a block of the first {@code count} instructions of {@link #blockDecoder}. */
   private JitBlock compile(BlockCompiler.Context context, int key, long host, int count, long rip) {
     int start = context.start();
@@ -869,6 +934,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
                 fields == null ? NONE_MOVED : fields,
                 gaps));
     exits.add(block, code, insns);
+    if (shared != null && context.secondPage() == 0) {
+      long offset = address - stubs.address();
+      shared.add(block, context.table(), code, compiler.assembler().code(), offset, exits);
+    }
     if (chained) {
       blocks.linkAll(block);
     }
@@ -917,8 +986,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     index.clear();
     cache.clear();
     addCommonExits();
-    keyCount = 0;
+    dropKeys();
     loaded = 0;
+  }
+
+  private void dropKeys() {
+    Arrays.fill(keys, NO_KEY);
+    keyCount = 0;
   }
 
   /** The ways out that are in no block come first. */
@@ -998,6 +1072,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     return blocks.recordBytes() + ready.bytes() + (long) FAILURE_BYTES * failed.size();
   }
 
+  /** Blocks so far that another vCPU had translated. vCPU thread. */
+  public long sharedTranslations() {
+    return statistics.sharedBlocks;
+  }
+
   /** Blocks translated so far. vCPU thread. */
   public long translations() {
     return statistics.translations;
@@ -1029,6 +1108,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       long code = cache.used() - cache.kept();
       int[] known = Arrays.copyOf(keys, keyCount);
       store.save(blocks, cache.kept(), known, code, loaded, statistics.clears != dropped);
+    }
+    if (shared != null) {
+      shared.leave();
     }
     interpreter.close();
     cache.close();

@@ -23,6 +23,9 @@ final class JitStatistics {
   /** Blocks of earlier runs, which needed no translation. */
   long storedBlocks;
 
+  /** Blocks that another vCPU had translated. */
+  long sharedBlocks;
+
   /** Blocks left to the interpreter because an error kept them from being translated. */
   long failures;
 
@@ -78,10 +81,11 @@ final class JitStatistics {
     long untranslatedSum = sum(op -> untranslated[op.ordinal()]);
     long exits = Math.max(1, links + jumps + slowSum + untranslatedSum);
     out.append(
-        "translations %d, from earlier runs %d, made quicker %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
+        "translations %d, from earlier runs %d, from other CPUs %d, made quicker %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
             .formatted(
                 translations,
                 storedBlocks,
+                sharedBlocks,
                 quickened,
                 droppedBlocks,
                 revivedBlocks,

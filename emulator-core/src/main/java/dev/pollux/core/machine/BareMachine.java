@@ -114,7 +114,7 @@ public final class BareMachine implements AutoCloseable {
         return interpreter;
       }
       try {
-        jit = new JitEngine(vcpu, interpreter, JitEngine.CodeMemory.DEFAULT, store);
+        jit = new JitEngine(vcpu, interpreter, JitEngine.CodeMemory.DEFAULT, store, null);
         return jit;
       } catch (IOException e) {
         throw new UncheckedIOException(e);

@@ -50,6 +50,7 @@ class TranslationBoundTest {
             JitEngine.CodeMemory.DEFAULT,
             BOUND,
             null,
+            null,
             BlockCompiler::new);
   }
 

@@ -57,6 +57,7 @@ class TranslationErrorTest {
               new JitEngine.CodeMemory(1 << 20, false),
               1 << 20,
               null,
+              null,
               stubs -> {
                 broken[0] = new BrokenCompiler(stubs);
                 return broken[0];

@@ -40,6 +40,9 @@ public final class BlockTable implements AutoCloseable {
 
   private int size;
 
+  /** What {@link #findShared} found last, or 0. */
+  private long copied;
+
   /**
    * @param mostBytes of records, after which nothing more than one block is added
    */
@@ -165,6 +168,47 @@ public final class BlockTable implements AutoCloseable {
       unchain(dropped, older);
     }
     chain(dropped, block);
+  }
+
+  // ---- blocks of other vCPUs ----
+
+  /**
+   * What another vCPU has made of the code at {@code host}, or null. It is not in the table yet:
+   * {@link #take}.
+   *
+   * @param jumpTable the first of the jump tables of the key
+   * @param page the bytes of the guest's page
+   */
+  public JitBlock findShared(SharedBlocks shared, int key, long host, int jumpTable, byte[] page) {
+    if (copied == 0) {
+      copied = RawMemory.allocate(SharedBlock.MOST_BYTES);
+    }
+    boolean found = shared.find(key, host, jumpTable, page, copied);
+    return found ? new SharedBlock(copied).block() : null;
+  }
+
+  /**
+   * Makes a block of what {@link #findShared} has just found.
+   *
+   * @param dropped what its entry leads to while it is dropped
+   * @param hash what it is found by when it is kept
+   */
+  public JitBlock take(long dropped, int hash) {
+    SharedBlock from = new SharedBlock(copied);
+    long start = cache.append(from.code(), from.codeBytes());
+    int moved = (int) (from.codeOffset() - (start - cache.address()));
+    for (int i = 0; i < from.stubJumps(); i++) {
+      cache.add32(start + from.stubJump(i), moved);
+    }
+    JitBlock block = new JitBlock(records.allocate(from.block().bytes()));
+    RawMemory.copy(from.block().record(), block.record(), from.block().bytes());
+    block.becomeCopy(start, dropped, hash, exits.next());
+    for (int i = 0; i < from.exits(); i++) {
+      cache.patch32(start + from.numberAt(i), exits.next());
+      exits.add(block, from.exitRecord(i));
+    }
+    enter(block);
+    return block;
   }
 
   // ---- blocks of an earlier run ----
@@ -392,5 +436,6 @@ public final class BlockTable implements AutoCloseable {
     records.close();
     exits.close();
     kept.close();
+    RawMemory.free(copied);
   }
 }

@@ -52,6 +52,14 @@ public final class CodeCache implements AutoCloseable {
     return address;
   }
 
+  /** Appends so many bytes of code that are elsewhere in memory; returns where it is. */
+  long append(long code, int bytes) {
+    long address = nextAddress();
+    RawMemory.copy(code, memory.writable() + used, bytes);
+    used = (used + bytes + ALIGNMENT - 1) & -ALIGNMENT;
+    return address;
+  }
+
   /** What has been appended so far survives {@link #clear}. */
   public void keep() {
     kept = used;

@@ -17,7 +17,9 @@ import java.io.IOException;
  * </pre>
  */
 public final class ExitTable implements AutoCloseable {
-  private static final int RECORD = 16;
+  /** Bytes of a record. */
+  static final int RECORD = 16;
+
   private static final int BLOCK = 0;
 
   /** u32 code offset behind the instruction, or of a link's displacement and stub. */
@@ -99,6 +101,18 @@ public final class ExitTable implements AutoCloseable {
         case BlockCode.Start start -> put(at, mode, 0, 0);
       }
     }
+  }
+
+  /** Copies the records of ways out that nothing has been linked with yet. */
+  void copyOut(int first, int count, long to) {
+    RawMemory.copy(at(first), to, (long) RECORD * count);
+  }
+
+  /** Adds a way out of a block, of which another table had the record. */
+  void add(JitBlock block, long record) {
+    long at = exits.allocate(RECORD);
+    RawMemory.copy(record, at, RECORD);
+    RawMemory.putInt(at + BLOCK, blocks.number(block.record()));
   }
 
   private long allocate(JitBlock block) {

@@ -399,6 +399,20 @@ public final class JitBlock {
     setNextInPage(false, 0);
   }
 
+  /**
+   * Of a copy of another vCPU's record: what is different here. No list has it.
+   *
+   * @param hash what it is found by when it is kept, if the other one can be kept
+   */
+  void becomeCopy(long start, long dropped, int hash, int firstExit) {
+    RawMemory.putLong(at + START, start);
+    RawMemory.putLong(at + DROPPED, dropped);
+    RawMemory.putInt(at + HASH, hash() == 0 ? 0 : hash);
+    RawMemory.putInt(at + FIRST_EXIT, firstExit);
+    setIncoming(0);
+    setReady(0);
+  }
+
   /** What it is found by when it is kept; 0 if it cannot be. */
   public int hash() {
     return RawMemory.getInt(at + HASH);
