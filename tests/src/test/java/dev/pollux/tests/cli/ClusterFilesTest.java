@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -116,6 +117,7 @@ class ClusterFilesTest {
     TrainedProgram.write(pollux);
     environment.put("OCF_RESKEY_pollux", pollux.toString());
     environment.put("OCF_RESKEY_config", config.toString());
+    Path told = recordAttributes();
     agent("validate-all", 0);
     agent("monitor", NOT_RUNNING);
     agent("stop", 0); // what does not run has stopped
@@ -123,13 +125,26 @@ class ClusterFilesTest {
     try {
       agent("start", 0);
       agent("monitor", 0);
+      assertTrue(Files.readAllLines(told).getLast().startsWith("-n pollux-pair -U "));
       long pid = Long.parseLong(Files.readString(side.resolve("agent.pid")).strip());
       agent("stop", 0);
       assertTrue(ProcessHandle.of(pid).isEmpty(), "the side still runs");
+      assertEquals("-n pollux-pair -U gone", Files.readAllLines(told).getLast());
       agent("monitor", NOT_RUNNING);
     } finally {
       var _ = agent("stop");
     }
+  }
+
+  /** Has a file get what the agent tells Pacemaker of its node. */
+  private Path recordAttributes() throws IOException {
+    Path told = folder.resolve("told");
+    Path programs = Files.createDirectory(folder.resolve("programs"));
+    Path updater = programs.resolve("attrd_updater");
+    Files.writeString(updater, "#!/bin/sh\nprintf '%%s\\n' \"$*\" >> %s\n".formatted(told));
+    Files.setPosixFilePermissions(updater, PosixFilePermissions.fromString("rwxr-xr-x"));
+    environment.put("PATH", programs + ":" + System.getenv("PATH"));
+    return told;
   }
 
   @Test

@@ -35,13 +35,32 @@ class LauncherTest {
     // found by PATH.
     ProcessBuilder builder = new ProcessBuilder(ROOT.resolve("tools/find-jdk").toString());
     builder.environment().put("JAVA_HOME", old.toString());
-    builder.environment().merge("PATH", home + "/bin", (path, java) -> java + ":" + path);
+    builder.environment().merge("PATH", home + "/bin", LauncherTest::add);
     try (PolluxProcess script = PolluxProcess.run(builder)) {
       assertEquals(0, script.await(PATIENCE), script.errors());
       Path found = Path.of(script.output().strip());
       assertTrue(Files.isExecutable(found.resolve("bin/javac")), script.output());
       assertTrue(!found.equals(old), script.output());
     }
+  }
+
+  @Test
+  void needsNoHome() {
+    // As a service that systemd starts; the launcher reads the script with these options.
+    String script = ROOT.resolve("tools/find-jdk").toString();
+    ProcessBuilder builder = new ProcessBuilder("bash", "-u", script);
+    builder
+        .environment()
+        .merge("PATH", System.getProperty("java.home") + "/bin", LauncherTest::add);
+    builder.environment().remove("JAVA_HOME");
+    builder.environment().remove("HOME");
+    try (PolluxProcess process = PolluxProcess.run(builder)) {
+      assertEquals(0, process.await(PATIENCE), process.errors());
+    }
+  }
+
+  private static String add(String path, String folder) {
+    return folder + ":" + path;
   }
 
   @Test
