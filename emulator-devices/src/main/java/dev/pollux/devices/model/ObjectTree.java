@@ -66,21 +66,24 @@ public final class ObjectTree {
    */
   public TreeNode find(String path) {
     if (path.startsWith("/")) {
-      return absolute(path)
-          .orElseThrow(() -> new ConfigException("Device '%s' not found".formatted(path)));
+      return absolute(path).orElseThrow(() -> notFound(path));
     }
     List<TreeNode> matches =
         root.all().stream()
             .filter(node -> !path.isEmpty() && node.path().endsWith("/" + path))
             .toList();
     return switch (matches.size()) {
-      case 0 -> throw new ConfigException("Device '%s' not found".formatted(path));
+      case 0 -> throw notFound(path);
       case 1 -> matches.getFirst();
       default ->
           throw new ConfigException(
               "Path '%s' is ambiguous; give the whole one, for instance %s"
                   .formatted(path, matches.getFirst().path()));
     };
+  }
+
+  private static ConfigException notFound(String path) {
+    return ConfigException.deviceNotFound("Device '%s' not found".formatted(path));
   }
 
   private Optional<TreeNode> absolute(String path) {

@@ -1,11 +1,14 @@
 package dev.pollux.devices.model;
 
+import java.util.function.BooleanSupplier;
+
 /** An object that a user made with {@code -object}. Machine lock held. */
 public final class UserObject extends TreeNode {
   private final ObjectType declaration;
   private final PropertyValues values;
   private Object target;
   private Runnable release = () -> {};
+  private BooleanSupplier kept = () -> false;
   private int users;
 
   UserObject(ObjectType declaration, PropertyValues values) {
@@ -52,8 +55,13 @@ public final class UserObject extends TreeNode {
     users--;
   }
 
+  /** The object stays while this is so, whoever else uses it. For factories. */
+  public void keepWhile(BooleanSupplier condition) {
+    kept = condition;
+  }
+
   boolean isUsed() {
-    return users > 0;
+    return users > 0 || kept.getAsBoolean();
   }
 
   /** Runs something when the object is removed. For factories. */

@@ -32,6 +32,7 @@ public final class ThrottleGroupObject {
             BlockGraph blocks = services.blocks();
             String id = options.required("id");
             ThrottleGroup group = blocks.addThrottleGroup(id, limitsOf(node, options));
+            node.keepWhile(() -> blocks.isUsed(group));
             node.onRemove(() -> blocks.removeThrottleGroup(id));
             node.expose(
                 new LiveProperty(
@@ -39,7 +40,7 @@ public final class ThrottleGroupObject {
                     "ThrottleLimits",
                     "all limits at once",
                     () -> group.limits().asMap(),
-                    value -> group.setLimits(limitsOf(value))));
+                    value -> group.setLimits(limitsOf(group.limits(), value))));
             return group;
           });
 
@@ -71,12 +72,13 @@ public final class ThrottleGroupObject {
     }
   }
 
-  /** The limits of an object whose other members are none. */
-  private static ThrottleLimits limitsOf(Object value) {
+  /** The limits of an object; those that are no members of it stay. */
+  private static ThrottleLimits limitsOf(ThrottleLimits before, Object value) {
     if (!(value instanceof Map<?, ?> members)) {
       throw new ConfigException("Invalid parameter type for 'limits', expected: object");
     }
     Map<String, String> values = new LinkedHashMap<>();
+    before.asMap().forEach((key, limit) -> values.put(key, Long.toString(limit)));
     members.forEach((key, limit) -> values.put(String.valueOf(key), String.valueOf(limit)));
     DeviceOptions options = DeviceOptions.of("limits", values);
     ThrottleLimits limits = ThrottleLimits.of(options, "");

@@ -40,9 +40,11 @@ class ThrottleGroupObjectTest {
     assertEquals(5000, limit(limits, "bps-read-max"));
     assertEquals(7, limit(limits, "iops-total"));
     limits.set().accept(Map.of("bps-write", 300L));
-    assertEquals(0, limit(limits, "bps-read"));
+    assertEquals(1000, limit(limits, "bps-read")); // what is not said stays
     assertEquals(300, blocks.throttleGroup("g").limits().asMap().get("bps-write"));
     limits.set().accept(Map.of());
+    assertEquals(300, limit(limits, "bps-write"));
+    limits.set().accept(Map.of("bps-write", 0L));
     assertEquals(0, limit(limits, "bps-write"));
     assertThrows(ConfigException.class, () -> limits.set().accept(Map.of("bps", 300L)));
     assertThrows(ConfigException.class, () -> limits.set().accept(5L));

@@ -344,10 +344,7 @@ public sealed interface BlockCommands<R> extends QmpCommand<R> {
       throw new QmpException("Must specify exactly one of 'device' and 'node-name'");
     }
     if (name.isPresent()) {
-      return blocks
-          .node(name.get())
-          .orElseThrow(
-              () -> new QmpException("Cannot find device='' nor node-name='" + name.get() + "'"));
+      return blocks.requireNode(name.get());
     }
     BlockBackend backend = backend(blocks, device, Optional.empty());
     return backend

@@ -1,6 +1,7 @@
 package dev.pollux.qmp.command;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.pollux.backend.block.BlockBackend;
 import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.OnError;
 import dev.pollux.backend.block.graph.BlockGraph;
@@ -283,7 +284,11 @@ public sealed interface BlockJobCommands<R> extends QmpCommand<R> {
     @Override
     public Void run(QmpContext context) throws QmpException {
       BlockGraph blocks = context.blocks();
-      BlockNode root = blocks.require(device);
+      BlockNode root =
+          blocks
+              .find(device)
+              .orElseThrow(
+                  () -> ConfigException.deviceNotFound("Device '%s' not found".formatted(device)));
       JobOptions options =
           options(blocks, jobId, device, speed, onError, onError, autoFinalize, autoDismiss);
       BlockNode first = inChain(blocks, root, topNode, top).orElse(root);
@@ -478,7 +483,8 @@ public sealed interface BlockJobCommands<R> extends QmpCommand<R> {
   @Api.Doc("Lets a job that is done change the graph.")
   record BlockJobFinalize(String id) implements BlockJobCommands<Void> {
     @Override
-    public Void run(QmpContext context) {
+    public Void run(QmpContext context) throws QmpException {
+      require(context, id);
       context.blocks().jobs().finalizeJob(id);
       return null;
     }
@@ -487,7 +493,8 @@ public sealed interface BlockJobCommands<R> extends QmpCommand<R> {
   @Api.Doc("Forgets a job that is over.")
   record BlockJobDismiss(String id) implements BlockJobCommands<Void> {
     @Override
-    public Void run(QmpContext context) {
+    public Void run(QmpContext context) throws QmpException {
+      require(context, id);
       context.blocks().jobs().dismiss(id);
       return null;
     }
@@ -510,14 +517,24 @@ public sealed interface BlockJobCommands<R> extends QmpCommand<R> {
       Optional<BlockdevOnError> onTargetError,
       Optional<Boolean> autoFinalize,
       Optional<Boolean> autoDismiss) {
-    String usual = blocks.backend(device).isPresent() ? device : "";
     return new JobOptions(
-        id.orElse(usual),
+        id.orElseGet(() -> usualId(blocks, device)),
         speed.orElse(0L),
         BlockdevOnError.of(onSourceError),
         BlockdevOnError.of(onTargetError),
         autoFinalize.orElse(true),
         autoDismiss.orElse(true));
+  }
+
+  /** The name of the back end that is meant, or has the node; empty where there is none. */
+  private static String usualId(BlockGraph blocks, String device) {
+    return blocks.backend(device).isPresent()
+        ? device
+        : blocks.backends().stream()
+            .filter(backend -> backend.root().equals(blocks.node(device)))
+            .map(BlockBackend::name)
+            .findFirst()
+            .orElse("");
   }
 
   /** An image of a chain by its node's name or by its file; empty where neither is given. */
@@ -528,7 +545,7 @@ public sealed interface BlockJobCommands<R> extends QmpCommand<R> {
       throw new QmpException("a node and a file name the same image; give one of both");
     }
     if (name.isPresent()) {
-      return Optional.of(blocks.require(name.get()));
+      return Optional.of(blocks.requireNode(name.get()));
     }
     for (BlockNode node = root; file.isPresent() && node != null; node = node.backing()) {
       if (node.fileName().equals(file.get())) {

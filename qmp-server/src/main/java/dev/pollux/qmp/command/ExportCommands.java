@@ -1,5 +1,6 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.backend.block.BlockNode;
 import dev.pollux.backend.block.graph.BlockExports;
 import dev.pollux.backend.block.nbd.NbdAddress;
 import dev.pollux.core.config.Api;
@@ -100,6 +101,7 @@ public sealed interface ExportCommands<R> extends QmpCommand<R> {
       implements ExportCommands<Void> {
     @Override
     public Void run(QmpContext context) throws QmpException {
+      BlockNode _ = context.blocks().requireNode(nodeName);
       add(context, id, nodeName, name.orElse(nodeName), description, writable);
       context.blocks().exports().all().stream()
           .filter(entry -> entry.id().equals(id))

@@ -12,6 +12,7 @@ import dev.pollux.backend.net.Offloads;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.board.Devices;
+import dev.pollux.devices.model.LiveProperty;
 import dev.pollux.devices.model.MachineServices;
 import dev.pollux.devices.model.ObjectManager;
 import dev.pollux.devices.model.ObjectTree;
@@ -104,6 +105,13 @@ final class LocalNetwork implements AutoCloseable {
     object(
         "colo-compare,id=comp0,primary_in=compare0-0,secondary_in=compare1,outdev=out0,"
             + "iothread=iothread1");
+  }
+
+  /** Sets a property of the comparison, and reads it. Event loop. */
+  Object compareWith(String property, Object value) {
+    LiveProperty found = objects.get("comp0", Object.class).property(property);
+    found.set().accept(value);
+    return found.get().get();
   }
 
   /** What a secondary has. Event loop. */

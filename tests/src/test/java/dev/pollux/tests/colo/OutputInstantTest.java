@@ -1,9 +1,11 @@
 package dev.pollux.tests.colo;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.cli.demo.CountingGuest;
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.machine.RunState;
 import dev.pollux.migration.colo.CheckpointListener;
 import dev.pollux.tests.colo.FaultProxy.AtMessage;
@@ -109,6 +111,7 @@ class OutputInstantTest {
       LocalMachine.await("the guest", () -> primary.counted(PAGES) > 0);
       step(primary, () -> ours.wirePrimary(home));
       step(secondary, () -> theirs.wireSecondary(home));
+      step(primary, () -> assertCanBeChanged(ours));
       listen(primary, secondary);
       try (FaultProxy proxy = new FaultProxy(secondary.listen())) {
         proxy.onMessage(code -> received.addAndGet(code == RECEIVED ? 1 : 0));
@@ -129,6 +132,20 @@ class OutputInstantTest {
       paired = false; // a comparison that is taken away lets go of what it holds
       assertTrue(farthest.get() <= takenOver.get(), "it has counted as far as all that has left");
     }
+  }
+
+  /** As with QEMU, while it compares. */
+  private static void assertCanBeChanged(LocalNetwork network) {
+    for (String property : List.of("compare_timeout", "expired_scan_cycle", "max_queue_size")) {
+      assertEquals(900L, network.compareWith(property, 900L));
+      assertEquals(
+          "Property 'colo-compare.%s' requires a positive value".formatted(property),
+          assertThrows(ConfigException.class, () -> network.compareWith(property, 0L))
+              .getMessage());
+      assertThrows(ConfigException.class, () -> network.compareWith(property, -1L));
+      assertEquals(1000L, network.compareWith(property, 1000L));
+    }
+    assertEquals(3000L, network.compareWith("compare_timeout", 3000L));
   }
 
   private static void step(LocalMachine machine, Runnable work) {

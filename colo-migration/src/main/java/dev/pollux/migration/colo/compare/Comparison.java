@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 
 /**
  * {@code colo-compare}: a {@link PacketComparator} between character devices, on an I/O thread,
@@ -51,6 +52,10 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
   record Times(long cycle, long patience, long interval) {
     private static final long SHORTEST = 2;
 
+    Times withCycle(long to) {
+      return new Times(to, patience, interval);
+    }
+
     /** How often to look. */
     long look() {
       return Math.clamp(patience / 4, SHORTEST, Math.max(SHORTEST, cycle));
@@ -58,14 +63,15 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
   }
 
   private final Wiring wiring;
-  private final Times times;
+  private final ScheduledExecutorService timers;
+  private volatile Times times;
   private final IoThread thread;
   private final PacketComparator comparator;
   private final FrameSender out;
   private final FrameReceiver primaryIn;
   private final FrameReceiver secondaryIn;
   private final Optional<FrameReceiver> orders;
-  private final Future<?> scan;
+  private Future<?> scan;
 
   /** When the last checkpoint was taken, in nanoseconds, and whether another is wanted. */
   private long lastTaken;
@@ -77,6 +83,7 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
       Wiring wiring, ComparisonSettings settings, Times times, ScheduledExecutorService timers) {
     this.wiring = wiring;
     this.times = times;
+    this.timers = timers;
     lastTaken = System.nanoTime();
     thread = wiring.thread();
     comparator = new PacketComparator(settings, this);
@@ -97,9 +104,43 @@ final class Comparison implements Checkpoints.Listener, PacketComparator.Output,
     primaryIn = receiver(wiring.primaryIn(), new FromPrimary());
     secondaryIn = receiver(wiring.secondaryIn(), new FromSecondary());
     wiring.checkpoints().add(this);
-    scan =
-        timers.scheduleAtFixedRate(
-            () -> thread.post(this::look), times.look(), times.look(), TimeUnit.MILLISECONDS);
+    scan = scan();
+  }
+
+  private Future<?> scan() {
+    long look = times.look();
+    return timers.scheduleAtFixedRate(
+        () -> thread.post(this::look), look, look, TimeUnit.MILLISECONDS);
+  }
+
+  /** How often it looks for packets that wait too long, from now on. Event loop. */
+  void change(Times to) {
+    times = to;
+    scan.cancel(false);
+    scan = scan();
+  }
+
+  Times times() {
+    return times;
+  }
+
+  /** Changes how packets are compared from now on. */
+  void change(UnaryOperator<ComparisonSettings> how) {
+    thread.lock().lock();
+    try {
+      comparator.change(how.apply(comparator.settings()));
+    } finally {
+      thread.lock().unlock();
+    }
+  }
+
+  ComparisonSettings settings() {
+    thread.lock().lock();
+    try {
+      return comparator.settings();
+    } finally {
+      thread.lock().unlock();
+    }
   }
 
   private String name() {

@@ -16,6 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 
 /** The types of objects that make what a pair says on a network one. */
 public final class ComparisonObjects {
@@ -113,12 +115,7 @@ public final class ComparisonObjects {
     String secondaryIn = FilterPlace.required(node, SECONDARY_IN);
     String out = FilterPlace.required(node, OUT);
     UserObject thread = services.objects().get(FilterPlace.required(node, THREAD), IoThread.class);
-    for (Property<Long> number : List.of(TIMEOUT, CYCLE, QUEUE)) {
-      if (node.get(number) == 0) {
-        throw new ConfigException(
-            "Property '%s.%s' requires a positive value".formatted(COMPARE, number));
-      }
-    }
+    List.of(TIMEOUT, CYCLE, QUEUE).forEach(number -> checkPositive(number, node.get(number)));
     if (primaryIn.equals(out) || secondaryIn.equals(out) || primaryIn.equals(secondaryIn)) {
       throw new ConfigException("'indev' and 'outdev' could not be same for compare module");
     }
@@ -145,6 +142,8 @@ public final class ComparisonObjects {
             new Comparison.Times(node.get(CYCLE), node.get(PATIENCE), node.get(INTERVAL)),
             services.networks().filters());
     thread.use();
+    expose(node, comparison);
+    node.expose(LiveProperty.constant(THREAD.name(), THREAD.type(), thread::path));
     node.expose(
         LiveProperty.constant(
             "x-pollux-statistics", "ComparisonStatistics", () -> shown(comparison.statistics())));
@@ -154,6 +153,48 @@ public final class ComparisonObjects {
           thread.unuse();
         });
     return comparison;
+  }
+
+  private static void checkPositive(Property<Long> number, long value) {
+    if (value == 0) {
+      throw new ConfigException(
+          "Property '%s.%s' requires a positive value".formatted(COMPARE, number));
+    }
+  }
+
+  /** What can be changed while it compares. */
+  private static void expose(UserObject node, Comparison comparison) {
+    expose(
+        node,
+        TIMEOUT,
+        () -> comparison.settings().timeout().toMillis(),
+        value -> comparison.change(s -> s.withTimeout(Duration.ofMillis(value))));
+    expose(
+        node,
+        QUEUE,
+        () -> (long) comparison.settings().longestQueue(),
+        value -> comparison.change(s -> s.withLongestQueue((int) value)));
+    expose(
+        node,
+        CYCLE,
+        () -> comparison.times().cycle(),
+        value -> comparison.change(comparison.times().withCycle(value)));
+  }
+
+  private static void expose(
+      UserObject node, Property<Long> number, Supplier<Object> get, LongConsumer set) {
+    node.expose(
+        new LiveProperty(
+            number.name(),
+            number.type(),
+            number.description(),
+            get,
+            value -> {
+              Map<String, String> text = Map.of(number.name(), String.valueOf(value));
+              long read = number.read(DeviceOptions.of(COMPARE, text));
+              checkPositive(number, read);
+              set.accept(read);
+            }));
   }
 
   private static Map<String, Object> shown(PacketComparator.Statistics s) {

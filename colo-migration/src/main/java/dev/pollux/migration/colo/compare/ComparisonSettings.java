@@ -26,6 +26,14 @@ public record ComparisonSettings(
    */
   private static final int MOST_TIMES = 10;
 
+  ComparisonSettings withTimeout(Duration to) {
+    return new ComparisonSettings(to, patience, longestQueue, mostBytes, ipv6, vlan);
+  }
+
+  ComparisonSettings withLongestQueue(int packets) {
+    return new ComparisonSettings(timeout, patience, packets, mostBytes, ipv6, vlan);
+  }
+
   Duration longestPatience() {
     Duration most = patience.multipliedBy(MOST_TIMES);
     return most.compareTo(timeout) < 0 ? most : timeout;

@@ -49,7 +49,7 @@ public final class PacketComparator {
   /** Packets of all conversations that wait for a mark. */
   private static final int MOST_LATER = 16384;
 
-  private final ComparisonSettings settings;
+  private ComparisonSettings settings;
   private final Output output;
 
   /** One of the primary's packets that waits for longer calls for a checkpoint. */
@@ -120,6 +120,15 @@ public final class PacketComparator {
     this.settings = settings;
     this.output = output;
     patience = settings.patience();
+  }
+
+  /** From now on packets are compared as these say. */
+  public void change(ComparisonSettings to) {
+    settings = to;
+  }
+
+  ComparisonSettings settings() {
+    return settings;
   }
 
   /**

@@ -15,6 +15,7 @@ import dev.pollux.backend.block.job.Jobs;
 import dev.pollux.backend.block.node.QuorumNode;
 import dev.pollux.backend.block.node.ThrottleGroup;
 import dev.pollux.backend.block.node.ThrottleLimits;
+import dev.pollux.backend.block.node.ThrottleNode;
 import dev.pollux.backend.block.replication.Replication;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
@@ -381,6 +382,13 @@ public final class BlockGraph implements AutoCloseable {
                         .formatted(deviceOrNode, deviceOrNode)));
   }
 
+  /** A node, which has to be there; the name of a backend does not stand for it. */
+  public BlockNode requireNode(String name) {
+    return node(name)
+        .orElseThrow(
+            () -> new ConfigException("Cannot find device='' nor node-name='" + name + "'"));
+  }
+
   /** The nodes that hang on connections, and what cuts each. Any thread, without any lock. */
   public Map<String, Runnable> connections() {
     return Map.copyOf(connections);
@@ -528,6 +536,12 @@ public final class BlockGraph implements AutoCloseable {
     group.setLimits(limits);
     throttleGroups.put(id, group);
     return group;
+  }
+
+  /** Whether a disk keeps to the limits of a group. */
+  public boolean isUsed(ThrottleGroup group) {
+    return nodes.values().stream().anyMatch(n -> n instanceof ThrottleNode t && t.isIn(group))
+        || backends().stream().anyMatch(b -> b.limits().filter(group::equals).isPresent());
   }
 
   /** Disks of the group keep it; others cannot find it any more. */
@@ -701,7 +715,7 @@ public final class BlockGraph implements AutoCloseable {
    * @throws ConfigException if the node has a parent already
    */
   public void addChild(String parent, String node) throws IOException {
-    QuorumNode quorum = quorum(parent);
+    QuorumNode quorum = quorum(parent, "adding");
     BlockNode child =
         node(node).orElseThrow(() -> new ConfigException("Node '" + node + "' not found"));
     if (!parents(child).isEmpty()) {
@@ -715,15 +729,15 @@ public final class BlockGraph implements AutoCloseable {
 
   /** Takes a child from a quorum ({@code x-blockdev-change}). */
   public void removeChild(String parent, String role) throws IOException {
-    QuorumNode quorum = quorum(parent);
+    QuorumNode quorum = quorum(parent, "removing");
     drained(() -> release(quorum.remove(role)));
   }
 
-  private QuorumNode quorum(String name) {
+  private QuorumNode quorum(String name, String change) {
     if (require(name) instanceof QuorumNode quorum) {
       return quorum;
     }
-    throw new ConfigException("The node " + name + " does not support adding a child");
+    throw new ConfigException("The node %s does not support %s a child".formatted(name, change));
   }
 
   /** Puts a node in the place of another one, wherever that is used; no request is under way. */
@@ -767,11 +781,11 @@ public final class BlockGraph implements AutoCloseable {
         node(name)
             .orElseThrow(
                 () -> new ConfigException("Failed to find node with node-name='" + name + "'"));
-    if (!owned.contains(node)) {
-      throw new ConfigException("Node " + name + " is not owned by the monitor");
-    }
     if (backends().stream().anyMatch(b -> b.root().filter(node::equals).isPresent())) {
       throw new ConfigException("Node " + name + " is in use");
+    }
+    if (!owned.contains(node)) {
+      throw new ConfigException("Node " + name + " is not owned by the monitor");
     }
     if (isUsed(node)) {
       throw new ConfigException("Block device " + name + " is in use");

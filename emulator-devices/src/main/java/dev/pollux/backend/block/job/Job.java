@@ -21,6 +21,7 @@ public final class Job {
   private static final Logger log = LoggerFactory.getLogger(Job.class);
 
   private static final Set<JobStatus> HELD = EnumSet.of(JobStatus.PAUSED, JobStatus.STANDBY);
+  private static final String CANCELLED = "Operation canceled";
   private static final int BUSY_LOOK_MILLIS = 100;
   private static final long NANOS = 1_000_000_000;
 
@@ -210,6 +211,7 @@ public final class Job {
     }
   }
 
+  /** One that a user holds ends when it is let go on. */
   void complete() {
     check(JobVerb.COMPLETE);
     end(End.COMPLETELY);
@@ -245,6 +247,8 @@ public final class Job {
       abort(null);
     } else if (failure != null) {
       abort(failure.getMessage() == null ? failure.toString() : failure.getMessage());
+    } else if (status == JobStatus.STANDBY) {
+      runWork(); // it was held meanwhile
     } else if (options.autoFinalize() || finalizing) {
       finish();
     } else if (jobs.drained(work::isDone)) {
@@ -295,7 +299,7 @@ public final class Job {
 
   private void abort(String reason) {
     synchronized (this) {
-      error = reason;
+      error = reason == null ? CANCELLED : reason;
     }
     become(JobStatus.ABORTING);
     work.clean();

@@ -12,6 +12,10 @@ public final class ThrottleNode extends FilterNode {
     this.group = group;
   }
 
+  public boolean isIn(ThrottleGroup other) {
+    return group.equals(other);
+  }
+
   @Override
   public String driver() {
     return "throttle";

@@ -292,6 +292,23 @@ class JobsTest {
     assertArrayEquals(guest.model, all(b), "seed " + SEED);
   }
 
+  @Test
+  void aMirrorThatIsHeldIsCompletedWhenItGoesOn() throws Exception {
+    BlockNode a = addRaw("a");
+    BlockNode b = addRaw("b");
+    BlockBackend disk = onLoop(() -> graph.addBackend("disk", a));
+    mirror(JobOptions.of("m"), "a", "b", false);
+    await("READY");
+    tell(jobs -> jobs.pause("m"));
+    tell(jobs -> jobs.complete("m"));
+    Thread.sleep(100);
+    assertEquals("standby", events.getLast());
+    assertEquals(a, disk.root().orElseThrow());
+    tell(jobs -> jobs.resume("m"));
+    await("null");
+    assertEquals(b, disk.root().orElseThrow());
+  }
+
   /** Somebody writes while the job waits for the user's word. */
   @Test
   void aMirrorGoesOnBeforeItIsFinal() throws Exception {
