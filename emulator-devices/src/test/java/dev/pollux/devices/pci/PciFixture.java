@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /** A machine of RAM and a PCI bus, without vCPUs: its driver is the test. */
 public final class PciFixture implements PciHost, AutoCloseable {
@@ -53,11 +54,19 @@ public final class PciFixture implements PciHost, AutoCloseable {
 
   /** Makes a device as a user does, and resets it. */
   public DeviceNode add(String text) {
+    return locked(
+        () -> {
+          DeviceNode node = devices.add(DeviceOptions.parse("-device", text, "driver"), false);
+          machine.resetDevices();
+          return node;
+        });
+  }
+
+  /** Does something as a vCPU's access is done, with the machine lock held. */
+  public <T> T locked(Supplier<T> work) {
     machine.lock().lock();
     try {
-      DeviceNode node = devices.add(DeviceOptions.parse("-device", text, "driver"), false);
-      machine.resetDevices();
-      return node;
+      return work.get();
     } finally {
       machine.lock().unlock();
     }

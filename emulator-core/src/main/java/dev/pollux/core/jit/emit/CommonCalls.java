@@ -153,15 +153,7 @@ final class CommonCalls {
     asm.xor(QWORD, S1, state(S2, 1, tag));
     asm.pop(S2);
     asm.push(Gpr.RAX);
-    asm.mov(DWORD, Gpr.RAX, S1);
-    asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
-    asm.add(DWORD, Gpr.RAX, S2);
-    asm.cmp(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
-    asm.pop(Gpr.RAX);
-    asm.jcc(Cond.A, leave);
-    asm.call(fill);
-    asm.test(QWORD, S2, S2);
-    asm.jcc(Cond.S, leave);
+    LookUps.fillWithinPage(asm, fill, leave);
     asm.and(DWORD, S1, RamBlock.PAGE_SIZE - 1);
     common.addHostPage(mode);
     asm.ret();

@@ -48,6 +48,24 @@ final class LookUps {
   }
 
   /**
+   * Fills the entry for an access to the linear address in scratch 1, its bytes in scratch 2, or
+   * leaves where that lies in two pages or cannot be filled. RAX has been pushed.
+   *
+   * @param fill what {@link #emitFill} has made
+   */
+  static void fillWithinPage(X86Assembler asm, Label fill, Label leave) {
+    asm.mov(DWORD, Gpr.RAX, S1);
+    asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
+    asm.add(DWORD, Gpr.RAX, S2);
+    asm.cmp(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
+    asm.pop(Gpr.RAX);
+    asm.jcc(Cond.A, leave);
+    asm.call(fill);
+    asm.test(QWORD, S2, S2);
+    asm.jcc(Cond.S, leave);
+  }
+
+  /**
    * Emits what code calls where a probe by {@link CommonCode#findPage} has failed. Behind the call
    * stand the number of a way out, u32, the size of the access in bytes, u8, and how far before
    * these the probe is, u16. It goes on at the probe with the linear address in scratch 1 again, or
@@ -62,15 +80,7 @@ final class LookUps {
     asm.mov(QWORD, S2, Mem.of(Gpr.RSP));
     asm.push(Gpr.RAX);
     asm.movzx(DWORD, S2, BYTE, Mem.of(S2, JitLayout.REFILL_SIZE));
-    asm.mov(DWORD, Gpr.RAX, S1);
-    asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
-    asm.add(DWORD, Gpr.RAX, S2);
-    asm.cmp(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
-    asm.pop(Gpr.RAX);
-    asm.jcc(Cond.A, leaveByNumber);
-    asm.call(fill);
-    asm.test(QWORD, S2, S2);
-    asm.jcc(Cond.S, leaveByNumber);
+    fillWithinPage(asm, fill, leaveByNumber);
     asm.push(Gpr.RAX);
     asm.mov(QWORD, S2, Mem.of(Gpr.RSP, Long.BYTES));
     asm.movzx(DWORD, Gpr.RAX, WORD, Mem.of(S2, JitLayout.REFILL_BACK));

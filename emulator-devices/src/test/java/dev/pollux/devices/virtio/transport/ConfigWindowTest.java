@@ -7,7 +7,6 @@ import dev.pollux.devices.pci.PciDevice;
 import dev.pollux.devices.pci.PciFixture;
 import dev.pollux.devices.pci.PciFunction;
 import java.io.IOException;
-import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -26,21 +25,12 @@ class ConfigWindowTest {
   void make() throws IOException {
     pci = new PciFixture();
     function = ((PciDevice) pci.add("virtio-net-pci,mac=52:54:00:12:34:56").device()).pci();
-    window = locked(() -> capability(5));
+    window = pci.locked(() -> capability(5));
   }
 
   @AfterEach
   void close() {
     pci.close();
-  }
-
-  private <T> T locked(Supplier<T> work) {
-    pci.machine.lock().lock();
-    try {
-      return work.get();
-    } finally {
-      pci.machine.lock().unlock();
-    }
   }
 
   /** Where the structure of a type is. */
@@ -59,7 +49,7 @@ class ConfigWindowTest {
   }
 
   private int read(int offset, int length) {
-    return locked(
+    return pci.locked(
         () -> {
           select(BAR, offset, length);
           return function.read(window + 16, length);
@@ -68,7 +58,7 @@ class ConfigWindowTest {
 
   private void write(int bar, int offset, int length, int value) {
     int _ =
-        locked(
+        pci.locked(
             () -> {
               select(bar, offset, length);
               function.write(window + 16, 4, value);
@@ -78,7 +68,7 @@ class ConfigWindowTest {
 
   @Test
   void reachesTheRegisters() {
-    assertEquals(20, locked(() -> function.read(window + 2, 1)));
+    assertEquals(20, pci.locked(() -> function.read(window + 2, 1)));
     assertEquals(3, read(0x12, 2), "queues");
     assertEquals(0x1200_5452, read(MAC, 4));
     assertEquals(0x5634, read(MAC + 4, 2));

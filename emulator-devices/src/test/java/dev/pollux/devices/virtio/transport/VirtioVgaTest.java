@@ -11,7 +11,6 @@ import dev.pollux.devices.pci.PciConfig;
 import dev.pollux.devices.pci.PciFixture;
 import dev.pollux.devices.pci.PciFunction;
 import java.io.IOException;
-import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -37,21 +36,12 @@ class VirtioVgaTest {
     pci.close();
   }
 
-  private <T> T locked(Supplier<T> work) {
-    pci.machine.lock().lock();
-    try {
-      return work.get();
-    } finally {
-      pci.machine.lock().unlock();
-    }
-  }
-
   private int config(int offset, int size) {
-    return locked(() -> function.read(offset, size));
+    return pci.locked(() -> function.read(offset, size));
   }
 
   private int sizeOf(int bar) {
-    return locked(
+    return pci.locked(
         () -> {
           function.write(PciConfig.BAR0 + bar * 4, 4, -1);
           return -(function.read(PciConfig.BAR0 + bar * 4, 4) & ~0xf);
@@ -83,7 +73,7 @@ class VirtioVgaTest {
   }
 
   private Screen screen() {
-    return locked(
+    return pci.locked(
         () ->
             pci.machine.devices().stream()
                 .filter(Display.class::isInstance)
@@ -100,7 +90,7 @@ class VirtioVgaTest {
   @Test
   void isAVgaUntilItsDriverBegins() {
     int _ =
-        locked(
+        pci.locked(
             () -> {
               function.write(PciConfig.BAR0, 4, (int) VIDEO_MEMORY);
               function.write(PciConfig.BAR0 + 8, 4, (int) REGISTERS);
