@@ -46,6 +46,9 @@ public final class SequenceRewriter {
   private static final class Connection {
     State state = State.CLOSED;
 
+    /** The client's first number. */
+    int first;
+
     /** What the secondary's numbers are more than the primary's. */
     int offset;
 
@@ -85,11 +88,7 @@ public final class SequenceRewriter {
     }
     int flags = flags(data);
     switch (flags & (SYN | ACK)) {
-      case SYN -> {
-        connection.state = State.SYN_RECEIVED;
-        connection.offset = 0;
-        connection.chosen = false;
-      }
+      case SYN -> begin(connection, data.getInt(packet.transport() + SEQUENCE));
       case SYN | ACK -> {
         if (connection.state == State.SYN_SENT || connection.state == State.ESTABLISHED) {
           accept(frame, connection);
@@ -105,6 +104,22 @@ public final class SequenceRewriter {
             case FIN_WAIT -> State.CLOSING;
             default -> connection.state;
           };
+    }
+  }
+
+  /**
+   * The client begins a connection, or has had no answer and says so again: then its next word may
+   * be here before the guest repeats the answer, which it has heard by now.
+   */
+  private static void begin(Connection connection, int first) {
+    boolean again =
+        connection.first == first
+            && (connection.state == State.SYN_RECEIVED || connection.state == State.ESTABLISHED);
+    if (!again) {
+      connection.first = first;
+      connection.state = State.SYN_RECEIVED;
+      connection.offset = 0;
+      connection.chosen = false;
     }
   }
 

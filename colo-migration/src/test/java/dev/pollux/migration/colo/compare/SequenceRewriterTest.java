@@ -76,6 +76,29 @@ class SequenceRewriterTest {
     assertEquals(0, rewriter.translated());
   }
 
+  /** Its answer was held for longer than the client waits. */
+  @Test
+  void clientThatAsksAgainIsTheSame() {
+    toGuest(fromClient(CLIENT, 0, SYN, ""));
+    fromGuest(tcp(SECONDARY, CLIENT + 1, SYN | ACK, ""));
+    toGuest(fromClient(CLIENT, 0, SYN, ""));
+    Frame third = toGuest(fromClient(CLIENT + 1, PRIMARY + 1, ACK, ""));
+    assertEquals(SECONDARY + 1, Packets.acknowledged(third));
+    toGuest(fromClient(CLIENT, 0, SYN, ""));
+    fromGuest(tcp(SECONDARY, CLIENT + 1, SYN | ACK, "")); // to the second
+    Frame said = fromGuest(tcp(SECONDARY + 1, CLIENT + 1, ACK, "x"));
+    assertEquals(PRIMARY + 1, Packets.sequence(said));
+  }
+
+  @Test
+  void anotherConnectionFromTheSamePortHasItsOwnNumbers() {
+    connect();
+    toGuest(fromClient(CLIENT + 50_000, 0, SYN, ""));
+    fromGuest(tcp(SECONDARY + 9, CLIENT + 50_001, SYN | ACK, ""));
+    Frame third = toGuest(fromClient(CLIENT + 50_001, PRIMARY + 90, ACK, ""));
+    assertEquals(SECONDARY + 10, Packets.acknowledged(third));
+  }
+
   @Test
   void connectionsOfTheGuestAreLeftAlone() {
     fromGuest(tcp(SECONDARY, 0, SYN, ""));
