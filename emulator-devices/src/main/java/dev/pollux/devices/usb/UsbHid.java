@@ -18,7 +18,7 @@ import java.util.Set;
  * A device of the HID class (HID 1.11) with one interrupt endpoint: it reports what the user does,
  * and repeats itself where the host wants that. Machine lock held.
  */
-abstract sealed class UsbHid implements UsbDevice permits UsbKeyboard, UsbMouse, UsbTablet {
+abstract sealed class UsbHid implements UsbDevice permits UsbKeyboard, UsbPointer {
   static final Property<Long> VERSION =
       Property.unsigned("usb_version", 32, 2, 1, 2, "1 for full speed, 2 for high speed, too");
 

@@ -1,15 +1,16 @@
 package dev.pollux.devices.usb;
 
 import dev.pollux.core.machine.Device;
-import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.usb.PointerQueue.Event;
+import java.util.Optional;
 
 /** A mouse with three buttons and a wheel (HID 1.11, B.2). Machine lock held. */
-public final class UsbMouse extends UsbHid implements Pointer.Relative {
+public final class UsbMouse extends UsbPointer implements Pointer.Relative {
   public static final DeviceType<UsbBus> TYPE =
       DeviceType.on(UsbBus.KIND, "usb-mouse", UsbMouse::create)
           .category(DeviceCategory.INPUT)
@@ -28,33 +29,19 @@ public final class UsbMouse extends UsbHid implements Pointer.Relative {
 
   private static final int BOOT_MOUSE = 0x0102;
   private static final int BYTES = 4;
-  private static final int FARTHEST = 127;
 
   private static final StateDescriptor<UsbHid> DECLARATION =
       declaration(
           "usb-mouse",
-          StateDescriptor.of(UsbMouse.class, "mouse", 1)
-              .u8("buttons", PointerQueue.BUTTONS, m -> m.buttons, (m, v) -> m.buttons = v)
-              .varBytes(
-                  "queue", PointerQueue.BYTES, m -> m.queue.save(), (m, v) -> m.queue.load(v)),
+          withQueue(withButtons(StateDescriptor.of(UsbMouse.class, "mouse", 1))),
           UsbMouse.class);
-
-  /** The buttons that are down as last reported. */
-  private int buttons;
-
-  @HostOnly("saved as bytes")
-  private final PointerQueue queue = new PointerQueue();
 
   UsbMouse(DeviceContext context) {
     super(context, "Pollux USB Mouse", BOOT_MOUSE, REPORT, BYTES);
   }
 
   private static Device create(UsbBus bus, DeviceContext context) {
-    UsbMouse mouse = new UsbMouse(context);
-    mouse.plugged(bus.port(context, mouse));
-    mouse.inputs().add(mouse);
-    context.onRemove(() -> mouse.inputs().remove(mouse));
-    return mouse;
+    return plug(bus, context, new UsbMouse(context));
   }
 
   @Override
@@ -63,65 +50,50 @@ public final class UsbMouse extends UsbHid implements Pointer.Relative {
   }
 
   @Override
-  public int buttons() {
-    return queue.count() > 0 ? queue.last().buttons() : buttons;
-  }
-
-  @Override
   public void move(int dx, int dy, int dz, int pressed) {
-    if (!isConfigured()) {
-      return;
-    }
-    if (queue.joins(pressed, buttons)) {
-      PointerQueue.Event last = queue.last();
-      queue.replaceLast(
-          new PointerQueue.Event(last.x() + dx, last.y() - dy, last.wheel() + dz, pressed));
-    } else {
-      queue.add(new PointerQueue.Event(dx, -dy, dz, pressed));
-    }
-    tellHost();
+    add(new Event(dx, -dy, dz, pressed));
   }
 
   @Override
-  void used(boolean yes) {
-    if (yes) {
-      inputs().use(this);
-    } else {
-      inputs().leave(this);
-    }
+  Event joined(Event before, Event after) {
+    return new Event(
+        before.x() + after.x(),
+        before.y() + after.y(),
+        before.wheel() + after.wheel(),
+        after.buttons());
   }
 
   @Override
-  boolean hasNews() {
-    return queue.count() > 0;
+  Event fitting(Event event) {
+    return new Event(
+        Math.clamp(event.x(), -FARTHEST, FARTHEST),
+        Math.clamp(event.y(), -FARTHEST, FARTHEST),
+        Math.clamp(event.wheel(), -FARTHEST, FARTHEST),
+        event.buttons());
   }
 
   @Override
-  byte[] report() {
-    int x = 0;
-    int y = 0;
-    int wheel = 0;
-    if (hasNews()) {
-      PointerQueue.Event first = queue.first();
-      x = Math.clamp(first.x(), -FARTHEST, FARTHEST);
-      y = Math.clamp(first.y(), -FARTHEST, FARTHEST);
-      wheel = Math.clamp(first.wheel(), -FARTHEST, FARTHEST);
-      buttons = first.buttons();
-      if (x == first.x() && y == first.y() && wheel == first.wheel()) {
-        queue.removeFirst();
-      } else {
-        queue.replaceFirst(
-            new PointerQueue.Event(first.x() - x, first.y() - y, first.wheel() - wheel, buttons));
-      }
-    }
+  Optional<Event> rest(Event event, Event reported) {
+    Event rest =
+        new Event(
+            event.x() - reported.x(),
+            event.y() - reported.y(),
+            event.wheel() - reported.wheel(),
+            event.buttons());
+    return event.equals(reported) ? Optional.empty() : Optional.of(rest);
+  }
+
+  @Override
+  Event still() {
+    return new Event(0, 0, 0, 0);
+  }
+
+  @Override
+  byte[] report(Event event) {
     // The wheel counts away from the user.
-    return new byte[] {(byte) buttons, (byte) x, (byte) y, (byte) -wheel};
-  }
-
-  @Override
-  void clear() {
-    queue.clear();
-    buttons = 0;
+    return new byte[] {
+      (byte) event.buttons(), (byte) event.x(), (byte) event.y(), (byte) -event.wheel()
+    };
   }
 
   @Override

@@ -1,15 +1,16 @@
 package dev.pollux.devices.usb;
 
 import dev.pollux.core.machine.Device;
-import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.usb.PointerQueue.Event;
+import java.util.Optional;
 
 /** A pointer that says where it is, with three buttons and a wheel. Machine lock held. */
-public final class UsbTablet extends UsbHid implements Pointer.Absolute {
+public final class UsbTablet extends UsbPointer implements Pointer.Absolute {
   public static final DeviceType<UsbBus> TYPE =
       DeviceType.on(UsbBus.KIND, "usb-tablet", UsbTablet::create)
           .category(DeviceCategory.INPUT)
@@ -29,37 +30,26 @@ public final class UsbTablet extends UsbHid implements Pointer.Absolute {
 
   private static final int NO_BOOT_MOUSE = 0x0002;
   private static final int BYTES = 6;
-  private static final int FASTEST = 127;
 
   private static final StateDescriptor<UsbHid> DECLARATION =
       declaration(
           "usb-tablet",
-          StateDescriptor.of(UsbTablet.class, "tablet", 1)
-              .u8("buttons", PointerQueue.BUTTONS, t -> t.buttons, (t, v) -> t.buttons = v)
-              .u16("x", EDGE, t -> t.x, (t, v) -> t.x = v)
-              .u16("y", EDGE, t -> t.y, (t, v) -> t.y = v)
-              .varBytes(
-                  "queue", PointerQueue.BYTES, t -> t.queue.save(), (t, v) -> t.queue.load(v)),
+          withQueue(
+              withButtons(StateDescriptor.of(UsbTablet.class, "tablet", 1))
+                  .u16("x", EDGE, t -> t.x, (t, v) -> t.x = v)
+                  .u16("y", EDGE, t -> t.y, (t, v) -> t.y = v)),
           UsbTablet.class);
 
   // As last reported.
-  private int buttons;
   private int x;
   private int y;
-
-  @HostOnly("saved as bytes")
-  private final PointerQueue queue = new PointerQueue();
 
   UsbTablet(DeviceContext context) {
     super(context, "Pollux USB Tablet", NO_BOOT_MOUSE, REPORT, BYTES);
   }
 
   private static Device create(UsbBus bus, DeviceContext context) {
-    UsbTablet tablet = new UsbTablet(context);
-    tablet.plugged(bus.port(context, tablet));
-    tablet.inputs().add(tablet);
-    context.onRemove(() -> tablet.inputs().remove(tablet));
-    return tablet;
+    return plug(bus, context, new UsbTablet(context));
   }
 
   @Override
@@ -68,76 +58,65 @@ public final class UsbTablet extends UsbHid implements Pointer.Absolute {
   }
 
   @Override
-  public int buttons() {
-    return queue.count() > 0 ? queue.last().buttons() : buttons;
-  }
-
-  @Override
   public int x() {
-    return queue.count() > 0 ? queue.last().x() : x;
+    return last().map(Event::x).orElse(x);
   }
 
   @Override
   public int y() {
-    return queue.count() > 0 ? queue.last().y() : y;
+    return last().map(Event::y).orElse(y);
   }
 
   @Override
   public void put(int toX, int toY, int dz, int pressed) {
-    if (!isConfigured()) {
-      return;
-    }
-    boolean joins = queue.joins(pressed, buttons);
-    int wheel = dz + (joins ? queue.last().wheel() : 0);
-    PointerQueue.Event event =
-        new PointerQueue.Event(Math.clamp(toX, 0, EDGE), Math.clamp(toY, 0, EDGE), wheel, pressed);
-    if (joins) {
-      queue.replaceLast(event);
-    } else {
-      queue.add(event);
-    }
-    tellHost();
+    add(new Event(Math.clamp(toX, 0, EDGE), Math.clamp(toY, 0, EDGE), dz, pressed));
   }
 
   @Override
-  void used(boolean yes) {
-    if (yes) {
-      inputs().use(this);
-    } else {
-      inputs().leave(this);
-    }
+  Event joined(Event before, Event after) {
+    return new Event(after.x(), after.y(), before.wheel() + after.wheel(), after.buttons());
   }
 
   @Override
-  boolean hasNews() {
-    return queue.count() > 0;
+  Event fitting(Event event) {
+    return new Event(
+        Math.clamp(event.x(), 0, EDGE),
+        Math.clamp(event.y(), 0, EDGE),
+        Math.clamp(event.wheel(), -FARTHEST, FARTHEST),
+        event.buttons());
   }
 
   @Override
-  byte[] report() {
-    int wheel = 0;
-    if (hasNews()) {
-      PointerQueue.Event first = queue.first();
-      x = Math.clamp(first.x(), 0, EDGE);
-      y = Math.clamp(first.y(), 0, EDGE);
-      buttons = first.buttons();
-      wheel = Math.clamp(first.wheel(), -FASTEST, FASTEST);
-      if (wheel == first.wheel()) {
-        queue.removeFirst();
-      } else {
-        queue.replaceFirst(new PointerQueue.Event(x, y, first.wheel() - wheel, buttons));
-      }
-    }
+  Optional<Event> rest(Event event, Event reported) {
+    int wheel = event.wheel() - reported.wheel();
+    return wheel == 0
+        ? Optional.empty()
+        : Optional.of(new Event(reported.x(), reported.y(), wheel, event.buttons()));
+  }
+
+  @Override
+  Event still() {
+    return new Event(x, y, 0, 0);
+  }
+
+  @Override
+  byte[] report(Event event) {
+    x = event.x();
+    y = event.y();
     // The wheel counts away from the user.
     return new byte[] {
-      (byte) buttons, (byte) x, (byte) (x >> 8), (byte) y, (byte) (y >> 8), (byte) -wheel
+      (byte) event.buttons(),
+      (byte) x,
+      (byte) (x >> 8),
+      (byte) y,
+      (byte) (y >> 8),
+      (byte) -event.wheel()
     };
   }
 
   @Override
   void clear() {
-    queue.clear();
-    buttons = 0;
+    super.clear();
     x = 0;
     y = 0;
   }
