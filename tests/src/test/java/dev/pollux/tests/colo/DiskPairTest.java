@@ -9,10 +9,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.FreePorts;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -155,10 +154,7 @@ class DiskPairTest {
 
   /** The secondary offers its disk and listens; ports of disk and migration. */
   private static int[] prepare(ColoMachine secondary) throws IOException {
-    int port;
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      port = free.getLocalPort();
-    }
+    int port = FreePorts.take();
     setCapabilities(secondary, "x-colo", "events");
     run(
         secondary,

@@ -7,12 +7,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollux.cli.guest.GuestImages;
 import dev.pollux.cli.guest.GuestImages.Kernel;
 import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.FreePorts;
 import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.net.Namespace;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -228,12 +227,6 @@ final class ManagedPair implements AutoCloseable {
     return "{'path':'/objects/throttle0','property':'limits','value':{}}";
   }
 
-  private static int freePort() throws IOException {
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return free.getLocalPort();
-    }
-  }
-
   // ---- a pair begins
 
   /** Has the next secondary start, while something else happens. */
@@ -262,8 +255,8 @@ final class ManagedPair implements AutoCloseable {
     Spare next = spare.get();
     spare = null;
     secondary = next.machine();
-    int diskPort = freePort();
-    int migrationPort = freePort();
+    int diskPort = FreePorts.take();
+    int migrationPort = FreePorts.take();
     migration = new FaultProxy(migrationPort, true);
     disk = new FaultProxy(diskPort, false);
     prepareSecondary(diskPort, migrationPort);
@@ -272,8 +265,8 @@ final class ManagedPair implements AutoCloseable {
   }
 
   private Spare startSpare() throws Exception {
-    int mirror = freePort();
-    int compare = freePort();
+    int mirror = FreePorts.take();
+    int compare = FreePorts.take();
     return new Spare(startSecondary(mirror, compare), mirror, compare);
   }
 
@@ -357,10 +350,10 @@ final class ManagedPair implements AutoCloseable {
         "{'x-checkpoint-delay':2000,'max-bandwidth':1000000000,'downtime-limit':30000}");
     chardev("mirror0", ports.mirror(), false);
     chardev("comp_sec_in0", ports.compare(), false);
-    int in = freePort();
+    int in = FreePorts.take();
     chardev("comp_pri_in0..", in, true);
     chardev("comp_pri_in0", in, false);
-    int out = freePort();
+    int out = FreePorts.take();
     chardev("comp_out0..", out, true);
     chardev("comp_out0", out, false);
     filter("filter-mirror", "mirror0", "tx", "'outdev':'mirror0','status':'off'", isFresh);

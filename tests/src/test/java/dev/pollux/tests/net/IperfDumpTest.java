@@ -8,11 +8,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.tests.harness.FreePorts;
 import dev.pollux.tests.harness.HostPrograms;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.io.BufferedReader;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,10 +43,7 @@ class IperfDumpTest {
     assumeTrue(!iperf.isEmpty(), "the host has no iperf3");
     Path initrd = LinuxGuest.initrd(folder, Kernel.CLOUD, iperf, "virtio_pci", "virtio_net");
     Path dump = folder.resolve("net.pcap");
-    int port;
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      port = free.getLocalPort();
-    }
+    int port = FreePorts.take();
     Process server =
         new ProcessBuilder("iperf3", "-s", "-B", "127.0.0.1", "-p", Integer.toString(port))
             .redirectErrorStream(true)

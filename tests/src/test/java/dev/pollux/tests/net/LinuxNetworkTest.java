@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.tests.harness.FreePorts;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.io.IOException;
 import java.io.InputStream;
@@ -57,10 +58,7 @@ class LinuxNetworkTest {
   }
 
   private void check(Kernel kernel, String model, String... modules) throws Exception {
-    int port;
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      port = free.getLocalPort();
-    }
+    int port = FreePorts.take();
     Path initrd = LinuxGuest.initrd(folder, kernel, modules);
     String nic = "user,model=%s,hostfwd=tcp:127.0.0.1:%d-:80".formatted(model, port);
     try (LinuxGuest guest = LinuxGuest.start(kernel, initrd, "-nic", nic)) {

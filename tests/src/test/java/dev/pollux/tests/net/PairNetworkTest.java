@@ -4,13 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.tests.harness.FreePorts;
 import dev.pollux.tests.harness.LinuxGuest;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -41,7 +41,7 @@ class PairNetworkTest {
     Files.setPosixFilePermissions(rc, PosixFilePermissions.fromString("rwxr-xr-x"));
     Path initrd =
         LinuxGuest.initrd(folder, Kernel.CLOUD, Map.of("/etc/rc", rc), "virtio_pci", "virtio_net");
-    int port = freePort();
+    int port = FreePorts.take();
     List<String> words = new ArrayList<>(List.of("pair", "--json", "--delay", "100"));
     words.addAll(List.of("--kill", "primary@8", "--kill", "primary"));
     words.addAll(LinuxGuest.machine(Kernel.CLOUD, initrd));
@@ -72,12 +72,6 @@ class PairNetworkTest {
 
   private static int count(PolluxProcess pair, String text) {
     return pair.output().split(text, -1).length - 1;
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
   }
 
   /** A connection over which something has come back. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.cli.guest.GuestImages.Kernel;
+import dev.pollux.tests.harness.FreePorts;
 import dev.pollux.tests.harness.LinuxGuest;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -28,7 +29,7 @@ class UserMigrationTest {
   @Test
   void guestConnectsAgain() throws Exception {
     Path initrd = LinuxGuest.initrd(folder, Kernel.CLOUD, "virtio_pci", "virtio_net");
-    int[] ports = {freePort(), freePort()};
+    int[] ports = {FreePorts.take(), FreePorts.take()};
     try (ServerSocket server = new ServerSocket(0, 10, InetAddress.getLoopbackAddress());
         LinuxGuest here = start(initrd, 0, ports[0])) {
       here.awaitShell();
@@ -86,12 +87,6 @@ class UserMigrationTest {
       socket.setSoTimeout(30_000);
       socket.getOutputStream().write("GET / HTTP/1.0\r\n\r\n".getBytes(ISO_8859_1));
       return new String(socket.getInputStream().readAllBytes(), ISO_8859_1);
-    }
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return free.getLocalPort();
     }
   }
 

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.pollux.backend.net.TapBackend;
 import dev.pollux.backend.net.user.UserNetwork;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.tests.harness.FreePorts;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -225,10 +226,7 @@ class UserNetworkTest {
 
   private void connectionsLeaveNothing(int count) throws Exception {
     Namespace.needs("python3");
-    int port;
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      port = free.getLocalPort();
-    }
+    int port = FreePorts.take();
     connect("ipv6=off,hostfwd=tcp:127.0.0.1:%d-:8000".formatted(port));
     Process echo = guest.start("python3", "-c", ECHO, "10.0.2.15", "8000");
     ExecutorService peers = Executors.newVirtualThreadPerTaskExecutor();
@@ -346,10 +344,7 @@ class UserNetworkTest {
   @Test
   void forwardsManyConnections() throws Exception {
     Namespace.needs("python3");
-    int port;
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      port = free.getLocalPort();
-    }
+    int port = FreePorts.take();
     connect("hostfwd=tcp:127.0.0.1:%d-:8000".formatted(port));
     Process server =
         guest.start("python3", "-u", "-m", "http.server", "8000", "--bind", "10.0.2.15");

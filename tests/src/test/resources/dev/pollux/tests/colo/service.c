@@ -180,9 +180,10 @@ static void serve(const char *path) {
         transmit(peer);
       }
     }
-    if (fds[0].revents && count < CLIENTS) {
+    // All that wait: of turns a pair whose guests always differ has one a second.
+    while (fds[0].revents && count < CLIENTS) {
       int s = accept4(listener, 0, 0, SOCK_NONBLOCK);
-      if (s < 0) continue;
+      if (s < 0) break;
       nodelay(s);
       memset(&peers[count], 0, sizeof peers[count]);
       peers[count++].socket = s;
