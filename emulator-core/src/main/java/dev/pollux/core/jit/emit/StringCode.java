@@ -34,21 +34,27 @@ final class StringCode {
   private static final Mem SOURCE_HOST = state(CpuLayout.SCRATCH + 8);
   private static final Mem SOURCE_ROOM = state(CpuLayout.SCRATCH + 16);
 
-  private final BlockCompiler compiler;
+  private final BlockDraft draft;
+  private final LiveFlags flags;
+  private final OutOfLine outOfLine;
+  private final MemoryCode memory;
   private final X86Assembler asm;
 
   /** Size of addresses and of the count. */
   private OpSize wide = QWORD;
 
-  StringCode(BlockCompiler compiler) {
-    this.compiler = compiler;
-    this.asm = compiler.assembler();
+  StringCode(BlockDraft draft, LiveFlags flags, OutOfLine outOfLine, MemoryCode memory) {
+    this.draft = draft;
+    this.flags = flags;
+    this.outOfLine = outOfLine;
+    this.memory = memory;
+    this.asm = draft.asm();
   }
 
   void emit(Insn insn) {
-    wide = compiler.wide();
-    compiler.clobberFlags();
-    Label slow = compiler.slowExit();
+    wide = draft.wide();
+    flags.clobber();
+    Label slow = outOfLine.slowExit();
     asm.test(DWORD, state(CpuLayout.RFLAGS), RFLAGS_DF);
     asm.jcc(Cond.NE, slow);
     boolean moves = insn.op == Op.MOVS;
@@ -74,12 +80,12 @@ final class StringCode {
     OpSize size = BlockCompiler.size(bytes);
     if (moves) {
       source(insn);
-      compiler.probe(bytes, false, false);
+      memory.probe(bytes, false, false);
       asm.mov(size, S2, Mem.of(S1));
       asm.mov(QWORD, SOURCE, S2);
     }
     asm.mov(wide, S1, Gpr.RDI);
-    compiler.probe(bytes, true, false);
+    memory.probe(bytes, true, false);
     if (moves) {
       asm.mov(QWORD, S2, SOURCE);
       asm.mov(size, Mem.of(S1), S2);
@@ -93,7 +99,7 @@ final class StringCode {
   /** The linear address of the source in scratch 1. */
   private void source(Insn insn) {
     asm.mov(wide, S1, Gpr.RSI);
-    compiler.addSegmentBase(insn);
+    memory.addSegmentBase(insn);
   }
 
   /** Elements from the linear address in {@code address} to the end of its page, in it. */
@@ -114,11 +120,11 @@ final class StringCode {
       asm.mov(QWORD, S2, S1);
       room(S2, bytes);
       asm.mov(QWORD, SOURCE_ROOM, S2);
-      compiler.probe(bytes, false, false);
+      memory.probe(bytes, false, false);
       asm.mov(QWORD, SOURCE_HOST, S1);
     }
     asm.mov(wide, S1, Gpr.RDI);
-    compiler.probe(bytes, true, false);
+    memory.probe(bytes, true, false);
     asm.mov(DWORD, S2, Gpr.RDI);
     room(S2, bytes);
     if (moves) {

@@ -1,0 +1,176 @@
+package dev.pollux.core.jit.emit;
+
+import static dev.pollux.core.jit.asm.OpSize.DWORD;
+import static dev.pollux.core.jit.asm.OpSize.QWORD;
+import static dev.pollux.core.jit.emit.RegisterMap.S1;
+import static dev.pollux.core.jit.emit.RegisterMap.S2;
+import static dev.pollux.core.jit.emit.RegisterMap.state;
+
+import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.decode.Insn;
+import dev.pollux.core.jit.JitLayout;
+import dev.pollux.core.jit.asm.Cond;
+import dev.pollux.core.jit.asm.Gpr;
+import dev.pollux.core.jit.asm.Label;
+import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.OpSize;
+import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.cache.JitBlock;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The way to a memory operand: its effective address, its linear address, and the probe of the
+ * software TLB that makes a host address of that. Host addresses are in scratch 1; scratch 2 and
+ * the host's flags are destroyed.
+ */
+final class MemoryCode {
+  /**
+   * A failed probe of the TLB: fill it and try again, or leave for the interpreter.
+   *
+   * @param retry offset of the probe
+   * @param recipe of flags that are nowhere, or 0
+   */
+  private record Refill(
+      Label label, int retry, int mode, int insn, int bytes, boolean write, int recipe) {}
+
+  private final BlockDraft draft;
+  private final LiveFlags flags;
+  private final OutOfLine outOfLine;
+  private final X86Assembler asm;
+  private final List<Refill> refills = new ArrayList<>();
+
+  MemoryCode(BlockDraft draft, LiveFlags flags, OutOfLine outOfLine) {
+    this.draft = draft;
+    this.flags = flags;
+    this.outOfLine = outOfLine;
+    this.asm = draft.asm();
+  }
+
+  void begin() {
+    refills.clear();
+  }
+
+  /** Leaves the host address of the memory operand in scratch 1, or leaves for the interpreter. */
+  void access(Insn insn, int bytes, boolean write, boolean aligned) {
+    flags.clobber();
+    effectiveAddress(insn, S1, insn.addrSize == 4 ? DWORD : QWORD);
+    addSegmentBase(insn);
+    probe(bytes, write, aligned);
+  }
+
+  /** From the effective address in scratch 1 to the linear address. */
+  void addSegmentBase(Insn insn) {
+    if (insn.segment >= CpuLayout.FS) {
+      int segment = CpuLayout.SEG + insn.segment * CpuLayout.SEG_SIZE;
+      asm.add(draft.wide(), S1, state(segment + CpuLayout.SEG_BASE));
+    }
+  }
+
+  /** Destroys scratch 1 and 2 where a register of the address is in memory; flags stay. */
+  void effectiveAddress(Insn insn, Gpr target, OpSize size) {
+    long displacement = insn.disp;
+    if (insn.ripRelative) {
+      ripRelative(insn, target, size);
+      return;
+    }
+    boolean hasBase = insn.base != Insn.REG_ZERO;
+    boolean hasIndex = insn.index != Insn.REG_ZERO;
+    if (!hasBase && !hasIndex) {
+      asm.mov(size, target, size == DWORD ? displacement & 0xffff_ffffL : displacement);
+      return;
+    }
+    Gpr index = hasIndex ? register(insn.index, S2) : null;
+    Gpr base = hasBase ? register(insn.base, S1) : null;
+    int disp = (int) displacement;
+    if (index == null) {
+      if (disp == 0) {
+        if (base != target || size == DWORD) {
+          asm.mov(size, target, base);
+        }
+      } else {
+        asm.lea(size, target, Mem.of(base, disp));
+      }
+    } else if (base == null) {
+      asm.lea(size, target, Mem.indexed(index, 1 << insn.scale, disp));
+    } else {
+      asm.lea(size, target, Mem.of(base, index, 1 << insn.scale, disp));
+    }
+  }
+
+  private void ripRelative(Insn insn, Gpr target, OpSize size) {
+    draft.address(target, insn.disp + draft.nextOffset());
+    if (insn.segment == CpuLayout.GS && JitBlock.isDistance((int) insn.disp)) {
+      asm.code().note(asm.position() - Integer.BYTES);
+    }
+    if (size == DWORD) {
+      asm.mov(DWORD, target, target);
+    }
+  }
+
+  /** The host register that holds a guest register; a scratch register if that is in memory. */
+  private Gpr register(int guest, Gpr scratch) {
+    Gpr host = RegisterMap.host(guest);
+    if (host == null) {
+      asm.mov(QWORD, scratch, RegisterMap.slot(guest));
+      return scratch;
+    }
+    return host;
+  }
+
+  /** From the linear address in scratch 1 to the host address there, or leaves. */
+  void probe(int bytes, boolean write, boolean aligned) {
+    if (callsProbe(bytes, aligned)) {
+      draft.callStub(draft.stubs().calls().probe(draft.mode(), bytes, write, aligned));
+      outOfLine.interpretAt(CommonCalls.behind(asm));
+      return;
+    }
+    Label unknown = draft.label();
+    refills.add(
+        new Refill(
+            unknown,
+            asm.position(),
+            draft.mode(),
+            draft.current(),
+            bytes,
+            write,
+            flags.pendingRecipe()));
+    probe(bytes, write, aligned, unknown, aligned ? outOfLine.slowExit() : unknown);
+  }
+
+  /** True if such a probe is a call. */
+  boolean callsProbe(int bytes, boolean aligned) {
+    return !draft.quick() && CommonCalls.probes(bytes, aligned);
+  }
+
+  /** The same, leaving to {@code slow} where the TLB does not know the address. */
+  void probe(int bytes, boolean write, Label slow) {
+    probe(bytes, write, false, slow, slow);
+  }
+
+  private void probe(int bytes, boolean write, boolean aligned, Label unknown, Label slow) {
+    CommonCode common = draft.common();
+    common.findPage(draft.mode(), bytes, write, unknown);
+    if (aligned && bytes >= 16) {
+      asm.test(DWORD, S1, bytes - 1);
+      asm.jcc(Cond.NE, slow);
+    }
+    common.addHostPage(draft.mode());
+  }
+
+  /** Emits what goes on where probes have failed. */
+  void emitRefills() {
+    refills.forEach(this::refill);
+  }
+
+  private void refill(Refill refill) {
+    asm.bind(refill.label());
+    draft.callStub(draft.stubs().refill(refill.mode(), refill.write()));
+    asm.code().reserve(JitLayout.REFILL_DATA);
+    int numberAt = asm.position();
+    asm.code().put32(0);
+    asm.code().put8(refill.bytes());
+    asm.code().put16(numberAt - refill.retry());
+    draft.add(new BlockCode.Interpret(numberAt, refill.mode(), refill.insn(), refill.recipe()));
+  }
+}
