@@ -162,6 +162,8 @@ class LinuxVirtioTest {
         new ArrayList<>(
             machine.equals("q35") ? List.of("-device", "pcie-root-port,id=port0") : List.of());
     options.addAll(common(kind));
+    String card = machine.equals("q35") ? "virtio-vga" : "virtio-gpu-" + kind;
+    options.addAll(List.of("-device", card + ",xres=648,yres=488"));
     options.addAll(List.of("-machine", machine));
     return options.toArray(String[]::new);
   }
@@ -184,8 +186,6 @@ class LinuxVirtioTest {
         "virtserialport,chardev=log,name=org.example.log,id=port",
         "-device",
         "virtio-rng-" + kind,
-        "-device",
-        "virtio-gpu-%s,xres=648,yres=488".formatted(kind),
         "-device",
         "virtio-balloon-" + kind,
         "-device",

@@ -6,7 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollux.core.host.FirmwareFolders;
+import dev.pollux.qmp.client.QmpClient;
+import dev.pollux.qmp.client.QmpClient.CommandFailed;
+import dev.pollux.tests.harness.GuestScreen;
+import dev.pollux.tests.harness.Monitors;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -18,10 +23,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** OVMF comes to its shell, runs a script from disks, and keeps variables in flash. */
+/**
+ * OVMF comes to its shell, shows it on cards, runs a script from disks, and keeps variables in
+ * flash.
+ */
 class OvmfTest {
   private static final Duration PATIENCE = Duration.ofMinutes(3);
   private static final String VARIABLE =
@@ -54,21 +64,36 @@ class OvmfTest {
    *
    * @param disk an option for it
    */
-  private String run(String disk, String... options) throws IOException {
+  private String run(String disk, String... options)
+      throws IOException, CommandFailed, InterruptedException {
+    Path monitor = folder.resolve("qmp");
     List<String> arguments =
-        new ArrayList<>(List.of("run", "-m", "256", "-serial", "stdio", "-drive"));
-    arguments.add("format=raw,file=%s,%s".formatted(disk(), disk));
+        new ArrayList<>(List.of("run", "-m", "256", "-serial", "stdio", "-no-shutdown"));
+    arguments.addAll(List.of("-qmp", "unix:%s,server=on,wait=off".formatted(monitor)));
+    arguments.addAll(List.of("-drive", "format=raw,file=%s,%s".formatted(disk(), disk)));
     arguments.addAll(List.of(options));
-    try (PolluxProcess vm = PolluxProcess.start(arguments.toArray(String[]::new))) {
+    CountDownLatch isOff = new CountDownLatch(1);
+    try (PolluxProcess vm = PolluxProcess.start(arguments.toArray(String[]::new));
+        QmpClient client =
+            Monitors.connect(
+                monitor,
+                event -> {
+                  if (event.path("event").asText().equals("SHUTDOWN")) {
+                    isOff.countDown();
+                  }
+                })) {
       vm.expect("any other key to continue", PATIENCE);
       vm.type("\r");
+      assertTrue(isOff.await(PATIENCE.toSeconds(), TimeUnit.SECONDS), vm::output);
+      GuestScreen.assertLetters(GuestScreen.dump(client, folder), 1280, 800);
+      JsonNode _ = client.execute("quit");
       assertEquals(0, vm.await(PATIENCE), vm::errors);
       return vm.output();
     }
   }
 
   @Test
-  void keepsVariablesInFlash() throws IOException {
+  void keepsVariablesInFlash() throws IOException, CommandFailed, InterruptedException {
     Path code = firmware("OVMF_CODE_4M.fd");
     Path variables = Files.copy(firmware("OVMF_VARS_4M.fd"), folder.resolve("vars.fd"));
     byte[] before = Files.readAllBytes(variables);
@@ -93,6 +118,8 @@ class OvmfTest {
             "qemu-xhci",
             "-device",
             "usb-storage,drive=stick",
+            "-vga",
+            "virtio",
             "-drive",
             codeDrive,
             "-drive",

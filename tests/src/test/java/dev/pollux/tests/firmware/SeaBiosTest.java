@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.pollux.tests.harness.GuestScreen;
 import dev.pollux.tests.harness.PolluxProcess;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -133,11 +134,12 @@ class SeaBiosTest {
   /** Types on the keyboard what the menu asks for, and looks at the screen through the monitor. */
   @ParameterizedTest
   @CsvSource({
-    "VGA, vgabios-stdvga.bin, 720 400",
-    "virtio-vga, vgabios-virtio.bin, 720 400",
-    "ramfb, vgabios-ramfb.bin, 1024 768"
+    "VGA, vgabios-stdvga.bin, 720, 400",
+    "virtio-vga, vgabios-virtio.bin, 720, 400",
+    "ramfb, vgabios-ramfb.bin, 1024, 768"
   })
-  void menuIsSeenAndTakesKeys(String card, String videoBios, String size) throws IOException {
+  void menuIsSeenAndTakesKeys(String card, String videoBios, int width, int height)
+      throws IOException {
     Path rom = BIOS.resolveSibling(videoBios);
     assumeTrue(Files.isReadable(rom), "no " + rom);
     Path picture = folder.resolve("screen.ppm");
@@ -175,14 +177,7 @@ class SeaBiosTest {
       assertEquals(BootSector.EXIT_STATUS, vm.await(PATIENCE), vm.errors());
     }
     assertEquals(TEXT, Files.readString(folder.resolve("serial")));
-    byte[] ppm = Files.readAllBytes(picture);
-    String header = "P6\n%s\n255\n".formatted(size);
-    assertEquals(header, new String(ppm, 0, header.length(), StandardCharsets.US_ASCII));
-    int lit = 0;
-    for (int i = header.length(); i < ppm.length; i++) {
-      lit += ppm[i] != 0 ? 1 : 0;
-    }
-    assertTrue(lit > 1000, "pixels of letters: " + lit);
+    GuestScreen.assertLetters(Files.readAllBytes(picture), width, height);
   }
 
   /** The boot menu again, in the terminal: an escape character alone is a key. */
