@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,6 +54,13 @@ public final class Machine implements AutoCloseable {
 
   private final List<Device> devices = new ArrayList<>();
   private final List<Vcpu> vcpus = new ArrayList<>();
+
+  /** Guards {@link #ended}: a signal, for one, comes at any time. */
+  private final Object end = new Object();
+
+  /** The vCPUs' memory is gone, or about to go. */
+  private boolean ended;
+
   private final List<IoThread> ioThreads = new CopyOnWriteArrayList<>();
   private final Rendezvous rendezvous = new Rendezvous();
   private final List<MachineListener> listeners = new CopyOnWriteArrayList<>();
@@ -391,7 +399,7 @@ public final class Machine implements AutoCloseable {
     if (policy.rebootEnds() && cause != ShutdownCause.SNAPSHOT_LOAD) {
       requestShutdown(cause);
     } else {
-      vcpus.forEach(Vcpu::kick);
+      ask(Vcpu::kick);
       loop.post(() -> reset(cause));
     }
   }
@@ -432,8 +440,17 @@ public final class Machine implements AutoCloseable {
     if (status != 0) {
       exitStatus = status;
     }
-    vcpus.forEach(Vcpu::requestPause);
+    ask(Vcpu::requestPause);
     loop.post(() -> shutdown(cause, status != 0));
+  }
+
+  /** Asks all vCPUs for something, unless the machine ends just now. Any thread. */
+  private void ask(Consumer<Vcpu> request) {
+    synchronized (end) {
+      if (!ended) {
+        vcpus.forEach(request);
+      }
+    }
   }
 
   /**
@@ -570,6 +587,9 @@ public final class Machine implements AutoCloseable {
       lock.unlock();
     }
     ioThreads.forEach(IoThread::close);
+    synchronized (end) {
+      ended = true;
+    }
     vcpus.forEach(Vcpu::close);
     ramBlocks.forEach(RamBlock::close);
     roms.forEach(RamBlock::close);

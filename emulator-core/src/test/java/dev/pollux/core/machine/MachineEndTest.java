@@ -3,6 +3,12 @@ package dev.pollux.core.machine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.CpuTopology;
+import dev.pollux.core.cpu.Vcpu;
+import dev.pollux.core.interp.Interpreter;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -110,5 +116,17 @@ class MachineEndTest {
       machine.requestReset(ShutdownCause.GUEST_RESET);
       assertTrue(ends(machine));
     }
+  }
+
+  /** It is a signal's thread that asks then; the vCPUs' memory is gone. */
+  @Test
+  void whoAsksForTheEndAfterItIsNotHeard() throws IOException {
+    Machine machine = machine(false, false);
+    CpuModel model = new CpuModel("max", new CpuTopology(1, 1, 1));
+    machine.add(new Vcpu(machine, 0, model, new CpuState(), Interpreter::new));
+    machine.close();
+    machine.requestShutdown(ShutdownCause.HOST_SIGNAL);
+    machine.requestReset(ShutdownCause.GUEST_RESET);
+    assertEquals(RunState.PRELAUNCH, machine.runState().current());
   }
 }
