@@ -157,6 +157,20 @@ class ReplicationTest {
       }
     }
 
+    /** How far its disks are, and what its jobs do. */
+    String describe() {
+      StringBuilder all = new StringBuilder();
+      graph.nodes().stream()
+          .filter(ReplicationNode.class::isInstance)
+          .map(ReplicationNode.class::cast)
+          .forEach(node -> all.append(", replication ").append(node.stage()));
+      graph.jobs().all().forEach(job -> all.append(", ").append(job.id()).append(job.status()));
+      Thread.getAllStackTraces().entrySet().stream()
+          .filter(each -> each.getKey().getName().startsWith("job "))
+          .forEach(each -> all.append('\n').append(Arrays.toString(each.getValue())));
+      return all.toString();
+    }
+
     void close() throws Exception {
       if (!closed) {
         closed = true;
@@ -237,7 +251,7 @@ class ReplicationTest {
     for (int i = 0; i < 6000 && !side.onLoop(condition); i++) {
       Thread.sleep(10);
     }
-    assertTrue(side.onLoop(condition), "seed " + SEED);
+    assertTrue(side.onLoop(condition), () -> "seed " + SEED + side.describe());
   }
 
   private static void pause(Random random) throws InterruptedException {
