@@ -2,6 +2,7 @@ package dev.pollux.cli;
 
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.Suggestions;
+import dev.pollux.core.decode.OpcodeTables;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -93,6 +94,8 @@ public final class Main implements Callable<Integer> {
   }
 
   private static int run(RunOptions options) {
+    // Read on another core while devices are made: the vCPU's engine needs them.
+    Thread.ofPlatform().daemon().name("opcode tables").start(OpcodeTables::rows);
     try {
       return new RunCommand(options).call();
     } catch (IOException | RuntimeException e) {

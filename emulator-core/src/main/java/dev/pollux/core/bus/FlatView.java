@@ -1,7 +1,6 @@
 package dev.pollux.core.bus;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.TreeSet;
 
@@ -48,8 +47,8 @@ public final class FlatView {
 
   static FlatView of(List<Mapping> mappings) {
     List<Mapping> byPriority = new ArrayList<>(mappings);
-    byPriority.sort(
-        Comparator.comparingInt(Mapping::priority)); // stable: later mappings stay later
+    // Stable: later mappings stay later.
+    byPriority.sort((a, b) -> Integer.compare(a.priority(), b.priority()));
     TreeSet<Long> cuts = new TreeSet<>();
     for (Mapping m : byPriority) {
       cuts.add(m.start());

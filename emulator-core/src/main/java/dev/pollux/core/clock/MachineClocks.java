@@ -1,7 +1,6 @@
 package dev.pollux.core.clock;
 
 import java.time.Instant;
-import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.PriorityQueue;
@@ -38,7 +37,7 @@ public final class MachineClocks {
   public MachineClocks(Runnable onEarlierDeadline) {
     this.onEarlierDeadline = onEarlierDeadline;
     for (ClockType type : ClockType.values()) {
-      queues.put(type, new PriorityQueue<>(Comparator.comparingLong(GuestTimer::deadline)));
+      queues.put(type, new PriorityQueue<>((a, b) -> Long.compare(a.deadline(), b.deadline())));
     }
   }
 

@@ -95,6 +95,15 @@ public final class Decoder {
     }
   }
 
+  private Decoder(OpcodeInfo[][] slots) {
+    this.slots = slots;
+  }
+
+  /** A decoder for the same processor, for another thread. */
+  public Decoder another() {
+    return new Decoder(slots);
+  }
+
   private void add(OpcodeInfo row, Set<CpuFeature> features) {
     if (!row.supportedBy(features)) {
       return;

@@ -206,7 +206,11 @@ public final class OpcodeInfo {
     this.flagsUndefined = flags.undefined();
     this.flagsConditional = flags.conditional();
     this.properties = properties;
-    this.propertyBits = properties.stream().mapToLong(p -> 1L << p.ordinal()).sum();
+    long bits = 0;
+    for (Property property : properties) {
+      bits |= 1L << property.ordinal();
+    }
+    this.propertyBits = bits;
     this.features = features;
     this.d64 = has(Property.D64);
     this.f64 = has(Property.F64);

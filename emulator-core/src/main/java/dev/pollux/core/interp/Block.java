@@ -76,6 +76,19 @@ final class Block {
   }
 
   /**
+   * Gives the instructions their copies of templates.
+   *
+   * @param last the end from now on
+   * @param liveFlags bit n: somebody sees the flags of the n-th node
+   */
+  void warm(BlockEnd last, long liveFlags) {
+    for (int i = 0; i < nodes.length; i++) {
+      nodes[i] = NodeFactory.node(insns[i], (liveFlags >> i & 1) != 0);
+    }
+    end = last;
+  }
+
+  /**
    * The code has changed: no look-up finds the block any more, and if it executes it is left before
    * the next instruction.
    */

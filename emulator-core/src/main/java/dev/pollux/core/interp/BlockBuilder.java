@@ -36,12 +36,28 @@ class BlockBuilder {
           OpcodeInfo.Property.END);
 
   private final Decoder decoder;
+  private final int coldRuns;
   private final byte[] code = new byte[MAX_BYTES];
   private final Insn[] insns = new Insn[MAX_INSNS];
   private final boolean[] flagsLive = new boolean[MAX_INSNS];
 
+  /** All instructions get copies of templates at once. */
   BlockBuilder(Set<CpuFeature> features) {
+    this(features, 0);
+  }
+
+  /**
+   * @param coldRuns how often a block of 16- or 32-bit code is executed before its instructions get
+   *     copies of templates
+   */
+  BlockBuilder(Set<CpuFeature> features, int coldRuns) {
     decoder = new Decoder(features);
+    this.coldRuns = coldRuns;
+  }
+
+  /** Decodes the same instructions, for another user. */
+  Decoder anotherDecoder() {
+    return decoder.another();
   }
 
   /** The instructions in {@code code} as text, a line for each. */
@@ -99,6 +115,8 @@ class BlockBuilder {
     boolean ended = endsBlock(insns[count - 1]);
     boolean joined = ended && count > 1 && NodeFactory.joins(insns[count - 2], insns[count - 1]);
     int body = joined ? count - 2 : ended ? count - 1 : count;
+    boolean cold = codeSize != 64 && coldRuns > 0;
+    long live = 0;
     findLiveFlags(count);
     Node[] nodes = new Node[body];
     short[] offsets = new short[body + 1];
@@ -107,7 +125,8 @@ class BlockBuilder {
     for (int i = 0; i < body; i++) {
       Insn insn = insns[i];
       if (!isNop(insn)) {
-        nodes[n] = NodeFactory.node(insn, flagsLive[i]);
+        nodes[n] = cold ? NodeFactory.shared(insn) : NodeFactory.node(insn, flagsLive[i]);
+        live |= flagsLive[i] ? 1L << n : 0;
         offsets[n] = (short) (insn.nextOffset - insn.length);
         executed[n++] = insn;
       }
@@ -125,7 +144,7 @@ class BlockBuilder {
     }
     return new Block(
         Arrays.copyOf(nodes, n),
-        end,
+        cold ? new BlockEnd.Cold(end, live, coldRuns) : end,
         Arrays.copyOf(offsets, n + 1),
         Arrays.copyOf(executed, n + 1),
         count,

@@ -73,6 +73,34 @@ abstract class BlockEnd {
     }
   }
 
+  /**
+   * The end of a block whose instructions have no copies of templates yet: most blocks are executed
+   * so seldom that the copies would cost more than they save.
+   */
+  static final class Cold extends BlockEnd {
+    private final BlockEnd end;
+    private final long liveFlags;
+    private int left;
+
+    /**
+     * @param liveFlags bit n: somebody sees the flags of the n-th node
+     * @param runs how often the block is executed as it is
+     */
+    Cold(BlockEnd end, long liveFlags, int runs) {
+      this.end = end;
+      this.liveFlags = liveFlags;
+      left = runs;
+    }
+
+    @Override
+    Block next(Interpreter cpu, Block from) {
+      if (--left == 0) {
+        from.warm(end, liveFlags);
+      }
+      return end.next(cpu, from);
+    }
+  }
+
   /** Stands in a block that was dropped while it executes. */
   static final BlockEnd LEAVE =
       new BlockEnd() {

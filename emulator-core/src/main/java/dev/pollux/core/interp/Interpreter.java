@@ -42,6 +42,10 @@ public final class Interpreter implements ExecutionEngine {
 
   private static final int JUMP_CACHE_SIZE = 1 << 13;
   private static final int CROSSING_SIZE = 256;
+
+  /** A copy of a template costs what some thousand instructions cost. */
+  private static final int COLD_RUNS = 1000;
+
   private static final int PAUSES_PER_YIELD = 64;
 
   private final Vcpu vcpu;
@@ -128,9 +132,17 @@ public final class Interpreter implements ExecutionEngine {
   private long instructions;
 
   public Interpreter(Vcpu vcpu) {
+    this(vcpu, COLD_RUNS);
+  }
+
+  /**
+   * @param coldRuns how often a block of 16- or 32-bit code is executed before its instructions are
+   *     made quick; 0: they are at once
+   */
+  public Interpreter(Vcpu vcpu, int coldRuns) {
     this(
         vcpu,
-        new BlockBuilder(vcpu.model().features()),
+        new BlockBuilder(vcpu.model().features(), coldRuns),
         CodeHeap.of(vcpu.model().topology().count()).decoded());
   }
 
@@ -240,6 +252,11 @@ public final class Interpreter implements ExecutionEngine {
   }
 
   // ---- for an engine that executes the same vCPU and leaves instructions to this one ----
+
+  /** A decoder of the instructions of this vCPU. */
+  public Decoder anotherDecoder() {
+    return builder.anotherDecoder();
+  }
 
   /** An instruction ready for {@link #executeOne}. */
   public static final class Prepared {

@@ -276,7 +276,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.translationLog = new JitLog(traceLog, vcpu.index());
     this.traced = traceLog.tracesBlocks();
     this.chained = !traceLog.has(TraceLog.Item.NOCHAIN);
-    this.decoder = new Decoder(vcpu.model().features());
+    this.decoder = interpreter.anotherDecoder();
     this.blockDecoder = new BlockDecoder(decoder);
     this.cache = new CodeCache(memory.bytes(), memory.split());
     this.index = new BlockIndex();

@@ -21,11 +21,19 @@ final class JitLog {
   private final int cpu;
 
   /** Of host code, which is made of more than what a guest's processor has. */
-  private final Decoder decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
+  private Decoder decoder;
 
   JitLog(TraceLog log, int cpu) {
     this.log = log;
     this.cpu = cpu;
+  }
+
+  /** Made when it is needed: few runs show code, and it takes time. */
+  private Decoder decoder() {
+    if (decoder == null) {
+      decoder = new Decoder(EnumSet.allOf(CpuFeature.class));
+    }
+    return decoder;
   }
 
   /**
@@ -134,7 +142,7 @@ final class JitLog {
     List<String> lines = new ArrayList<>();
     int at = from;
     while (at < to) {
-      Insn insn = decoder.decode(host, at, to, 64);
+      Insn insn = decoder().decode(host, at, to, 64);
       boolean valid = insn != null && insn.isValid();
       long address = base + at;
       lines.add("0x%x:  %s".formatted(address, valid ? Disassembler.text(insn, address) : "(bad)"));

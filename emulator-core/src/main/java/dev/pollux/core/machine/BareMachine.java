@@ -109,7 +109,7 @@ public final class BareMachine implements AutoCloseable {
     }
 
     private ExecutionEngine make(Vcpu vcpu) {
-      interpreter = new Interpreter(vcpu);
+      interpreter = new Interpreter(vcpu, 0);
       if (!translated) {
         return interpreter;
       }

@@ -79,7 +79,7 @@ public final class Machine implements AutoCloseable {
   private boolean keptAfterShutdown;
 
   /** Guarded by the machine lock. */
-  private IrqLine floatErrorLine = IrqLine.NONE;
+  private IrqLine floatErrorLine = IrqLine.none();
 
   /**
    * @param name what people call it, may be empty

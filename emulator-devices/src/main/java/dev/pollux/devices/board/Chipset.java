@@ -75,7 +75,7 @@ final class Chipset {
             isaBus,
             new Pit8254(
                 machine.clocks(),
-                withPit ? isaBus.irq(0) : IrqLine.NONE,
+                withPit ? isaBus.irq(0) : IrqLine.none(),
                 () -> isIsaIrqWaiting(0)));
     hpet =
         complete

@@ -4,7 +4,6 @@ import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
 import dev.pollux.core.config.Suggestions;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -13,7 +12,7 @@ public final class DeviceCatalog {
   private final List<DeviceType<?>> types;
 
   public DeviceCatalog(List<DeviceType<?>> types) {
-    this.types = types.stream().sorted(Comparator.comparing(DeviceType::name)).toList();
+    this.types = types.stream().sorted((a, b) -> a.name().compareTo(b.name())).toList();
   }
 
   /** All types by name. */
@@ -81,7 +80,7 @@ public final class DeviceCatalog {
     List<String> lines = new ArrayList<>();
     lines.add(type + " options:");
     properties.stream()
-        .sorted(Comparator.comparing(Property::name))
+        .sorted((a, b) -> a.name().compareTo(b.name()))
         .forEach(property -> lines.add(line(property)));
     return lines;
   }

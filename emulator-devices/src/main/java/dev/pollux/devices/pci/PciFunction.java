@@ -9,7 +9,6 @@ import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -66,7 +65,7 @@ public final class PciFunction {
   private int devfn = -1;
 
   @HostOnly("wiring")
-  private IrqLine wire = IrqLine.NONE;
+  private IrqLine wire = IrqLine.none();
 
   /**
    * A register of four bytes that stands for others.
@@ -110,7 +109,7 @@ public final class PciFunction {
     PciBar bar = new PciBar(index, kind, size, pieces);
     bar.declare(config);
     bars.add(bar);
-    bars.sort(Comparator.comparingInt(PciBar::index));
+    bars.sort((a, b) -> Integer.compare(a.index(), b.index()));
     return bar;
   }
 
@@ -314,12 +313,12 @@ public final class PciFunction {
     bus = to;
     devfn = at;
     int pin = config.get(PciConfig.INTERRUPT_PIN, 1);
-    wire = pin == 0 ? IrqLine.NONE : to.wire(at >> 3, pin - 1);
+    wire = pin == 0 ? IrqLine.none() : to.wire(at >> 3, pin - 1);
   }
 
   void detach() {
     wire.set(false);
-    wire = IrqLine.NONE;
+    wire = IrqLine.none();
     bars.forEach(bar -> bar.unmap(space(bar)));
     bus = null;
   }

@@ -253,7 +253,7 @@ public final class Hpet implements Device, BusDevice {
         return routing.legacy(index == 0 ? 0 : 8);
       }
       int route = config >> ROUTE_SHIFT & 31;
-      return (ROUTES & 1 << route) != 0 ? routing.input(route) : IrqLine.NONE;
+      return (ROUTES & 1 << route) != 0 ? routing.input(route) : IrqLine.none();
     }
 
     /** The CPU has not accepted the last interrupt. */

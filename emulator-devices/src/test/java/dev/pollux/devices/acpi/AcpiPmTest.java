@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 class AcpiPmTest extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
-    return new AcpiPm(machine, IrqLine.NONE);
+    return new AcpiPm(machine, IrqLine.none());
   }
 
   @Override

@@ -10,7 +10,7 @@ import java.util.Random;
 class IoApicTest extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
-    ApicBus bus = new ApicBus(machine.memory(), new Pic8259(IrqLine.NONE));
+    ApicBus bus = new ApicBus(machine.memory(), new Pic8259(IrqLine.none()));
     machine.vcpus().forEach(vcpu -> machine.add(new LocalApic(bus, vcpu)));
     return new IoApic(bus);
   }

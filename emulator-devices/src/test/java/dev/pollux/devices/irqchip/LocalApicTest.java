@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 class LocalApicTest extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
-    ApicBus bus = new ApicBus(machine.memory(), new Pic8259(IrqLine.NONE));
+    ApicBus bus = new ApicBus(machine.memory(), new Pic8259(IrqLine.none()));
     return new LocalApic(bus, machine.vcpus().getFirst());
   }
 

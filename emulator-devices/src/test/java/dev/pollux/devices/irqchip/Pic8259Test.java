@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 class Pic8259Test extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
-    return new Pic8259(IrqLine.NONE);
+    return new Pic8259(IrqLine.none());
   }
 
   @Override

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 class I8042Test extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
-    return new I8042(machine, new A20Gate(machine), IrqLine.NONE, IrqLine.NONE);
+    return new I8042(machine, new A20Gate(machine), IrqLine.none(), IrqLine.none());
   }
 
   @Override

@@ -17,7 +17,7 @@ class PcTestDeviceTest extends DeviceContractTest {
 
   @Override
   protected Device makeDevice() {
-    return new PcTestDevice(Collections.nCopies(16, IrqLine.NONE));
+    return new PcTestDevice(Collections.nCopies(16, IrqLine.none()));
   }
 
   @Override

@@ -13,7 +13,7 @@ class Uart16550ContractTest extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
     return new Uart16550(
-        machine.clocks(), IrqLine.NONE, new MemoryBackend("line"), machine.loop()::post);
+        machine.clocks(), IrqLine.none(), new MemoryBackend("line"), machine.loop()::post);
   }
 
   @Override

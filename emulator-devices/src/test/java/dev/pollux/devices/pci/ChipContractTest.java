@@ -50,7 +50,7 @@ class ChipContractTest {
   class IsaBridge extends Chip {
     @Override
     protected Device makeDevice() {
-      return new Piix3(new IsaBus(machine, _ -> IrqLine.NONE));
+      return new Piix3(new IsaBus(machine, _ -> IrqLine.none()));
     }
   }
 
@@ -58,7 +58,7 @@ class ChipContractTest {
   class PowerManagement extends Chip {
     @Override
     protected Device makeDevice() {
-      return new Piix4Pm(new AcpiPm(machine, IrqLine.NONE), machine.io());
+      return new Piix4Pm(new AcpiPm(machine, IrqLine.none()), machine.io());
     }
   }
 
@@ -67,9 +67,9 @@ class ChipContractTest {
     @Override
     protected Device makeDevice() {
       return new Ich9Lpc(
-          new IsaBus(machine, _ -> IrqLine.NONE),
-          _ -> IrqLine.NONE,
-          new AcpiPm(machine, IrqLine.NONE));
+          new IsaBus(machine, _ -> IrqLine.none()),
+          _ -> IrqLine.none(),
+          new AcpiPm(machine, IrqLine.none()));
     }
   }
 
@@ -138,7 +138,7 @@ class ChipContractTest {
 
     @Override
     public IrqLine wire(int slot, int pin) {
-      return IrqLine.NONE;
+      return IrqLine.none();
     }
   }
 }

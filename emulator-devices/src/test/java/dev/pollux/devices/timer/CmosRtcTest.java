@@ -16,7 +16,7 @@ class CmosRtcTest extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
     return new CmosRtc(
-        machine.clocks(), new RtcBase(1_700_000_000, ClockType.VIRTUAL), IrqLine.NONE);
+        machine.clocks(), new RtcBase(1_700_000_000, ClockType.VIRTUAL), IrqLine.none());
   }
 
   @Override

@@ -15,12 +15,12 @@ class HpetTest extends DeviceContractTest {
   private static final class Wires implements Hpet.Routing {
     @Override
     public IrqLine legacy(int irq) {
-      return IrqLine.NONE;
+      return IrqLine.none();
     }
 
     @Override
     public IrqLine input(int pin) {
-      return IrqLine.NONE;
+      return IrqLine.none();
     }
 
     @Override

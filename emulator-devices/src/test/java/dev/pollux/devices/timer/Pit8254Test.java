@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 class Pit8254Test extends DeviceContractTest {
   @Override
   protected Device makeDevice() {
-    return new Pit8254(machine.clocks(), IrqLine.NONE, () -> false);
+    return new Pit8254(machine.clocks(), IrqLine.none(), () -> false);
   }
 
   @Override

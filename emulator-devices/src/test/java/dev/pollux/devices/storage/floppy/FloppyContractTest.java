@@ -30,7 +30,7 @@ class FloppyContractTest {
     @Override
     protected Device makeDevice() throws IOException {
       dma = new DmaController(machine);
-      FloppyController controller = new FloppyController(machine, IrqLine.NONE, dma);
+      FloppyController controller = new FloppyController(machine, IrqLine.none(), dma);
       controller.bus().plug(new FloppyDrive(backend(1_474_560), 0));
       controller.bus().plug(new FloppyDrive(backend(2_949_120), 1));
       return controller;

@@ -35,7 +35,7 @@ class IdeContractTest {
     @Override
     protected Device makeDevice() throws IOException {
       BusMaster busMaster = new BusMaster(new GuestMemory(machine.memory()), () -> true);
-      channel = new IdeChannel("ide.0", IrqLine.NONE, busMaster);
+      channel = new IdeChannel("ide.0", IrqLine.none(), busMaster);
       IdeDrive drive = make(machine);
       channel.bus().plug(drive);
       return drive;
@@ -76,7 +76,7 @@ class IdeContractTest {
   class Controller extends DeviceContractTest {
     @Override
     protected Device makeDevice() {
-      return new PiixIde(machine, new IsaBus(machine, _ -> IrqLine.NONE));
+      return new PiixIde(machine, new IsaBus(machine, _ -> IrqLine.none()));
     }
 
     @Override
