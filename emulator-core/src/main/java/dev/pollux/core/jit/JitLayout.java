@@ -46,6 +46,9 @@ public final class JitLayout {
    */
   public static final int CALLS_LEFT = FLAG_OPERANDS + 16;
 
+  /** u64: host address that several accesses share which one probe of the TLB has found. */
+  public static final int PROBED = (CALLS_LEFT + 4 + 7) & -8;
+
   /** XSAVE area of 576 bytes, x87 component only: guest x87 state on its way in or out. */
   public static final int X87_AREA = CpuLayout.JIT;
 

@@ -131,6 +131,9 @@ public class BlockCompiler {
   private final PrivilegeCode privilege;
   private final SystemCode system;
 
+  /** What was emitted last ends the block. */
+  private boolean ended;
+
   /**
    * @param stubs the common code that blocks leave through
    */
@@ -290,32 +293,75 @@ public class BlockCompiler {
    */
   private void emitAll(int[] ends, int[] modes) {
     int count = draft.count();
-    boolean ended = false;
-    for (int i = 0; i < count; i++) {
-      draft.moveTo(i);
-      Insn insn = draft.insn(i);
-      int run = stack.runLength(i);
-      if (run > 1) {
-        Arrays.fill(modes, i, i + run, draft.mode());
-        ended = stack.run(run);
-        Arrays.fill(ends, i, i + run, asm.position());
-        i += run - 1;
-      } else if (draft.interpreted()[i]) {
-        outOfLine.interpretHere();
-        ended = insn.info == null || insn.info.endsBlock();
-      } else {
-        ended = translate(insn);
+    ended = false;
+    int i = 0;
+    while (i < count) {
+      SharedProbe shared = draft.quick() ? SharedProbe.at(draft, i) : null;
+      int next = shared == null ? emit(i, count) : emitSharing(shared);
+      if (!flags.keepsOperands(next - 1)) {
+        draft.resumeHere(next - 1);
       }
-      if (!flags.keepsOperands(i)) {
-        draft.resumeHere(i);
-      }
-      modes[i] = draft.mode();
-      ends[i] = asm.position();
+      Arrays.fill(modes, i, next, draft.mode());
+      Arrays.fill(ends, i, next, asm.position());
+      i = next;
     }
     if (!ended) {
       flags.saveForNext();
       jumps.jumpTo(draft.nextOffset());
     }
+  }
+
+  /**
+   * Emits an instruction, together with those before {@code limit} that are executed together with
+   * it; returns the number of the next.
+   */
+  private int emit(int i, int limit) {
+    draft.moveTo(i);
+    int run = stack.runLength(i, limit);
+    if (run > 1) {
+      ended = stack.run(run);
+      return i + run;
+    }
+    Insn insn = draft.insn(i);
+    if (draft.interpreted()[i]) {
+      outOfLine.interpretHere();
+      ended = insn.info == null || insn.info.endsBlock();
+    } else {
+      ended = translate(insn);
+    }
+    return i + 1;
+  }
+
+  /**
+   * Emits instructions for which the TLB is looked at once; returns the number of the next. Where
+   * it does not know all that they touch, they are executed out of line, each access with a probe
+   * of its own. So flags are in the same place when both ways join.
+   */
+  private int emitSharing(SharedProbe shared) {
+    int end = shared.last() + 1;
+    draft.moveTo(shared.first());
+    Label alone = draft.label();
+    Label joined = draft.label();
+    memory.share(shared, alone);
+    outOfLine.defer(
+        alone,
+        () -> {
+          for (int i = shared.first(); i < end; ) {
+            i = emit(i, end);
+            if (i < end && !flags.keepsOperands(i - 1)) {
+              draft.resumeHere(i - 1);
+            }
+          }
+          if (!ended) {
+            asm.jmpNear(joined);
+          }
+        });
+    for (int i = shared.first(); i < end; ) {
+      i = emit(i, end);
+    }
+    memory.endSharing();
+    asm.bind(joined);
+    return end;
   }
 
   /** Emits the current instruction; true if it ended the block. */

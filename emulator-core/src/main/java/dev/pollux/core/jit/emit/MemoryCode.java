@@ -40,6 +40,12 @@ final class MemoryCode {
   private final X86Assembler asm;
   private final List<Refill> refills = new ArrayList<>();
 
+  /** The probe that code being emitted is behind, or null. */
+  private SharedProbe shared;
+
+  /** Its result is in scratch 1 still. */
+  private boolean justProbed;
+
   MemoryCode(BlockDraft draft, LiveFlags flags, OutOfLine outOfLine) {
     this.draft = draft;
     this.flags = flags;
@@ -49,15 +55,59 @@ final class MemoryCode {
 
   void begin() {
     refills.clear();
+    shared = null;
   }
 
   /** Leaves the host address of the memory operand in scratch 1, or leaves for the interpreter. */
   void access(Insn insn, int bytes, boolean write, boolean aligned) {
     flags.clobber();
+    if (isShared()) {
+      sharedAddress(draft.current());
+      if (aligned) {
+        requireAligned(bytes, outOfLine.slowExit());
+      }
+      return;
+    }
     effectiveAddress(insn, S1, insn.addrSize == 4 ? DWORD : QWORD);
     addSegmentBase(insn);
     probe(bytes, write, aligned);
   }
+
+  // ---- one probe for several accesses ----
+
+  /** Probes for several accesses, the first of which is the current instruction. */
+  void share(SharedProbe probe, Label unknown) {
+    flags.clobber();
+    Gpr base = register(probe.base(), S1);
+    asm.lea(draft.wide(), S1, Mem.of(base, probe.low()));
+    probe(probe.bytes(), probe.write(), unknown);
+    asm.mov(QWORD, state(JitLayout.PROBED), S1);
+    shared = probe;
+    justProbed = true;
+  }
+
+  /** What is emitted now is not behind that probe. */
+  void endSharing() {
+    shared = null;
+  }
+
+  /** True if the current instruction's access needs no probe. */
+  boolean isShared() {
+    return shared != null && shared.has(draft.current());
+  }
+
+  /** The host address of the access of an instruction that {@link #isShared}, in scratch 1. */
+  void sharedAddress(int insn) {
+    if (!justProbed) {
+      asm.mov(QWORD, S1, state(JitLayout.PROBED));
+    }
+    justProbed = false;
+    if (shared.place(insn) != 0) {
+      asm.lea(QWORD, S1, Mem.of(S1, shared.place(insn)));
+    }
+  }
+
+  // ---- addresses ----
 
   /** From the effective address in scratch 1 to the linear address. */
   void addSegmentBase(Insn insn) {
@@ -118,6 +168,8 @@ final class MemoryCode {
     return host;
   }
 
+  // ---- probes ----
+
   /** From the linear address in scratch 1 to the host address there, or leaves. */
   void probe(int bytes, boolean write, boolean aligned) {
     if (callsProbe(bytes, aligned)) {
@@ -151,11 +203,17 @@ final class MemoryCode {
   private void probe(int bytes, boolean write, boolean aligned, Label unknown, Label slow) {
     CommonCode common = draft.common();
     common.findPage(draft.mode(), bytes, write, unknown);
-    if (aligned && bytes >= 16) {
+    if (aligned) {
+      requireAligned(bytes, slow);
+    }
+    common.addHostPage(draft.mode());
+  }
+
+  private void requireAligned(int bytes, Label slow) {
+    if (bytes >= 16) {
       asm.test(DWORD, S1, bytes - 1);
       asm.jcc(Cond.NE, slow);
     }
-    common.addHostPage(draft.mode());
   }
 
   /** Emits what goes on where probes have failed. */

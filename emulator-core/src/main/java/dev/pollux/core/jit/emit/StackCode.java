@@ -50,6 +50,10 @@ final class StackCode {
   /** Host address of {@code [RSP + offset]}, a word, in scratch 1. */
   void address(int offset, boolean write) {
     flags.clobber();
+    if (memory.isShared()) {
+      memory.sharedAddress(draft.current());
+      return;
+    }
     asm.lea(draft.wide(), S1, Mem.of(SP, offset));
     memory.probe(draft.word(), write, false);
   }
@@ -127,20 +131,19 @@ final class StackCode {
 
   // ---- runs ----
 
-  /** How many instructions from {@code i} on push, or pop, all of it in one go. */
-  int runLength(int i) {
+  /** How many instructions from {@code i} on, before {@code limit}, push, or pop, all in one go. */
+  int runLength(int i, int limit) {
     Op op = draft.insn(i).op;
-    int count = draft.count();
     int end = i;
     if (op != Op.PUSH && op != Op.POP) {
       return 0;
     }
-    while (end < count && end - i < MOST_STACKED - 1 && joins(op, end)) {
+    while (end < limit && end - i < MOST_STACKED - 1 && joins(op, end)) {
       end++;
     }
     if (op == Op.POP
         && end > i
-        && end < count
+        && end < limit
         && draft.insn(end).op == Op.RET
         && !draft.interpreted()[end]) {
       end++;
@@ -172,13 +175,11 @@ final class StackCode {
     boolean returns = draft.insn(last).op == Op.RET;
     flags.clobber();
     Label joined = draft.label();
-    asm.lea(draft.wide(), S1, Mem.of(SP, pushes ? -word * count : 0));
-    if (memory.callsProbe(word * count, false)) {
-      memory.probe(word * count, pushes, false);
+    if (memory.isShared()) {
+      memory.sharedAddress(pushes ? last : first);
     } else {
-      Label single = draft.label();
-      memory.probe(word * count, pushes, single);
-      outOfLine.defer(single, () -> oneByOne(first, last, joined));
+      asm.lea(draft.wide(), S1, Mem.of(SP, pushes ? -word * count : 0));
+      probeRun(first, last, joined);
     }
     for (int i = 0; i < count; i++) {
       Insn insn = draft.insn(first + i);
@@ -198,6 +199,23 @@ final class StackCode {
     addToSp(pushes ? -word * count : word * count);
     asm.bind(joined);
     return false;
+  }
+
+  /**
+   * From the lowest address of the run, in scratch 1, to the host address there.
+   *
+   * @param joined where it goes on behind the run
+   */
+  private void probeRun(int first, int last, Label joined) {
+    int bytes = draft.word() * (last - first + 1);
+    boolean pushes = draft.insn(first).op == Op.PUSH;
+    if (memory.callsProbe(bytes, false)) {
+      memory.probe(bytes, pushes, false);
+    } else {
+      Label single = draft.label();
+      memory.probe(bytes, pushes, single);
+      outOfLine.defer(single, () -> oneByOne(first, last, joined));
+    }
   }
 
   /** Executes the run's instructions by themselves, and goes on at {@code joined}. */
