@@ -70,6 +70,28 @@ final class FilledEntries {
     RawMemory.putInt(state + RefillLayout.FILLED_COUNT + list * 4L, 0);
   }
 
+  /** Takes the write tags of a page of host memory. */
+  void protect(long hostPage) {
+    for (int list = 0; list < 2; list++) {
+      for (int i = count(list) - 1; i >= 0; i--) {
+        long entry = tables + RawMemory.getInt(at(list, i));
+        if (RawMemory.getLong(entry + TlbLayout.HOST_PAGE) == hostPage) {
+          RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalidTag(entry));
+        }
+      }
+    }
+  }
+
+  /** Takes all write tags. */
+  void protectAll() {
+    for (int list = 0; list < 2; list++) {
+      for (int i = count(list) - 1; i >= 0; i--) {
+        long entry = tables + RawMemory.getInt(at(list, i));
+        RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalidTag(entry));
+      }
+    }
+  }
+
   /** Invalidates all entries for data, not for code. */
   void dropData() {
     for (int list = 0; list < 2; list++) {

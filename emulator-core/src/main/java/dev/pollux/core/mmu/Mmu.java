@@ -890,15 +890,8 @@ public final class Mmu implements AutoCloseable {
    */
   public void protectPage(RamBlock block, long page) {
     long host = block.hostAddress() + (page << RamBlock.PAGE_BITS);
-    if (!filled.mayBeWritable(host)) {
-      return;
-    }
-    for (long entry = tables;
-        entry < tables + TlbLayout.MODES * TABLE_BYTES;
-        entry += TlbLayout.ENTRY_SIZE) {
-      if (RawMemory.getLong(entry + TlbLayout.HOST_PAGE) == host) {
-        RawMemory.putLong(entry + TlbLayout.WRITE_TAG, filled.invalidTag(entry));
-      }
+    if (filled.mayBeWritable(host)) {
+      filled.protect(host);
     }
   }
 
@@ -907,11 +900,7 @@ public final class Mmu implements AutoCloseable {
    * many pages are watched from now on. On the vCPU's thread, or while it is parked.
    */
   public void protectAll() {
-    for (long entry = tables;
-        entry < tables + TlbLayout.MODES * TABLE_BYTES;
-        entry += TlbLayout.ENTRY_SIZE) {
-      RawMemory.putLong(entry + TlbLayout.WRITE_TAG, filled.invalidTag(entry));
-    }
+    filled.protectAll();
   }
 
   @Override
