@@ -26,6 +26,8 @@ import dev.pollux.devices.board.Firmware;
 import dev.pollux.devices.board.MachineType;
 import dev.pollux.devices.boot.FirmwareSetup;
 import dev.pollux.devices.boot.KernelLoader;
+import dev.pollux.devices.display.Displays;
+import dev.pollux.devices.input.Console;
 import dev.pollux.devices.isa.DebugConsole;
 import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.devices.model.MachineServices;
@@ -156,13 +158,13 @@ final class MachineAssembler implements AutoCloseable {
     Optional<KernelLoader> loader = config.boot().map(files -> KernelLoader.install(board, files));
     config.firmware().ifPresent(firmware -> FirmwareSetup.install(board, firmware.boot()));
     config.consoles().vnc().ifPresent(this::addVnc);
-    webScreen = config.consoles().web().map(page -> page.show(screen(), objects));
+    webScreen = config.consoles().web().map(page -> page.show(screen(Optional.empty()), objects));
     textDisplay =
         config
             .consoles()
             .textScreen()
             .flatMap(this::connect)
-            .map(terminal -> new TextDisplay(screen(), terminal));
+            .map(terminal -> new TextDisplay(screen(Optional.empty()), terminal));
     machine.resetDevices();
     loader.ifPresent(KernelLoader::boot);
     config.configure(migration);
@@ -172,11 +174,12 @@ final class MachineAssembler implements AutoCloseable {
 
   private void addVnc(VncOptions options) {
     String password = options.secret().map(id -> SecretObject.text(objects, id)).orElse("");
-    devices.services().setVnc(new VncServer(options, password, screen()));
+    options.console().ifPresent(console -> Displays.of(devices.tree(), console));
+    devices.services().setVnc(new VncServer(options, password, screen(options.console())));
   }
 
-  private MachineScreen screen() {
-    return new MachineScreen(machine, devices.services().inputs());
+  private MachineScreen screen(Optional<Console> console) {
+    return new MachineScreen(devices, console);
   }
 
   private QmpServer qmpServer(UUID uuid) {

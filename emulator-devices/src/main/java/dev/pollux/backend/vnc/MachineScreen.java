@@ -2,17 +2,19 @@ package dev.pollux.backend.vnc;
 
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.display.Display;
+import dev.pollux.devices.display.Displays;
 import dev.pollux.devices.display.Screen;
 import dev.pollux.devices.display.TextScreen;
+import dev.pollux.devices.input.Console;
 import dev.pollux.devices.input.Inputs;
 import dev.pollux.devices.input.Keyboard;
 import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.isa.QKeyCode;
+import dev.pollux.devices.model.DeviceManager;
 import java.util.Optional;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
-/** The first screen of a machine, its keyboard and its mouse. */
+/** A screen of a machine, its keyboard and its mouse. */
 public final class MachineScreen implements VncHost {
   private static final Screen NOTHING = new Screen(640, 400, new int[640 * 400]);
 
@@ -21,16 +23,31 @@ public final class MachineScreen implements VncHost {
 
   private static final long PAUSE_MILLIS = 5;
 
+  private final DeviceManager devices;
+  private final Optional<Console> console;
   private final Machine machine;
   private final Inputs inputs;
 
-  public MachineScreen(Machine machine, Inputs inputs) {
-    this.machine = machine;
-    this.inputs = inputs;
+  /**
+   * @param devices of the machine
+   * @param console which screen; empty for the first that there is
+   */
+  public MachineScreen(DeviceManager devices, Optional<Console> console) {
+    this.devices = devices;
+    this.machine = devices.services().machine();
+    this.inputs = devices.services().inputs();
+    this.console = console;
   }
 
-  private <T> Stream<T> find(Class<T> kind) {
-    return machine.devices().stream().filter(kind::isInstance).map(kind::cast);
+  /** The display as it is now: cards come and go. */
+  private Optional<Display> display() {
+    return console.isEmpty()
+        ? Displays.first(machine)
+        : Displays.find(devices.tree(), console.get());
+  }
+
+  private int head() {
+    return console.map(Console::head).orElse(0);
   }
 
   @Override
@@ -42,7 +59,7 @@ public final class MachineScreen implements VncHost {
   public Screen screen() {
     machine.lock().lock();
     try {
-      return find(Display.class).findFirst().map(Display::screen).orElse(NOTHING);
+      return display().map(d -> d.screen(head())).orElse(NOTHING);
     } finally {
       machine.lock().unlock();
     }
@@ -52,7 +69,7 @@ public final class MachineScreen implements VncHost {
   public boolean wantSize(int width, int height) {
     machine.lock().lock();
     try {
-      return find(Display.class).findFirst().filter(d -> d.wantSize(width, height)).isPresent();
+      return head() == 0 && display().filter(d -> d.wantSize(width, height)).isPresent();
     } finally {
       machine.lock().unlock();
     }
@@ -62,7 +79,7 @@ public final class MachineScreen implements VncHost {
   public Optional<TextScreen> text() {
     machine.lock().lock();
     try {
-      return find(Display.class).findFirst().flatMap(Display::text);
+      return display().filter(_ -> head() == 0).flatMap(Display::text);
     } finally {
       machine.lock().unlock();
     }
@@ -82,7 +99,7 @@ public final class MachineScreen implements VncHost {
     for (int i = 0; i < TRIES; i++) {
       machine.lock().lock();
       try {
-        Optional<Keyboard> keyboard = inputs.keyboard();
+        Optional<Keyboard> keyboard = inputs.keyboard(console);
         if (keyboard.isEmpty() || action.test(keyboard.get())) {
           return;
         }
@@ -102,7 +119,7 @@ public final class MachineScreen implements VncHost {
   public void mouse(int dx, int dy, int dz, int buttons) {
     machine.lock().lock();
     try {
-      inputs.relative().ifPresent(mouse -> mouse.move(dx, -dy, dz, buttons));
+      inputs.relative(console).ifPresent(mouse -> mouse.move(dx, -dy, dz, buttons));
     } finally {
       machine.lock().unlock();
     }
@@ -112,7 +129,7 @@ public final class MachineScreen implements VncHost {
   public boolean point(int x, int y, int width, int height, int dz, int buttons) {
     machine.lock().lock();
     try {
-      if (!(inputs.pointer().orElse(null) instanceof Pointer.Absolute tablet)) {
+      if (!(inputs.pointer(console).orElse(null) instanceof Pointer.Absolute tablet)) {
         return false;
       }
       tablet.put(scaled(x, width), scaled(y, height), dz, buttons);

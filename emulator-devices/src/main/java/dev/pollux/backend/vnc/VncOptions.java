@@ -2,6 +2,7 @@ package dev.pollux.backend.vnc;
 
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
+import dev.pollux.devices.input.Console;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -21,13 +22,15 @@ import java.util.stream.IntStream;
  * @param secret the object with the password; empty where a monitor sets it
  * @param share who may look on at once
  * @param web where browsers are listened for too, by WebSockets
+ * @param console what is shown; empty for the first screen
  */
 public record VncOptions(
     List<SocketAddress> addresses,
     boolean password,
     Optional<String> secret,
     Share share,
-    Optional<Web> web) {
+    Optional<Web> web,
+    Optional<Console> console) {
   /**
    * Where browsers come in.
    *
@@ -73,13 +76,20 @@ public record VncOptions(
     vnc.bool("lossy", false); // never
     vnc.bool("non-adaptive", false);
     String websocket = vnc.string("websocket", "off");
+    Optional<String> device = vnc.string("display");
+    int head = (int) vnc.number("head", 0, 0, Integer.MAX_VALUE);
     vnc.rejectUnknown();
     if (display.equals("none")) {
       return Optional.empty();
     }
     return Optional.of(
         new VncOptions(
-            addresses(vnc, display, more), password, secret, share, web(vnc, display, websocket)));
+            addresses(vnc, display, more),
+            password,
+            secret,
+            share,
+            web(vnc, display, websocket),
+            device.map(id -> new Console(id, head))));
   }
 
   /** Where browsers are to come in: {@code on}, {@code PORT} or {@code HOST:PORT}. */

@@ -105,8 +105,8 @@ final class Chipset {
     A20Gate a20 = new A20Gate(machine);
     I8042 controller =
         devices.enter(I8042.TYPE, isaBus, new I8042(machine, a20, isaBus.irq(1), isaBus.irq(12)));
-    devices.services().inputs().add(controller.keyboard());
-    devices.services().inputs().add(controller.mouse());
+    devices.services().inputs().add(controller.keyboard(), Optional.empty());
+    devices.services().inputs().add(controller.mouse(), Optional.empty());
     machine.io().map(0x60, controller.dataPort());
     machine.io().map(0x64, controller.commandPort());
     Port92 port92 = devices.enter(Port92.TYPE, isaBus, new Port92(machine, a20));

@@ -5,6 +5,9 @@ public interface Keyboard {
   /** Set in a code: on a PS/2 keyboard the key's codes begin with e0. */
   int EXTENDED = 0x80;
 
+  /** What monitors call it. */
+  String keyboardName();
+
   /**
    * A key went down or up.
    *

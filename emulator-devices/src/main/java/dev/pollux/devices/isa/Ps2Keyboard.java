@@ -35,6 +35,11 @@ public final class Ps2Keyboard extends Ps2Device implements Keyboard {
   }
 
   @Override
+  public String keyboardName() {
+    return "Pollux PS/2 Keyboard";
+  }
+
+  @Override
   void reset() {
     clearQueue();
     command = 0;

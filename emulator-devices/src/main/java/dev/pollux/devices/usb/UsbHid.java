@@ -22,6 +22,9 @@ abstract sealed class UsbHid implements UsbDevice permits UsbKeyboard, UsbPointe
   static final Property<Long> VERSION =
       Property.unsigned("usb_version", 32, 2, 1, 2, "1 for full speed, 2 for high speed, too");
 
+  static final Property<String> DISPLAY =
+      Property.text("display", "the display whose user it hears, before it on the command line");
+
   private static final int VENDOR = 0x0627;
   private static final int HID = 0x03_0000;
   private static final int HID_DESCRIPTOR = 0x21;

@@ -2,6 +2,7 @@ package dev.pollux.devices.usb;
 
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.display.Displays;
 import dev.pollux.devices.input.Keyboard;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
@@ -17,7 +18,7 @@ public final class UsbKeyboard extends UsbHid implements Keyboard {
       DeviceType.on(UsbBus.KIND, "usb-kbd", UsbKeyboard::create)
           .category(DeviceCategory.INPUT)
           .description("keyboard")
-          .properties(VERSION);
+          .properties(VERSION, DISPLAY);
 
   /** Bytes: modifiers, none, six keys; a byte of LEDs to the keyboard. */
   private static final HexReport REPORT =
@@ -67,7 +68,7 @@ public final class UsbKeyboard extends UsbHid implements Keyboard {
   private static Device create(UsbBus bus, DeviceContext context) {
     UsbKeyboard keyboard = new UsbKeyboard(context);
     keyboard.plugged(bus.port(context, keyboard));
-    keyboard.inputs().add(keyboard);
+    keyboard.inputs().add(keyboard, Displays.console(context, DISPLAY));
     context.onRemove(() -> keyboard.inputs().remove(keyboard));
     return keyboard;
   }
@@ -79,6 +80,11 @@ public final class UsbKeyboard extends UsbHid implements Keyboard {
   /** The LEDs as the guest set them: bit 0 num lock, 1 caps lock, 2 scroll lock. */
   public int leds() {
     return leds;
+  }
+
+  @Override
+  public String keyboardName() {
+    return "Pollux HID Keyboard";
   }
 
   @Override

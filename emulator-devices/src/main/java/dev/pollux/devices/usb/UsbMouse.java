@@ -41,7 +41,7 @@ public final class UsbMouse extends UsbPointer implements Pointer.Relative {
   }
 
   private static Device create(UsbBus bus, DeviceContext context) {
-    return plug(bus, context, new UsbMouse(context));
+    return plug(bus, context, new UsbMouse(context), Optional.empty());
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.pollux.devices.usb;
 
 import dev.pollux.core.state.HostOnly;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.input.Console;
 import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.usb.PointerQueue.Event;
@@ -29,10 +30,11 @@ abstract sealed class UsbPointer extends UsbHid permits UsbMouse, UsbTablet {
   }
 
   /** Plugs it in and lists it. */
-  static <P extends UsbPointer> P plug(UsbBus bus, DeviceContext context, P pointer) {
+  static <P extends UsbPointer> P plug(
+      UsbBus bus, DeviceContext context, P pointer, Optional<Console> console) {
     Pointer listed = ((UsbPointer) pointer).asPointer();
     pointer.plugged(bus.port(context, pointer));
-    pointer.inputs().add(listed);
+    pointer.inputs().add(listed, console);
     context.onRemove(() -> pointer.inputs().remove(listed));
     return pointer;
   }

@@ -2,20 +2,25 @@ package dev.pollux.devices.usb;
 
 import dev.pollux.core.machine.Device;
 import dev.pollux.core.state.StateDescriptor;
+import dev.pollux.devices.display.Displays;
 import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.Property;
 import dev.pollux.devices.usb.PointerQueue.Event;
 import java.util.Optional;
 
 /** A pointer that says where it is, with three buttons and a wheel. Machine lock held. */
 public final class UsbTablet extends UsbPointer implements Pointer.Absolute {
+  private static final Property<Long> HEAD =
+      Property.unsigned("head", 32, 0, 0, 0xffff_ffffL, "which screen of display");
+
   public static final DeviceType<UsbBus> TYPE =
       DeviceType.on(UsbBus.KIND, "usb-tablet", UsbTablet::create)
           .category(DeviceCategory.INPUT)
           .description("pointer that says where it is")
-          .properties(VERSION);
+          .properties(VERSION, DISPLAY, HEAD);
 
   /** Bytes: buttons, x, x, y, y, wheel. */
   private static final HexReport REPORT =
@@ -49,7 +54,7 @@ public final class UsbTablet extends UsbPointer implements Pointer.Absolute {
   }
 
   private static Device create(UsbBus bus, DeviceContext context) {
-    return plug(bus, context, new UsbTablet(context));
+    return plug(bus, context, new UsbTablet(context), Displays.console(context, DISPLAY, HEAD));
   }
 
   @Override

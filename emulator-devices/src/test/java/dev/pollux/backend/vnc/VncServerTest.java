@@ -93,6 +93,7 @@ class VncServerTest implements VncHost {
                 guarded,
                 Optional.empty(),
                 share,
+                Optional.empty(),
                 Optional.empty()),
             password,
             this);

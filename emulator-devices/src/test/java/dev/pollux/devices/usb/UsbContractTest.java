@@ -10,6 +10,7 @@ import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.pci.PciFixture;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 
@@ -85,9 +86,11 @@ abstract class UsbContractTest extends DeviceContractTest {
   private void act(Random random) {
     int buttons = random.nextInt(8);
     int x = random.nextInt();
-    inputs.keyboard().ifPresent(keyboard -> keyboard.key(random.nextInt(256), buttons > 3));
-    for (Inputs.Listed listed : inputs.pointers()) {
-      switch (listed.pointer()) {
+    inputs
+        .keyboard(Optional.empty())
+        .ifPresent(keyboard -> keyboard.key(random.nextInt(256), buttons > 3));
+    for (Inputs.Listed<Pointer> listed : inputs.pointers()) {
+      switch (listed.device()) {
         case Pointer.Relative mouse -> mouse.move(x, random.nextInt(), random.nextInt(), buttons);
         case Pointer.Absolute tablet -> tablet.put(x, random.nextInt(), random.nextInt(), buttons);
       }

@@ -2,13 +2,17 @@ package dev.pollux.qmp.command;
 
 import dev.pollux.core.config.Api;
 import dev.pollux.core.machine.Machine;
+import dev.pollux.core.machine.RunState;
 import dev.pollux.devices.display.Display;
+import dev.pollux.devices.display.Displays;
 import dev.pollux.devices.display.PictureFile;
 import dev.pollux.devices.display.Screen;
+import dev.pollux.devices.input.Console;
 import dev.pollux.devices.input.Inputs;
 import dev.pollux.devices.input.Keyboard;
 import dev.pollux.devices.input.Pointer;
 import dev.pollux.devices.isa.QKeyCode;
+import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.qmp.protocol.QmpException;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -16,10 +20,11 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.stream.Stream;
 
 /** Commands on the screen, the keyboard and the mouse. */
 public sealed interface DisplayCommands<R> extends QmpCommand<R> {
@@ -30,13 +35,20 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
   }
 
   @Api.Doc("Writes a picture of the screen to a file.")
-  record Screendump(String filename, @Api.Doc("ppm by default") Optional<ImageFormat> format)
+  record Screendump(
+      String filename,
+      @Api.Doc("the display; the first by default") Optional<String> device,
+      @Api.Doc("which screen of device, 0 by default") Optional<Long> head,
+      @Api.Doc("ppm by default") Optional<ImageFormat> format)
       implements DisplayCommands<CompletableFuture<Void>> {
     @Override
     public CompletableFuture<Void> run(QmpContext context) throws QmpException {
       PictureFile kind =
           format.filter(ImageFormat.PNG::equals).isPresent() ? PictureFile.PNG : PictureFile.PPM;
-      return save(context.machine(), filename, kind);
+      if (device.isEmpty() && head.isPresent()) {
+        throw new QmpException("'head' must be specified together with 'device'");
+      }
+      return save(context.devices(), console(device, head), filename, kind);
     }
   }
 
@@ -57,20 +69,16 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
     record Qcode(QKeyCode data) implements KeyValue {}
   }
 
-  @Api.Doc("Presses keys one after the other and lets go of them again.")
+  @Api.Doc(
+      "Presses keys one after the other and lets go of them again; while the machine stands nobody"
+          + " hears them.")
   record SendKey(
       List<KeyValue> keys,
       @Api.Doc("accepted; the keys are let go of at once") Optional<Long> holdTime)
       implements DisplayCommands<Void> {
     @Override
     public Void run(QmpContext context) throws QmpException {
-      Keyboard keyboard = keyboard(context.devices().services().inputs());
-      for (KeyValue key : keys) {
-        press(keyboard, key, true);
-      }
-      for (KeyValue key : keys.reversed()) {
-        press(keyboard, key, false);
-      }
+      send(context.devices(), keys);
       return null;
     }
   }
@@ -81,7 +89,11 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
     MIDDLE,
     RIGHT,
     WHEEL_UP,
-    WHEEL_DOWN
+    WHEEL_DOWN,
+    SIDE,
+    EXTRA,
+    WHEEL_LEFT,
+    WHEEL_RIGHT
   }
 
   /** Directions. */
@@ -120,21 +132,61 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
   }
 
   @Api.Doc("Sends what a user does with keyboard and pointer.")
-  record InputSendEvent(List<InputEvent> events) implements DisplayCommands<Void> {
+  record InputSendEvent(
+      @Api.Doc("the display at which it is done; what belongs to none hears of all")
+          Optional<String> device,
+      @Api.Doc("which screen of device, 0 by default") Optional<Long> head,
+      List<InputEvent> events)
+      implements DisplayCommands<Void> {
     @Override
     public Void run(QmpContext context) throws QmpException {
+      Optional<Console> console = console(device, head);
+      console.ifPresent(c -> Displays.of(context.devices().tree(), c));
+      if (!hears(context.machine())) {
+        throw new QmpException("VM not running");
+      }
       Inputs inputs = context.devices().services().inputs();
-      PointerEvents pointer = new PointerEvents(inputs);
+      for (InputEvent event : events) {
+        check(inputs, console, event);
+      }
+      send(inputs, console);
+      return null;
+    }
+
+    private static void check(Inputs inputs, Optional<Console> console, InputEvent event)
+        throws QmpException {
+      switch (event) {
+        case InputEvent.Key(InputKeyEvent key) -> {
+          var _ = code(key.key());
+          check(InputEventKind.KEY, inputs.keyboard(console));
+        }
+        case InputEvent.Btn _ -> check(InputEventKind.BTN, inputs.pointer(console));
+        case InputEvent.Rel _ -> check(InputEventKind.REL, inputs.relative(console));
+        case InputEvent.Abs _ -> check(InputEventKind.ABS, inputs.absolute(console));
+      }
+    }
+
+    private static void check(InputEventKind kind, Optional<?> receiver) throws QmpException {
+      if (receiver.isEmpty()) {
+        throw new QmpException(
+            "Input handler not found for event type " + kind.name().toLowerCase(Locale.ROOT));
+      }
+    }
+
+    private void send(Inputs inputs, Optional<Console> console) throws QmpException {
+      PointerEvents pointer = new PointerEvents(inputs, console);
       for (InputEvent event : events) {
         switch (event) {
-          case InputEvent.Key(InputKeyEvent key) -> press(keyboard(inputs), key.key(), key.down());
+          case InputEvent.Key(InputKeyEvent key) -> {
+            int code = code(key.key());
+            inputs.keyboard(console).ifPresent(keyboard -> keyboard.key(code, key.down()));
+          }
           case InputEvent.Btn(InputBtnEvent button) -> pointer.press(button);
           case InputEvent.Rel(InputMoveEvent move) -> pointer.move(move);
           case InputEvent.Abs(InputMoveEvent move) -> pointer.put(move);
         }
       }
       pointer.send();
-      return null;
     }
   }
 
@@ -153,39 +205,60 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
     }
   }
 
-  /** The pointers of a machine, the one that hears the user first. Machine lock held. */
+  /** The pointers of a machine, the one that hears the user last. Machine lock held. */
   static List<MouseInfo> mice(Inputs inputs) {
-    Optional<Pointer> current = inputs.pointer();
-    return inputs.pointers().stream()
+    List<Inputs.Listed<Pointer>> pointers = inputs.pointers();
+    return pointers.reversed().stream()
         .map(
             listed ->
                 new MouseInfo(
-                    listed.pointer().pointerName(),
+                    listed.device().pointerName(),
                     listed.index(),
-                    current.filter(listed.pointer()::equals).isPresent(),
-                    listed.pointer() instanceof Pointer.Absolute))
+                    listed.equals(pointers.getFirst()),
+                    listed.device() instanceof Pointer.Absolute))
         .toList();
   }
 
-  private static void press(Keyboard keyboard, KeyValue key, boolean down) throws QmpException {
-    switch (key) {
-      case KeyValue.Qcode(QKeyCode code) -> code.send(keyboard, down);
+  /** Whether the machine runs, so that what a user does at it is heard. Machine lock held. */
+  static boolean hears(Machine machine) {
+    return machine.runState().is(RunState.RUNNING) || machine.runState().is(RunState.SUSPENDED);
+  }
+
+  /**
+   * Presses keys one after the other and lets go of them again; nothing where the machine stands.
+   * Machine lock held.
+   */
+  static void send(DeviceManager devices, List<KeyValue> keys) throws QmpException {
+    List<Integer> codes = new ArrayList<>();
+    for (KeyValue key : keys) {
+      codes.add(code(key));
+    }
+    Optional<Keyboard> keyboard = devices.services().inputs().keyboard(Optional.empty());
+    if (keyboard.isPresent() && hears(devices.services().machine())) {
+      codes.forEach(code -> keyboard.get().key(code, true));
+      codes.reversed().forEach(code -> keyboard.get().key(code, false));
+    }
+  }
+
+  private static int code(KeyValue key) throws QmpException {
+    return switch (key) {
+      case KeyValue.Qcode(QKeyCode qcode) -> qcode.code();
       case KeyValue.Number(long number) -> {
         if (number < 1 || number > 0xff || (number & 0x7f) == 0) {
           throw new QmpException("Parameter 'keys' expects numbers from 1 to 255");
         }
-        keyboard.key((int) number, down);
+        yield (int) number;
       }
+    };
+  }
+
+  private static Optional<Console> console(Optional<String> device, Optional<Long> head)
+      throws QmpException {
+    long number = head.orElse(0L);
+    if (number < 0 || number > Integer.MAX_VALUE) {
+      throw new QmpException("Parameter 'head' expects a number from 0 to 2147483647");
     }
-  }
-
-  /** The keyboard that hears the user. Machine lock held. */
-  static Keyboard keyboard(Inputs inputs) throws QmpException {
-    return inputs.keyboard().orElseThrow(() -> new QmpException("The machine has no keyboard"));
-  }
-
-  private static <T> Stream<T> find(Machine machine, Class<T> kind) {
-    return machine.devices().stream().filter(kind::isInstance).map(kind::cast);
+    return device.map(id -> new Console(id, (int) number));
   }
 
   /**
@@ -193,13 +266,16 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
    *
    * @return completes when the file is written
    */
-  static CompletableFuture<Void> save(Machine machine, String filename, PictureFile format)
+  static CompletableFuture<Void> save(
+      DeviceManager devices, Optional<Console> console, String filename, PictureFile format)
       throws QmpException {
-    Screen screen =
-        find(machine, Display.class)
-            .findFirst()
-            .orElseThrow(() -> new QmpException("There is no console to take a screendump from"))
-            .screen();
+    Display display =
+        console.isPresent()
+            ? Displays.of(devices.tree(), console.get())
+            : Displays.first(devices.services().machine())
+                .orElseThrow(
+                    () -> new QmpException("There is no console to take a screendump from"));
+    Screen screen = display.screen(console.map(Console::head).orElse(0));
     return Background.run(
         "screendump",
         () -> {

@@ -1,5 +1,6 @@
 package dev.pollux.qmp.command;
 
+import dev.pollux.devices.input.Console;
 import dev.pollux.devices.input.Inputs;
 import dev.pollux.devices.input.Pointer;
 import java.util.Optional;
@@ -9,6 +10,7 @@ final class PointerEvents {
   private static final int FARTHEST = 1 << 20;
 
   private final Inputs inputs;
+  private final Optional<Console> console;
   private int dx;
   private int dy;
   private int dz;
@@ -19,8 +21,12 @@ final class PointerEvents {
   private boolean moved;
   private boolean clicked;
 
-  PointerEvents(Inputs inputs) {
+  /**
+   * @param console where it is done; empty for anywhere
+   */
+  PointerEvents(Inputs inputs, Optional<Console> console) {
     this.inputs = inputs;
+    this.console = console;
   }
 
   void press(DisplayCommands.InputBtnEvent event) {
@@ -32,6 +38,7 @@ final class PointerEvents {
       case LEFT -> change(1, event.down());
       case RIGHT -> change(2, event.down());
       case MIDDLE -> change(4, event.down());
+      case SIDE, EXTRA, WHEEL_LEFT, WHEEL_RIGHT -> {} // no pointer has them
     }
   }
 
@@ -65,14 +72,14 @@ final class PointerEvents {
   void send() {
     if (x.isPresent() || y.isPresent()) {
       inputs
-          .absolute()
+          .absolute(console)
           .ifPresent(
               tablet ->
                   tablet.put(x.orElse(tablet.x()), y.orElse(tablet.y()), dz, buttons(tablet)));
     } else if (moved) {
-      inputs.relative().ifPresent(mouse -> mouse.move(dx, dy, dz, buttons(mouse)));
+      inputs.relative(console).ifPresent(mouse -> mouse.move(dx, dy, dz, buttons(mouse)));
     } else if (clicked) {
-      inputs.pointer().ifPresent(pointer -> Inputs.press(pointer, dz, buttons(pointer)));
+      inputs.pointer(console).ifPresent(pointer -> Inputs.press(pointer, dz, buttons(pointer)));
     }
   }
 }

@@ -2,11 +2,13 @@ package dev.pollux.qmp.hmp;
 
 import dev.pollux.backend.vnc.PasswordExpiry;
 import dev.pollux.backend.vnc.VncServer;
+import dev.pollux.core.config.ConfigException;
 import dev.pollux.devices.display.PictureFile;
+import dev.pollux.devices.input.Console;
 import dev.pollux.devices.input.Inputs;
-import dev.pollux.devices.input.Keyboard;
 import dev.pollux.devices.isa.QKeyCode;
 import dev.pollux.qmp.command.DisplayCommands;
+import dev.pollux.qmp.command.DisplayCommands.KeyValue;
 import dev.pollux.qmp.command.VncCommands;
 import dev.pollux.qmp.protocol.QmpException;
 import java.time.Instant;
@@ -45,47 +47,49 @@ final class DisplayMonitor {
     info.declare("vnc", "", "who looks at the screen by VNC", (s, a) -> out -> infoVnc(s, out));
     command.declare(
         "screendump",
-        "filename [-f format]",
-        "save the screen as a PPM or PNG picture",
+        "filename [-f format] [device [head]]",
+        "save the screen, or that of a display, as a PPM or PNG picture",
         (s, a) -> {
           String file = a.requiredWord("filename");
           PictureFile format = format(a);
-          return out -> saveScreen(s, file, format);
+          Optional<Console> console =
+              a.isEmpty() ? Optional.empty() : Optional.of(console(a.word(), a));
+          return out -> saveScreen(s, console, file, format);
         });
     command.declare(
         "sendkey",
         "keys [hold_ms]",
         "press keys together, for instance ctrl-alt-f1",
         (s, a) -> {
-          List<QKeyCode> keys = keys(a.requiredWord("keys"));
-          a.word();
-          return out -> send(s, keys);
+          String keys = a.requiredWord("sendkey: string");
+          var _ = a.isEmpty() ? 0 : number("sendkey", a);
+          return out -> send(s, keys, out);
         });
     command.declare(
         "mouse_move",
         "dx dy [dz]",
         "move the mouse",
         (s, a) -> {
-          int dx = number(a);
-          int dy = number(a);
-          int dz = a.isEmpty() ? 0 : number(a);
-          return out -> inputs(s).move(dx, -dy, dz);
+          int dx = distance(a);
+          int dy = distance(a);
+          int dz = a.isEmpty() ? 0 : distance(a);
+          return out -> whileHeard(s, () -> inputs(s).move(dx, -dy, dz));
         });
     command.declare(
         "mouse_button",
         "state",
         "press the mouse's buttons: 1 left, 2 right, 4 middle",
         (s, a) -> {
-          int buttons = number(a);
-          return out -> inputs(s).press(buttons);
+          int buttons = number("mouse_button", a);
+          return out -> whileHeard(s, () -> inputs(s).press(buttons));
         });
     command.declare(
         "mouse_set",
         "index",
         "choose the pointer that hears the user; \"info mice\" lists them",
         (s, a) -> {
-          int index = number(a);
-          return out -> choose(s, index);
+          int index = number("mouse_set", a);
+          return out -> choose(s, index, out);
         });
     info.declare("mice", "", "pointers", (s, a) -> out -> infoMice(s, out));
   }
@@ -133,8 +137,34 @@ final class DisplayMonitor {
     server.get().viewers().forEach(viewer -> out.append("Client: %s\n".formatted(viewer.peer())));
   }
 
-  private static int number(HmpArguments arguments) {
-    return Math.clamp(arguments.expression(), -1 << 20, 1 << 20);
+  /** A sum of 32 bits. */
+  private static int number(String command, HmpArguments arguments) {
+    long number = arguments.expression();
+    if (number >>> 32 != 0) {
+      throw new HmpException("'%s' has failed: integer is for 32-bit values".formatted(command));
+    }
+    return (int) number;
+  }
+
+  /** A number by itself: a sum would take what follows for its second half. */
+  private static int distance(HmpArguments arguments) {
+    String word = arguments.requiredWord("mouse_move: string");
+    try {
+      return Math.clamp(Long.decode(word), -1 << 20, 1 << 20);
+    } catch (NumberFormatException e) {
+      throw new HmpException("mouse_move: \"%s\" is no number of pixels".formatted(word));
+    }
+  }
+
+  private static Console console(String device, HmpArguments arguments) {
+    return new Console(device, arguments.isEmpty() ? 0 : number("screendump", arguments));
+  }
+
+  /** What users do at a machine that stands is lost. */
+  private static void whileHeard(HmpSession session, Runnable action) {
+    if (DisplayCommands.hears(session.machine())) {
+      action.run();
+    }
   }
 
   private static PictureFile format(HmpArguments arguments) {
@@ -150,21 +180,35 @@ final class DisplayMonitor {
     throw new HmpException("screendump: \"%s\" is no format; give ppm or png".formatted(name));
   }
 
-  private static List<QKeyCode> keys(String text) {
-    List<QKeyCode> keys = new ArrayList<>();
+  private static List<KeyValue> keys(String text) throws QmpException {
+    List<KeyValue> keys = new ArrayList<>();
     for (String word : text.split("-", -1)) {
-      keys.add(QKeyCode.of(word).orElseThrow(() -> new HmpException("invalid parameter: " + word)));
+      keys.add(key(word).orElseThrow(() -> new QmpException("invalid parameter: " + word)));
     }
     return keys;
+  }
+
+  /** By its name, its sign for the one that has no other, or its code. */
+  private static Optional<KeyValue> key(String word) {
+    if (word.startsWith("0x")) {
+      try {
+        return Optional.of(new KeyValue.Number(Long.decode(word)));
+      } catch (NumberFormatException e) {
+        return Optional.empty();
+      }
+    }
+    return QKeyCode.of(word.equals("<") ? "less" : word).map(KeyValue.Qcode::new);
   }
 
   private static Inputs inputs(HmpSession session) {
     return session.devices().services().inputs();
   }
 
-  private static void choose(HmpSession session, int index) {
-    if (!inputs(session).choose(index)) {
-      throw new HmpException("Mouse at given index not found");
+  private static void choose(HmpSession session, int index, StringBuilder out) {
+    try {
+      inputs(session).choose(index);
+    } catch (ConfigException e) {
+      out.append(e.getMessage()).append('\n');
     }
   }
 
@@ -180,28 +224,26 @@ final class DisplayMonitor {
     }
   }
 
-  private static void send(HmpSession session, List<QKeyCode> keys) {
-    Keyboard keyboard;
+  private static void send(HmpSession session, String keys, StringBuilder out) {
     try {
-      keyboard = DisplayCommands.keyboard(inputs(session));
+      DisplayCommands.send(session.devices(), keys(keys));
     } catch (QmpException e) {
-      throw new HmpException(e.getMessage());
+      out.append(e.getMessage()).append('\n');
     }
-    keys.forEach(key -> key.send(keyboard, true));
-    keys.reversed().forEach(key -> key.send(keyboard, false));
   }
 
-  private static void saveScreen(HmpSession session, String file, PictureFile format) {
+  private static void saveScreen(
+      HmpSession session, Optional<Console> console, String file, PictureFile format) {
     try {
       var _ =
-          DisplayCommands.save(session.machine(), file, format)
+          DisplayCommands.save(session.devices(), console, file, format)
               .exceptionally(
                   e -> {
                     log.warn("screendump: {}", e.getMessage());
                     return null;
                   });
     } catch (QmpException e) {
-      throw new HmpException(e.getMessage());
+      throw new ConfigException(e.getMessage());
     }
   }
 }

@@ -25,6 +25,10 @@ import dev.pollux.core.machine.MachineListener;
 import dev.pollux.core.machine.ShutdownCause;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.devices.board.Devices;
+import dev.pollux.devices.input.Inputs;
+import dev.pollux.devices.input.Keyboard;
+import dev.pollux.devices.input.Pointer;
+import dev.pollux.devices.model.DeviceManager;
 import dev.pollux.migration.LiveMigration;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -48,11 +52,9 @@ class HumanMonitorTest {
   private final Machine machine = new Machine("tester", new Machine.EndPolicy(false, false));
   private final CharDevices charDevices = new CharDevices(Runnable::run, () -> {});
   private final LiveMigration migration = new LiveMigration(machine, "none", new UUID(0, 0));
-  private final HumanMonitor monitor =
-      new HumanMonitor(
-          Devices.manager(machine, charDevices, new BlockGraph(new BlockListener() {})),
-          migration,
-          "1.2.3");
+  private final DeviceManager devices =
+      Devices.manager(machine, charDevices, new BlockGraph(new BlockListener() {}));
+  private final HumanMonitor monitor = new HumanMonitor(devices, migration, "1.2.3");
 
   @BeforeEach
   void build() throws IOException {
@@ -490,5 +492,75 @@ class HumanMonitorTest {
     assertEquals(
         "Error: Migration not in expected state: none\n",
         monitor.execute("migrate_continue pre-switchover"));
+  }
+
+  /** Writes down what it hears. */
+  private record Mouse(String pointerName, List<String> heard) implements Pointer.Relative {
+    @Override
+    public int buttons() {
+      return 0;
+    }
+
+    @Override
+    public void move(int dx, int dy, int dz, int buttons) {
+      heard.add("%d %d %d %d".formatted(dx, dy, dz, buttons));
+    }
+  }
+
+  private record Keys(String keyboardName, List<String> heard) implements Keyboard {
+    @Override
+    public boolean key(int code, boolean down) {
+      heard.add((down ? "+" : "-") + Integer.toHexString(code));
+      return true;
+    }
+  }
+
+  @Test
+  void pointersAndKeyboardsAreCountedTogether() {
+    Inputs inputs = devices.services().inputs();
+    assertEquals("No mouse devices connected\n", monitor.execute("info mice"));
+    Mouse middle = new Mouse("middle", new ArrayList<>());
+    inputs.add(new Keys("keys", new ArrayList<>()), Optional.empty());
+    inputs.add(new Mouse("first", new ArrayList<>()), Optional.empty());
+    inputs.add(middle, Optional.empty());
+    inputs.add(new Mouse("last", new ArrayList<>()), Optional.empty());
+    assertEquals(
+        "  Mouse #4: last\n  Mouse #3: middle\n* Mouse #2: first\n", monitor.execute("info mice"));
+    assertEquals("Mouse at index '0' not found\n", monitor.execute("mouse_set 0"));
+    assertEquals("Mouse at index '9' not found\n", monitor.execute("mouse_set 9"));
+    assertEquals("Input device 'keys' is not a mouse\n", monitor.execute("mouse_set 1"));
+    assertTrue(
+        monitor
+            .execute("mouse_set -1")
+            .startsWith("'mouse_set' has failed: integer is for 32-bit values\n"));
+    assertEquals("", monitor.execute("mouse_set 3"));
+    assertEquals(
+        "  Mouse #4: last\n  Mouse #2: first\n* Mouse #3: middle\n", monitor.execute("info mice"));
+    inputs.remove(middle);
+    inputs.add(middle, Optional.empty());
+    assertEquals(
+        "  Mouse #5: middle\n  Mouse #4: last\n* Mouse #2: first\n", monitor.execute("info mice"));
+  }
+
+  @Test
+  void whatMonitorsDoIsHeardWhileTheMachineRuns() {
+    Inputs inputs = devices.services().inputs();
+    List<String> moved = new ArrayList<>();
+    List<String> typed = new ArrayList<>();
+    inputs.add(new Mouse("mouse", moved), Optional.empty());
+    inputs.add(new Keys("keys", typed), Optional.empty());
+    List<String> lines =
+        List.of(
+            "mouse_move 10 -5", "mouse_move -0x10 3 2", "mouse_button 5", "sendkey ctrl-<-0x1e");
+    lines.forEach(line -> assertEquals("", monitor.execute(line)));
+    assertEquals(List.of(), moved);
+    assertEquals(List.of(), typed);
+    assertEquals("invalid parameter: 0x\n", monitor.execute("sendkey a-0x"));
+    assertTrue(monitor.execute("mouse_move 1 x").startsWith("mouse_move: \"x\" is no number"));
+    assertTrue(monitor.execute("mouse_move 1").startsWith("mouse_move: string expected"));
+    assertEquals("", monitor.execute("cont"));
+    lines.forEach(line -> assertEquals("", monitor.execute(line)));
+    assertEquals(List.of("10 5 0 0", "-16 -3 2 0", "0 0 0 5"), moved);
+    assertEquals(List.of("+1d", "+56", "+1e", "-1e", "-56", "-1d"), typed);
   }
 }

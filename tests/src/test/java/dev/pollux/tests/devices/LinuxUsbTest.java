@@ -1,6 +1,7 @@
 package dev.pollux.tests.devices;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -100,7 +101,9 @@ class LinuxUsbTest {
       "-device",
       "usb-kbd",
       "-device",
-      "usb-tablet,id=tablet",
+      "bochs-display,id=screen",
+      "-device",
+      "usb-tablet,id=tablet,display=screen",
       "-device",
       "usb-mouse,id=mouse,usb_version=1",
       "-device",
@@ -163,6 +166,19 @@ class LinuxUsbTest {
     JsonNode _ = client.execute("input-send-event", JSON.createObjectNode().set("events", events));
   }
 
+  /** At the screen that the tablet belongs to. */
+  private static void sendAtScreen(QmpClient client, ArrayNode events)
+      throws IOException, CommandFailed {
+    ObjectNode arguments = JSON.createObjectNode().put("device", "screen").put("head", 0);
+    JsonNode _ = client.execute("input-send-event", arguments.set("events", events));
+  }
+
+  private static String human(QmpClient client, String line) throws IOException, CommandFailed {
+    return client
+        .execute("human-monitor-command", JSON.createObjectNode().put("command-line", line))
+        .asText();
+  }
+
   /**
    * More keys at once than anybody types, with modifiers; no more than Linux keeps for a program
    * that is slow to read, which are 64 events, three for a key.
@@ -193,11 +209,14 @@ class LinuxUsbTest {
   private static void point(LinuxGuest guest, QmpClient client) throws IOException, CommandFailed {
     record(guest, "USB Tablet");
     ArrayNode place = JSON.createArrayNode();
-    send(client, place.add(move("abs", "x", 0x1234)).add(move("abs", "y", 0x7fff)));
+    place.add(move("abs", "x", 0x1234)).add(move("abs", "y", 0x7fff));
+    CommandFailed elsewhere = assertThrows(CommandFailed.class, () -> send(client, place));
+    assertTrue(elsewhere.getMessage().contains("Input handler not found for event type abs"));
+    sendAtScreen(client, place);
     ArrayNode click = JSON.createArrayNode();
     ObjectNode press = JSON.createObjectNode().put("type", "btn");
     press.putObject("data").put("button", "left").put("down", true);
-    send(client, click.add(press).add(move("abs", "x", 0x2345)));
+    sendAtScreen(client, click.add(press).add(move("abs", "x", 0x2345)));
     assertEquals(
         List.of("3 0 4660", "3 1 32767", "1 272 1", "3 0 9029"), recorded(guest, 4, KEY, ABSOLUTE));
     record(guest, "USB Mouse");
@@ -205,6 +224,9 @@ class LinuxUsbTest {
     send(client, distance.add(move("rel", "x", 300)).add(move("rel", "y", -7)));
     List<String> moved = recorded(guest, 4, RELATIVE);
     assertEquals(List.of("2 0 127", "2 1 -7", "2 0 127", "2 0 46"), moved);
+    String mice = human(client, "info mice");
+    assertTrue(mice.contains("Mouse #4: Pollux HID Tablet (absolute)"), mice);
+    assertTrue(mice.contains("Mouse #5: Pollux HID Mouse"), mice);
   }
 
   private static String useStick(LinuxGuest guest) {
@@ -240,11 +262,7 @@ class LinuxUsbTest {
                 .put("drive", "plugged"));
     assertEquals("", guest.run(await("[ -b /dev/sdb ]")));
     assertEquals("1048576", guest.run("blockdev --getsize64 /dev/sdb"));
-    String shown =
-        client
-            .execute(
-                "human-monitor-command", JSON.createObjectNode().put("command-line", "info usb"))
-            .asText();
+    String shown = human(client, "info usb");
     assertTrue(
         shown.contains("Port 2, Speed 480 Mb/s, Product Pollux USB Tablet, ID: tablet"), shown);
     assertTrue(

@@ -371,13 +371,23 @@ public final class VirtioGpu extends VirtioDevice implements Display {
   // ---- the screen; machine lock held ----
 
   @Override
+  public int heads() {
+    return scanouts.size();
+  }
+
+  @Override
   public Screen screen() {
-    if (showsVga()) {
+    return screen(0);
+  }
+
+  @Override
+  public Screen screen(int head) {
+    if (head == 0 && showsVga()) {
       return behind.screen();
     }
     io().lock().lock();
     try {
-      return GpuPicture.of(scanouts.getFirst(), resources);
+      return GpuPicture.of(scanouts.get(head), resources);
     } finally {
       io().lock().unlock();
     }

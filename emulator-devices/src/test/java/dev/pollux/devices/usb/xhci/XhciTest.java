@@ -15,6 +15,7 @@ import dev.pollux.devices.usb.xhci.XhciDriver.Event;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -88,7 +89,7 @@ class XhciTest {
   }
 
   private void key(QKeyCode key, boolean down) {
-    driver.locked(() -> key.send(inputs.keyboard().orElseThrow(), down));
+    driver.locked(() -> key.send(inputs.keyboard(Optional.empty()).orElseThrow(), down));
   }
 
   @Test
@@ -166,7 +167,7 @@ class XhciTest {
     int tablet = begin(TABLET_PORT);
     driver.locked(
         () -> {
-          Pointer.Absolute pointer = inputs.absolute().orElseThrow();
+          Pointer.Absolute pointer = inputs.absolute(Optional.empty()).orElseThrow();
           pointer.put(0x1234, 0x7fff, 0, 0);
           pointer.put(0x2345, 0x0102, 0, 0);
           pointer.put(0x2345, 0x0102, 0, 1);
@@ -179,7 +180,7 @@ class XhciTest {
     assertEquals(
         "tablet",
         driver
-            .locked(() -> inputs.absolute().orElseThrow().pointerName())
+            .locked(() -> inputs.absolute(Optional.empty()).orElseThrow().pointerName())
             .toLowerCase(java.util.Locale.ROOT)
             .replaceAll(".* ", ""));
   }
