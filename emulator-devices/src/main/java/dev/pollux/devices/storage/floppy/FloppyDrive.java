@@ -11,6 +11,7 @@ import dev.pollux.devices.model.DeviceType;
 import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
 import dev.pollux.devices.timer.CmosRtc;
+import java.util.stream.Stream;
 
 /** A floppy drive: where its heads are, and what disk is in it. Machine lock held. */
 public final class FloppyDrive implements Device {
@@ -18,7 +19,8 @@ public final class FloppyDrive implements Device {
       DeviceType.on(FloppyBus.KIND, "floppy", FloppyDrive::create)
           .category(DeviceCategory.STORAGE)
           .description("floppy drive")
-          .properties(DriveProperties.ALL)
+          .properties(
+              Stream.concat(DriveProperties.ALL.stream(), Stream.of(FloppyKind.PROPERTY)).toList())
           .coldPlugOnly();
 
   // What the BIOS of a PC finds in CMOS memory.
@@ -58,8 +60,13 @@ public final class FloppyDrive implements Device {
               .formatted(backend.length(), new FloppyFormat(80, 36, 3, 5).bytes()));
     }
     FloppyDrive drive = new FloppyDrive(backend, unit);
+    FloppyKind kind = context.get(FloppyKind.PROPERTY);
+    if (backend.length() > 0 && !kind.takes(drive.format())) {
+      throw context.error(
+          "drive-type=%s takes no disk of %d bytes".formatted(kind, drive.format().bytes()));
+    }
     DriveProperties.attach(context, backend, drive.new Slot(context.node()));
-    tellBios(context, unit, drive.format().cmosType());
+    tellBios(context, unit, kind.cmosType(drive.format()));
     return drive;
   }
 

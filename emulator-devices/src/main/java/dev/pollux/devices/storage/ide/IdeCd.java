@@ -14,6 +14,7 @@ import dev.pollux.devices.storage.DriveProperties;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.stream.Stream;
 
 /**
  * A drive for discs with data (ATA/ATAPI-6, PACKET feature set; MMC-3): takes SCSI commands in
@@ -24,9 +25,12 @@ public final class IdeCd extends IdeDrive {
       DeviceType.on(IdeBus.KIND, "ide-cd", IdeCd::create)
           .category(DeviceCategory.STORAGE)
           .description("disc drive on an IDE or SATA cable")
-          .properties(DriveProperties.ALL)
+          .properties(
+              Stream.concat(DriveProperties.ALL.stream(), DriveIdentity.PROPERTIES.stream())
+                  .toList())
           .coldPlugOnly();
 
+  private static final String MODEL = "POLLUX DVD-ROM";
   private static final int BLOCK = 2048;
   private static final int PACKET_BYTES = 12;
 
@@ -85,7 +89,7 @@ public final class IdeCd extends IdeDrive {
   }
 
   private final String id;
-  private final String serial;
+  private final DriveIdentity identity;
   private final TransferModes modes = new TransferModes();
 
   /** Most bytes of a block that the data register hands over. */
@@ -102,17 +106,21 @@ public final class IdeCd extends IdeDrive {
   private boolean ejectAsked;
 
   IdeCd(Machine machine, BlockBackend backend, int unit, String id, String serial) {
+    this(machine, backend, unit, id, new DriveIdentity(serial, MODEL, DriveIdentity.VERSION, 0));
+  }
+
+  private IdeCd(
+      Machine machine, BlockBackend backend, int unit, String id, DriveIdentity identity) {
     super(machine, backend, unit);
     this.id = id;
-    this.serial = serial;
+    this.identity = identity;
   }
 
   private static Device create(IdeBus bus, DeviceContext context) {
     BlockBackend backend = DriveProperties.claim(context, "/disk@" + bus.reservedUnit());
     String id = bus.name() + "/" + bus.reservedUnit();
-    String given = context.get(DriveProperties.SERIAL);
-    String serial = given.isEmpty() ? "QM%05d".formatted(bus.serialNumber()) : given;
-    IdeCd drive = new IdeCd(context.machine(), backend, bus.reservedUnit(), id, serial);
+    DriveIdentity identity = DriveIdentity.of(context, bus.serialNumber(), MODEL);
+    IdeCd drive = new IdeCd(context.machine(), backend, bus.reservedUnit(), id, identity);
     DriveProperties.attach(context, backend, drive.new Tray(context.node()));
     return drive;
   }
@@ -271,9 +279,6 @@ public final class IdeCd extends IdeDrive {
     IdentifyData data =
         new IdentifyData()
             .word(0, 2 << 14 | 5 << 8 | 1 << 7 | 2 << 5) // removable disc, DRQ in 50 us
-            .text(10, 20, serial)
-            .text(23, 8, "1.0")
-            .text(27, 40, "POLLUX DVD-ROM")
             .word(48, 1)
             .word(49, 1 << 11 | 1 << 9 | 1 << 8) // IORDY, LBA, DMA
             .word(53, 7)
@@ -291,6 +296,7 @@ public final class IdeCd extends IdeDrive {
             .word(85, 1 << 9 | 1 << 4)
             .word(87, 1 << 14)
             .word(93, 1 | 1 << 14 | 0x2000);
+    identity.describe(data);
     modes.describe(data);
     return data.bytes();
   }
@@ -412,10 +418,13 @@ public final class IdeCd extends IdeDrive {
     return data;
   }
 
-  private static byte[] inquiry() {
+  private byte[] inquiry() {
     return ByteBuffer.allocate(36)
         .put(new byte[] {5, (byte) 0x80, 0, 0x21, 31, 0, 0, 0})
-        .put("POLLUX  DVD-ROM         1.0 ".getBytes(StandardCharsets.US_ASCII))
+        .put(
+            "POLLUX  DVD-ROM         %-4.4s"
+                .formatted(identity.version())
+                .getBytes(StandardCharsets.US_ASCII))
         .array();
   }
 

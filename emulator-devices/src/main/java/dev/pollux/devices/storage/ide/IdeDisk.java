@@ -8,18 +8,31 @@ import dev.pollux.core.state.StateDescriptor;
 import dev.pollux.devices.model.DeviceCategory;
 import dev.pollux.devices.model.DeviceContext;
 import dev.pollux.devices.model.DeviceType;
+import dev.pollux.devices.model.Property;
 import dev.pollux.devices.storage.AttachedDrive;
 import dev.pollux.devices.storage.DriveProperties;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** A disk (ATA/ATAPI-6, general feature set, with 48-bit addresses). Machine lock held. */
 public final class IdeDisk extends IdeDrive {
+  private static final String MODEL = "POLLUX HARDDISK";
+  private static final Property<Long> ROTATION_RATE =
+      Property.unsigned(
+          "rotation_rate", 16, 0, 0, 0xffff, "turns a minute, 1 for none, 0 to say nothing");
+
   public static final DeviceType<IdeBus> TYPE =
       DeviceType.on(IdeBus.KIND, "ide-hd", IdeDisk::create)
           .category(DeviceCategory.STORAGE)
           .description("disk on an IDE or SATA cable")
           .properties(
-              Stream.concat(DriveProperties.ALL.stream(), IdeGeometry.PROPERTIES.stream()).toList())
+              Stream.of(
+                      DriveProperties.ALL,
+                      IdeGeometry.PROPERTIES,
+                      DriveIdentity.PROPERTIES,
+                      List.<Property<?>>of(ROTATION_RATE))
+                  .flatMap(List::stream)
+                  .toList())
           .coldPlugOnly();
 
   static final int SECTOR = 512;
@@ -39,8 +52,9 @@ public final class IdeDisk extends IdeDrive {
           .struct("modes", TransferModes.STATE, d -> d.modes);
 
   private final String id;
-  private final String serial;
+  private final DriveIdentity identity;
   private final IdeGeometry geometry;
+  private final int rotationRate;
   private final TransferModes modes = new TransferModes();
 
   /** Sectors of a block of READ MULTIPLE, 0 while that is switched off. */
@@ -51,24 +65,33 @@ public final class IdeDisk extends IdeDrive {
 
   /** A disk with the geometry that its size suggests. */
   IdeDisk(Machine machine, BlockBackend backend, int unit, String id, String serial) {
-    this(machine, backend, unit, id, serial, IdeGeometry.DEFAULT);
+    this(
+        machine,
+        backend,
+        unit,
+        id,
+        new DriveIdentity(serial, MODEL, DriveIdentity.VERSION, 0),
+        IdeGeometry.DEFAULT,
+        0);
   }
 
   /**
    * @param id the name in saved state
-   * @param serial as the disk tells it, at most 20 characters
+   * @param rotationRate as the disk tells it
    */
   private IdeDisk(
       Machine machine,
       BlockBackend backend,
       int unit,
       String id,
-      String serial,
-      IdeGeometry geometry) {
+      DriveIdentity identity,
+      IdeGeometry geometry,
+      int rotationRate) {
     super(machine, backend, unit);
     this.id = id;
-    this.serial = serial;
+    this.identity = identity;
     this.geometry = geometry;
+    this.rotationRate = rotationRate;
   }
 
   private static Device create(IdeBus bus, DeviceContext context) {
@@ -81,11 +104,15 @@ public final class IdeDisk extends IdeDrive {
       throw context.error("logical_block_size must be 512 for IDE");
     }
     String id = bus.name() + "/" + bus.reservedUnit();
-    String given = context.get(DriveProperties.SERIAL);
-    String serial = given.isEmpty() ? "QM%05d".formatted(bus.serialNumber()) : given;
     IdeDisk disk =
         new IdeDisk(
-            context.machine(), backend, bus.reservedUnit(), id, serial, IdeGeometry.of(context));
+            context.machine(),
+            backend,
+            bus.reservedUnit(),
+            id,
+            DriveIdentity.of(context, bus.serialNumber(), MODEL),
+            IdeGeometry.of(context),
+            (int) (long) context.get(ROTATION_RATE));
     DriveProperties.attach(context, backend, new AttachedDrive(context.node()));
     return disk;
   }
@@ -276,9 +303,6 @@ public final class IdeDisk extends IdeDrive {
             .word(1, cylinders())
             .word(3, geometry.heads())
             .word(6, geometry.sectors())
-            .text(10, 20, serial)
-            .text(23, 8, "1.0")
-            .text(27, 40, "POLLUX HARDDISK")
             .word(47, 0x8000 | MOST_MULTIPLE)
             .word(48, 1) // double-word transfers
             .word(49, 0x0f00) // DMA, LBA, IORDY
@@ -306,10 +330,12 @@ public final class IdeDisk extends IdeDrive {
             .word(86, 1 << 13 | 1 << 12 | 1 << 10)
             .word(87, 1 << 14)
             .word(93, 1 | 1 << 14 | 0x2000)
-            .quad(100, sectors);
+            .quad(100, sectors)
+            .word(217, rotationRate);
     if (queueDepth() > 0) { // Serial ATA
       data.word(75, queueDepth() - 1).word(76, 1 << 8 | 1 << 1).word(93, 0);
     }
+    identity.describe(data);
     modes.describe(data);
     return data.bytes();
   }

@@ -15,6 +15,11 @@ final class IdentifyData {
     return this;
   }
 
+  /** Sets bits of a word. */
+  IdentifyData add(int index, int bits) {
+    return word(index, words.getShort(index * 2) | bits);
+  }
+
   /** Two words, the low one first. */
   IdentifyData pair(int index, long value) {
     words.putInt(index * 2, (int) value);
