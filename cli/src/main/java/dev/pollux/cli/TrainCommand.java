@@ -27,10 +27,12 @@ final class TrainCommand implements Callable<Integer> {
 
   /**
    * A boot sector of 16-bit code: reads the sector behind it by INT 13h, prints a character by INT
-   * 10h, writes 0 to {@link TrainingGuest#EXIT_PORT} and halts.
+   * 10h, executes LODS, CMPS and SCAS with a count of 0, writes 0 to {@link
+   * TrainingGuest#EXIT_PORT} and halts.
    */
   private static final String BOOT_SECTOR =
-      "31c08ed8 8ec0bb00 80b80102 b90200ba 0000cd13 b8210ecd 10baf400 b000eef4 ebfd";
+      "31c08ed8 8ec0bb00 80b80102 b90200ba 0000cd13 b8210ecd 1031c9f3 acf3a6f2 aebaf400 b000eef4"
+          + " ebfd";
 
   @Mixin HelpOption help;
 
