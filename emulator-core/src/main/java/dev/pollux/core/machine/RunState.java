@@ -27,7 +27,7 @@ public enum RunState {
   }
 
   /** True where the emulator itself holds the guest for a moment, which then goes on. */
-  boolean isHold() {
+  public boolean isHold() {
     return this == COLO || this == FINISH_MIGRATE;
   }
 

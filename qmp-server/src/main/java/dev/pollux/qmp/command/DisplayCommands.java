@@ -219,9 +219,13 @@ public sealed interface DisplayCommands<R> extends QmpCommand<R> {
         .toList();
   }
 
-  /** Whether the machine runs, so that what a user does at it is heard. Machine lock held. */
+  /**
+   * Whether what a user does at the machine is heard: where it runs, or is held for a moment, as by
+   * a checkpoint, of which the user knows nothing. Machine lock held.
+   */
   static boolean hears(Machine machine) {
-    return machine.runState().is(RunState.RUNNING) || machine.runState().is(RunState.SUSPENDED);
+    RunState state = machine.runState().current();
+    return state.isRunning() || state == RunState.SUSPENDED || state.isHold();
   }
 
   /**
