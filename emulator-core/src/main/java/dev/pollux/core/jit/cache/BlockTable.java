@@ -272,13 +272,16 @@ public final class BlockTable implements AutoCloseable {
    * blocks and of ways out, the table that finds them.
    *
    * @param lengths of these in bytes
+   * @throws NoRoomException if the code is too much
    * @throws IOException if they are not what there can be room for
    */
   public List<MemorySegment> room(long... lengths) throws IOException {
     long code = lengths[0];
     long most = records.length() / 2;
+    if (!cache.fits(2 * code)) {
+      throw new NoRoomException(code);
+    }
     if (code < 0
-        || !cache.fits(2 * code)
         || !isIn(lengths[1], most)
         || !isIn(lengths[2], most)
         || !isIn(lengths[3], MOST_TABLE)

@@ -28,16 +28,16 @@ import java.util.zip.CRC32C;
 final class StoreFile {
   static final int MOST_KEYS = 8;
 
-  private static final int HEADER = 80;
+  static final int HEADER = 80;
   private static final long MAGIC = 0x3230_6372_7478_6c70L;
   private static final int PURPOSE = 8;
   private static final int BEFORE = 16;
   private static final int KEY_COUNT = 20;
   private static final int KEYS = 24;
-  private static final int LENGTHS = 56;
+  static final int LENGTHS = 56;
   private static final int PARTS = 4;
   private static final int CHECKSUM = 72;
-  private static final int HEADER_CHECKSUM = 76;
+  static final int HEADER_CHECKSUM = 76;
 
   private StoreFile() {}
 
@@ -119,7 +119,7 @@ final class StoreFile {
     }
   }
 
-  private static int checksum(ByteBuffer header) {
+  static int checksum(ByteBuffer header) {
     CRC32C sum = new CRC32C();
     sum.update(header.slice(0, HEADER_CHECKSUM));
     return (int) sum.getValue();

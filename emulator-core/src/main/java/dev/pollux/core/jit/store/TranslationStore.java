@@ -2,6 +2,7 @@ package dev.pollux.core.jit.store;
 
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.cache.BlockTable;
+import dev.pollux.core.jit.cache.NoRoomException;
 import dev.pollux.core.memory.RamBlock;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -63,6 +64,9 @@ public final class TranslationStore {
   private final Path directory;
   private final Path path;
   private final long purpose;
+
+  /** The file is for those who have more room for code: it stays as it is. */
+  private boolean tooLarge;
 
   private TranslationStore(Path directory, long purpose) {
     this.directory = directory;
@@ -137,6 +141,10 @@ public final class TranslationStore {
       return StoreFile.read(path, purpose, before, blocks);
     } catch (NoSuchFileException e) {
       return null; // the first run
+    } catch (NoRoomException e) {
+      log.debug("translations in {} are not used: {}", path, e.getMessage());
+      tooLarge = true;
+      return null;
     } catch (IOException e) {
       log.warn("translations in {} are not used: {}", path, e.getMessage());
       return null;
@@ -152,7 +160,7 @@ public final class TranslationStore {
    */
   public synchronized void save(
       BlockTable blocks, long before, int[] keys, long code, long loaded, boolean cleared) {
-    if ((code - loaded) * WORTH_WRITING <= code || cleared && Files.exists(path)) {
+    if (tooLarge || (code - loaded) * WORTH_WRITING <= code || cleared && Files.exists(path)) {
       return;
     }
     try {

@@ -1,5 +1,6 @@
 package dev.pollux.core.jit.store;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -18,6 +19,8 @@ import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.machine.BareMachine;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -131,6 +134,20 @@ class TranslationStoreTest {
     }
     assertEquals(
         PosixFilePermissions.fromString("rw-------"), Files.getPosixFilePermissions(file()));
+  }
+
+  /** For who has less room for code it is not there, and it stays for the others. */
+  @Test
+  void whatIsTooLargeIsLeftAlone() throws IOException {
+    run(program(10, 3));
+    byte[] all = Files.readAllBytes(file());
+    ByteBuffer header = ByteBuffer.wrap(all, 0, StoreFile.HEADER).order(ByteOrder.LITTLE_ENDIAN);
+    header.putInt(StoreFile.LENGTHS, 1 << 30);
+    header.putInt(StoreFile.HEADER_CHECKSUM, StoreFile.checksum(header));
+    Files.write(file(), all);
+    assertEquals(30, run(program(10, 3)));
+    assertEquals(0, stored);
+    assertArrayEquals(all, Files.readAllBytes(file()));
   }
 
   /** One byte of a block is another: that block is translated, the others are not. */
