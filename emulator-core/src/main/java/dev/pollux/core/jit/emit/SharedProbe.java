@@ -15,7 +15,8 @@ import java.util.Arrays;
  * @param base guest register
  * @param low offset of the first byte from the register at the first instruction
  * @param bytes from there to the end of the last byte
- * @param write one of the accesses writes
+ * @param write the first access writes; if it does not, none does: what is only read may not be
+ *     writable
  * @param places by instruction, from the first: offset of its access from what the register is at
  *     the first, or {@link #NONE}
  */
@@ -27,6 +28,11 @@ record SharedProbe(int first, int last, int base, int low, int bytes, boolean wr
 
   /** Instructions: their code is there twice, as the probe may fail. */
   private static final int MOST = 32;
+
+  /** Accesses for which it pays to have the code twice; the stack is rarely unknown. */
+  private static final int FEWEST = 3;
+
+  private static final int FEWEST_ON_STACK = 2;
 
   /** Bytes, few enough that they rarely lie in two pages. */
   private static final int MOST_BYTES = 256;
@@ -102,7 +108,9 @@ record SharedProbe(int first, int last, int base, int low, int bytes, boolean wr
       while (i < end && goesOn(i) && take(i)) {
         i++;
       }
-      return count < 2 ? null : new SharedProbe(first, last, base, low, high - low, write, places);
+      return count < (base == RSP ? FEWEST_ON_STACK : FEWEST)
+          ? null
+          : new SharedProbe(first, last, base, low, high - low, write, places);
     }
 
     /** True if an instruction can be among them. */
@@ -110,7 +118,6 @@ record SharedProbe(int first, int last, int base, int low, int bytes, boolean wr
       Insn insn = draft.insn(i);
       return !draft.interpreted()[i]
           && switch (insn.op) {
-            case JCC -> true;
             case PUSH, POP -> !insn.hasMemory();
             case CALL -> base == RSP && insn.kind0 == Insn.REL;
             case RET -> base == RSP;
@@ -132,7 +139,7 @@ record SharedProbe(int first, int last, int base, int low, int bytes, boolean wr
       return (RegistersWritten.by(insn) >> base & 1) == 0;
     }
 
-    /** Takes an access; false if it is too far from the others. */
+    /** Takes an access; false if it is too far from the others, or the first that writes. */
     private boolean takeAccess(int i, Insn insn) {
       int word = draft.word();
       boolean pushes = insn.op == Op.PUSH || insn.op == Op.CALL;
@@ -140,12 +147,13 @@ record SharedProbe(int first, int last, int base, int low, int bytes, boolean wr
       int at = moved + (stack ? pushes ? -word : 0 : (int) insn.disp);
       int newLow = Math.min(low, at);
       int newHigh = Math.max(high, at + (stack ? word : insn.memSize()));
-      if (newHigh - newLow > MOST_BYTES) {
+      boolean writes = pushes || !stack && Translatable.writesMemory(insn);
+      if (newHigh - newLow > MOST_BYTES || writes && !write && count > 0) {
         return false;
       }
       low = newLow;
       high = newHigh;
-      write |= pushes || !stack && Translatable.writesMemory(insn);
+      write |= writes;
       places[i - first] = at;
       boolean joins = stack && i > first && last == i - 1 && joins(draft.insn(last).op, insn.op);
       count += joins ? 0 : 1;
