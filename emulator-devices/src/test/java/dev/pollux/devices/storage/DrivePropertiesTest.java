@@ -8,17 +8,12 @@ import dev.pollux.backend.block.BlockListener;
 import dev.pollux.backend.block.graph.BlockGraph;
 import dev.pollux.backend.block.graph.BlockOptions;
 import dev.pollux.backend.chr.CharDevices;
-import dev.pollux.core.clock.ClockType;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.DeviceOptions;
-import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.machine.Machine;
 import dev.pollux.devices.TestMachines;
-import dev.pollux.devices.board.BoardConfig;
 import dev.pollux.devices.board.Devices;
-import dev.pollux.devices.board.Machines;
 import dev.pollux.devices.model.DeviceManager;
-import dev.pollux.devices.timer.RtcBase;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -42,17 +37,7 @@ class DrivePropertiesTest {
     machine.lock().lock();
     blocks = new BlockGraph(new BlockListener() {});
     devices = Devices.manager(machine, new CharDevices(machine.loop()::post, () -> {}), blocks);
-    var _ =
-        Machines.find("pc")
-            .factory()
-            .create(
-                devices,
-                new BoardConfig(
-                    64 << 20,
-                    1,
-                    new CpuModel("qemu64"),
-                    _ -> TestMachines.idleEngine(),
-                    new RtcBase(1_700_000_000, ClockType.VIRTUAL)));
+    var _ = TestMachines.addBoard(devices, "pc");
   }
 
   @AfterEach
