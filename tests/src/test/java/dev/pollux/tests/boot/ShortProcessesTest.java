@@ -24,7 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A guest that unpacks programs and runs them all the time: code comes into new pages, executes a
- * little and goes. Neither may the process grow by it nor the guest slow down.
+ * little and goes. Neither may the process grow by it nor the guest slow down. Code has so little
+ * room that it is full within the first minutes, and the heap's old generation, which is collected
+ * when it is full: what grows after that grows without end.
  */
 class ShortProcessesTest {
   private static final int MINUTES = Integer.getInteger("processes.minutes", 10);
@@ -82,6 +84,8 @@ class ShortProcessesTest {
                 "memory-backend=ram",
                 "-m",
                 memory,
+                "-accel",
+                "jit,tb-size=32",
                 "-smp",
                 "2")
             .awaitShell()) {
