@@ -45,7 +45,7 @@ final class AtomicMemory {
    */
   private static ReentrantLock exclude(Interpreter cpu) {
     if (!cpu.vcpu().exclusive()) {
-      throw BlockExit.INSTANCE;
+      throw BlockExit.AGAIN;
     }
     ReentrantLock lock = cpu.vcpu().machine().lock();
     lock.lock();

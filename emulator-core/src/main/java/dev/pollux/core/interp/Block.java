@@ -76,6 +76,14 @@ final class Block {
   }
 
   /**
+   * Offset behind the last instruction before node {@code i} that has a node. A NOP between the two
+   * has none, but its bytes may be others by now.
+   */
+  int offsetBehind(int i) {
+    return i == 0 ? 0 : insns[i - 1].nextOffset;
+  }
+
+  /**
    * Gives the instructions their copies of templates.
    *
    * @param last the end from now on
@@ -89,8 +97,8 @@ final class Block {
   }
 
   /**
-   * The code has changed: no look-up finds the block any more, and if it executes it is left before
-   * the next instruction.
+   * The code has changed: no look-up finds the block any more, and if it executes it is left behind
+   * the instruction that it is at.
    */
   void drop() {
     hostAddress = 0;

@@ -106,7 +106,7 @@ abstract class BlockEnd {
       new BlockEnd() {
         @Override
         Block next(Interpreter cpu, Block from) {
-          throw BlockExit.INSTANCE;
+          throw BlockExit.DROPPED;
         }
       };
 }

@@ -1,14 +1,15 @@
 package dev.pollux.core.interp;
 
-/**
- * Leaves a block before the instruction that throws it has executed, or to execute it again: no
- * guest exception.
- */
+/** Leaves a block: no guest exception. */
 @SuppressWarnings("StaticAssignmentOfThrowable") // without a stack trace, one is as good as many
 final class BlockExit extends RuntimeException {
   private static final long serialVersionUID = 1;
 
-  static final BlockExit INSTANCE = new BlockExit();
+  /** The instruction that throws it is to be gone on with later. */
+  static final BlockExit AGAIN = new BlockExit();
+
+  /** The block was dropped: what was executed last is the last that its bytes still stood for. */
+  static final BlockExit DROPPED = new BlockExit();
 
   private BlockExit() {
     super(null, null, false, false);

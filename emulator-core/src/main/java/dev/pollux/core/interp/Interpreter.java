@@ -217,15 +217,28 @@ public final class Interpreter implements ExecutionEngine {
   }
 
   private void executeSome() {
+    if (attention || traced) {
+      executeBlock(false);
+      return;
+    }
+    try {
+      execute(find(state.rip()));
+    } catch (CpuException e) {
+      raise(e.vector(), e.errorCode());
+    }
+  }
+
+  /** Executes one block, or only its first instruction, without what is chained to it. */
+  private void executeBlock(boolean single) {
     try {
       if (attention) {
         step();
-      } else if (traced) {
-        Block block = find(state.rip());
-        trace(block);
-        executeAlone(block);
       } else {
-        execute(find(state.rip()));
+        Block block = single ? findOne(state.rip()) : find(state.rip());
+        if (traced) {
+          trace(block);
+        }
+        executeAlone(block);
       }
     } catch (CpuException e) {
       raise(e.vector(), e.errorCode());
@@ -289,17 +302,7 @@ public final class Interpreter implements ExecutionEngine {
     reloadFlags();
     updateMode();
     try {
-      if (attention) {
-        step();
-      } else {
-        Block block = find(state.rip());
-        if (traced) {
-          trace(block);
-        }
-        executeAlone(block);
-      }
-    } catch (CpuException e) {
-      raise(e.vector(), e.errorCode());
+      executeBlock(false);
     } finally {
       syncFlags();
     }
@@ -358,10 +361,10 @@ public final class Interpreter implements ExecutionEngine {
         state.setRip(blockRip());
       }
     } catch (CpuException e) {
-      leaveBlock(block, i);
+      leaveBlock(block, i, block.offsets[i]);
       throw asStackFault(e, block.insns[i]);
     } catch (BlockExit e) {
-      leaveBlock(block, i);
+      leaveBlock(block, i, e == BlockExit.DROPPED ? block.offsetBehind(i) : block.offsets[i]);
     }
   }
 
@@ -405,15 +408,19 @@ public final class Interpreter implements ExecutionEngine {
         state.setRip(blockRip());
       }
     } catch (CpuException e) {
-      leaveBlock(block, i);
+      leaveBlock(block, i, block.offsets[i]);
       throw asStackFault(e, block.insns[i]);
     } catch (BlockExit e) {
-      leaveBlock(block, i);
+      leaveBlock(block, i, e == BlockExit.DROPPED ? block.offsetBehind(i) : block.offsets[i]);
     }
   }
 
-  private void leaveBlock(Block block, int i) {
-    state.setRip(truncate(blockRip() + block.offsets[i]));
+  /**
+   * @param i the node that was not executed, or not to its end
+   * @param offset of what is executed next
+   */
+  private void leaveBlock(Block block, int i, int offset) {
+    state.setRip(truncate(blockRip() + offset));
     // The count of the whole block was added before its end was executed. Instructions without a
     // node count as executed.
     instructions -= i == block.nodes.length ? 1 : -i;
@@ -775,17 +782,10 @@ public final class Interpreter implements ExecutionEngine {
         if (left <= 0) {
           return Stop.LIMIT;
         }
-        state.setExitRequest(true);
-        if (left < BlockBuilder.MAX_INSNS && !attention) {
-          try {
-            execute(findOne(state.rip()));
-          } catch (CpuException e) {
-            raise(e.vector(), e.errorCode());
-          }
-        } else {
-          executeSome();
-        }
+        // What waits is looked at here. A request would end a repeated instruction early; of one
+        // that has written over itself the new bytes would be executed then.
         state.setExitRequest(false);
+        executeBlock(left < BlockBuilder.MAX_INSNS);
         if (bareException()) {
           return Stop.EXCEPTION;
         }

@@ -44,14 +44,14 @@ abstract class Node {
   }
 
   /**
-   * Stands in a block that was dropped while it executes: leaves it before the instruction in its
-   * place.
+   * Stands in a block that was dropped while it executes: leaves it behind the instruction that was
+   * executed last.
    */
   static final Node LEAVE =
       new Node() {
         @Override
         void execute(Interpreter cpu) {
-          throw BlockExit.INSTANCE;
+          throw BlockExit.DROPPED;
         }
       };
 }

@@ -69,7 +69,7 @@ final class StringOps {
       element.execute(cpu, insn, size);
       setCount(cpu, insn, --count);
       if (count != 0 && cpu.interrupted()) {
-        throw BlockExit.INSTANCE;
+        throw BlockExit.AGAIN;
       }
     }
   }
@@ -88,7 +88,7 @@ final class StringOps {
         return;
       }
       if (count != 0 && cpu.interrupted()) {
-        throw BlockExit.INSTANCE;
+        throw BlockExit.AGAIN;
       }
     }
   }
@@ -141,7 +141,7 @@ final class StringOps {
       count -= done;
       setCount(cpu, insn, count);
       if (count != 0 && cpu.interrupted()) {
-        throw BlockExit.INSTANCE;
+        throw BlockExit.AGAIN;
       }
     }
   }
@@ -161,7 +161,7 @@ final class StringOps {
       count -= done;
       setCount(cpu, insn, count);
       if (count != 0 && cpu.interrupted()) {
-        throw BlockExit.INSTANCE;
+        throw BlockExit.AGAIN;
       }
     }
   }

@@ -22,9 +22,11 @@ import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.MemOp;
 import dev.pollux.core.jit.asm.NullaryOp;
+import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.StringOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.machine.BareMachine;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -127,6 +129,32 @@ class SelfModifyingCodeTest {
             asm.op(NullaryOp.HLT);
           });
       assertEquals(value, run(CODE));
+    }
+  }
+
+  /** Of NOPs nothing is executed, but what has replaced them is. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aNopBehindTheStore(boolean translated) {
+    open(translated);
+    for (int nops = 1; nops < 4; nops++) {
+      int count = nops;
+      program(
+          CODE,
+          asm -> {
+            asm.mov(DWORD, Gpr.RAX, 1);
+            asm.mov(DWORD, Gpr.RDI, CODE + 32);
+            asm.nop(32 - 3 - asm.position());
+            asm.mov(BYTE, Mem.of(Gpr.RDI), 0xf4); // HLT
+            assertEquals(32, asm.position());
+            for (int i = 0; i < count; i++) {
+              asm.nop(1);
+            }
+            asm.mov(DWORD, Gpr.RAX, 2);
+            asm.op(NullaryOp.HLT);
+          });
+      assertEquals(1, run(CODE), "before " + nops);
+      assertEquals(CODE + 33, m.state().rip());
     }
   }
 
@@ -312,6 +340,35 @@ class SelfModifyingCodeTest {
               asm.lock();
               asm.xadd(BYTE, Mem.absolute(OTHER + 1), Gpr.RSI);
             }));
+  }
+
+  /** Processors finish a repeated instruction that replaces its own bytes, and go on behind it. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void byARepeatedInstructionOverItself(boolean translated) {
+    open(translated);
+    int source = 0x5_0000;
+    int elements = 64;
+    byte[] halts = new byte[elements * 8];
+    Arrays.fill(halts, (byte) 0xf4);
+    m.load(source, halts);
+    for (StringOp op : new StringOp[] {StringOp.MOVS, StringOp.STOS}) {
+      for (OpSize size : new OpSize[] {BYTE, DWORD, QWORD}) {
+        program(
+            CODE,
+            asm -> {
+              asm.mov(DWORD, Gpr.RSI, source);
+              asm.mov(DWORD, Gpr.RDI, CODE);
+              asm.mov(QWORD, Gpr.RAX, 0xf4f4_f4f4_f4f4_f4f4L);
+              asm.mov(DWORD, Gpr.RCX, elements);
+              asm.rep(op, size);
+              asm.op(NullaryOp.UD2);
+            });
+        run(CODE);
+        assertEquals(0, m.state().gpr(1), "elements that are left of " + op + " " + size);
+        assertEquals(CODE + elements * size.bytes(), m.state().gpr(7));
+      }
+    }
   }
 
   /** A call whose return address changes the code behind it. */

@@ -270,15 +270,15 @@ final class SiliconRunner {
       }
       switch (insn.op) {
         case CMPS, SCAS -> {
-          end.words[SiliconState.CR2] = 0;
+          forgetAddress(end);
           end.words[SiliconState.RFLAGS] &= ~(long) OpcodeInfo.STATUS_FLAGS;
         }
-        case FRSTOR, FLDENV, FNSAVE, FNSTENV, ENTER, PUSHA, POPA -> end.words[SiliconState.CR2] = 0;
+        case FRSTOR, FLDENV, FNSAVE, FNSTENV, ENTER, PUSHA, POPA -> forgetAddress(end);
         case CALL, FSTP, FBSTP -> {
           int words = SiliconState.WORDS - SiliconState.DATA;
           System.arraycopy(hostEnd.words, SiliconState.DATA, end.words, SiliconState.DATA, words);
         }
-        case VPMASKMOVD, VPMASKMOVQ, VMASKMOVPS, VMASKMOVPD -> end.words[SiliconState.CR2] = 0;
+        case VPMASKMOVD, VPMASKMOVQ, VMASKMOVPS, VMASKMOVPD -> forgetAddress(end);
         case BOUND, VCVTPS2PH -> {
           // The lower bound is compared before the upper one is read; converted before it is
           // stored.
@@ -293,6 +293,15 @@ final class SiliconRunner {
         end.words[SiliconState.FTW] = 0;
       }
     }
+  }
+
+  /**
+   * Takes out where a page fault was, and whether a page is there: of the host's kernel it is, of
+   * the other operand's address, or of the rest of the same one around 0, it need not be.
+   */
+  private static void forgetAddress(SiliconState end) {
+    end.words[SiliconState.CR2] = 0;
+    end.words[SiliconState.ERROR] &= ~1;
   }
 
   private static final int RCX = 1;
