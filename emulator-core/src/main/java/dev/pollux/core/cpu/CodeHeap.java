@@ -7,8 +7,7 @@ package dev.pollux.core.cpu;
  * everything else.
  *
  * @param decoded bytes of heap for the interpreter's blocks
- * @param translated bytes for what is known of translations: outside the heap, but for instructions
- *     that were made ready for the interpreter
+ * @param translated bytes for what is known of translations, outside the heap
  */
 public record CodeHeap(long decoded, long translated) {
   private static final long MIB = 1 << 20;

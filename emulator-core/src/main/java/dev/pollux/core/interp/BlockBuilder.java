@@ -197,17 +197,18 @@ class BlockBuilder {
     };
   }
 
-  /** A block of one instruction that lies somewhere in a block of another engine. */
+  /** A block of one instruction, to be executed for another engine. */
   static Block single(Insn insn) {
     boolean ended = endsBlock(insn);
-    short offset = (short) (insn.nextOffset - insn.length);
+    short length = (short) insn.length;
+    insn.nextOffset = length;
     return new Block(
         ended ? new Node[0] : new Node[] {NodeFactory.shared(insn)},
         ended ? NodeFactory.end(insn) : new BlockEnd.FallThrough(),
-        ended ? new short[] {offset} : new short[] {offset, (short) insn.nextOffset},
+        ended ? new short[] {0} : new short[] {0, length},
         new Insn[] {insn, insn},
         1,
-        insn.nextOffset,
+        length,
         0,
         insn.mode);
   }

@@ -1,12 +1,15 @@
 package dev.pollux.core.interp;
 
 import dev.pollux.core.memory.RamBlock;
+import java.util.Arrays;
 
 /**
  * The blocks of one vCPU by the host page of their code. A guest can make any number of them: who
- * adds to them empties them when they are {@linkplain #full full}. vCPU thread.
+ * adds to them empties them when they are {@linkplain #full full}. A page that is written is
+ * forgotten. vCPU thread.
  */
 final class CodePages {
+  private static final int FEW_PAGES = 1024;
   private static final int BUCKETS = 32;
 
   /** Heap of an instruction of a block, about. */
@@ -16,11 +19,14 @@ final class CodePages {
   private static final long PAGE_BYTES = 220;
 
   /** The blocks made from one page. */
-  static final class Page {
+  private static final class Page {
     private final long number;
     private final Block[] buckets = new Block[BUCKETS];
 
-    Page(long number) {
+    /** In the same list. */
+    private Page next;
+
+    private Page(long number) {
       this.number = number;
     }
 
@@ -28,7 +34,7 @@ final class CodePages {
       return (int) (host ^ host >>> 5) & BUCKETS - 1;
     }
 
-    Block find(long host, int codeSize) {
+    private Block find(long host, int codeSize) {
       Block block = buckets[bucket(host)];
       while (block != null && (block.hostAddress != host || block.codeSize != codeSize)) {
         block = block.sibling;
@@ -42,21 +48,19 @@ final class CodePages {
       buckets[bucket] = block;
     }
 
-    /** Drops its blocks. */
-    void drop() {
-      for (int i = 0; i < BUCKETS; i++) {
-        for (Block block = buckets[i]; block != null; block = block.sibling) {
+    private void drop() {
+      for (Block first : buckets) {
+        for (Block block = first; block != null; block = block.sibling) {
           block.drop();
         }
-        buckets[i] = null;
       }
     }
   }
 
   private final long mostBytes;
 
-  /** Open addressing by page number; pages are never removed. */
-  private Page[] table = new Page[1024];
+  /** Lists of pages, as many as a power of two, by a hash of the number. */
+  private Page[] lists = new Page[FEW_PAGES];
 
   private int count;
 
@@ -70,38 +74,56 @@ final class CodePages {
     this.mostBytes = mostBytes;
   }
 
-  private static int slot(long number, int mask) {
-    return (int) (number * 0x9e37_79b9_7f4a_7c15L >>> 40) & mask;
+  private int list(long number) {
+    return (int) (number * 0x9e37_79b9_7f4a_7c15L >>> 40) & lists.length - 1;
   }
 
-  /** The page that holds a host address, or null. */
-  Page find(long host) {
-    long number = host >>> RamBlock.PAGE_BITS;
-    int mask = table.length - 1;
-    for (int i = slot(number, mask); ; i = i + 1 & mask) {
-      Page page = table[i];
-      if (page == null || page.number == number) {
-        return page;
-      }
-    }
-  }
-
-  Page findOrAdd(long host) {
-    Page page = find(host);
-    if (page == null) {
-      if (count * 2 >= table.length) {
-        grow();
-      }
-      page = new Page(host >>> RamBlock.PAGE_BITS);
-      insert(page);
-      count++;
+  private Page page(long number) {
+    Page page = lists[list(number)];
+    while (page != null && page.number != number) {
+      page = page.next;
     }
     return page;
   }
 
-  void add(Page page, Block block) {
+  /** The block at a host address, or null. */
+  Block find(long host, int codeSize) {
+    Page page = page(host >>> RamBlock.PAGE_BITS);
+    return page == null ? null : page.find(host, codeSize);
+  }
+
+  void add(Block block) {
+    long number = block.hostAddress >>> RamBlock.PAGE_BITS;
+    Page page = page(number);
+    if (page == null) {
+      if (count == lists.length) {
+        grow();
+      }
+      page = new Page(number);
+      insert(page);
+      count++;
+    }
     page.add(block);
     instructions += block.count;
+  }
+
+  /** Drops the blocks of the page that holds a host address. */
+  void drop(long host) {
+    long number = host >>> RamBlock.PAGE_BITS;
+    int list = list(number);
+    Page before = null;
+    for (Page page = lists[list]; page != null; before = page, page = page.next) {
+      if (page.number == number) {
+        page.drop();
+        if (before == null) {
+          lists[list] = page.next;
+        } else {
+          before.next = page.next;
+        }
+        count--;
+        return;
+      }
+    }
   }
 
   /** True if nothing may be added before everything is {@linkplain #clear dropped}. */
@@ -115,32 +137,35 @@ final class CodePages {
   }
 
   private void insert(Page page) {
-    int mask = table.length - 1;
-    int i = slot(page.number, mask);
-    while (table[i] != null) {
-      i = i + 1 & mask;
-    }
-    table[i] = page;
+    int list = list(page.number);
+    page.next = lists[list];
+    lists[list] = page;
   }
 
   private void grow() {
-    Page[] old = table;
-    table = new Page[old.length * 2];
-    for (Page page : old) {
-      if (page != null) {
+    Page[] old = lists;
+    lists = new Page[old.length * 2];
+    for (Page first : old) {
+      for (Page page = first; page != null; ) {
+        Page next = page.next;
         insert(page);
+        page = next;
       }
     }
   }
 
   /** Drops all blocks. */
   void clear() {
-    for (Page page : table) {
-      if (page != null) {
+    for (Page first : lists) {
+      for (Page page = first; page != null; page = page.next) {
         page.drop();
       }
     }
-    table = new Page[1024];
+    if (lists.length == FEW_PAGES) {
+      Arrays.fill(lists, null);
+    } else {
+      lists = new Page[FEW_PAGES];
+    }
     count = 0;
     instructions = 0;
   }

@@ -157,7 +157,7 @@ public final class Interpreter implements ExecutionEngine {
     this.builder = builder;
     this.codePages = new CodePages(mostBytes);
     this.traced = vcpu.machine().traceLog().tracesBlocks();
-    this.codeWrites = new CodeWrites(vcpu, this::dropPage, this::flushCode);
+    this.codeWrites = new CodeWrites(vcpu, codePages::drop, this::flushCode);
     vcpu.machine().codeWatch().add(codeListener);
   }
 
@@ -328,17 +328,17 @@ public final class Interpreter implements ExecutionEngine {
     }
   }
 
-  /** Makes an instruction ready for {@link #executeOne}. */
+  /** Makes an instruction, decoded alone, ready for {@link #executeOne}. */
   public Prepared prepare(Insn insn) {
     return new Prepared(BlockBuilder.single(insn));
   }
 
   /**
-   * Executes one instruction of the block at {@code blockRip}, delivering what it raises; attached,
-   * all state in the state block before (but for RIP) and after.
+   * Executes one instruction, which lies at {@code rip}, delivering what it raises; attached, all
+   * state in the state block before (but for RIP) and after.
    */
-  public void executeOne(Prepared prepared, long blockRip) {
-    RawMemory.putLong(s + CpuLayout.REG_BLOCK * 8, blockRip);
+  public void executeOne(Prepared prepared, long rip) {
+    RawMemory.putLong(s + CpuLayout.REG_BLOCK * 8, rip);
     reloadFlags();
     try {
       executeAlone(prepared.block);
@@ -577,8 +577,7 @@ public final class Interpreter implements ExecutionEngine {
       flushCode();
       codeEmptied++;
     }
-    CodePages.Page page = codePages.findOrAdd(host);
-    Block block = page.find(host, codeSize);
+    Block block = codePages.find(host, codeSize);
     if (block == null) {
       RamBlock ram = vcpu.machine().blockAt(host);
       long offset = host - ram.hostAddress();
@@ -594,7 +593,7 @@ public final class Interpreter implements ExecutionEngine {
         return null; // written just now; not tried again here, which a writer could keep up for
         // ever
       }
-      codePages.add(page, block);
+      codePages.add(block);
       if (vcpu.machine().traceLog().has(TraceLog.Item.IN_ASM)) {
         logDecoded(block);
       }
@@ -673,13 +672,6 @@ public final class Interpreter implements ExecutionEngine {
 
   private void codeWritten(RamBlock block, long page) {
     codeWrites.add(block.hostAddress() + (page << RamBlock.PAGE_BITS));
-  }
-
-  private void dropPage(long host) {
-    CodePages.Page page = codePages.find(host);
-    if (page != null) {
-      page.drop();
-    }
   }
 
   /** How often all blocks were dropped because there were too many. vCPU thread. */

@@ -495,9 +495,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private int interpretAndResume(int exit) {
     JitBlock block = exits.block(exit);
     int i = exits.insn(exit);
-    Interpreter.Prepared prepared = ready.get(block, i, exits.guestOffset(exit));
+    int offset = exits.guestOffset(exit);
+    Interpreter.Prepared prepared =
+        ready.get(block.lookedAt(offset), exits.length(exit), JitBlock.codeSize(block.key()));
     Insn insn = prepared.insn();
-    long rip = RawMemory.getLong(s + JitLayout.PAGE) + block.pageOffset();
+    long rip = RawMemory.getLong(s + JitLayout.PAGE) + block.pageOffset() + offset;
     int flushes = mmu.flushes();
     statistics.interpreted(insn.op, !exits.always(exit));
     if (insn.op == Op.RDTSC || insn.op == Op.RDTSCP) {
@@ -512,7 +514,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         || i == block.count() - 1
         || exits.resumeAt(exit) == 0
         || !code.valid()
-        || state.rip() != rip + insn.nextOffset
+        || state.rip() != rip + insn.length
         || mmu.flushes() != flushes
         || interpreter.mustReturn()
         || recordsFull()
@@ -976,7 +978,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     statistics.clears++;
     translationLog.dropped("all code dropped: " + why);
     dropAll();
-    ready.clear();
     failed.clear();
     jumps.clear();
   }
@@ -1069,7 +1070,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** Memory that is kept of translations, also of dropped ones. vCPU thread. */
   long recordBytes() {
-    return blocks.recordBytes() + ready.bytes() + (long) FAILURE_BYTES * failed.size();
+    return blocks.recordBytes() + (long) FAILURE_BYTES * failed.size();
   }
 
   /** Blocks so far that another vCPU had translated. vCPU thread. */

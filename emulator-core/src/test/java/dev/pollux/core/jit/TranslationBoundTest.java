@@ -33,8 +33,6 @@ class TranslationBoundTest {
   /** What one block more may come to. */
   private static final long LAST = 16 << 10;
 
-  private static final int LODSB = 0xac;
-
   private BareMachine machine;
   private JitEngine engine;
 
@@ -119,30 +117,6 @@ class TranslationBoundTest {
                 }));
     assertEquals(3000, machine.state().gpr(Gpr.RAX.number()));
     assertTrue(engine.clears() >= 2, "dropped " + engine.clears() + " times");
-  }
-
-  /** Instructions of translations that the interpreter executes are kept ready for it. */
-  @Test
-  void instructionsForTheInterpreter() {
-    int blocks = 60;
-    int each = 40;
-    run(
-        asm ->
-            times(
-                asm,
-                3,
-                () -> {
-                  for (int i = 0; i < blocks; i++) {
-                    for (int n = 0; n < each; n++) {
-                      asm.db(LODSB);
-                    }
-                    Label next = new Label();
-                    asm.jmpNear(next);
-                    asm.bind(next);
-                  }
-                }));
-    assertEquals(DATA + 3L * blocks * each, machine.state().gpr(Gpr.RSI.number()));
-    assertTrue(engine.clears() >= 6, "dropped " + engine.clears() + " times");
   }
 
   /** A block's bytes are kept, and those around it up to where its jumps lead nearby. */

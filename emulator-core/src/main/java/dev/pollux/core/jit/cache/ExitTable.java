@@ -10,8 +10,10 @@ import java.io.IOException;
  * record:
  *
  * <pre>
- *    0  u32  number of the block's record, or 0     4  u32  code offset behind the instruction, or of
- *    8  u16  bits                                          a link's displacement and its stub
+ *    0  u32  number of the block's record, or 0     4  u16  code offset behind the instruction, or of
+ *                                                           a link's displacement
+ *    8  u16  bits                                   6  u16  length of the instruction, or code offset
+ *                                                           of a link's stub
  *   10  i16  guest offset of the instruction, or   12  u32  the next way out that leads to the same
  *            of the link's target                          block; or the recipe of the flags, or 0
  * </pre>
@@ -22,7 +24,7 @@ public final class ExitTable implements AutoCloseable {
 
   private static final int BLOCK = 0;
 
-  /** u32 code offset behind the instruction, or of a link's displacement and stub. */
+  /** u32: the two fields of 16 bits there. */
   private static final int CODE = 4;
 
   /** u16: the bits that follow. */
@@ -88,7 +90,7 @@ public final class ExitTable implements AutoCloseable {
                   | (code.interprets(i) ? ALWAYS : 0)
                   | code.modeAfter(i) << MODE_AFTER_SHIFT
                   | i << INSN_SHIFT,
-              code.resumeAfter(i),
+              code.resumeAfter(i) | insns[i].length << 16,
               insns[i].nextOffset - insns[i].length);
           RawMemory.putInt(at + RECIPE, interpret.recipe());
         }
@@ -182,7 +184,12 @@ public final class ExitTable implements AutoCloseable {
 
   /** Offset from the start of the block's code of what follows that instruction, or 0: none. */
   public int resumeAt(int exit) {
-    return code(exit);
+    return code(exit) & 0xffff;
+  }
+
+  /** Bytes of that instruction. */
+  public int length(int exit) {
+    return code(exit) >>> 16;
   }
 
   /** True for a jump that can be patched. */

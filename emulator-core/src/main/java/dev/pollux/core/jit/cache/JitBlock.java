@@ -17,7 +17,7 @@ import java.util.Arrays;
  *   40  u32  execution key                            66  u8   units
  *   44  u32  next in the same bucket                  67  u8   0: dropped, 1: in use, 2: asleep
  *   48  u32  next of the blocks of its page           68  u32  first of the ways out that lead to it
- *   52  u32  ... and of its second page; or, with     72  u32  number of its ready instructions
+ *   52  u32  ... and of its second page; or, with     72  u32  unused
  *            none, of the blocks of its kept page      76  u32  what it is found by when kept, or 0
  *   88  the bytes looked at                            80  u32  the first of its ways out
  *       for each field that moves: u16 offset in       84  u16  how many
@@ -56,7 +56,6 @@ public final class JitBlock {
   private static final int UNITS = 66;
   private static final int VALID = 67;
   private static final int INCOMING = 68;
-  private static final int READY = 72;
   private static final int HASH = 76;
   private static final int FIRST_EXIT = 80;
   private static final int EXITS = 84;
@@ -253,6 +252,11 @@ public final class JitBlock {
     return bytes;
   }
 
+  /** Host address of what the translation knows of the guest's bytes from an offset in it on. */
+  public long lookedAt(int offset) {
+    return at + LOOKED + pageOffset() - firstLooked() + offset;
+  }
+
   /** True if a page of the guest has the bytes that the translation depends on. */
   public boolean isOf(byte[] page) {
     return RawMemory.equal(page, firstLooked(), at + LOOKED, lookedLength());
@@ -394,7 +398,6 @@ public final class JitBlock {
     RawMemory.putLong(at + HOST, page << PAGE_BITS | pageOffset());
     RawMemory.putLong(at + DROPPED, 0);
     RawMemory.putByte(at + VALID, (byte) ASLEEP);
-    setReady(0);
     setNext(0);
     setNextInPage(false, 0);
   }
@@ -410,7 +413,6 @@ public final class JitBlock {
     RawMemory.putInt(at + HASH, hash() == 0 ? 0 : hash);
     RawMemory.putInt(at + FIRST_EXIT, firstExit);
     setIncoming(0);
-    setReady(0);
   }
 
   /** What it is found by when it is kept; 0 if it cannot be. */
@@ -483,14 +485,5 @@ public final class JitBlock {
 
   void setIncoming(int exit) {
     RawMemory.putInt(at + INCOMING, exit);
-  }
-
-  /** Its number in {@link ReadyInstructions}, or 0. */
-  int ready() {
-    return RawMemory.getInt(at + READY);
-  }
-
-  void setReady(int number) {
-    RawMemory.putInt(at + READY, number);
   }
 }
