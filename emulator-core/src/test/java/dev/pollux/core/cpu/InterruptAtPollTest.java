@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.GeneratorHost;
+import dev.pollux.core.jit.GuestPrograms;
 import dev.pollux.core.jit.asm.AluOp;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
@@ -62,10 +62,7 @@ class InterruptAtPollTest {
   }
 
   private static byte[] assemble(Consumer<X86Assembler> program) {
-    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-    asm.org(CODE);
-    program.accept(asm);
-    return asm.finish();
+    return GuestPrograms.assemble(CODE, program);
   }
 
   private static void operands(X86Assembler asm, Consumer<X86Assembler> producer) {

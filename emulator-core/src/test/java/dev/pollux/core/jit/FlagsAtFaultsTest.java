@@ -13,7 +13,6 @@ import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.asm.AluOp;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.GprOp;
@@ -83,11 +82,7 @@ class FlagsAtFaultsTest {
   }
 
   private static byte[] assemble(Consumer<X86Assembler> program) {
-    X86Assembler a = new X86Assembler(CodeMode.BITS64);
-    a.org(CODE);
-    program.accept(a);
-    a.op(NullaryOp.HLT);
-    return a.finish();
+    return GuestPrograms.halting(CODE, program);
   }
 
   private static Interpreter.Stop run(BareMachine m, byte[] code) {

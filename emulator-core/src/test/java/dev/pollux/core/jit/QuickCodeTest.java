@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.interp.Interpreter;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
@@ -48,10 +47,7 @@ class QuickCodeTest {
   }
 
   private void program(int address, Consumer<X86Assembler> code) {
-    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-    asm.org(address);
-    code.accept(asm);
-    m.load(address, asm.finish());
+    m.load(address, GuestPrograms.assemble(address, code));
   }
 
   private void run() {

@@ -8,10 +8,8 @@ import dev.pollux.core.cpu.ControlRegisters;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.interp.Interpreter;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Mem;
-import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.machine.BareMachine;
 import dev.pollux.core.memory.RamBlock;
@@ -94,11 +92,7 @@ class RefillTest {
   }
 
   private static void program(BareMachine m, int address, Consumer<X86Assembler> code) {
-    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-    asm.org(address);
-    code.accept(asm);
-    asm.op(NullaryOp.HLT);
-    m.load(address, asm.finish());
+    m.load(address, GuestPrograms.halting(address, code));
   }
 
   private static void write(BareMachine m, long address, long value) {

@@ -14,7 +14,6 @@ import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.asm.AluOp;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.ControlReg;
 import dev.pollux.core.jit.asm.Gpr;
@@ -91,10 +90,7 @@ class SelfModifyingCodeTest {
   }
 
   private void program(int address, Consumer<X86Assembler> code) {
-    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-    asm.org(address);
-    code.accept(asm);
-    m.load(address, asm.finish());
+    m.load(address, GuestPrograms.assemble(address, code));
   }
 
   /** Executes from {@code address} to HLT; RAX. */

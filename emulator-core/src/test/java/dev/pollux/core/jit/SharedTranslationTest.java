@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.interp.Interpreter;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
@@ -74,10 +73,7 @@ class SharedTranslationTest {
   }
 
   private void program(int address, Consumer<X86Assembler> code) {
-    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-    asm.org(address);
-    code.accept(asm);
-    m.load(address, asm.finish());
+    m.load(address, GuestPrograms.assemble(address, code));
   }
 
   private void run(long place) {

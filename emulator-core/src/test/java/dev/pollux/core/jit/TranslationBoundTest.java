@@ -5,11 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.interp.Interpreter;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
-import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.jit.emit.BlockCompiler;
@@ -61,11 +59,7 @@ class TranslationBoundTest {
   }
 
   private void run(Consumer<X86Assembler> program) {
-    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-    asm.org(CODE);
-    program.accept(asm);
-    asm.op(NullaryOp.HLT);
-    machine.load(CODE, asm.finish());
+    machine.load(CODE, GuestPrograms.halting(CODE, program));
     machine.state().setGpr(Gpr.RSI.number(), DATA);
     machine.state().setRip(CODE);
     assertEquals(Interpreter.Stop.HALT, engine.runBare());

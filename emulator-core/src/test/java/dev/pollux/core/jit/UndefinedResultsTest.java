@@ -7,7 +7,6 @@ import dev.pollux.core.cpu.CpuModel;
 import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.host.UndefinedResults;
 import dev.pollux.core.interp.Interpreter;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.NullaryOp;
@@ -64,11 +63,7 @@ class UndefinedResultsTest {
 
   private static Interpreter.Stop run(
       BareMachine machine, Operands operands, Consumer<X86Assembler> instruction) {
-    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
-    asm.org(CODE);
-    instruction.accept(asm);
-    asm.op(NullaryOp.HLT);
-    machine.load(CODE, asm.finish());
+    machine.load(CODE, GuestPrograms.halting(CODE, instruction));
     operands.load(machine);
     machine.state().setRip(CODE);
     return machine.run(100);

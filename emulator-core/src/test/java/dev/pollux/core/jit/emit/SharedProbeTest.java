@@ -14,11 +14,10 @@ import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.decode.Insn;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.jit.GeneratorHost;
+import dev.pollux.core.jit.GuestPrograms;
 import dev.pollux.core.jit.asm.AluOp;
-import dev.pollux.core.jit.asm.CodeMode;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Mem;
-import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.machine.BareMachine;
 import java.util.EnumSet;
@@ -113,11 +112,7 @@ class SharedProbeTest {
   }
 
   private static byte[] assemble(Consumer<X86Assembler> program) {
-    X86Assembler a = new X86Assembler(CodeMode.BITS64);
-    a.org(CODE);
-    program.accept(a);
-    a.op(NullaryOp.HLT);
-    return a.finish();
+    return GuestPrograms.halting(CODE, program);
   }
 
   private static Interpreter.Stop run(BareMachine m, byte[] code, int register, int value) {
