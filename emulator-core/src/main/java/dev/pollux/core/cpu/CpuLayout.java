@@ -223,7 +223,7 @@ public final class CpuLayout {
   /** The code generator's jump cache, not saved: {@link #JUMP_CACHE_ENTRIES} of 16 bytes. */
   public static final int JUMP_CACHE = TLB + TlbLayout.MODES * TlbLayout.TABLE_SIZE;
 
-  public static final int JUMP_CACHE_ENTRIES = 1 << 19;
+  public static final int JUMP_CACHE_ENTRIES = 36 << 14;
 
   /** The code generator's fields, not saved. */
   public static final int JIT = JUMP_CACHE + JUMP_CACHE_ENTRIES * 16;

@@ -15,6 +15,7 @@ import dev.pollux.core.decode.Op;
 import dev.pollux.core.host.NativeCall;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
+import dev.pollux.core.jit.cache.BlockGroup;
 import dev.pollux.core.jit.cache.BlockIndex;
 import dev.pollux.core.jit.cache.BlockTable;
 import dev.pollux.core.jit.cache.CodeCache;
@@ -67,9 +68,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private static final int NEIGHBOURHOOD = 512;
 
   private static final int[] NONE_MOVED = {};
-
-  /** A vCPU that is not the first may have little to do, for which it needs no store. */
-  private static final int LOADED_LATER = 500;
 
   /**
    * Calls of common code until the block that makes one more is translated anew: as much time as
@@ -158,14 +156,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** What the machine's vCPUs have translated, or null. */
   private final SharedBlocks shared;
 
-  /** Blocks that are translated before the store is looked at; -1: none is looked at any more. */
-  private int untilLoaded;
-
-  /** How often all blocks had been dropped then. */
-  private long dropped;
-
-  /** Bytes of code that came from there. */
-  private long loaded;
+  /** Blocks of a page that an earlier run has kept, as they are read; or null. */
+  private final BlockGroup kept;
 
   /** By what the block that is being translated is found there. */
   private int storeHash;
@@ -297,7 +289,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         new CodeWrites(vcpu, this::dropPage, () -> clear("many of its pages were written"));
     vcpu.machine().codeWatch().add(this);
     // What is logged of a translation needs its instructions.
-    this.store = translationLog.isOn() ? null : store;
+    this.store = translationLog.isOn() || store == null || !store.join(cache.kept()) ? null : store;
+    this.kept = this.store == null ? null : new BlockGroup();
     this.shared = translationLog.isOn() ? null : shared;
     if (this.shared != null) {
       shared.join();
@@ -305,27 +298,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     dropKeys();
     this.compiler.assembler().code().note(JitBlock.FIRST_MOVED, JitBlock.END_MOVED);
     setPatience(PATIENCE);
-    this.untilLoaded = this.store == null ? -1 : vcpu.index() == 0 ? 0 : LOADED_LATER;
-  }
-
-  /** Puts the blocks of an earlier run in the place of all others. */
-  private void loadStored() {
-    if (statistics.translations != 0) {
-      clear("those of an earlier run come in their place");
-    }
-    int[] known = store.load(blocks, cache.kept());
-    dropped = statistics.clears;
-    if (known == null) {
-      dropAll();
-      return;
-    }
-    loaded = cache.used() - cache.kept();
-    dropKeys();
-    System.arraycopy(known, 0, keys, 0, known.length);
-    keyCount = known.length;
-    if (shared != null) {
-      shared.suggest(known);
-    }
   }
 
   @Override
@@ -630,26 +602,40 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** The first of a key's jump tables. */
   private int firstTable(int key) {
+    int table = usualTable(key);
+    return table >= 0 ? table : giveTables(freeGroup(), key);
+  }
+
+  /**
+   * The first of a key's jump tables, which it gets if it has none and those are free that it has
+   * elsewhere; otherwise {@link #NONE}.
+   */
+  private int usualTable(int key) {
     int withoutMode = key & ~MODE;
     for (int i = 0; i < keyCount; i++) {
       if (keys[i] == withoutMode) {
         return i * JitLayout.GROUP_TABLES;
       }
     }
-    int group = freeGroup(withoutMode);
-    keys[group] = withoutMode;
+    int group = usualGroup(withoutMode);
+    return group < keys.length && keys[group] == NO_KEY ? giveTables(group, key) : NONE;
+  }
+
+  private int giveTables(int group, int key) {
+    keys[group] = key & ~MODE;
     keyCount = Math.max(keyCount, group + 1);
     return group * JitLayout.GROUP_TABLES;
   }
 
-  /**
-   * A group of jump tables for a key that has none: the one that it has elsewhere if it is free.
-   */
-  private int freeGroup(int withoutMode) {
-    int elsewhere = shared == null ? keyCount : shared.group(withoutMode);
-    if (elsewhere < keys.length && keys[elsewhere] == NO_KEY) {
-      return elsewhere;
+  /** The group of jump tables that a key has elsewhere, or would have. */
+  private int usualGroup(int withoutMode) {
+    if (store != null) {
+      return store.jumpGroup(withoutMode);
     }
+    return shared != null ? shared.group(withoutMode) : keyCount;
+  }
+
+  private int freeGroup() {
     for (int i = 0; i < keys.length; i++) {
       if (keys[i] == NO_KEY) {
         return i;
@@ -705,10 +691,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private JitBlock translate(long rip, int key, long host) {
-    if (untilLoaded >= 0 && statistics.translations >= untilLoaded) {
-      untilLoaded = -1;
-      loadStored();
-    }
     if (!cache.fits(LARGEST_BLOCK)) {
       clear("no room is left");
     }
@@ -723,9 +705,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     if (store != null) {
       storeHash = TranslationStore.hash(key, rip, host);
-      JitBlock kept = wake(key, host);
-      if (kept != null) {
-        return kept;
+      JitBlock woken = wake(key, host);
+      if (woken != null) {
+        return woken;
       }
     }
     if (shared != null) {
@@ -829,36 +811,37 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * is of its page.
    */
   private JitBlock wake(int key, long host) {
-    JitBlock found = blocks.findAsleep(storeHash, key, host, page);
-    if (found == null) {
-      return null;
+    for (int group : store.find(storeHash)) {
+      if (store.read(group, kept) && kept.has(storeHash, key, host, page)) {
+        store.use(group);
+        blocks.wake(kept, group, host & PAGE_MASK, page, new PageWaker(host));
+        return blocks.find(key, host, -1);
+      }
     }
-    long hostPage = host & PAGE_MASK;
-    JitBlock block = found;
-    do {
-      if (blocks.canWake(block, hostPage, page)) {
-        wakeOne(block, hostPage);
-      }
-      block = blocks.nextKept(block);
-    } while (!block.equals(found));
-    do {
-      if (chained && block.valid() && (block.host() & PAGE_MASK) == hostPage) {
-        blocks.linkAll(block);
-      }
-      block = blocks.nextKept(block);
-    } while (!block.equals(found));
-    return found.valid() ? found : null;
+    return null;
   }
 
-  /** Nothing happens if the guest's bytes changed just now. */
-  private void wakeOne(JitBlock block, long hostPage) {
-    firstLooked = block.firstLooked();
-    afterLooked = firstLooked + block.lookedLength();
-    if (markLooked(hostPage, 0)) {
-      int table = firstTable(block.key()) + (block.key() & MODE);
-      blocks.wake(block, hostPage, page, stubs.dropped(table));
+  /** What happens to the blocks of an earlier run that were made of a page. */
+  private final class PageWaker implements BlockTable.Waker {
+    private final long host;
+
+    PageWaker(long host) {
+      this.host = host;
+    }
+
+    @Override
+    public long mayWake(JitBlock block, int jumpTable) {
+      firstLooked = block.firstLooked();
+      afterLooked = firstLooked + block.lookedLength();
+      boolean fits = cache.fits(2 * LARGEST_BLOCK) && usualTable(block.key()) == jumpTable;
+      return fits && markLooked(host, 0) ? stubs.dropped(jumpTable + (block.key() & MODE)) : 0;
+    }
+
+    @Override
+    public void awake(JitBlock block) {
       if (chained) {
-        index.put(table, block.host(), block.entry());
+        blocks.linkAll(block);
+        index.put(firstTable(block.key()) + (block.key() & MODE), block.host(), block.entry());
       }
       statistics.storedBlocks++;
     }
@@ -876,7 +859,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (!markLooked(host, 0)) {
       return null;
     }
-    JitBlock block = blocks.take(stubs.dropped(table + (key & MODE)), storeHash);
+    JitBlock block = blocks.takeShared(stubs.dropped(table + (key & MODE)));
     if (chained) {
       blocks.linkAll(block);
     }
@@ -932,19 +915,27 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
                 afterLooked,
                 fields == null ? 0 : storeHash,
                 firstExit,
-                code.exits().size(),
                 fields == null ? NONE_MOVED : fields,
-                gaps));
+                gaps,
+                fields == null ? 0 : groupOf(host),
+                context.quick(),
+                (int) (codeEnd - address),
+                code));
     exits.add(block, code, insns);
     if (shared != null && context.secondPage() == 0) {
-      long offset = address - stubs.address();
-      shared.add(block, context.table(), code, compiler.assembler().code(), offset, exits);
+      shared.add(block, context.table(), cache, exits);
     }
     if (chained) {
       blocks.linkAll(block);
     }
     translationLog.translated(block, code, insns, rip, (int) (codeEnd - address));
     return block;
+  }
+
+  /** The group that a block is kept in: that of the others that its page has now. */
+  private int groupOf(long host) {
+    int group = blocks.groupOf(host);
+    return group != 0 ? group : store.newGroup();
   }
 
   /** An instruction near the block, whose translation depends on it, too. */
@@ -976,6 +967,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private void clear(String why) {
     statistics.clears++;
+    keep();
     translationLog.dropped("all code dropped: " + why);
     dropAll();
     failed.clear();
@@ -988,7 +980,19 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     cache.clear();
     addCommonExits();
     dropKeys();
-    loaded = 0;
+  }
+
+  /** Gives what this run has translated to the store. */
+  private void keep() {
+    if (store != null) {
+      store.keep(
+          blocks,
+          key -> {
+            int table = usualTable(key);
+            int usual = store.jumpGroup(key & ~MODE) * JitLayout.GROUP_TABLES;
+            return table == usual ? table : NONE;
+          });
+    }
   }
 
   private void dropKeys() {
@@ -1105,10 +1109,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   public void close() {
     translationLog.closed(this::describe);
     vcpu.machine().codeWatch().remove(this);
-    if (store != null && vcpu.index() == 0) {
-      long code = cache.used() - cache.kept();
-      int[] known = Arrays.copyOf(keys, keyCount);
-      store.save(blocks, cache.kept(), known, code, loaded, statistics.clears != dropped);
+    keep();
+    if (store != null) {
+      store.leave();
+      kept.close();
     }
     if (shared != null) {
       shared.leave();

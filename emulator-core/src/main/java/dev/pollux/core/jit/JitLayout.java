@@ -1,6 +1,7 @@
 package dev.pollux.core.jit;
 
 import dev.pollux.core.cpu.CpuLayout;
+import dev.pollux.core.mmu.TlbLayout;
 
 /**
  * The code generator's own fields in a vCPU's block, from {@link CpuLayout#JIT_NEAR} and from
@@ -83,7 +84,7 @@ public final class JitLayout {
   public static final int JUMP_TABLES_USED = JUMP_LOCAL_COUNT + 8;
 
   /** List of u32: offsets in the block of entries that belong to pages that are not global. */
-  public static final int JUMP_LOCAL = JUMP_TABLES_USED + 32;
+  public static final int JUMP_LOCAL = JUMP_TABLES_USED + 40;
 
   /** Bits of each filter of {@link #JUMP_PAGES}. */
   public static final int JUMP_PAGE_BITS = 32768;
@@ -139,13 +140,13 @@ public final class JitLayout {
   }
 
   /**
-   * Jump cache: this many execution keys, modes of the software TLB aside, have tables. Linux comes
-   * to five while it boots.
+   * Jump cache: this many execution keys, modes of the software TLB aside, have tables. A PC's
+   * firmware, Linux and its programs come to nine together.
    */
-  public static final int JUMP_GROUPS = 8;
+  public static final int JUMP_GROUPS = 12;
 
-  /** Tables of such a key: one for each mode, one not used. */
-  public static final int GROUP_TABLES = 4;
+  /** Tables of such a key: one for each mode. */
+  public static final int GROUP_TABLES = TlbLayout.MODES;
 
   /** Jump cache: tables. */
   public static final int JUMP_TABLES = JUMP_GROUPS * GROUP_TABLES;

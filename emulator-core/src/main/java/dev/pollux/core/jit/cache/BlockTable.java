@@ -3,9 +3,8 @@ package dev.pollux.core.jit.cache;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.emit.BlockCode;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.List;
+import java.util.function.IntUnaryOperator;
 
 /**
  * The blocks of one vCPU: by host memory and execution key, and by page of host memory for when the
@@ -15,18 +14,18 @@ public final class BlockTable implements AutoCloseable {
   private static final int BUCKET_BITS = 17;
   private static final int PAGE_BUCKET_BITS = 14;
   private static final int PAGE_BITS = 12;
+  private static final long PAGE_MASK = -1L << PAGE_BITS;
   private static final long JUMP_OPCODE = 0xe9;
 
-  /** Room for one block and its ways out beyond the bound. */
-  private static final long LAST = 1 << 20;
+  /** Number of the first record. */
+  private static final int RESERVED = 1;
 
-  /** Bytes of the table of blocks of an earlier run. */
-  private static final long MOST_TABLE = 32 << 20;
+  /** Room for one block or a group and their ways out beyond the bound. */
+  private static final long LAST = 1 << 20;
 
   private final CodeCache cache;
   private final RecordMemory records;
   private final ExitTable exits;
-  private final KeptBlocks kept;
 
   // Heads of lists of blocks, by number of their record; 0 is none.
 
@@ -50,13 +49,12 @@ public final class BlockTable implements AutoCloseable {
     this.cache = cache;
     this.records = new RecordMemory(mostBytes + LAST);
     this.exits = new ExitTable(records, mostBytes + LAST);
-    this.kept = new KeptBlocks(records, exits, cache);
     reserveZero();
   }
 
   /** No record's number is 0. */
   private void reserveZero() {
-    records.allocate(1);
+    records.allocate(Long.BYTES * RESERVED);
   }
 
   /** The ways out of the blocks. */
@@ -170,87 +168,156 @@ public final class BlockTable implements AutoCloseable {
     chain(dropped, block);
   }
 
-  // ---- blocks of other vCPUs ----
+  // ---- blocks of other vCPUs and of earlier runs ----
 
   /**
    * What another vCPU has made of the code at {@code host}, or null. It is not in the table yet:
-   * {@link #take}.
+   * {@link #takeShared}.
    *
    * @param jumpTable the first of the jump tables of the key
    * @param page the bytes of the guest's page
    */
   public JitBlock findShared(SharedBlocks shared, int key, long host, int jumpTable, byte[] page) {
     if (copied == 0) {
-      copied = RawMemory.allocate(SharedBlock.MOST_BYTES);
+      copied = RawMemory.allocate(PortableBlock.MOST_BYTES);
     }
     boolean found = shared.find(key, host, jumpTable, page, copied);
-    return found ? new SharedBlock(copied).block() : null;
+    return found ? new PortableBlock(copied).block() : null;
   }
 
   /**
    * Makes a block of what {@link #findShared} has just found.
    *
    * @param dropped what its entry leads to while it is dropped
-   * @param hash what it is found by when it is kept
    */
-  public JitBlock take(long dropped, int hash) {
-    SharedBlock from = new SharedBlock(copied);
-    long start = cache.append(from.code(), from.codeBytes());
+  public JitBlock takeShared(long dropped) {
+    PortableBlock from = new PortableBlock(copied);
+    return take(from, from.block().host() & PAGE_MASK, dropped, from.block().group());
+  }
+
+  private JitBlock take(PortableBlock from, long hostPage, long dropped, int group) {
+    JitBlock made = from.block();
+    JitBlock block = new JitBlock(records.allocate(made.bytes()));
+    RawMemory.copy(made.record(), block.record(), made.bytes());
+    long start = cache.append(from.code(), made.codeBytes());
+    block.becomeCopy(hostPage, start, dropped, group, exits.next());
     int moved = (int) (from.codeOffset() - (start - cache.address()));
-    for (int i = 0; i < from.stubJumps(); i++) {
-      cache.add32(start + from.stubJump(i), moved);
+    for (int i = 0; i < block.stubJumps(); i++) {
+      cache.add32(start + block.stubJump(i), moved);
     }
-    JitBlock block = new JitBlock(records.allocate(from.block().bytes()));
-    RawMemory.copy(from.block().record(), block.record(), from.block().bytes());
-    block.becomeCopy(start, dropped, hash, exits.next());
-    for (int i = 0; i < from.exits(); i++) {
-      cache.patch32(start + from.numberAt(i), exits.next());
+    for (int i = 0; i < block.exits(); i++) {
+      cache.patch32(start + block.numberAt(i), exits.next());
       exits.add(block, from.exitRecord(i));
     }
     enter(block);
     return block;
   }
 
-  // ---- blocks of an earlier run ----
+  /** Decides about a block of an earlier run, which is not in the table yet. */
+  public interface Waker {
+    /**
+     * Asked where all bytes that the block was made of are in the page.
+     *
+     * @param jumpTable the first of the jump tables that it was made for
+     * @return what its entry leads to while it is dropped; 0: it is not put to use
+     */
+    long mayWake(JitBlock block, int jumpTable);
 
-  /**
-   * A block of an earlier run of the code at {@code host}, or null. It sleeps: {@link #wake}.
-   *
-   * @param hash not 0
-   * @param page the bytes of the guest's page
-   */
-  public JitBlock findAsleep(int hash, int key, long host, byte[] page) {
-    return kept.find(hash, key, host, page);
-  }
-
-  /** The next block of the page that a block was kept with, the first behind the last. */
-  public JitBlock nextKept(JitBlock block) {
-    return kept.next(block);
+    /** The block is in use. */
+    void awake(JitBlock block);
   }
 
   /**
-   * True if a block sleeps and can be woken for a page.
+   * Puts those blocks of a group to use that were made of what a page has now, as far as there is
+   * room, and lets them and their page's others jump to each other.
    *
-   * @param hostPage its host address
-   * @param page its bytes
+   * @param group its number
+   * @param page the page's bytes
    */
-  public boolean canWake(JitBlock block, long hostPage, byte[] page) {
-    long host = hostPage + block.pageOffset();
-    return block.asleep()
-        && block.isOfMoved(page)
-        && find(block.key(), host, -1) == null
-        && findDropped(block.key(), host, page) == null;
+  public void wake(BlockGroup kept, int group, long hostPage, byte[] page, Waker waker) {
+    int first = (int) (records.used() / 8);
+    wake(kept, true, group, hostPage, page, waker);
+    wake(kept, false, group, hostPage, page, waker);
+    int end = (int) (records.used() / 8);
+    for (int at = first; at < end; at += words(at)) {
+      waker.awake(block(at));
+    }
+  }
+
+  private void wake(
+      BlockGroup kept, boolean quick, int group, long hostPage, byte[] page, Waker waker) {
+    for (int offset = 0; offset < kept.bytes(); offset += kept.at(offset).bytes()) {
+      PortableBlock from = kept.at(offset);
+      JitBlock made = from.block();
+      long host = hostPage + made.pageOffset();
+      if (made.quick() == quick
+          && made.isOfMoved(page)
+          && find(made.key(), host, -1) == null
+          && findDropped(made.key(), host, page) == null) {
+        long dropped = waker.mayWake(made, from.table());
+        if (dropped != 0) {
+          take(from, hostPage, dropped, group).move(page, cache);
+        }
+      }
+    }
   }
 
   /**
-   * Puts a sleeping block to use.
+   * The group of a page's blocks that are in use, or 0.
    *
-   * @param dropped what its entry leads to while it is dropped
+   * @param host an address in the page
    */
-  public void wake(JitBlock block, long hostPage, byte[] page, long dropped) {
-    block.wake(hostPage, cache.address(), dropped);
-    block.move(page, cache);
-    enter(block);
+  public int groupOf(long host) {
+    int listed = pages[pageBucket(host)];
+    while (listed != 0) {
+      JitBlock block = block(listed >>> 1);
+      boolean second = (listed & 1) != 0;
+      if (!second && block.valid() && block.group() != 0 && samePage(block.host(), host)) {
+        return block.group();
+      }
+      listed = block.nextInPage(second);
+    }
+    return 0;
+  }
+
+  /**
+   * The blocks that are to be kept and come from no earlier run, by group: its number in the upper
+   * half, in the lower what {@link #addTo} takes.
+   */
+  public long[] unsaved() {
+    long[] found = new long[256];
+    int count = 0;
+    for (int at = RESERVED; at < records.used() / 8; at += words(at)) {
+      JitBlock block = block(at);
+      if (block.hash() != 0 && block.group() != 0 && !block.saved()) {
+        if (count == found.length) {
+          found = Arrays.copyOf(found, 2 * count);
+        }
+        found[count++] = (long) block.group() << Integer.SIZE | at;
+      }
+    }
+    found = Arrays.copyOf(found, count);
+    Arrays.sort(found);
+    return found;
+  }
+
+  /**
+   * Adds one of {@link #unsaved} to its group.
+   *
+   * @param tables the first of the jump tables of a key
+   * @return false if the group has no room
+   */
+  public boolean addTo(BlockGroup group, long unsaved, IntUnaryOperator tables) {
+    JitBlock block = block((int) unsaved);
+    int table = tables.applyAsInt(block.key());
+    return table < 0
+        || PortableBlock.bytes(block) > PortableBlock.MOST_BYTES
+        || group.add(block, table, cache, exits);
+  }
+
+  /** The length of a block's record, in units of its number. */
+  private int words(int number) {
+    return block(number).bytes() + 7 >> 3;
   }
 
   /** Lets the jumps of a block inside its page go to those blocks that there are. */
@@ -265,61 +332,6 @@ public final class BlockTable implements AutoCloseable {
         }
       }
     }
-  }
-
-  /**
-   * Memory to put blocks of an earlier run into, in place of all others: the code, the records of
-   * blocks and of ways out, the table that finds them.
-   *
-   * @param lengths of these in bytes
-   * @throws NoRoomException if the code is too much
-   * @throws IOException if they are not what there can be room for
-   */
-  public List<MemorySegment> room(long... lengths) throws IOException {
-    long code = lengths[0];
-    long most = records.length() / 2;
-    if (!cache.fits(2 * code)) {
-      throw new NoRoomException(code);
-    }
-    if (code < 0
-        || !isIn(lengths[1], most)
-        || !isIn(lengths[2], most)
-        || !isIn(lengths[3], MOST_TABLE)
-        || Long.bitCount(lengths[3]) != 1) {
-      throw new IOException("there is no room for it");
-    }
-    records.setUsed(lengths[1]);
-    exits.setUsed(lengths[2]);
-    cache.setUsed(code);
-    return List.of(
-        RawMemory.segment(cache.firstWritable(), code),
-        RawMemory.segment(records.base(), lengths[1]),
-        RawMemory.segment(exits.base(), lengths[2]),
-        RawMemory.segment(kept.allocate(lengths[3]), lengths[3]));
-  }
-
-  private static boolean isIn(long length, long most) {
-    return length >= Long.BYTES && length <= most && (length & Long.BYTES - 1) == 0;
-  }
-
-  /**
-   * Puts all blocks to sleep; nothing is executed any more.
-   *
-   * @param mostCode bytes of code that are kept; of more those that were made first
-   * @return what {@link #room} has made room for
-   */
-  public List<MemorySegment> sleep(long mostCode) throws IOException {
-    kept.sleepAll(mostCode);
-    return List.of(
-        RawMemory.segment(cache.firstWritable(), cache.used() - cache.kept()),
-        RawMemory.segment(records.base(), records.used()),
-        RawMemory.segment(exits.base(), exits.bytes()),
-        RawMemory.segment(kept.address(), kept.bytes()));
-  }
-
-  /** True if most of the blocks of an earlier run sleep. */
-  public boolean mostAsleep() {
-    return kept.mostAsleep();
   }
 
   /** Number of blocks. */
@@ -426,7 +438,6 @@ public final class BlockTable implements AutoCloseable {
   public void clear() {
     records.clear();
     exits.clear();
-    kept.close();
     reserveZero();
     Arrays.fill(buckets, 0);
     Arrays.fill(pages, 0);
@@ -438,7 +449,6 @@ public final class BlockTable implements AutoCloseable {
   public void close() {
     records.close();
     exits.close();
-    kept.close();
     RawMemory.free(copied);
   }
 }

@@ -69,11 +69,6 @@ public final class CodeCache implements AutoCloseable {
     used = kept;
   }
 
-  /** Where code that is emptied begins: the address to write it at. */
-  public long firstWritable() {
-    return memory.writable() + kept;
-  }
-
   /** Address of all. */
   public long address() {
     return memory.executable();
@@ -84,9 +79,9 @@ public final class CodeCache implements AutoCloseable {
     return kept;
   }
 
-  /** There is code of so many bytes, which somebody has put where it is emptied. */
-  public void setUsed(long bytes) {
-    used = kept + bytes;
+  /** Copies code at an address within to other memory. */
+  void copyOut(long address, long to, int bytes) {
+    RawMemory.copy(address - memory.executable() + memory.writable(), to, bytes);
   }
 
   /** Bytes of code. */

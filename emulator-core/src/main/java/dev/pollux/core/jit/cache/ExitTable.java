@@ -105,16 +105,39 @@ public final class ExitTable implements AutoCloseable {
     }
   }
 
-  /** Copies the records of ways out that nothing has been linked with yet. */
-  void copyOut(int first, int count, long to) {
-    RawMemory.copy(at(first), to, (long) RECORD * count);
-  }
-
   /** Adds a way out of a block, of which another table had the record. */
   void add(JitBlock block, long record) {
     long at = exits.allocate(RECORD);
     RawMemory.copy(record, at, RECORD);
     RawMemory.putInt(at + BLOCK, blocks.number(block.record()));
+  }
+
+  /** Of a record from a file: true if what it says is in its block. */
+  static boolean isSound(JitBlock block, long record) {
+    int bits = RawMemory.getShort(record + BITS);
+    int code = RawMemory.getInt(record + CODE);
+    int guest = RawMemory.getShort(record + GUEST);
+    if ((bits & INTERPRET) != 0) {
+      boolean inside = guest >= 0 && guest + (code >>> 16) <= block.length();
+      boolean resumes = (code & 0xffff) <= block.codeBytes();
+      return inside && resumes && (bits >> INSN_SHIFT & INSN) < block.count();
+    }
+    return (bits & LINK) == 0
+        || (code & 0xffff) + Integer.BYTES <= block.codeBytes() && code >>> 16 < block.codeBytes();
+  }
+
+  /** Copies a block's records as if nothing had been linked. */
+  void copyUnlinked(JitBlock block, long to) {
+    long at = to;
+    for (int i = 0; i < block.exits(); i++, at += RECORD) {
+      RawMemory.copy(at(block.firstExit() + i), at, RECORD);
+      RawMemory.putInt(at + BLOCK, 0);
+      int bits = RawMemory.getShort(at + BITS);
+      if ((bits & LINK) != 0) {
+        RawMemory.putShort(at + BITS, (short) (bits & ~LINKED));
+        RawMemory.putInt(at + NEXT, 0);
+      }
+    }
   }
 
   private long allocate(JitBlock block) {
@@ -230,21 +253,6 @@ public final class ExitTable implements AutoCloseable {
     to.setIncoming(RawMemory.getInt(at(exit) + NEXT));
     RawMemory.putShort(at(exit) + BITS, (short) (bits(exit) & ~LINKED));
     return exit;
-  }
-
-  /** Address of the first record. */
-  long base() {
-    return exits.base();
-  }
-
-  /** There are records of so many bytes, which somebody has put here. */
-  void setUsed(long bytes) {
-    exits.setUsed(bytes);
-  }
-
-  /** Forgets those from a number on. */
-  void cut(int first) {
-    exits.setUsed((long) first * RECORD);
   }
 
   /** Bytes of all records. */

@@ -1,6 +1,7 @@
 package dev.pollux.core.jit.cache;
 
 import dev.pollux.core.host.RawMemory;
+import dev.pollux.core.jit.emit.BlockCode;
 import java.util.Arrays;
 
 /**
@@ -14,21 +15,25 @@ import java.util.Arrays;
  *   16  u64  address of the code                      60  u16  offset in the code of its entry
  *   24  u64  what the entry leads to when dropped     62  u16  offset in the page of the bytes looked at
  *   32  u64  what stood there before                  64  u16  how many
- *   40  u32  execution key                            66  u8   units
- *   44  u32  next in the same bucket                  67  u8   0: dropped, 1: in use, 2: asleep
+ *   40  u32  execution key                            66  u8   bits, see below
+ *   44  u32  next in the same bucket                  67  u8   0: dropped, 1: in use
  *   48  u32  next of the blocks of its page           68  u32  first of the ways out that lead to it
- *   52  u32  ... and of its second page; or, with     72  u32  unused
- *            none, of the blocks of its kept page      76  u32  what it is found by when kept, or 0
- *   88  the bytes looked at                            80  u32  the first of its ways out
- *       for each field that moves: u16 offset in       84  u16  how many
- *       these, u16 offset in the code or 0xffff        86  u8   fields that move
- *       for each gap: u16 offset in these, u16 length  87  u8   gaps
+ *   52  u32  ... and of its second page               72  u32  the group that it is kept in, or 0
+ *   88  u16  bytes of the code                         76  u32  what it is found by when kept, or 0
+ *   90  u16  displacements that lead to stubs          80  u32  the first of its ways out
+ *   92  the bytes looked at                            84  u16  how many
+ *       for each field that moves: u16 offset in       86  u8   fields that move
+ *       these, u16 offset in the code or 0xffff        87  u8   gaps
+ *       for each gap: u16 offset in these, u16 length
+ *       for each way out: u16 offset in the code of its number
+ *       for each such displacement: u16 offset in the code
  * </pre>
  *
  * <p>A field that moves is four bytes of the guest's code in which the address of a kernel is that
  * is somewhere else after each start, or a distance to such a one; in the code stands the same or
  * the sum of it and a constant. A gap is of bytes that lie among those looked at and do not matter.
- * See {@link dev.pollux.core.jit.store.MovedFields}.
+ * See {@link dev.pollux.core.jit.store.MovedFields}. Of the bits 0 and 1 are the units, bit 2 is of
+ * quick code, bit 3 of what came from an earlier run or from another vCPU, which keeps it.
  */
 public final class JitBlock {
   /** The part of an execution key that is the software TLB's mode. */
@@ -36,6 +41,9 @@ public final class JitBlock {
 
   /** In an execution key: 32-bit code, its segments being flat. */
   public static final int CODE32 = 1 << 7;
+
+  /** Bits of an execution key. */
+  public static final int KEY_BITS = 9;
 
   private static final int PAGE_BITS = 12;
 
@@ -53,20 +61,25 @@ public final class JitBlock {
   private static final int ENTRY = 60;
   private static final int FIRST_LOOKED = 62;
   private static final int LOOKED_LENGTH = 64;
-  private static final int UNITS = 66;
+  private static final int BITS = 66;
   private static final int VALID = 67;
   private static final int INCOMING = 68;
+  private static final int GROUP = 72;
   private static final int HASH = 76;
   private static final int FIRST_EXIT = 80;
   private static final int EXITS = 84;
   private static final int MOVED = 86;
   private static final int GAPS = 87;
-  private static final int LOOKED = 88;
+  private static final int CODE_BYTES = 88;
+  private static final int STUB_JUMPS = 90;
+  private static final int LOOKED = 92;
   private static final int PAIR = 4;
+  private static final int PLACE = 2;
   private static final int FIELD = 4;
 
-  private static final int IN_USE = 1;
-  private static final int ASLEEP = 2;
+  private static final int UNITS = 3;
+  private static final int QUICK = 1 << 2;
+  private static final int SAVED = 1 << 3;
 
   // Values of fields that move, as u32: where Linux puts itself if it moves, above where it was
   // linked; and from there to its CPUs' own variables, which are linked at 0.
@@ -97,9 +110,12 @@ public final class JitBlock {
    *     of a second page last
    * @param hash what the block is found by when it is kept for later runs, or 0
    * @param firstExit number of the first of its ways out
-   * @param exits how many
    * @param moved fields that move: offset in the page, offset in the code, and so on; at most 255
    * @param gaps offset in the page, length, and so on; at most 255
+   * @param group that it is kept in, or 0
+   * @param quick the code is quick
+   * @param codeBytes length of the code
+   * @param code what is known of it
    */
   public record Parts(
       int key,
@@ -116,12 +132,18 @@ public final class JitBlock {
       int afterLooked,
       int hash,
       int firstExit,
-      int exits,
       int[] moved,
-      int[] gaps) {
+      int[] gaps,
+      int group,
+      boolean quick,
+      int codeBytes,
+      BlockCode code) {
     /** Bytes of the record. */
     int bytes() {
-      return JitBlock.bytes(afterLooked - firstLooked, (moved.length + gaps.length) / 2);
+      return JitBlock.bytes(
+          afterLooked - firstLooked,
+          (moved.length + gaps.length) / 2,
+          code.exits().size() + code.stubJumps().length);
     }
   }
 
@@ -130,13 +152,13 @@ public final class JitBlock {
     this.at = at;
   }
 
-  private static int bytes(int looked, int pairs) {
-    return LOOKED + looked + PAIR * pairs;
+  private static int bytes(int looked, int pairs, int places) {
+    return LOOKED + looked + PAIR * pairs + PLACE * places;
   }
 
   /** Bytes of the record. */
   int bytes() {
-    return bytes(lookedLength(), u8(MOVED) + u8(GAPS));
+    return bytes(lookedLength(), u8(MOVED) + u8(GAPS), exits() + stubJumps());
   }
 
   /** Writes the record; no list has it. */
@@ -152,16 +174,31 @@ public final class JitBlock {
     RawMemory.putShort(at + FIRST_LOOKED, (short) parts.firstLooked);
     int looked = parts.afterLooked - parts.firstLooked;
     RawMemory.putShort(at + LOOKED_LENGTH, (short) looked);
-    RawMemory.putByte(at + UNITS, (byte) parts.units);
+    RawMemory.putByte(at + BITS, (byte) (parts.units | (parts.quick ? QUICK : 0)));
     setValid(true);
     RawMemory.putInt(at + HASH, parts.hash);
     RawMemory.putInt(at + FIRST_EXIT, parts.firstExit);
-    RawMemory.putShort(at + EXITS, (short) parts.exits);
+    RawMemory.putShort(at + EXITS, (short) parts.code.exits().size());
     RawMemory.putByte(at + MOVED, (byte) (parts.moved.length / 2));
     RawMemory.putByte(at + GAPS, (byte) (parts.gaps.length / 2));
+    RawMemory.putInt(at + GROUP, parts.group);
+    RawMemory.putShort(at + CODE_BYTES, (short) parts.codeBytes);
+    RawMemory.putShort(at + STUB_JUMPS, (short) parts.code.stubJumps().length);
     RawMemory.copyIn(parts.page, parts.firstLooked, at + LOOKED, looked);
     long next = writePairs(at + LOOKED + looked, parts.moved, parts.firstLooked);
-    writePairs(next, parts.gaps, parts.firstLooked);
+    writePlaces(writePairs(next, parts.gaps, parts.firstLooked), parts.code);
+  }
+
+  private static void writePlaces(long to, BlockCode code) {
+    long next = to;
+    for (BlockCode.Exit exit : code.exits()) {
+      RawMemory.putShort(next, (short) exit.numberAt());
+      next += PLACE;
+    }
+    for (int jump : code.stubJumps()) {
+      RawMemory.putShort(next, (short) jump);
+      next += PLACE;
+    }
   }
 
   private static long writePairs(long to, int[] pairs, int firstLooked) {
@@ -233,7 +270,42 @@ public final class JitBlock {
 
   /** What to pass to the way in when the code is entered behind an instruction. */
   public int units() {
-    return RawMemory.getByte(at + UNITS);
+    return RawMemory.getByte(at + BITS) & UNITS;
+  }
+
+  /** It is code that executes often. */
+  boolean quick() {
+    return (RawMemory.getByte(at + BITS) & QUICK) != 0;
+  }
+
+  /** True if another run has kept it already, or another vCPU keeps it. */
+  boolean saved() {
+    return (RawMemory.getByte(at + BITS) & SAVED) != 0;
+  }
+
+  /** Bytes of the code. */
+  int codeBytes() {
+    return u16(CODE_BYTES);
+  }
+
+  /** How many displacements in the code lead to stubs. */
+  int stubJumps() {
+    return u16(STUB_JUMPS);
+  }
+
+  /** Offset in the code of the number of a way out. */
+  int numberAt(int exit) {
+    return place(exit);
+  }
+
+  /** Offset in the code of a displacement that leads to a stub. */
+  int stubJump(int i) {
+    return place(exits() + i);
+  }
+
+  private int place(int i) {
+    long pairs = at + LOOKED + lookedLength() + (long) PAIR * (u8(MOVED) + u8(GAPS));
+    return RawMemory.getShort(pairs + (long) PLACE * i) & 0xffff;
   }
 
   /** Offset in the guest's first page of the bytes that the translation depends on. */
@@ -243,6 +315,11 @@ public final class JitBlock {
 
   public int lookedLength() {
     return u16(LOOKED_LENGTH);
+  }
+
+  /** Address of the guest's bytes that the translation depends on. */
+  long lookedAddress() {
+    return at + LOOKED;
   }
 
   /** The guest's bytes that the translation depends on, those of a second page last. */
@@ -255,6 +332,40 @@ public final class JitBlock {
   /** Host address of what the translation knows of the guest's bytes from an offset in it on. */
   public long lookedAt(int offset) {
     return at + LOOKED + pageOffset() - firstLooked() + offset;
+  }
+
+  /**
+   * Of a record from a file: true if it lies in so many bytes, and what it says in the page and in
+   * its code.
+   */
+  boolean isSound(int room) {
+    return room >= LOOKED
+        && bytes() <= room
+        && hash() != 0
+        && key() >>> KEY_BITS == 0
+        && host() >>> PAGE_BITS == 0
+        && secondPage() == 0
+        && count() > 0
+        && firstLooked() <= pageOffset()
+        && pageOffset() + length() <= firstLooked() + lookedLength()
+        && firstLooked() + lookedLength() <= 1 << PAGE_BITS
+        && u16(ENTRY) + BlockCode.OPENING <= codeBytes()
+        && areIn(codeBytes());
+  }
+
+  private boolean areIn(int code) {
+    int fields = u8(MOVED);
+    boolean sound = true;
+    for (int i = 0; i < fields + u8(GAPS); i++) {
+      int second = pair(i, 2);
+      int length = i < fields ? FIELD : second;
+      sound &= pair(i, 0) + length <= lookedLength();
+      sound &= i >= fields || second == NOT_IN_CODE || second + FIELD <= code;
+    }
+    for (int i = 0; i < exits() + stubJumps(); i++) {
+      sound &= place(i) + FIELD <= code;
+    }
+    return sound;
   }
 
   /** True if a page of the guest has the bytes that the translation depends on. */
@@ -360,59 +471,45 @@ public final class JitBlock {
 
   /** False while the block is dropped, and when all are. */
   public boolean valid() {
-    return RawMemory.getByte(at + VALID) == IN_USE;
+    return RawMemory.getByte(at + VALID) != 0;
   }
 
   void setValid(boolean valid) {
-    RawMemory.putByte(at + VALID, (byte) (valid ? IN_USE : 0));
-  }
-
-  /** True for a block of an earlier run whose guest code has not been seen yet. */
-  boolean asleep() {
-    return RawMemory.getByte(at + VALID) == ASLEEP;
+    RawMemory.putByte(at + VALID, (byte) (valid ? 1 : 0));
   }
 
   /**
-   * From sleep: where the guest's bytes and the code are now.
+   * Of a copy of another vCPU's or an earlier run's record: what is different here. No list has it.
    *
-   * @param page host address
-   * @param code address of the code memory
+   * @param page host address of the guest's page
+   * @param group that it is kept in, or 0
    */
-  void wake(long page, long code, long dropped) {
+  void becomeCopy(long page, long start, long dropped, int group, int firstExit) {
     RawMemory.putLong(at + HOST, page + pageOffset());
-    RawMemory.putLong(at + START, code + start());
-    RawMemory.putLong(at + DROPPED, dropped);
-    setValid(true);
-  }
-
-  /**
-   * To sleep: of what is only right in this process nothing is left.
-   *
-   * @param page number of the page that it is kept with
-   * @param code address of the code memory
-   */
-  void sleep(long page, long code) {
-    if (!asleep()) {
-      RawMemory.putLong(at + START, start() - code);
-    }
-    RawMemory.putLong(at + HOST, page << PAGE_BITS | pageOffset());
-    RawMemory.putLong(at + DROPPED, 0);
-    RawMemory.putByte(at + VALID, (byte) ASLEEP);
-    setNext(0);
-    setNextInPage(false, 0);
-  }
-
-  /**
-   * Of a copy of another vCPU's record: what is different here. No list has it.
-   *
-   * @param hash what it is found by when it is kept, if the other one can be kept
-   */
-  void becomeCopy(long start, long dropped, int hash, int firstExit) {
     RawMemory.putLong(at + START, start);
     RawMemory.putLong(at + DROPPED, dropped);
-    RawMemory.putInt(at + HASH, hash() == 0 ? 0 : hash);
+    RawMemory.putInt(at + GROUP, group);
     RawMemory.putInt(at + FIRST_EXIT, firstExit);
+    RawMemory.putByte(at + BITS, (byte) (RawMemory.getByte(at + BITS) | SAVED));
+    setValid(true);
     setIncoming(0);
+  }
+
+  /** Of a copy that is kept: what is only right in this process is gone. */
+  void becomeKept() {
+    RawMemory.putLong(at + HOST, pageOffset());
+    RawMemory.putLong(at + START, 0);
+    RawMemory.putLong(at + DROPPED, 0);
+    RawMemory.putLong(at + OPENING, 0);
+    RawMemory.putInt(at + FIRST_EXIT, 0);
+    setNext(0);
+    setNextInPage(false, 0);
+    setIncoming(0);
+  }
+
+  /** The group that it is kept in, or 0. */
+  int group() {
+    return RawMemory.getInt(at + GROUP);
   }
 
   /** What it is found by when it is kept; 0 if it cannot be. */
@@ -433,15 +530,6 @@ public final class JitBlock {
   /** How many ways out it has. */
   public int exits() {
     return u16(EXITS);
-  }
-
-  /** Of blocks that are or were kept: the next of its page, the first behind the last. */
-  int nextKept() {
-    return RawMemory.getInt(at + NEXT_IN_SECOND);
-  }
-
-  void setNextKept(int number) {
-    RawMemory.putInt(at + NEXT_IN_SECOND, number);
   }
 
   /** What {@link #entry} leads to while the block is dropped. */

@@ -50,19 +50,9 @@ final class RecordMemory implements AutoCloseable {
     return base + ((number & 0xffff_ffffL) << 3);
   }
 
-  /** Address of the first record. */
-  long base() {
-    return base;
-  }
-
   /** Bytes of room. */
   long length() {
     return length;
-  }
-
-  /** There are records of so many bytes, which somebody has put here. */
-  void setUsed(long bytes) {
-    used = bytes;
   }
 
   /** Bytes of all records. */

@@ -2,8 +2,6 @@ package dev.pollux.core.jit.cache;
 
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.JitLayout;
-import dev.pollux.core.jit.asm.CodeBuffer;
-import dev.pollux.core.jit.emit.BlockCode;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,7 +30,6 @@ public final class SharedBlocks {
   private RecordMemory memory;
   private final long room;
   private int users;
-  private boolean used;
 
   public SharedBlocks() {
     this(ROOM);
@@ -76,35 +73,22 @@ public final class SharedBlocks {
     return group;
   }
 
-  /** From now on, if nothing is shared yet, these keys have the first groups. */
-  public synchronized void suggest(int[] first) {
-    if (!used) {
-      keys.clear();
-      Arrays.stream(first).forEach(keys::add);
-    }
-  }
-
   /**
    * Offers a block that has just been made to the other vCPUs. It does not reach into another page,
    * and no jump in it has been patched.
    *
    * @param table the first of the jump tables of its key
-   * @param code what is known of the code
-   * @param written the code itself
-   * @param offset of it from the stubs
    */
-  public synchronized void add(
-      JitBlock block, int table, BlockCode code, CodeBuffer written, long offset, ExitTable exits) {
-    int bytes = SharedBlock.bytes(block, code, written.position());
-    if (bytes > SharedBlock.MOST_BYTES) {
+  public synchronized void add(JitBlock block, int table, CodeCache cache, ExitTable exits) {
+    int bytes = PortableBlock.bytes(block);
+    if (bytes > PortableBlock.MOST_BYTES) {
       return;
     }
     if (memory.used() + bytes > memory.length()) {
       clear();
     }
-    used = true;
     long at = memory.allocate(bytes);
-    new SharedBlock(at).write(bytes, block, table, code, written, offset, exits);
+    new PortableBlock(at).write(block, table, cache, exits);
     buckets[bucket(block.host(), block.key())] = memory.number(at);
   }
 
@@ -113,7 +97,7 @@ public final class SharedBlocks {
    *
    * @param table the first of the jump tables of the key where it is going to be used
    * @param page the bytes of the guest's page
-   * @param to room for {@link SharedBlock#MOST_BYTES}
+   * @param to room for {@link PortableBlock#MOST_BYTES}
    * @return false if there is none
    */
   synchronized boolean find(int key, long host, int table, byte[] page, long to) {
@@ -122,7 +106,7 @@ public final class SharedBlocks {
       return false;
     }
     long at = memory.address(number);
-    SharedBlock found = new SharedBlock(at);
+    PortableBlock found = new PortableBlock(at);
     if (!found.block().isOf(key, host) || found.table() != table || !found.block().isOf(page)) {
       return false;
     }

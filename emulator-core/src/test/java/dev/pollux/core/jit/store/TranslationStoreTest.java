@@ -1,7 +1,7 @@
 package dev.pollux.core.jit.store;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +17,7 @@ import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.NullaryOp;
 import dev.pollux.core.jit.asm.OpSize;
 import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.jit.cache.BlockGroup;
 import dev.pollux.core.machine.BareMachine;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -136,20 +137,6 @@ class TranslationStoreTest {
         PosixFilePermissions.fromString("rw-------"), Files.getPosixFilePermissions(file()));
   }
 
-  /** For who has less room for code it is not there, and it stays for the others. */
-  @Test
-  void whatIsTooLargeIsLeftAlone() throws IOException {
-    run(program(10, 3));
-    byte[] all = Files.readAllBytes(file());
-    ByteBuffer header = ByteBuffer.wrap(all, 0, StoreFile.HEADER).order(ByteOrder.LITTLE_ENDIAN);
-    header.putInt(StoreFile.LENGTHS, 1 << 30);
-    header.putInt(StoreFile.HEADER_CHECKSUM, StoreFile.checksum(header));
-    Files.write(file(), all);
-    assertEquals(30, run(program(10, 3)));
-    assertEquals(0, stored);
-    assertArrayEquals(all, Files.readAllBytes(file()));
-  }
-
   /** One byte of a block is another: that block is translated, the others are not. */
   @Test
   void otherCodeIsTranslated() throws IOException {
@@ -169,6 +156,10 @@ class TranslationStoreTest {
   }
 
   private long run(Consumer<X86Assembler> code, long gsBase) throws IOException {
+    return run(onePage(code), gsBase);
+  }
+
+  private static byte[] onePage(Consumer<X86Assembler> code) {
     X86Assembler asm = new X86Assembler(CodeMode.BITS64);
     asm.org(CODE);
     Label there = new Label();
@@ -178,7 +169,7 @@ class TranslationStoreTest {
     asm.nop(16);
     code.accept(asm);
     asm.op(NullaryOp.HLT);
-    return run(asm.finish(), gsBase);
+    return asm.finish();
   }
 
   /**
@@ -354,17 +345,114 @@ class TranslationStoreTest {
     assertEquals(0, translations);
   }
 
-  /** Truncated while a machine runs that has read it. */
+  /** One of two groups is damaged: the other one serves, and both do after that run. */
   @Test
-  void aFileThatShrinksIsWrittenAnew() throws IOException {
+  void aDamagedGroupIsTranslated() throws IOException {
     run(program(10, 3));
+    long made = translations;
+    byte[] all = Files.readAllBytes(file());
+    for (int at = StoreFile.HEADER; at < StoreFile.HEADER + 400; at += 50) {
+      byte[] damaged = all.clone();
+      damaged[at] ^= 0x10;
+      Files.write(file(), damaged);
+      assertEquals(30, run(program(10, 3)));
+      assertTrue(stored >= 1 && translations >= 1, stored + " and " + translations);
+      assertEquals(made, stored + translations);
+      run(program(10, 3));
+      assertEquals(0, translations);
+    }
+  }
+
+  /** What a group says is looked at before anything of it is used, whatever its checksum. */
+  @Test
+  void whatIsNotSoundIsRefused() throws IOException {
+    run(program(10, 3));
+    byte[] all = Files.readAllBytes(file());
+    ByteBuffer header = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN);
+    int directory = (int) header.getLong(StoreFile.DIRECTORY);
+    int bytes = header.getInt(directory + Long.BYTES * header.getInt(StoreFile.GROUPS));
+    Random random = new Random(1);
+    int refused = 0;
+    try (BlockGroup group = new BlockGroup()) {
+      group.room(bytes).put(all, StoreFile.HEADER, bytes);
+      assertTrue(group.isSound());
+      group.room(bytes - Long.BYTES);
+      assertFalse(group.isSound());
+      for (int i = 0; i < 5000; i++) {
+        group.room(bytes).put(all, StoreFile.HEADER, bytes);
+        int at = random.nextInt(bytes);
+        group.buffer().put(at, (byte) random.nextInt());
+        refused += group.isSound() ? 0 : 1;
+      }
+    }
+    assertTrue(refused > 100, refused + " refused");
+  }
+
+  /** Truncated before and while a machine runs: what it has not read yet it translates. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aFileThatShrinksIsWrittenAnew(boolean open) throws IOException {
+    byte[] other = onePage(asm -> asm.mov(OpSize.DWORD, Gpr.RAX, 5));
+    run(program(10, 3));
+    run(other);
     try (BareMachine machine = machine(open())) {
+      if (open) {
+        assertEquals(5, run(machine, other));
+        assertTrue(machine.jit().storedTranslations() >= 1);
+        assertEquals(0, machine.jit().translations());
+      }
       Files.write(file(), new byte[0]);
-      assertEquals(40, run(machine, program(10, 4)));
+      assertEquals(30, run(machine, program(10, 3)));
+      assertTrue(machine.jit().translations() >= 1);
     }
     assertEquals(40, run(program(10, 4)));
     assertEquals(40, run(program(10, 4)));
     assertEquals(0, translations);
+  }
+
+  /** All code is dropped: it comes back from the store, also what this run has made. */
+  @Test
+  void whatIsDroppedIsNotTranslatedAgain() throws IOException {
+    run(program(10, 3));
+    try (BareMachine machine = machine(open())) {
+      assertEquals(40, run(machine, program(10, 4)));
+      long made = machine.jit().translations();
+      assertTrue(made >= 1);
+      long woken = machine.jit().storedTranslations();
+      for (int i = 1; i <= 3; i++) {
+        machine.jit().flushCode();
+        assertEquals(40, run(machine, program(10, 4)));
+        assertEquals(made, machine.jit().translations());
+        assertTrue(machine.jit().storedTranslations() > woken);
+        woken = machine.jit().storedTranslations();
+      }
+    }
+    assertEquals(30, run(program(10, 3)));
+    assertEquals(0, translations);
+  }
+
+  /** More than there is room for: what is used stays, what was used longest ago goes. */
+  @Test
+  void aFullFileKeepsWhatIsUsed() throws IOException {
+    int most = 8 << 10;
+    int runs = 100;
+    for (int step = 2; step <= runs; step++) {
+      for (int again : new int[] {1, step}) {
+        try (BareMachine machine = machine(TranslationStore.open(folder, PURPOSE, most))) {
+          assertEquals(2L * again, run(machine, program(2, again)));
+          if (again == 1 && step > 2) {
+            assertEquals(0, machine.jit().translations(), "step " + step);
+          }
+        }
+      }
+    }
+    long size = Files.size(file());
+    assertTrue(size < most + 16 * HashTable.LEAST_SLOTS, "a file of " + size);
+    assertTrue(size > most / 2, "a file of " + size);
+    run(program(2, runs));
+    assertEquals(0, translations);
+    run(program(2, 2));
+    assertTrue(translations >= 1, "what was used longest ago is gone");
   }
 
   @Test
@@ -404,18 +492,22 @@ class TranslationStoreTest {
     }
   }
 
-  /** Of two that end one after the other the last one's file stays, whole. */
-  @Test
-  void twoAtOnce() throws IOException {
+  /** Of two that run at once what both have made is kept. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void twoAtOnce(boolean first) throws IOException {
+    if (!first) {
+      run(program(10, 2));
+    }
     try (BareMachine a = machine(open());
         BareMachine b = machine(open())) {
       assertEquals(30, run(a, program(10, 3)));
       assertEquals(40, run(b, program(10, 4)));
     }
-    run(program(10, 3));
-    assertEquals(0, translations);
-    run(program(10, 4));
-    assertTrue(stored >= 1);
+    for (int step = first ? 3 : 2; step <= 4; step++) {
+      assertEquals(10L * step, run(program(10, step)));
+      assertEquals(0, translations, "step " + step);
+    }
   }
 
   /** The folder goes away: the machine runs on, and nothing is kept. */
