@@ -126,7 +126,7 @@ class X87PointersTest {
             "d9e8 0f77", // emms
             "d9e8 0fefc0", // pxor mm0, mm0
             "d9e8 eb00 db07 75fe 7400 d9ee eb00", // in several blocks
-            "d9e8 d96f 30 d9ee", // fldcw, which the interpreter executes
+            "d9e8 d96f 30 d9ee", // fldcw of 0, which unmasks, so that the interpreter executes it
             "dbe3 d9ee dbe3")) { // fninit
       both(code);
     }

@@ -130,6 +130,7 @@ public class BlockCompiler {
   private final SegmentCode segments;
   private final PrivilegeCode privilege;
   private final SystemCode system;
+  private final FloatControlCode floatControl;
 
   /** What was emitted last ends the block. */
   private boolean ended;
@@ -153,6 +154,7 @@ public class BlockCompiler {
     segments = new SegmentCode(draft, flags, outOfLine, memory, registers);
     privilege = new PrivilegeCode(draft, flags, outOfLine, memory, segments, jumps);
     system = new SystemCode(draft, flags, outOfLine, registers);
+    floatControl = new FloatControlCode(draft, outOfLine, memory);
   }
 
   /** True if {@code insn} is translated in a block of that context, not left to the interpreter. */
@@ -189,7 +191,7 @@ public class BlockCompiler {
     for (int i = 0; i < count; i++) {
       if (!draft.interpreted()[i]) {
         simd |= insns[i].info.has(Property.SIMD);
-        x87 |= insns[i].info.has(Property.X87) || insns[i].info.has(Property.MMX);
+        x87 |= Translatable.usesX87Registers(insns[i]);
       }
     }
     enter(simd, x87);
@@ -430,6 +432,11 @@ public class BlockCompiler {
       case WRFSBASE -> segments.writeBase(insn, CpuLayout.FS);
       case WRGSBASE -> segments.writeBase(insn, CpuLayout.GS);
       case BT, BTS, BTR, BTC -> integers.bitTest(insn);
+      case FLDCW -> floatControl.loadX87(insn);
+      case FNSTCW -> floatControl.storeX87(insn);
+      case LDMXCSR, VLDMXCSR -> floatControl.loadSimd(insn);
+      // Caches are the host's own affair; the access can fault.
+      case CLFLUSH, CLFLUSHOPT, CLWB -> memory.access(insn, 1, false, false);
       default -> ordinary.emit(insn);
     }
     return draft.context().endsBlock(insn);

@@ -64,16 +64,10 @@ final class Translatable {
           Op.XSAVES,
           Op.XRSTOR,
           Op.XRSTORS,
-          Op.LDMXCSR,
-          Op.VLDMXCSR,
-          Op.CLFLUSH,
-          Op.CLFLUSHOPT,
-          Op.CLWB,
           Op.RDRAND,
           Op.RDSEED,
           Op.RDPID,
           Op.FLDENV,
-          Op.FLDCW,
           Op.FNSTENV,
           Op.FNINIT,
           Op.FRSTOR,
@@ -129,8 +123,24 @@ final class Translatable {
   /** Their first operand is only read. */
   private static final OpSet READS_FIRST =
       OpSet.of(
-          Op.CMP, Op.TEST, Op.BT, Op.MUL, Op.DIV, Op.IDIV, Op.PUSH, Op.CALL, Op.JMP, Op.FLD,
-          Op.FILD, Op.FBLD);
+          Op.CMP,
+          Op.TEST,
+          Op.BT,
+          Op.MUL,
+          Op.DIV,
+          Op.IDIV,
+          Op.PUSH,
+          Op.CALL,
+          Op.JMP,
+          Op.FLD,
+          Op.FILD,
+          Op.FBLD,
+          Op.FLDCW,
+          Op.LDMXCSR,
+          Op.VLDMXCSR,
+          Op.CLFLUSH,
+          Op.CLFLUSHOPT,
+          Op.CLWB);
 
   /** Their second operand is written, too. */
   private static final OpSet WRITES_SECOND = OpSet.of(Op.XCHG, Op.XADD, Op.MULX);
@@ -142,7 +152,8 @@ final class Translatable {
   private static final int FORMER_CONTROL = 0xdb;
 
   /** x87 control instructions, those that are translated (Intel SDM vol. 1, 8.1.8). */
-  private static final OpSet X87_CONTROL = OpSet.of(Op.FNCLEX, Op.FNSTCW, Op.FNSTSW, Op.FWAIT);
+  private static final OpSet X87_CONTROL =
+      OpSet.of(Op.FNCLEX, Op.FLDCW, Op.FNSTCW, Op.FNSTSW, Op.FWAIT);
 
   /** Translated by code of their own, in the forms that {@link #system} names. */
   private static final OpSet SYSTEM =
@@ -329,8 +340,15 @@ final class Translatable {
       // Undefined, and read from memory as 16 or 32 bits: not left to the host.
       case BSWAP, MOVSXD -> insn.opSize != 2;
       case PUSH, POP, CALL, JMP, RET, LEAVE, PUSHF -> insn.opSize == insn.mode / 8;
+      case LDMXCSR, VLDMXCSR -> floatingPoint;
       default -> true;
     };
+  }
+
+  /** True if the code of {@code insn}, which is translated, uses the x87 registers. */
+  static boolean usesX87Registers(Insn insn) {
+    return insn.info.has(Property.MMX)
+        || insn.info.has(Property.X87) && insn.op != Op.FLDCW && insn.op != Op.FNSTCW;
   }
 
   /** True if FNSTENV then tells of {@code insn}, which is translated. */
