@@ -305,4 +305,63 @@ class RefillTest {
       assertEquals(round, told.get(), "told once");
     }
   }
+
+  /** How often generated code was entered for an access. */
+  private static long entries(BareMachine m, int program, int cpl) {
+    long before = m.jit().entries();
+    access(m, program, cpl);
+    return m.jit().entries() - before;
+  }
+
+  @Test
+  void accessedAndDirtyAreSetInGeneratedCode() {
+    BareMachine m = machines.get(1);
+    long all = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+    long none = PRESENT | WRITABLE | USER;
+    map(m, all, TARGET | none);
+    m.ram().allowDirectWrites(TABLE >> 12); // as a system's stores do
+    for (int program : new int[] {READ, WRITE, JUMP, WRITE}) {
+      int page = program == JUMP ? OTHER : TARGET;
+      write(m, TABLE, page | all);
+      access(m, program, 3);
+      for (long before : new long[] {none, none | ACCESSED}) {
+        write(m, TABLE, page | before);
+        assertEquals(1, entries(m, program, 3), "program %x, entry %x".formatted(program, before));
+        long after = program == WRITE ? all : none | ACCESSED;
+        assertEquals(page | after, m.machine().memory().read(TABLE, 8));
+      }
+    }
+  }
+
+  @Test
+  void theFirstWriteToAPageIsInGeneratedCode() {
+    BareMachine m = machines.get(1);
+    long all = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+    map(m, all, TARGET | all);
+    access(m, WRITE, 0);
+    for (int page = OTHER + 0x1000; page < OTHER + 0x8000; page += 0x1000) {
+      write(m, TABLE, page | all);
+      assertEquals(1, entries(m, WRITE, 0));
+      assertEquals(0x1234_5678_9abcL, m.machine().memory().read(page, 8));
+      assertTrue(m.ram().allowDirectWrites(page >> 12));
+    }
+  }
+
+  /** Bits of an entry are never set unseen in a table that somebody watches. */
+  @Test
+  void watchedTablesStayWatched() {
+    BareMachine m = machines.get(1);
+    RamBlock ram = m.ram();
+    AtomicInteger told = new AtomicInteger();
+    ram.setWatcher(WriteClient.MIGRATION, (block, page) -> told.incrementAndGet());
+    long none = PRESENT | WRITABLE | USER;
+    map(m, none | ACCESSED, TARGET | none);
+    ram.allowDirectWrites(TABLE >> 12);
+    for (int round = 1; round < 5; round++) {
+      write(m, TABLE, TARGET | none);
+      ram.watch(WriteClient.MIGRATION, TABLE >> 12);
+      access(m, round % 2 == 0 ? READ : WRITE, 0);
+      assertEquals(round, told.get());
+    }
+  }
 }

@@ -23,12 +23,13 @@ import dev.pollux.core.mmu.TlbLayout;
 
 /**
  * Fills a TLB entry in generated code as {@code Mmu} does, in the common case: 64-bit paging whose
- * tables and page are ordinary RAM, the first protection key, accessed and dirty bits as the access
- * needs them (so that nothing in the tables has to be written), an access that is allowed. All else
- * fails before anything has changed.
+ * tables and page are ordinary RAM, the first protection key, an access that is allowed. Accessed
+ * and dirty bits of the last entry are set where nobody watches its table; other entries, and those
+ * of large pages, must be marked as accessed. All else fails before anything has changed.
  */
 final class PageWalk {
-  private static final int PRESENT_ACCESSED = 0x21;
+  private static final int PRESENT = 1 << 0;
+  private static final int ACCESSED = 1 << 5;
   private static final int WRITABLE = 1 << 1;
   private static final int USER = 1 << 2;
   private static final int DIRTY = 1 << 6;
@@ -49,15 +50,17 @@ final class PageWalk {
 
   private final X86Assembler asm;
   private final Label leaf = new Label();
+  private final Label markAccessed = new Label();
+  private final Label markDirty = new Label();
 
   PageWalk(X86Assembler asm) {
     this.asm = asm;
   }
 
   /**
-   * Emits the part that all walks share. In: the linear address in scratch 1. Out: RAX the last
-   * entry, RBX the page's size, RCX the entries' common rights in its low bits, RDX the page's
-   * guest-physical address, -1 where the walk fails.
+   * Emits the parts that all walks share. That of the tables gets the linear address in scratch 1,
+   * and gives: RAX the last entry, RBP its host address, RBX the page's size, RCX the entries'
+   * common rights in its low bits, RDX the page's guest-physical address, -1 where the walk fails.
    */
   void emitLeaf() {
     Label bad = new Label();
@@ -92,7 +95,7 @@ final class PageWalk {
     asm.test(BYTE, Gpr.RAX, LARGE);
     asm.jcc(Cond.NE, large2m);
     nextTable();
-    entry(12, bad);
+    entry(12, PRESENT, bad);
     page(12);
     asm.alu(AluOp.XOR, DWORD, Gpr.RBX, Gpr.RBX);
     asm.ret();
@@ -114,6 +117,45 @@ final class PageWalk {
     asm.bind(bad);
     asm.mov(QWORD, Gpr.RDX, -1);
     asm.ret();
+    emitMark(markAccessed, ACCESSED);
+    emitMark(markDirty, ACCESSED | DIRTY);
+  }
+
+  /**
+   * A function that sets bits in the entry RAX, whose host address is RBP, and sets ZF if it could:
+   * the entry was still the same, and writes to its table need not be told. Destroys RSI and
+   * scratch 2.
+   */
+  private void emitMark(Label at, int bits) {
+    Label high = new Label();
+    Label known = new Label();
+    Label bad = new Label();
+    asm.bind(at);
+    asm.mov(QWORD, Gpr.RSI, Gpr.RBP);
+    asm.alu(AluOp.SUB, QWORD, Gpr.RSI, state(RefillLayout.LOW_HOST));
+    asm.cmp(QWORD, Gpr.RSI, state(RefillLayout.LOW_END));
+    asm.jcc(Cond.AE, high);
+    asm.shr(QWORD, Gpr.RSI, RamBlock.PAGE_BITS);
+    asm.add(QWORD, Gpr.RSI, state(RefillLayout.LOW_WATCH));
+    asm.jmp(known);
+    asm.bind(high);
+    asm.mov(QWORD, Gpr.RSI, Gpr.RBP);
+    asm.alu(AluOp.SUB, QWORD, Gpr.RSI, state(RefillLayout.HIGH_HOST));
+    asm.shr(QWORD, Gpr.RSI, RamBlock.PAGE_BITS);
+    asm.add(QWORD, Gpr.RSI, state(RefillLayout.HIGH_WATCH));
+    asm.bind(known);
+    asm.movzx(DWORD, Gpr.RSI, BYTE, Mem.of(Gpr.RSI));
+    asm.and(DWORD, Gpr.RSI, RamBlock.DIRECT | RamBlock.CLIENT_BITS);
+    asm.cmp(DWORD, Gpr.RSI, RamBlock.DIRECT);
+    asm.jcc(Cond.NE, bad);
+    asm.mov(QWORD, S2, Gpr.RAX);
+    asm.or(QWORD, S2, bits);
+    asm.lock();
+    asm.cmpxchg(QWORD, Mem.of(Gpr.RBP), S2);
+    asm.jcc(Cond.NE, bad);
+    asm.mov(QWORD, Gpr.RAX, S2);
+    asm.bind(bad);
+    asm.ret();
   }
 
   /** Fails unless all bits of scratch 1 from {@code bits - 1} up are the same. */
@@ -125,17 +167,25 @@ final class PageWalk {
     asm.jcc(Cond.A, bad);
   }
 
-  /** RAX: the entry for scratch 1 of the table at guest-physical RDX; it is present, accessed. */
   private void entry(int shift, Label bad) {
+    entry(shift, PRESENT | ACCESSED, bad);
+  }
+
+  /**
+   * RAX: the entry for scratch 1 of the table at guest-physical RDX, where it has all of {@code
+   * bits}. RDX: its host address.
+   */
+  private void entry(int shift, int bits, Label bad) {
     toHost(Gpr.RDX, bad, RefillLayout.LOW_HOST, RefillLayout.HIGH_HOST);
     asm.mov(QWORD, Gpr.RAX, S1);
     asm.shr(QWORD, Gpr.RAX, shift - 3);
     asm.and(DWORD, Gpr.RAX, 0xff8);
-    asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RDX, Gpr.RAX, 1, 0));
+    asm.add(QWORD, Gpr.RDX, Gpr.RAX);
+    asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RDX));
     asm.and(DWORD, Gpr.RCX, Gpr.RAX);
     asm.mov(DWORD, Gpr.RBX, Gpr.RAX);
-    asm.and(DWORD, Gpr.RBX, PRESENT_ACCESSED);
-    asm.cmp(DWORD, Gpr.RBX, PRESENT_ACCESSED);
+    asm.and(DWORD, Gpr.RBX, bits);
+    asm.cmp(DWORD, Gpr.RBX, bits);
     asm.jcc(Cond.NE, bad);
   }
 
@@ -145,8 +195,12 @@ final class PageWalk {
     asm.and(QWORD, Gpr.RDX, PAGE);
   }
 
-  /** RDX: the small page that scratch 1 lies in, of a page of {@code 1 << bits} bytes. */
+  /**
+   * RDX: the small page that scratch 1 lies in, of a page of {@code 1 << bits} bytes. RBP: what RDX
+   * was.
+   */
   private void page(int bits) {
+    asm.mov(QWORD, Gpr.RBP, Gpr.RDX);
     asm.mov(QWORD, Gpr.RDX, Gpr.RAX);
     asm.shl(QWORD, Gpr.RDX, 12);
     asm.shr(QWORD, Gpr.RDX, 12 + bits);
@@ -190,9 +244,14 @@ final class PageWalk {
     asm.call(leaf);
     pageToHost(fail);
     checkRights(mode, access, fail);
+    if (access == AccessType.WRITE) {
+      allowDirectWrites(fail);
+    }
+    mark(access, fail);
     asm.mov(QWORD, Gpr.RSI, S1);
     asm.and(QWORD, Gpr.RSI, PAGE);
-    writeTag(access, fail);
+    offset();
+    writeTag(access);
     executeTag(mode);
     enterInList(mode, fail);
     noteLarge();
@@ -203,7 +262,10 @@ final class PageWalk {
     asm.mov(QWORD, state(S2, 1, table + TlbLayout.HOST_PAGE), Gpr.RDX);
   }
 
-  /** RDX: from the page's guest-physical address to the host's; RDI: its byte of watches. */
+  /**
+   * RDX: from the page's guest-physical address to the host's; RDI: its byte of watches, whose
+   * address is in scratch 2.
+   */
   private void pageToHost(Label fail) {
     asm.mov(QWORD, S2, Gpr.RDX);
     toHost(Gpr.RDX, fail, RefillLayout.LOW_HOST, RefillLayout.HIGH_HOST);
@@ -232,6 +294,10 @@ final class PageWalk {
       asm.test(BYTE, Gpr.RCX, USER);
       asm.jcc(mode == TlbLayout.USER ? Cond.E : Cond.NE, fail);
     }
+    if (access == AccessType.WRITE) {
+      asm.test(BYTE, Gpr.RCX, WRITABLE);
+      asm.jcc(Cond.E, fail);
+    }
     if (access == AccessType.EXECUTE) {
       asm.test(QWORD, Gpr.RAX, Gpr.RAX);
       asm.jcc(Cond.S, fail);
@@ -242,30 +308,63 @@ final class PageWalk {
     }
   }
 
-  /** Scratch 2: offset of the entry; RDI: its tag for writes. */
-  private void writeTag(int access, Label fail) {
+  /** As {@code RamBlock.allowDirectWrites}: RDI is the page's byte, at scratch 2. */
+  private void allowDirectWrites(Label fail) {
+    Label allowed = new Label();
+    asm.test(BYTE, Gpr.RDI, RamBlock.CLIENT_BITS);
+    asm.jcc(Cond.NE, fail);
+    asm.test(BYTE, Gpr.RDI, RamBlock.DIRECT);
+    asm.jcc(Cond.NE, allowed);
+    asm.push(Gpr.RAX);
+    asm.mov(DWORD, Gpr.RAX, Gpr.RDI);
+    asm.or(DWORD, Gpr.RDI, RamBlock.DIRECT);
+    asm.lock();
+    asm.cmpxchg(BYTE, Mem.of(S2), Gpr.RDI);
+    asm.pop(Gpr.RAX);
+    asm.jcc(Cond.NE, fail);
+    asm.bind(allowed);
+  }
+
+  /** Has the entry RAX the bits that an access sets. Destroys RSI and scratch 2. */
+  private void mark(int access, Label fail) {
+    Label marked = new Label();
+    int bits = access == AccessType.WRITE ? ACCESSED | DIRTY : ACCESSED;
+    asm.mov(DWORD, Gpr.RSI, Gpr.RAX);
+    asm.and(DWORD, Gpr.RSI, bits);
+    asm.cmp(DWORD, Gpr.RSI, bits);
+    asm.jcc(Cond.E, marked);
+    asm.call(access == AccessType.WRITE ? markDirty : markAccessed);
+    asm.jcc(Cond.NE, fail);
+    asm.bind(marked);
+  }
+
+  /** RDI: the entry's tag for writes. */
+  private void writeTag(int access) {
     Label not = new Label();
     Label done = new Label();
-    boolean needed = access == AccessType.WRITE;
-    offset();
-    asm.and(DWORD, Gpr.RDI, RamBlock.DIRECT | RamBlock.CLIENT_BITS);
-    asm.cmp(DWORD, Gpr.RDI, RamBlock.DIRECT);
-    asm.jcc(Cond.NE, needed ? fail : not);
-    asm.test(BYTE, Gpr.RCX, WRITABLE);
-    asm.jcc(Cond.E, needed ? fail : not);
-    asm.test(BYTE, Gpr.RAX, DIRTY);
-    asm.jcc(Cond.E, needed ? fail : not);
+    if (access != AccessType.WRITE) {
+      asm.and(DWORD, Gpr.RDI, RamBlock.DIRECT | RamBlock.CLIENT_BITS);
+      asm.cmp(DWORD, Gpr.RDI, RamBlock.DIRECT);
+      asm.jcc(Cond.NE, not);
+      asm.test(BYTE, Gpr.RCX, WRITABLE);
+      asm.jcc(Cond.E, not);
+      asm.test(BYTE, Gpr.RAX, DIRTY);
+      asm.jcc(Cond.E, not);
+    }
     asm.mov(QWORD, Gpr.RDI, Gpr.RDX);
     asm.shr(QWORD, Gpr.RDI, RamBlock.PAGE_BITS);
     asm.and(DWORD, Gpr.RDI, RefillLayout.WRITABLE_BITS - 1);
     asm.bit(BitOp.BTS, DWORD, state(RefillLayout.WRITABLE), Gpr.RDI);
     asm.mov(QWORD, Gpr.RDI, Gpr.RSI);
-    asm.jmp(done);
-    asm.bind(not);
-    invalidTag(Gpr.RDI);
-    asm.bind(done);
+    if (access != AccessType.WRITE) {
+      asm.jmp(done);
+      asm.bind(not);
+      invalidTag(Gpr.RDI);
+      asm.bind(done);
+    }
   }
 
+  /** Scratch 2: offset of the entry in its table. */
   private void offset() {
     asm.mov(QWORD, S2, S1);
     asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
