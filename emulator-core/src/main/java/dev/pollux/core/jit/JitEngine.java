@@ -109,7 +109,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** In 32-bit code: GS is as large as all memory. */
   private static final int WHOLE_GS = 1 << 8;
 
-  private static final long RFLAGS_TF_RF = 1 << 8 | 1 << 16;
+  private static final long RFLAGS_TF = 1 << 8;
+  private static final long RFLAGS_RF = 1 << 16;
   private static final long STATUS = 0x8d5;
   private static final long RFLAGS_VM = 1 << 17;
   private static final int CR0_PE = 1;
@@ -336,6 +337,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       interpreter.logBlock(block.count());
     }
     RawMemory.putLong(s + JitLayout.PAGE, state.rip() & PAGE_MASK);
+    // IRET may have set it for the instruction that comes now; no debug register is in use.
+    state.setRflags(state.rflags() & ~RFLAGS_RF);
     int left = execute(block.entry(), 0);
     while (left != NONE && exits.interprets(left)) {
       left = interpretAndResume(left);
@@ -530,7 +533,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private boolean usable() {
     return (is64BitCode() || isFlat32BitCode())
-        && (state.rflags() & RFLAGS_TF_RF) == 0
+        && (state.rflags() & RFLAGS_TF) == 0
         && state.u32(CpuLayout.INTERRUPT_SHADOW) == 0
         && state.u32(CpuLayout.PENDING_DEBUG) == 0
         && innermostOrOutermost()
@@ -719,9 +722,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     BlockCompiler.Context context = context(start, key, 0, patience == 0);
     int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
     if (count == 0) {
-      long nextPage = nextPage(rip);
+      long nextPage = mmu.codeHostIfMapped((rip | RamBlock.PAGE_SIZE - 1) + 1);
       if (nextPage == -1 || !watch(nextPage)) {
         return null;
+      }
+      JitBlock known = blocks.find(key, host, nextPage);
+      if (known != null) {
+        return known;
       }
       RawMemory.copyOut(nextPage, page, RamBlock.PAGE_SIZE, Decoder.MAX_LENGTH - 1);
       if (!blockDecoder.decodeOne(context.codeSize(), page, start, page.length)

@@ -115,11 +115,14 @@ public final class JitLayout {
    */
   public static final int CALL_NUMBER = 1;
 
-  // The table of blocks by host memory, outside the vCPU's block: sets of two entries, each u64
+  // The table of blocks by host memory, outside the vCPU's block: sets of four entries, each u64
   // blockTag, u64 address of the code.
 
   /** Bytes of a set, as a shift. */
-  public static final int BLOCK_SET_BITS = 5;
+  public static final int BLOCK_SET_BITS = 6;
+
+  /** Bytes of an entry. */
+  public static final int BLOCK_ENTRY = 16;
 
   /** Sets, as a shift. */
   public static final int BLOCK_SETS_BITS = 16;

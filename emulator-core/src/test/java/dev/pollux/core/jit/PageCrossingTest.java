@@ -2,7 +2,9 @@ package dev.pollux.core.jit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuModel;
+import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.interp.Interpreter;
 import dev.pollux.core.machine.BareMachine;
 import org.junit.jupiter.api.AfterEach;
@@ -50,7 +52,7 @@ class PageCrossingTest {
   }
 
   private void map(int linear, int physical) {
-    machine.machine().memory().write(TABLE + index(linear) * 8, 8, physical | 0x67);
+    machine.machine().memory().write(TABLE + index(linear) * 8, 8, physical | 0x63);
   }
 
   @AfterEach
@@ -91,5 +93,51 @@ class PageCrossingTest {
     map(SECOND, SECOND);
     machine.vcpu().mmu().flushPage(SECOND);
     assertLoads(0x0403_0901);
+  }
+
+  /** Entries into generated code of one run. */
+  private long entries() {
+    long before = machine.jit().entries();
+    machine.state().setRip(START);
+    assertEquals(Interpreter.Stop.HALT, machine.run(10));
+    return machine.jit().entries() - before;
+  }
+
+  @Test
+  void whatTheTlbHasForgottenIsFoundInGeneratedCode() {
+    assertLoads(0x0403_0201);
+    long known = entries();
+    for (int i = 0; i < 3; i++) {
+      machine.vcpu().mmu().flushAll();
+      assertEquals(known, entries());
+    }
+    machine.vcpu().mmu().flushAll();
+    assertLoads(0x0403_0201);
+  }
+
+  /** An unmapped second page is a page fault of the instruction that reaches there. */
+  @Test
+  void theSecondPageMayBeAbsent() {
+    assertLoads(0x0403_0201);
+    machine.machine().memory().write(TABLE + index(SECOND) * 8, 8, 0);
+    for (int i = 0; i < 3; i++) {
+      machine.vcpu().mmu().flushAll();
+      machine.state().setRip(START);
+      assertEquals(Interpreter.Stop.EXCEPTION, machine.run(10));
+      assertEquals(START + 1, machine.state().rip());
+      assertEquals(SECOND, machine.state().u64(CpuLayout.CR2));
+    }
+    map(SECOND, SECOND);
+    assertLoads(0x0403_0201);
+  }
+
+  /** As behind IRET from the handler of a page fault. */
+  @Test
+  void anInstructionThatIsResumedIsTranslated() {
+    assertLoads(0x0403_0201);
+    long known = entries();
+    machine.state().setRflags(machine.state().rflags() | Eflags.RF);
+    assertEquals(known, entries());
+    assertEquals(0, machine.state().rflags() & Eflags.RF);
   }
 }

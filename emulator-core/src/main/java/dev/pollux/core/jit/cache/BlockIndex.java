@@ -7,12 +7,13 @@ import java.io.IOException;
 
 /**
  * Where generated code looks for a block by the host memory of its guest code, when the jump cache
- * does not know an address: sets of two entries that forget. Entries of dropped blocks may stay:
+ * does not know an address: sets of four entries that forget. Entries of dropped blocks may stay:
  * their code leads out. Used by the vCPU's thread only.
  */
 public final class BlockIndex implements AutoCloseable {
   private static final long BYTES = 1L << JitLayout.BLOCK_SETS_BITS + JitLayout.BLOCK_SET_BITS;
-  private static final int ENTRY = 16;
+  private static final int ENTRY = JitLayout.BLOCK_ENTRY;
+  private static final int LAST = (1 << JitLayout.BLOCK_SET_BITS) - ENTRY;
 
   private final long base;
 
@@ -26,6 +27,8 @@ public final class BlockIndex implements AutoCloseable {
   }
 
   /**
+   * Enters a block as the first of its set, whose last may be forgotten.
+   *
    * @param table the jump cache's
    * @param host address of the guest code
    * @param code address of the entry of the block's code
@@ -33,9 +36,12 @@ public final class BlockIndex implements AutoCloseable {
   public void put(int table, long host, long code) {
     long set = base + JitLayout.blockSet(host);
     long tag = JitLayout.blockTag(host, table);
-    if (RawMemory.getLong(set) != tag) {
-      RawMemory.putLong(set + ENTRY, RawMemory.getLong(set));
-      RawMemory.putLong(set + ENTRY + 8, RawMemory.getLong(set + 8));
+    int at = 0;
+    while (at < LAST && RawMemory.getLong(set + at) != tag) {
+      at += ENTRY;
+    }
+    for (; at > 0; at -= ENTRY) {
+      RawMemory.copy(set + at - ENTRY, set + at, ENTRY);
     }
     RawMemory.putLong(set, tag);
     RawMemory.putLong(set + 8, code);

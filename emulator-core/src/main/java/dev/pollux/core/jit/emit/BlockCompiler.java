@@ -248,17 +248,28 @@ public class BlockCompiler {
   private void checkSecondPage() {
     int table = CpuLayout.TLB + draft.mode() * TlbLayout.TABLE_SIZE;
     Label miss = draft.label();
+    Label unknown = draft.label();
+    Label again = draft.label();
+    asm.bind(again);
     asm.mov(QWORD, S1, state(JitLayout.PAGE));
     asm.add(QWORD, S1, 4096);
     asm.mov(QWORD, S2, S1);
     asm.shr(QWORD, S2, 12 - TlbLayout.ENTRY_BITS);
     asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
     asm.cmp(QWORD, S1, state(S2, 1, table + TlbLayout.EXEC_TAG));
-    asm.jcc(Cond.NE, miss);
+    asm.jcc(Cond.NE, unknown);
     asm.mov(QWORD, S1, draft.context().secondPage());
     asm.cmp(QWORD, S1, state(S2, 1, table + TlbLayout.HOST_PAGE));
     asm.jcc(Cond.NE, miss);
-    outOfLine.defer(miss, outOfLine::leaveAtStart);
+    outOfLine.defer(
+        unknown,
+        () -> {
+          draft.callStub(draft.stubs().fetch(draft.mode()));
+          asm.test(QWORD, S2, S2);
+          asm.jcc(Cond.NS, again);
+          asm.bind(miss);
+          outOfLine.leaveAtStart();
+        });
   }
 
   private void callIf(boolean used, int stub) {

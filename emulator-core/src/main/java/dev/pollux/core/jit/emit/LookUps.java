@@ -195,9 +195,13 @@ final class LookUps {
     asm.add(QWORD, S2, S1);
     asm.mov(QWORD, S1, JitLayout.blockTag(0, table));
     asm.or(QWORD, Gpr.RAX, S1);
-    asm.cmp(QWORD, Gpr.RAX, Mem.of(S2));
-    asm.jcc(Cond.E, found);
-    asm.add(QWORD, S2, 16);
+    for (int at = JitLayout.BLOCK_ENTRY;
+        at < 1 << JitLayout.BLOCK_SET_BITS;
+        at += JitLayout.BLOCK_ENTRY) {
+      asm.cmp(QWORD, Gpr.RAX, Mem.of(S2));
+      asm.jcc(Cond.E, found);
+      asm.add(QWORD, S2, JitLayout.BLOCK_ENTRY);
+    }
     asm.cmp(QWORD, Gpr.RAX, Mem.of(S2));
     asm.jcc(Cond.NE, miss);
   }

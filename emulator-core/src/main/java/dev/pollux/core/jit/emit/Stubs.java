@@ -57,6 +57,7 @@ public final class Stubs {
   private final int[] dropped = new int[JitLayout.JUMP_TABLES];
   private final int[] lookUp = new int[JitLayout.JUMP_TABLES];
   private final int[] refill = new int[2 * TlbLayout.MODES];
+  private final int[] fetch = new int[TlbLayout.MODES];
   private final int loadSimd;
   private final int loadX87;
   private final int needSimd;
@@ -145,6 +146,14 @@ public final class Stubs {
     return refill[2 * mode + (write ? 1 : 0)];
   }
 
+  /**
+   * A function that fills the entry for a fetch from the address in scratch 1: its offset in
+   * scratch 2, or -1.
+   */
+  int fetch(int mode) {
+    return fetch[mode];
+  }
+
   /** Code calls this to do what {@link CommonCode#saveFlags} does. */
   int saveFlags() {
     return saveFlags;
@@ -230,12 +239,13 @@ public final class Stubs {
         lookUps.emitRefill(mode, write != 0, fill, byNumber);
         calls.emitProbes(mode, write != 0, fill, behindCall);
       }
-      Label fetch = asm.here();
+      Label fill = asm.here();
+      fetch[mode] = asm.position();
       lookUps.emitFill(mode, AccessType.EXECUTE);
       for (int i = mode; i < lookUp.length; i += JitLayout.GROUP_TABLES) {
         Label find = asm.here();
         lookUp[i] = asm.position();
-        lookUps.emitLookUp(i, fetch, toRip);
+        lookUps.emitLookUp(i, fill, toRip);
         calls.emitJumps(i, find, byNumber);
         dropped[i] = asm.position();
         lookUps.emitDropped(i, toRip);
