@@ -72,13 +72,19 @@ public final class JitLayout {
   /** u64: as {@link #CLOCK_TSC} says. */
   public static final int CLOCK_NANOS = CLOCK_SCALE + 8;
 
+  /** Bytes of {@link #COPY}. */
+  public static final int MOST_COPIED = 256;
+
+  /** What an instruction reads that lies in two pages. */
+  public static final int COPY = CLOCK_NANOS + 8;
+
   // The jump cache's books: what was entered since it was forgotten.
 
   /** Entries that {@link #JUMP_LOCAL} holds; that many also if there were more. */
   public static final int JUMP_LOCALS = 16384;
 
   /** u32: length of {@link #JUMP_LOCAL}. */
-  public static final int JUMP_LOCAL_COUNT = CLOCK_NANOS + 8;
+  public static final int JUMP_LOCAL_COUNT = COPY + MOST_COPIED;
 
   /** A byte for each table of the jump cache, 1: it has entries. */
   public static final int JUMP_TABLES_USED = JUMP_LOCAL_COUNT + 8;
@@ -103,11 +109,14 @@ public final class JitLayout {
   /** ... u8 bytes of the access ... */
   public static final int REFILL_SIZE = 4;
 
-  /** ... u16 how far before these the probe is. */
+  /** ... u16 how far before these the probe is ... */
   public static final int REFILL_BACK = 5;
 
+  /** ... u8 its length, 0: an access that lies in two pages has to leave. */
+  public static final int REFILL_LENGTH = REFILL_BACK + 2;
+
   /** Bytes of all. */
-  public static final int REFILL_DATA = REFILL_BACK + 2;
+  public static final int REFILL_DATA = REFILL_LENGTH + 1;
 
   /**
    * Where code calls a probe u32 number of the exit stands that far behind the call, in an

@@ -86,8 +86,9 @@ final class CommonCalls {
   }
 
   /**
-   * A function from the linear address in scratch 1 to the host address there, for which there
-   * {@link #probes is} one. Destroys scratch 2 and the flags.
+   * A function from the linear address in scratch 1 to the host address there, or to a copy of what
+   * is to be read and lies in two pages, for which there {@link #probes is} one. Destroys scratch 2
+   * and the flags.
    */
   int probe(int mode, int bytes, boolean write, boolean aligned) {
     return probes[at(mode, write, function(bytes, aligned))];
@@ -127,9 +128,10 @@ final class CommonCalls {
 
   /**
    * @param fill what {@link LookUps#emitFill} has made
+   * @param copy what {@link LookUps#emitCopy} has made, or null for writes
    * @param leave leaves by the number behind a call
    */
-  void emitProbes(int mode, boolean write, Label fill, Label leave) {
+  void emitProbes(int mode, boolean write, Label fill, Label copy, Label leave) {
     int tag = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     tag += write ? TlbLayout.WRITE_TAG : TlbLayout.READ_TAG;
     Label unknown = new Label();
@@ -153,10 +155,17 @@ final class CommonCalls {
     asm.xor(QWORD, S1, state(S2, 1, tag));
     asm.pop(S2);
     asm.push(Gpr.RAX);
-    LookUps.fillWithinPage(asm, fill, leave);
+    Label split = write ? leave : new Label();
+    LookUps.fillWithinPage(asm, fill, split, leave);
     asm.and(DWORD, S1, RamBlock.PAGE_SIZE - 1);
     common.addHostPage(mode);
     asm.ret();
+    if (!write) {
+      asm.bind(split);
+      asm.call(copy);
+      asm.jcc(Cond.S, leave);
+      asm.ret();
+    }
   }
 
   /** Counts a call. */

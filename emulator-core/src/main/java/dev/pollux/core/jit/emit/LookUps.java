@@ -16,6 +16,8 @@ import dev.pollux.core.jit.asm.Cond;
 import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
+import dev.pollux.core.jit.asm.StringOp;
+import dev.pollux.core.jit.asm.UnaryOp;
 import dev.pollux.core.jit.asm.X86Assembler;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.AccessType;
@@ -33,6 +35,9 @@ final class LookUps {
     Gpr.RAX, Gpr.RBX, Gpr.RCX, Gpr.RDX, Gpr.RSI, Gpr.RDI, Gpr.RBP
   };
 
+  /** What a copy destroys. */
+  private static final Gpr[] COPIERS = {Gpr.RCX, Gpr.RSI, Gpr.RDI};
+
   private final X86Assembler asm;
   private final PageWalk walk;
   private final long blockTable;
@@ -49,17 +54,18 @@ final class LookUps {
 
   /**
    * Fills the entry for an access to the linear address in scratch 1, its bytes in scratch 2, or
-   * leaves where that lies in two pages or cannot be filled. RAX has been pushed.
+   * leaves where that cannot be. RAX has been pushed.
    *
    * @param fill what {@link #emitFill} has made
+   * @param split where it goes on if the access lies in two pages
    */
-  static void fillWithinPage(X86Assembler asm, Label fill, Label leave) {
+  static void fillWithinPage(X86Assembler asm, Label fill, Label split, Label leave) {
     asm.mov(DWORD, Gpr.RAX, S1);
     asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
     asm.add(DWORD, Gpr.RAX, S2);
     asm.cmp(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
     asm.pop(Gpr.RAX);
-    asm.jcc(Cond.A, leave);
+    asm.jcc(Cond.A, split);
     asm.call(fill);
     asm.test(QWORD, S2, S2);
     asm.jcc(Cond.S, leave);
@@ -67,26 +73,112 @@ final class LookUps {
 
   /**
    * Emits what code calls where a probe by {@link CommonCode#findPage} has failed. Behind the call
-   * stand the number of a way out, u32, the size of the access in bytes, u8, and how far before
-   * these the probe is, u16. It goes on at the probe with the linear address in scratch 1 again, or
-   * leaves.
+   * stand the number of a way out, u32, the size of the access in bytes, u8, how far before these
+   * the probe is, u16, and how far behind its start its end, u8: 0 where an access that lies in two
+   * pages has to leave. It goes on at the probe with the linear address in scratch 1 again, at its
+   * end with the address of a copy of what is to be read, or leaves.
    *
    * @param fill what {@link #emitFill} has made
+   * @param copy what {@link #emitCopy} has made, or null for writes
    */
-  void emitRefill(int mode, boolean write, Label fill, Label leaveByNumber) {
+  void emitRefill(int mode, boolean write, Label fill, Label copy, Label leaveByNumber) {
     int tag = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     tag += write ? TlbLayout.WRITE_TAG : TlbLayout.READ_TAG;
+    Label split = write ? leaveByNumber : new Label();
     asm.xor(QWORD, S1, state(S2, 1, tag));
     asm.mov(QWORD, S2, Mem.of(Gpr.RSP));
     asm.push(Gpr.RAX);
     asm.movzx(DWORD, S2, BYTE, Mem.of(S2, JitLayout.REFILL_SIZE));
-    fillWithinPage(asm, fill, leaveByNumber);
+    fillWithinPage(asm, fill, split, leaveByNumber);
     asm.push(Gpr.RAX);
     asm.mov(QWORD, S2, Mem.of(Gpr.RSP, Long.BYTES));
-    asm.movzx(DWORD, Gpr.RAX, WORD, Mem.of(S2, JitLayout.REFILL_BACK));
-    asm.sub(QWORD, S2, Gpr.RAX);
-    asm.mov(QWORD, Mem.of(Gpr.RSP, Long.BYTES), S2);
+    goOnBefore();
+    if (write) {
+      return;
+    }
+    asm.bind(split);
+    asm.push(Gpr.RAX);
+    asm.mov(QWORD, Gpr.RAX, Mem.of(Gpr.RSP, Long.BYTES));
+    asm.cmp(BYTE, Mem.of(Gpr.RAX, JitLayout.REFILL_LENGTH), 0);
     asm.pop(Gpr.RAX);
+    asm.jcc(Cond.E, leaveByNumber);
+    asm.call(copy);
+    asm.jcc(Cond.S, leaveByNumber);
+    asm.push(Gpr.RAX);
+    asm.mov(QWORD, S2, Mem.of(Gpr.RSP, Long.BYTES));
+    asm.movzx(DWORD, Gpr.RAX, BYTE, Mem.of(S2, JitLayout.REFILL_LENGTH));
+    asm.add(QWORD, Mem.of(Gpr.RSP, Long.BYTES), Gpr.RAX);
+    goOnBefore();
+  }
+
+  /** Returns, RAX having been pushed, as far before its address as stands at scratch 2. */
+  private void goOnBefore() {
+    asm.movzx(DWORD, Gpr.RAX, WORD, Mem.of(S2, JitLayout.REFILL_BACK));
+    asm.sub(QWORD, Mem.of(Gpr.RSP, Long.BYTES), Gpr.RAX);
+    asm.pop(Gpr.RAX);
+    asm.ret();
+  }
+
+  /**
+   * Emits a function that copies to {@link JitLayout#COPY} what is at the linear address in scratch
+   * 1, as many bytes as scratch 2 says, which lie in two pages. Scratch 1: where that is. Sets SF
+   * if it cannot be read here.
+   *
+   * @param fill what {@link #emitFill} has made for reads
+   */
+  void emitCopy(int mode, Label fill) {
+    Label part = new Label();
+    Label end = new Label();
+    for (Gpr register : COPIERS) {
+      asm.push(register);
+    }
+    asm.push(S2);
+    asm.mov(DWORD, Gpr.RCX, S1);
+    asm.or(DWORD, Gpr.RCX, -RamBlock.PAGE_SIZE);
+    asm.unary(UnaryOp.NEG, DWORD, Gpr.RCX);
+    asm.lea(QWORD, Gpr.RDI, state(JitLayout.COPY));
+    asm.call(part);
+    asm.jcc(Cond.S, end);
+    asm.lea(QWORD, Gpr.RCX, state(JitLayout.COPY));
+    asm.add(QWORD, Gpr.RCX, Mem.of(Gpr.RSP));
+    asm.sub(QWORD, Gpr.RCX, Gpr.RDI);
+    asm.call(part);
+    asm.bind(end);
+    asm.lea(QWORD, S1, state(JitLayout.COPY));
+    asm.pop(S2);
+    for (int i = COPIERS.length - 1; i >= 0; i--) {
+      asm.pop(COPIERS[i]);
+    }
+    asm.ret();
+    asm.bind(part);
+    emitCopyPart(CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE, fill);
+  }
+
+  /**
+   * Copies RCX bytes of one page from scratch 1 to RDI; both are behind them then. Sets SF if it
+   * cannot.
+   */
+  private void emitCopyPart(int table, Label fill) {
+    Label known = new Label();
+    Label unknown = new Label();
+    asm.mov(QWORD, S2, S1);
+    asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
+    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
+    asm.mov(QWORD, Gpr.RSI, S1);
+    asm.xor(QWORD, Gpr.RSI, state(S2, 1, table + TlbLayout.READ_TAG));
+    asm.cmp(QWORD, Gpr.RSI, RamBlock.PAGE_SIZE);
+    asm.jcc(Cond.B, known);
+    asm.call(fill);
+    asm.mov(DWORD, Gpr.RSI, S1);
+    asm.and(DWORD, Gpr.RSI, RamBlock.PAGE_SIZE - 1);
+    asm.test(QWORD, S2, S2);
+    asm.jcc(Cond.S, unknown);
+    asm.bind(known);
+    asm.add(QWORD, Gpr.RSI, state(S2, 1, table + TlbLayout.HOST_PAGE));
+    asm.add(QWORD, S1, Gpr.RCX);
+    asm.rep(StringOp.MOVS, BYTE);
+    asm.test(DWORD, Gpr.RCX, Gpr.RCX);
+    asm.bind(unknown);
     asm.ret();
   }
 

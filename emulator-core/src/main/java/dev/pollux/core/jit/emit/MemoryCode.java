@@ -29,10 +29,18 @@ final class MemoryCode {
    * A failed probe of the TLB: fill it and try again, or leave for the interpreter.
    *
    * @param retry offset of the probe
+   * @param length its bytes of code, 0: an access that lies in two pages has to leave
    * @param recipe of flags that are nowhere, or 0
    */
   private record Refill(
-      Label label, int retry, int mode, int insn, int bytes, boolean write, int recipe) {}
+      Label label,
+      int retry,
+      int length,
+      int mode,
+      int insn,
+      int bytes,
+      boolean write,
+      int recipe) {}
 
   private final BlockDraft draft;
   private final LiveFlags flags;
@@ -170,7 +178,10 @@ final class MemoryCode {
 
   // ---- probes ----
 
-  /** From the linear address in scratch 1 to the host address there, or leaves. */
+  /**
+   * From the linear address in scratch 1 to the host address there, or leaves. What is only read
+   * and lies in two pages may be a copy.
+   */
   void probe(int bytes, boolean write, boolean aligned) {
     if (callsProbe(bytes, aligned)) {
       draft.callStub(draft.stubs().calls().probe(draft.mode(), bytes, write, aligned));
@@ -178,16 +189,12 @@ final class MemoryCode {
       return;
     }
     Label unknown = draft.label();
-    refills.add(
-        new Refill(
-            unknown,
-            asm.position(),
-            draft.mode(),
-            draft.current(),
-            bytes,
-            write,
-            flags.pendingRecipe()));
+    int recipe = flags.pendingRecipe();
+    int start = asm.position();
     probe(bytes, write, aligned, unknown, aligned ? outOfLine.slowExit() : unknown);
+    int length = write || aligned || bytes > JitLayout.MOST_COPIED ? 0 : asm.position() - start;
+    refills.add(
+        new Refill(unknown, start, length, draft.mode(), draft.current(), bytes, write, recipe));
   }
 
   /** True if such a probe is a call. */
@@ -229,6 +236,7 @@ final class MemoryCode {
     asm.code().put32(0);
     asm.code().put8(refill.bytes());
     asm.code().put16(numberAt - refill.retry());
+    asm.code().put8(refill.length());
     draft.add(new BlockCode.Interpret(numberAt, refill.mode(), refill.insn(), refill.recipe()));
   }
 }

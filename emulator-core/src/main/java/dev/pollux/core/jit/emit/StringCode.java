@@ -66,7 +66,7 @@ final class StringCode {
     asm.test(wide, Gpr.RCX, Gpr.RCX);
     asm.jcc(Cond.E, done);
     Label top = asm.here();
-    run(insn, moves);
+    run(insn, moves, slow);
     asm.test(wide, Gpr.RCX, Gpr.RCX);
     asm.jcc(Cond.E, done);
     asm.cmp(DWORD, state(CpuLayout.EXIT_REQUEST), 0);
@@ -102,7 +102,10 @@ final class StringCode {
     memory.addSegmentBase(insn);
   }
 
-  /** Elements from the linear address in {@code address} to the end of its page, in it. */
+  /**
+   * Elements from the linear address in {@code address} to the end of its page, in it. If they have
+   * several bytes sets ZF where there is none.
+   */
   private void room(Gpr address, int bytes) {
     asm.or(DWORD, address, -4096);
     asm.unary(UnaryOp.NEG, DWORD, address);
@@ -112,13 +115,16 @@ final class StringCode {
   }
 
   /** One run of a repeated instruction; RCX is not 0. */
-  private void run(Insn insn, boolean moves) {
+  private void run(Insn insn, boolean moves, Label slow) {
     int bytes = insn.size0;
     int shift = Integer.numberOfTrailingZeros(bytes);
     if (moves) {
       source(insn);
       asm.mov(QWORD, S2, S1);
       room(S2, bytes);
+      if (bytes > 1) {
+        asm.jcc(Cond.E, slow);
+      }
       asm.mov(QWORD, SOURCE_ROOM, S2);
       memory.probe(bytes, false, false);
       asm.mov(QWORD, SOURCE_HOST, S1);

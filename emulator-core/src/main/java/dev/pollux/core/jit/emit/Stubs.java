@@ -235,9 +235,14 @@ public final class Stubs {
       for (int write = 0; write < 2; write++) {
         Label fill = asm.here();
         lookUps.emitFill(mode, write != 0 ? AccessType.WRITE : AccessType.READ);
+        Label copy = null;
+        if (write == 0) {
+          copy = asm.here();
+          lookUps.emitCopy(mode, fill);
+        }
         refill[2 * mode + write] = asm.position();
-        lookUps.emitRefill(mode, write != 0, fill, byNumber);
-        calls.emitProbes(mode, write != 0, fill, behindCall);
+        lookUps.emitRefill(mode, write != 0, fill, copy, byNumber);
+        calls.emitProbes(mode, write != 0, fill, copy, behindCall);
       }
       Label fill = asm.here();
       fetch[mode] = asm.position();
