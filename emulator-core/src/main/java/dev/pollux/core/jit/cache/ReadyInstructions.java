@@ -3,32 +3,36 @@ package dev.pollux.core.jit.cache;
 import dev.pollux.core.decode.Decoder;
 import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.interp.Interpreter;
-import java.util.Arrays;
 
 /**
- * Instructions of translations that the interpreter has executed, made ready for it, by their
- * bytes: one that stands in many places, or in pages that come and go with short processes, is
- * decoded once. So code that is new to the guest leaves nothing on the heap that grows old. Used by
- * the vCPU's thread only.
+ * Instructions of translations that the interpreter has to execute, made ready for it. They are
+ * known by their bytes, wherever these lie, and only what executes often is kept: nearly all that a
+ * guest's processes execute a few times is decoded each time, so that nothing of it is on the heap
+ * long enough to grow old. Used by the vCPU's thread only.
  */
 public final class ReadyInstructions {
-  /** The most, some 300 bytes each; when there are more all are forgotten. */
-  static final int MOST = 1 << 14;
+  private static final int PLACE_BITS = 12;
 
-  private static final int BUCKET_BITS = 12;
+  /** So often, nothing else of its place coming between, has one to be asked for to be kept. */
+  static final int OFTEN = 16;
+
+  private static final long HASH = 0x9e37_79b9_7f4a_7c15L;
 
   private final Interpreter interpreter;
   private final Decoder decoder;
-  private final Entry[] buckets = new Entry[1 << BUCKET_BITS];
   private final byte[] bytes = new byte[Decoder.MAX_LENGTH];
-  private int count;
+
+  // By place: what is kept, and of what is not what was asked for last, how often, and its hash.
+
+  private final Kept[] kept = new Kept[1 << PLACE_BITS];
+  private final long[] asked = new long[1 << PLACE_BITS];
+  private final byte[] times = new byte[1 << PLACE_BITS];
 
   /**
    * @param low the first eight bytes
-   * @param high the other ones, and the length in the last byte
+   * @param high the other ones, and in the last byte the length and the size of the code
    */
-  private record Entry(
-      long low, long high, int codeSize, Interpreter.Prepared prepared, Entry next) {}
+  private record Kept(long low, long high, Interpreter.Prepared prepared) {}
 
   public ReadyInstructions(Interpreter interpreter, Decoder decoder) {
     this.interpreter = interpreter;
@@ -43,31 +47,24 @@ public final class ReadyInstructions {
    */
   public Interpreter.Prepared get(long address, int length, int codeSize) {
     long low = word(address, Math.min(length, 8));
-    long high = word(address + 8, length - 8) | (long) length << 56;
-    int bucket = bucket(low, high, codeSize);
-    for (Entry entry = buckets[bucket]; entry != null; entry = entry.next) {
-      if (entry.low == low && entry.high == high && entry.codeSize == codeSize) {
-        return entry.prepared;
-      }
+    long high = word(address + 8, length - 8) | (long) (length | codeSize) << 56;
+    long hash = (low * 31 + high) * HASH;
+    int place = (int) (hash >>> Long.SIZE - PLACE_BITS);
+    Kept known = kept[place];
+    if (known != null && known.low == low && known.high == high) {
+      return known.prepared;
     }
-    if (count == MOST) {
-      Arrays.fill(buckets, null);
-      count = 0;
-    }
-    count++;
-    Interpreter.Prepared prepared = prepare(address, length, codeSize);
-    buckets[bucket] = new Entry(low, high, codeSize, prepared, buckets[bucket]);
-    return prepared;
-  }
-
-  private Interpreter.Prepared prepare(long address, int length, int codeSize) {
     RawMemory.copyOut(address, bytes, 0, length);
-    return interpreter.prepare(decoder.decode(bytes, 0, length, codeSize));
-  }
-
-  private static int bucket(long low, long high, int codeSize) {
-    long mixed = (low * 31 + high + codeSize) * 0x9e37_79b9_7f4a_7c15L;
-    return (int) (mixed >>> 64 - BUCKET_BITS);
+    Interpreter.Prepared prepared = interpreter.prepare(decoder.decode(bytes, 0, length, codeSize));
+    if (asked[place] != hash) {
+      asked[place] = hash;
+      times[place] = 0;
+    }
+    if (++times[place] == OFTEN) {
+      kept[place] = new Kept(low, high, prepared);
+      times[place] = 0;
+    }
+    return prepared;
   }
 
   private static long word(long address, int count) {
@@ -76,10 +73,5 @@ public final class ReadyInstructions {
       word = word << 8 | RawMemory.getByte(address + i) & 0xff;
     }
     return word;
-  }
-
-  /** How many are known. */
-  int count() {
-    return count;
   }
 }
