@@ -845,12 +845,12 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
 
     @Override
-    public void awake(JitBlock block) {
+    public boolean awake(JitBlock block) {
       if (chained) {
-        blocks.linkAll(block);
         index.put(firstTable(block.key()) + (block.key() & MODE), block.host(), block.entry());
       }
       statistics.storedBlocks++;
+      return chained;
     }
   }
 

@@ -4,6 +4,7 @@ import dev.pollux.core.host.RawMemory;
 import dev.pollux.core.jit.emit.BlockCode;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.function.IntUnaryOperator;
 
 /**
@@ -36,6 +37,12 @@ public final class BlockTable implements AutoCloseable {
 
   /** Dropped blocks of one page, the last one of its kind each. */
   private final int[] dropped = new int[1 << BUCKET_BITS];
+
+  /** By page, as the lists: there may be dropped blocks. */
+  private final BitSet droppedIn = new BitSet(1 << PAGE_BUCKET_BITS);
+
+  /** A block of each place of a page that is being woken, 0: there is none. */
+  private final int[] starts = new int[1 << PAGE_BITS];
 
   private int size;
 
@@ -166,6 +173,7 @@ public final class BlockTable implements AutoCloseable {
       unchain(dropped, older);
     }
     chain(dropped, block);
+    droppedIn.set(pageBucket(block.host()));
   }
 
   // ---- blocks of other vCPUs and of earlier runs ----
@@ -202,12 +210,15 @@ public final class BlockTable implements AutoCloseable {
     long start = cache.append(from.code(), made.codeBytes());
     block.becomeCopy(hostPage, start, dropped, group, exits.next());
     int moved = (int) (from.codeOffset() - (start - cache.address()));
-    for (int i = 0; i < block.stubJumps(); i++) {
-      cache.add32(start + block.stubJump(i), moved);
+    long places = block.places();
+    int ways = block.exits();
+    for (int i = block.stubJumps() - 1; i >= 0; i--) {
+      cache.add32(start + JitBlock.place(places, ways + i), moved);
     }
-    for (int i = 0; i < block.exits(); i++) {
-      cache.patch32(start + block.numberAt(i), exits.next());
-      exits.add(block, from.exitRecord(i));
+    long exit = from.exitRecord(0);
+    for (int i = 0; i < ways; i++, exit += ExitTable.RECORD) {
+      cache.patch32(start + JitBlock.place(places, i), exits.next());
+      exits.add(block, exit);
     }
     enter(block);
     return block;
@@ -223,8 +234,12 @@ public final class BlockTable implements AutoCloseable {
      */
     long mayWake(JitBlock block, int jumpTable);
 
-    /** The block is in use. */
-    void awake(JitBlock block);
+    /**
+     * The block is in use.
+     *
+     * @return true if it may jump to others
+     */
+    boolean awake(JitBlock block);
   }
 
   /**
@@ -236,27 +251,69 @@ public final class BlockTable implements AutoCloseable {
    */
   public void wake(BlockGroup kept, int group, long hostPage, byte[] page, Waker waker) {
     int first = (int) (records.used() / 8);
+    findStarts(hostPage);
     wake(kept, true, group, hostPage, page, waker);
     wake(kept, false, group, hostPage, page, waker);
     int end = (int) (records.used() / 8);
     for (int at = first; at < end; at += words(at)) {
-      waker.awake(block(at));
+      JitBlock block = block(at);
+      if (waker.awake(block)) {
+        linkStarts(block);
+      }
     }
   }
 
   private void wake(
       BlockGroup kept, boolean quick, int group, long hostPage, byte[] page, Waker waker) {
+    boolean anyDropped = droppedIn.get(pageBucket(hostPage));
     for (int offset = 0; offset < kept.bytes(); offset += kept.at(offset).bytes()) {
       PortableBlock from = kept.at(offset);
       JitBlock made = from.block();
-      long host = hostPage + made.pageOffset();
+      int start = made.pageOffset();
       if (made.quick() == quick
+          && started(made.key(), hostPage + start) == null
           && made.isOfMoved(page)
-          && find(made.key(), host, -1) == null
-          && findDropped(made.key(), host, page) == null) {
+          && (!anyDropped || findDropped(made.key(), hostPage + start, page) == null)) {
         long dropped = waker.mayWake(made, from.table());
         if (dropped != 0) {
-          take(from, hostPage, dropped, group).move(page, cache);
+          JitBlock block = take(from, hostPage, dropped, group);
+          block.move(page, cache);
+          starts[start] = number(block);
+        }
+      }
+    }
+  }
+
+  /** Notes which blocks there are in a page: {@link #started}. */
+  private void findStarts(long hostPage) {
+    Arrays.fill(starts, 0);
+    for (int listed = pages[pageBucket(hostPage)]; listed != 0; ) {
+      JitBlock block = block(listed >>> 1);
+      boolean second = (listed & 1) != 0;
+      boolean whole = !second && block.secondPage() == 0;
+      if (whole && block.valid() && samePage(block.host(), hostPage)) {
+        starts[block.pageOffset()] = listed >>> 1;
+      }
+      listed = block.nextInPage(second);
+    }
+  }
+
+  /** As {@link #find}, in the page that was looked at. */
+  private JitBlock started(int key, long host) {
+    JitBlock block = block(starts[(int) host & ~(int) PAGE_MASK]);
+    boolean other = block != null && !block.isOf(key, host);
+    return other ? find(key, host, -1) : block;
+  }
+
+  private void linkStarts(JitBlock from) {
+    int end = from.firstExit() + from.exits();
+    for (int exit = from.firstExit(); exit < end; exit++) {
+      if (exits.isLink(exit)) {
+        long host = from.host() + exits.guestOffset(exit);
+        int key = from.key() & ~JitBlock.MODE | exits.mode(exit);
+        JitBlock to = samePage(host, from.host()) ? started(key, host) : null;
+        if (to != null) {
+          link(exit, to);
         }
       }
     }
@@ -442,6 +499,7 @@ public final class BlockTable implements AutoCloseable {
     Arrays.fill(buckets, 0);
     Arrays.fill(pages, 0);
     Arrays.fill(dropped, 0);
+    droppedIn.clear();
     size = 0;
   }
 

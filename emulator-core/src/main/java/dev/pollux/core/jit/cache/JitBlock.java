@@ -293,19 +293,16 @@ public final class JitBlock {
     return u16(STUB_JUMPS);
   }
 
-  /** Offset in the code of the number of a way out. */
-  int numberAt(int exit) {
-    return place(exit);
+  /**
+   * Address of places in the code, each an offset of 16 bits: of the number of each way out, then
+   * of each displacement that leads to a stub.
+   */
+  long places() {
+    return at + LOOKED + lookedLength() + (long) PAIR * (u8(MOVED) + u8(GAPS));
   }
 
-  /** Offset in the code of a displacement that leads to a stub. */
-  int stubJump(int i) {
-    return place(exits() + i);
-  }
-
-  private int place(int i) {
-    long pairs = at + LOOKED + lookedLength() + (long) PAIR * (u8(MOVED) + u8(GAPS));
-    return RawMemory.getShort(pairs + (long) PLACE * i) & 0xffff;
+  static int place(long places, int i) {
+    return RawMemory.getShort(places + (long) PLACE * i) & 0xffff;
   }
 
   /** Offset in the guest's first page of the bytes that the translation depends on. */
@@ -362,8 +359,9 @@ public final class JitBlock {
       sound &= pair(i, 0) + length <= lookedLength();
       sound &= i >= fields || second == NOT_IN_CODE || second + FIELD <= code;
     }
-    for (int i = 0; i < exits() + stubJumps(); i++) {
-      sound &= place(i) + FIELD <= code;
+    long places = places();
+    for (int i = exits() + stubJumps() - 1; i >= 0; i--) {
+      sound &= place(places, i) + FIELD <= code;
     }
     return sound;
   }
