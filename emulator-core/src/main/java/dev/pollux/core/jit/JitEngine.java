@@ -35,7 +35,6 @@ import dev.pollux.core.jit.store.TranslationStore;
 import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
-import dev.pollux.core.mmu.TlbLayout;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -1009,7 +1008,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** The ways out that are in no block come first. */
   private void addCommonExits() {
-    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
+    for (int mode = 0; mode <= Stubs.NO_MODE; mode++) {
       exits.addToRip(mode);
     }
   }

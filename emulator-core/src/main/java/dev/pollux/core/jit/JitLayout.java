@@ -50,6 +50,12 @@ public final class JitLayout {
   /** u64: host address that several accesses share which one probe of the TLB has found. */
   public static final int PROBED = (CALLS_LEFT + 4 + 7) & -8;
 
+  /** u64: as far down the host's RSP may be where a return is going to be expected. */
+  public static final int RETURN_LIMIT = PROBED + 8;
+
+  /** u64: the host's RSP while no return is expected. */
+  public static final int HOST_SP = RETURN_LIMIT + 8;
+
   /** XSAVE area of 576 bytes, x87 component only: guest x87 state on its way in or out. */
   public static final int X87_AREA = CpuLayout.JIT;
 

@@ -138,10 +138,9 @@ final class BranchCode {
     asm.mov(draft.wide(), Mem.of(S1), S2);
     asm.lea(draft.wide(), SP, Mem.of(SP, -word));
     if (direct) {
-      jumps.jumpTo(draft.nextOffset() + insn.imm);
+      jumps.callTo(draft.nextOffset() + insn.imm);
     } else {
-      asm.mov(QWORD, S1, state(CpuLayout.SCRATCH));
-      jumps.jumpToScratch(false);
+      jumps.callScratch();
     }
   }
 }

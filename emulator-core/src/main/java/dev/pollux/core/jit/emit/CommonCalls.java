@@ -43,6 +43,16 @@ final class CommonCalls {
   /** Then those of 16 and of 32 bytes that have to be aligned. */
   private static final int FUNCTIONS = SIZES + 2;
 
+  /**
+   * Ways out.
+   *
+   * @param byNumber by the number right behind a call
+   * @param behindCall by the number in the instruction behind a call
+   * @param numbered by the number in scratch 2
+   * @param out by the number at {@link JitLayout#EXIT}
+   */
+  record Ways(Label byNumber, Label behindCall, Label numbered, Label out) {}
+
   private final X86Assembler asm;
   private final CommonCode common;
   private final int[] probes = new int[2 * TlbLayout.MODES * FUNCTIONS];
@@ -121,7 +131,10 @@ final class CommonCalls {
     return branches[table];
   }
 
-  /** The same for a return, which takes its address off the guest's stack. */
+  /**
+   * Code jumps here for a return, which takes its address, in scratch 1, off the guest's stack; the
+   * number for where it faults is in scratch 2.
+   */
   int ret(int table) {
     return returns[table];
   }
@@ -190,15 +203,22 @@ final class CommonCalls {
   /**
    * @param table the jump cache's
    * @param lookUp what {@link LookUps#emitLookUp} has made
-   * @param leaveByNumber leaves by the number right behind a call
+   * @param ways out
    */
-  void emitJumps(int table, Label lookUp, Label leaveByNumber) {
+  void emitJumps(int table, Label lookUp, Ways ways) {
     jumps[table] = asm.position();
     jump(table, lookUp);
     branches[table] = asm.position();
-    branch(table, false, lookUp, leaveByNumber);
+    branch(table, false, lookUp, ways.byNumber());
     returns[table] = asm.position();
-    branch(table, true, lookUp, leaveByNumber);
+    Label other = new Label();
+    ReturnStack.jumpUnlessExpected(asm, common, other);
+    count(ways.numbered());
+    leaveBranch(true);
+    asm.ret();
+    asm.bind(other);
+    asm.mov(DWORD, state(JitLayout.EXIT), S2);
+    branch(table, true, lookUp, ways.out());
   }
 
   private void jump(int table, Label miss) {
@@ -214,26 +234,24 @@ final class CommonCalls {
     asm.jcc(Cond.NE, miss);
   }
 
-  private void branch(int table, boolean returns, Label lookUp, Label leaveByNumber) {
+  private void branch(int table, boolean returns, Label lookUp, Label leave) {
     Label miss = new Label();
     find(table, miss);
-    count(leaveByNumber);
+    count(leave);
     leaveBranch(returns);
     common.enterPage();
     common.jumpToTarget(JitLayout.jumpTable(table));
     asm.bind(miss);
     compareCanonical(asm);
-    asm.jcc(Cond.NE, leaveByNumber);
+    asm.jcc(Cond.NE, leave);
     leaveBranch(returns);
     asm.jmp(lookUp);
   }
 
-  /** Forgets where the call came from; a return has happened now. */
+  /** A return has happened now; any other branch has called and forgets where from. */
   private void leaveBranch(boolean returns) {
-    asm.lea(QWORD, Gpr.RSP, Mem.of(Gpr.RSP, WORD_BYTES));
-    if (returns) {
-      asm.lea(QWORD, SP, Mem.of(SP, WORD_BYTES));
-    }
+    Gpr pointer = returns ? SP : Gpr.RSP;
+    asm.lea(QWORD, pointer, Mem.of(pointer, WORD_BYTES));
   }
 
   /** Sets ZF if the address in scratch 1 is canonical; destroys scratch 2. */

@@ -21,7 +21,7 @@ import dev.pollux.core.mmu.TlbLayout;
 /** The pieces that nearly every block has, as {@link Fragment}s. */
 final class CommonCode {
   /** In place of a number of 32 bits that is filled in later; none of its bytes is zero. */
-  private static final int LATER = 0x7fff_ffff;
+  static final int LATER = 0x7fff_ffff;
 
   /** Bytes of a near conditional jump's opcode, behind which its displacement follows. */
   private static final int JCC_OPCODE = 2;
@@ -97,6 +97,7 @@ final class CommonCode {
           });
 
   private static final Fragment JUMP_TO_TARGET = Fragment.open(asm -> asm.jmp(state(S2, 1, LATER)));
+  private static final Fragment CALL_TARGET = Fragment.open(asm -> asm.call(state(S2, 1, LATER)));
 
   private final X86Assembler asm;
   private final CodeBuffer code;
@@ -166,7 +167,16 @@ final class CommonCode {
 
   /** Jumps to the code of the entry at scratch 2. */
   void jumpToTarget(int table) {
-    JUMP_TO_TARGET.appendTo(code);
+    toTarget(JUMP_TO_TARGET, table);
+  }
+
+  /** Calls it. */
+  void callTarget(int table) {
+    toTarget(CALL_TARGET, table);
+  }
+
+  private void toTarget(Fragment how, int table) {
+    how.appendTo(code);
     code.reserve(FIELD);
     code.put32(table + Long.BYTES - RegisterMap.BIAS);
   }

@@ -3,6 +3,7 @@ package dev.pollux.core.jit.emit;
 import static dev.pollux.core.jit.asm.OpSize.DWORD;
 import static dev.pollux.core.jit.asm.OpSize.QWORD;
 import static dev.pollux.core.jit.emit.RegisterMap.S1;
+import static dev.pollux.core.jit.emit.RegisterMap.S2;
 import static dev.pollux.core.jit.emit.RegisterMap.SP;
 import static dev.pollux.core.jit.emit.RegisterMap.state;
 
@@ -16,13 +17,18 @@ import dev.pollux.core.jit.asm.X86Assembler;
 
 /**
  * How code goes on elsewhere: at a place in the block's page, which is linked, or at any address,
- * through the jump cache. Live flags are in memory before that, but for a place in the page.
+ * through the jump cache. Live flags are in memory before that, but for a place in the page. Where
+ * the guest calls and its return is expected these jumps are calls of the host: {@link
+ * ReturnStack}.
  */
 final class JumpCode {
   private final BlockDraft draft;
   private final LiveFlags flags;
   private final OutOfLine outOfLine;
   private final X86Assembler asm;
+
+  /** Of a call that is being emitted, what the host returns to, or null. */
+  private Label landing;
 
   JumpCode(BlockDraft draft, LiveFlags flags, OutOfLine outOfLine) {
     this.draft = draft;
@@ -36,6 +42,46 @@ final class JumpCode {
     return offset <= from;
   }
 
+  // ---- calls ----
+
+  /**
+   * The end of a call of a guest address known now. The guest's return address, in scratch 2, has
+   * been pushed.
+   */
+  void callTo(long offset) {
+    if (offset != draft.nextOffset()) { // code that looks where it is does not return there
+      expectReturn();
+    }
+    jumpTo(offset);
+    land();
+  }
+
+  /** The same with the address at {@link CpuLayout#SCRATCH}. */
+  void callScratch() {
+    expectReturn();
+    asm.mov(QWORD, S1, state(CpuLayout.SCRATCH));
+    jumpToScratch(false);
+    land();
+  }
+
+  private void expectReturn() {
+    if (draft.quick() && draft.inPage(draft.nextOffset())) {
+      ReturnStack.expect(draft, outOfLine);
+      landing = draft.label();
+    }
+  }
+
+  /** What is behind the host's call. */
+  private void land() {
+    if (landing != null) {
+      asm.bind(landing);
+      landing = null;
+      ReturnStack.land(asm);
+      flags.areInMemory();
+      jumpTo(draft.nextOffset());
+    }
+  }
+
   // ---- to an address known now ----
 
   /** Goes on at a guest address known now. Live flags are in memory, or dead. */
@@ -43,7 +89,11 @@ final class JumpCode {
     if (draft.inPage(offset)) {
       Label stub = draft.label();
       keepOpening();
-      asm.jmpNear(stub);
+      if (landing == null) {
+        asm.jmpNear(stub);
+      } else {
+        asm.call(stub);
+      }
       linkLater(stub, asm.position() - 4, offset);
       return;
     }
@@ -68,7 +118,7 @@ final class JumpCode {
     }
     draft.common().findTarget(table());
     unlessFound(null);
-    draft.common().jumpToTarget(table());
+    goToTarget();
   }
 
   /**
@@ -112,11 +162,16 @@ final class JumpCode {
   void returnToScratch(int drop) {
     int popped = draft.word() + drop;
     if (!draft.quick() && !draft.context().code32() && drop == 0) {
-      callBranch(draft.stubs().calls().ret(number()));
+      asm.mov(DWORD, S2, CommonCode.LATER);
+      outOfLine.interpretAt(asm.position() - Integer.BYTES);
+      draft.jumpToStub(draft.stubs().calls().ret(number()));
       return;
     }
     asm.lea(draft.wide(), SP, Mem.of(SP, popped));
-    branchToScratch(popped);
+    Label other = draft.label();
+    ReturnStack.jumpUnlessExpected(asm, draft.common(), other);
+    asm.ret();
+    outOfLine.defer(other, () -> branchToScratch(popped));
   }
 
   /**
@@ -131,7 +186,8 @@ final class JumpCode {
       return;
     }
     if (!draft.quick() && popped == 0) {
-      callBranch(draft.stubs().calls().branch(number()));
+      draft.callStub(draft.stubs().calls().branch(number()));
+      outOfLine.interpretAt(draft.exitNumber());
       return;
     }
     Label miss = draft.label();
@@ -152,11 +208,6 @@ final class JumpCode {
           }
           outOfLine.exitHere();
         });
-  }
-
-  private void callBranch(int stub) {
-    draft.callStub(stub);
-    outOfLine.interpretAt(draft.exitNumber());
   }
 
   /**
@@ -187,17 +238,36 @@ final class JumpCode {
       asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.RF);
     }
     common.enterPage();
-    common.jumpToTarget(table());
+    goToTarget();
   }
 
   /**
    * Jumps where not equal: to {@code miss}, or if that is null to where addresses are looked up.
    */
   private void unlessFound(Label miss) {
-    if (miss == null) {
+    if (miss != null) {
+      asm.jcc(Cond.NE, miss);
+    } else if (landing == null) {
       draft.jumpToStubIfNotEqual(draft.stubs().lookUp(number()));
     } else {
-      asm.jcc(Cond.NE, miss);
+      Label unknown = draft.label();
+      Label behind = landing;
+      asm.jcc(Cond.NE, unknown);
+      outOfLine.defer(
+          unknown,
+          () -> {
+            draft.callStub(draft.stubs().lookUp(number()));
+            asm.jmpNear(behind);
+          });
+    }
+  }
+
+  /** Goes to the code that the jump cache has. */
+  private void goToTarget() {
+    if (landing == null) {
+      draft.common().jumpToTarget(table());
+    } else {
+      draft.common().callTarget(table());
     }
   }
 

@@ -98,10 +98,18 @@ final class PrivilegeCode {
     flags.clobber();
     if (allow) {
       asm.or(DWORD, state(CpuLayout.RFLAGS), Eflags.AC);
-      draft.setMode(TlbLayout.KERNEL);
+      changeMode(TlbLayout.KERNEL);
     } else {
       asm.and(DWORD, state(CpuLayout.RFLAGS), ~Eflags.AC);
-      draft.setMode(kernelMode());
+      changeMode(kernelMode());
+    }
+  }
+
+  /** Code that callers are expected to go on with belongs to the mode that they were in. */
+  private void changeMode(int mode) {
+    if (mode != draft.mode()) {
+      ReturnStack.empty(asm);
+      draft.setMode(mode);
     }
   }
 
@@ -137,7 +145,7 @@ final class PrivilegeCode {
     segments.loadFlat(0);
     draft.nextRip(Gpr.RCX);
     asm.mov(QWORD, S1, state(CpuLayout.LSTAR));
-    draft.setMode(kernelMode());
+    changeMode(kernelMode());
     jumps.jumpToScratch(false);
   }
 
@@ -161,7 +169,7 @@ final class PrivilegeCode {
     asm.add(DWORD, S1, 16);
     segments.loadFlat(3);
     asm.mov(QWORD, S1, Gpr.RCX);
-    draft.setMode(TlbLayout.USER);
+    changeMode(TlbLayout.USER);
     jumps.jumpToScratch(false);
   }
 
@@ -304,7 +312,7 @@ final class PrivilegeCode {
     asm.mov(QWORD, Gpr.RAX, SAVED_RAX);
     asm.mov(QWORD, Gpr.RCX, SAVED_RCX);
     int before = draft.mode();
-    draft.setMode(level == 3 ? TlbLayout.USER : kernelMode());
+    changeMode(level == 3 ? TlbLayout.USER : kernelMode());
     jumps.jumpToScratch(true);
     draft.setMode(before);
   }

@@ -47,6 +47,9 @@ public final class Stubs {
   private static final int AREA_ST = 32;
   private static final int AREA_COMPONENTS = 512;
 
+  /** Number of the way out with RIP set where nothing tells the software TLB's mode. */
+  public static final int NO_MODE = TlbLayout.MODES;
+
   private final X86Assembler asm = new X86Assembler(CodeMode.BITS64);
   private final long base;
   private final boolean ymm;
@@ -76,13 +79,18 @@ public final class Stubs {
     emitLoadSimd();
     loadX87 = asm.position();
     emitLoadX87();
+    Label numbered = new Label();
+    Label nowhere = asm.here();
+    asm.mov(QWORD, state(CpuLayout.RIP), RegisterMap.S1);
+    asm.mov(DWORD, RegisterMap.S2, NO_MODE);
+    asm.jmp(numbered);
     enter = asm.position();
-    emitEnter();
+    emitEnter(nowhere);
     leave = asm.position();
     Label byNumber = asm.here();
     asm.pop(RegisterMap.S2);
     asm.mov(DWORD, RegisterMap.S2, Mem.of(RegisterMap.S2));
-    Label numbered = asm.here();
+    asm.bind(numbered);
     asm.mov(DWORD, state(JitLayout.EXIT), RegisterMap.S2);
     Label out = asm.here();
     emitLeave();
@@ -90,7 +98,8 @@ public final class Stubs {
     asm.pop(RegisterMap.S2);
     asm.mov(DWORD, RegisterMap.S2, Mem.of(RegisterMap.S2, JitLayout.CALL_NUMBER));
     asm.jmp(numbered);
-    emitLookUps(new LookUps(asm, blockTable), byNumber, behindCall, out);
+    emitLookUps(
+        new LookUps(asm, blockTable), new CommonCalls.Ways(byNumber, behindCall, numbered, out));
     calls.emitOthers(behindCall);
     saveFlags = asm.position();
     new CommonCode(asm).saveFlags();
@@ -193,12 +202,13 @@ public final class Stubs {
     return at;
   }
 
-  private void emitEnter() {
+  private void emitEnter(Label nowhere) {
     for (Gpr register : SAVED) {
       asm.push(register);
     }
     asm.sub(QWORD, Gpr.RSP, 8);
     asm.lea(QWORD, STATE, Mem.of(Gpr.RDI, RegisterMap.BIAS));
+    ReturnStack.begin(asm, nowhere);
     asm.mov(QWORD, RegisterMap.S2, Gpr.RSI);
     call(0x1, loadSimd);
     call(0x2, loadX87);
@@ -227,11 +237,11 @@ public final class Stubs {
     asm.code().put32(stub - (asm.position() + 4));
   }
 
-  private void emitLookUps(LookUps lookUps, Label byNumber, Label behindCall, Label out) {
+  private void emitLookUps(LookUps lookUps, CommonCalls.Ways ways) {
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
       Label toRip = asm.here();
       asm.mov(DWORD, state(JitLayout.EXIT), mode);
-      asm.jmp(out);
+      asm.jmp(ways.out());
       for (int write = 0; write < 2; write++) {
         Label fill = asm.here();
         lookUps.emitFill(mode, write != 0 ? AccessType.WRITE : AccessType.READ);
@@ -241,8 +251,8 @@ public final class Stubs {
           lookUps.emitCopy(mode, fill);
         }
         refill[2 * mode + write] = asm.position();
-        lookUps.emitRefill(mode, write != 0, fill, copy, byNumber);
-        calls.emitProbes(mode, write != 0, fill, copy, behindCall);
+        lookUps.emitRefill(mode, write != 0, fill, copy, ways.byNumber());
+        calls.emitProbes(mode, write != 0, fill, copy, ways.behindCall());
       }
       Label fill = asm.here();
       fetch[mode] = asm.position();
@@ -251,7 +261,7 @@ public final class Stubs {
         Label find = asm.here();
         lookUp[i] = asm.position();
         lookUps.emitLookUp(i, fill, toRip);
-        calls.emitJumps(i, find, byNumber);
+        calls.emitJumps(i, find, ways);
         dropped[i] = asm.position();
         lookUps.emitDropped(i, toRip);
       }
@@ -291,6 +301,7 @@ public final class Stubs {
     asm.mov(DWORD, state(JitLayout.X87_LOADED), 0);
     emitAreaToState();
     asm.bind(noX87);
+    ReturnStack.end(asm);
     asm.add(QWORD, Gpr.RSP, 8);
     for (int i = SAVED.length - 1; i >= 0; i--) {
       asm.pop(SAVED[i]);
