@@ -76,8 +76,14 @@ public final class RefillLayout {
   /** u64: as {@link #LOW_WATCH}, of its start. */
   public static final int HIGH_WATCH = HIGH_HOST + 8;
 
+  /**
+   * u64: bits with which the last entry is not for generated code: of another protection key than
+   * the first, and that against execution where it is reserved.
+   */
+  public static final int REFUSED_BITS = HIGH_WATCH + 8;
+
   /** Bytes used. */
-  public static final int SIZE = HIGH_WATCH + 8 - CpuLayout.REFILL;
+  public static final int SIZE = REFUSED_BITS + 8 - CpuLayout.REFILL;
 
   /** Below this guest-physical memory is in small pieces, of several kinds. */
   public static final int LOW_START = 1 << 20;

@@ -13,13 +13,11 @@ import dev.pollux.core.memory.RamBlock;
  * RefillLayout}. Right as long as the TLB's own entries are.
  */
 final class RefillParameters {
-  /** Paging as 64-bit systems use it. */
-  private static final long CR0 = PageWalker.CR0_PG | PageWalker.CR0_WP;
-
-  private static final long EFER = PageWalker.EFER_LMA | PageWalker.EFER_NXE;
-
   /** A protection key's two bits. */
   private static final int KEY = 3;
+
+  /** Bits of a page table's entry that say which key is the page's. */
+  private static final long KEY_BITS = 15L << 59;
 
   private final CpuState state;
   private final long s;
@@ -39,8 +37,8 @@ final class RefillParameters {
   void update(boolean a20) {
     boolean enabled =
         a20
-            && (state.cr0() & CR0) == CR0
-            && (state.efer() & EFER) == EFER
+            && (state.cr0() & PageWalker.CR0_PG) != 0
+            && (state.efer() & PageWalker.EFER_LMA) != 0
             && (state.cr4() & ControlRegisters.CR4_LAM_SUP) == 0
             && keysAllow(ControlRegisters.CR4_PKE, CpuLayout.PKRU)
             && keysAllow(ControlRegisters.CR4_PKS, CpuLayout.PKRS);
@@ -49,6 +47,8 @@ final class RefillParameters {
     if (!enabled) {
       return;
     }
+    boolean protects = (state.efer() & PageWalker.EFER_NXE) != 0;
+    put(RefillLayout.REFUSED_BITS, KEY_BITS | (protects ? 0 : PageWalker.NO_EXECUTE));
     boolean globals = (state.cr4() & PageWalker.CR4_PGE) != 0;
     state.setU32(RefillLayout.GLOBAL_BIT, globals ? PageWalker.GLOBAL : 0);
     FlatView.Range low = ram(RefillLayout.LOW_START);

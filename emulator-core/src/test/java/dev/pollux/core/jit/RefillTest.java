@@ -55,6 +55,11 @@ class RefillTest {
   private static final long GLOBAL = 1 << 8;
   private static final long NO_EXECUTE = 1L << 63;
 
+  /** Of EFER, and of CR0. */
+  private static final long NXE = 1 << 11;
+
+  private static final long WP = 1 << 16;
+
   /** A bit that is reserved, and one that is the system's own. */
   private static final long RESERVED = 1L << 51;
 
@@ -153,6 +158,10 @@ class RefillTest {
 
   @Test
   void anyEntryIsWhatTheInterpreterMakesOfIt() {
+    assertAnyEntry();
+  }
+
+  private void assertAnyEntry() {
     long all = PRESENT | WRITABLE | USER | ACCESSED;
     for (int set = 0; set < 1 << BITS.length; set++) {
       long bits = 0;
@@ -167,8 +176,25 @@ class RefillTest {
     }
   }
 
+  /** As while a boot loader unpacks a kernel: the bit against execution is reserved. */
+  @Test
+  void earlyPagingIsWhatTheInterpreterMakesOfIt() {
+    for (BareMachine m : machines) {
+      m.state().setU64(CpuLayout.EFER, m.state().efer() & ~NXE);
+      m.state().setU64(CpuLayout.CR0, m.state().cr0() & ~WP);
+      m.vcpu().mmu().updateMode();
+    }
+    assertEquals(4, machines.get(1).state().u32(RefillLayout.LEVELS));
+    assertAnyEntry();
+    assertAnyDirectory();
+  }
+
   @Test
   void anyDirectoryIsWhatTheInterpreterMakesOfIt() {
+    assertAnyDirectory();
+  }
+
+  private void assertAnyDirectory() {
     long all = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
     long[] directories = {
       0,

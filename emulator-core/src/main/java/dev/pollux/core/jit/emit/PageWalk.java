@@ -39,8 +39,6 @@ final class PageWalk {
   private static final int RESERVED_2M = 0x001f_e000;
 
   private static final int RESERVED_1G = 0x3fff_e000;
-  private static final int KEY_SHIFT = 59;
-  private static final int KEY_MASK = 15;
   private static final int PAGE = -RamBlock.PAGE_SIZE;
 
   /** What is in RBX for a page of 2 MiB, and of 1 GiB; 0 for one of 4 KiB. */
@@ -285,10 +283,8 @@ final class PageWalk {
   }
 
   private void checkRights(int mode, int access, Label fail) {
-    // A protection key other than the first.
-    asm.mov(QWORD, Gpr.RSI, Gpr.RAX);
-    asm.shr(QWORD, Gpr.RSI, KEY_SHIFT);
-    asm.test(DWORD, Gpr.RSI, KEY_MASK);
+    asm.mov(QWORD, Gpr.RSI, state(RefillLayout.REFUSED_BITS));
+    asm.test(QWORD, Gpr.RAX, Gpr.RSI);
     asm.jcc(Cond.NE, fail);
     if (mode != TlbLayout.KERNEL) {
       asm.test(BYTE, Gpr.RCX, USER);
