@@ -68,6 +68,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private static final int[] NONE_MOVED = {};
 
+  /** Less room for code is not filled with all blocks of a page when one is needed. */
+  private static final long LEAST_WITH_STORE = 4 << 20;
+
   /**
    * Calls of common code until the block that makes one more is translated anew: as much time as
    * that takes. One more is a prime number, so that no loop always has the same one counted.
@@ -289,7 +292,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         new CodeWrites(vcpu, this::dropPage, () -> clear("many of its pages were written"));
     vcpu.machine().codeWatch().add(this);
     // What is logged of a translation needs its instructions.
-    this.store = translationLog.isOn() || store == null || !store.join(cache.kept()) ? null : store;
+    boolean stores = !translationLog.isOn() && memory.bytes() >= LEAST_WITH_STORE && store != null;
+    this.store = stores && store.join(cache.kept()) ? store : null;
     this.kept = this.store == null ? null : new BlockGroup();
     this.shared = translationLog.isOn() ? null : shared;
     if (this.shared != null) {
