@@ -3,6 +3,7 @@ package dev.pollux.cli;
 import dev.pollux.core.config.ConfigException;
 import dev.pollux.core.config.Suggestions;
 import dev.pollux.core.decode.OpcodeTables;
+import dev.pollux.devices.timer.TimerRehearsal;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -94,13 +95,18 @@ public final class Main implements Callable<Integer> {
   }
 
   private static int run(RunOptions options) {
-    // Read on another core while devices are made: the vCPU's engine needs them.
-    Thread.ofPlatform().daemon().name("opcode tables").start(OpcodeTables::rows);
+    Thread.ofPlatform().daemon().name("opcode tables").start(Main::makeReady);
     try {
       return new RunCommand(options).call();
     } catch (IOException | RuntimeException e) {
       return fail(e);
     }
+  }
+
+  /** On another core while devices are made: what the vCPU needs. */
+  private static void makeReady() {
+    OpcodeTables.rows();
+    TimerRehearsal.run();
   }
 
   /**

@@ -5,6 +5,7 @@ import dev.pollux.core.cpu.CodeWrites;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.CpuState;
+import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.cpu.ExecutionEngine;
 import dev.pollux.core.cpu.SegmentAttributes;
 import dev.pollux.core.cpu.TraceLog;
@@ -36,9 +37,11 @@ import dev.pollux.core.memory.CodeWatch;
 import dev.pollux.core.memory.RamBlock;
 import dev.pollux.core.mmu.Mmu;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -66,6 +69,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private static final int NEIGHBOURHOOD = 512;
 
+  /** Blocks that are made of what can follow one that reads ports. */
+  private static final int AHEAD = 32;
+
   private static final int[] NONE_MOVED = {};
 
   /** Less room for code is not filled with all blocks of a page when one is needed. */
@@ -77,7 +83,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private static final int PATIENCE = 4092;
 
-  /** Guest register number. */
+  // Guest register numbers.
+  private static final int RAX = 0;
+  private static final int RDX = 2;
   private static final int RSP = 4;
 
   /** Bytes that pushes or pops in a row may touch together. */
@@ -372,7 +380,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private JitBlock quicken(JitBlock block) {
     RawMemory.putInt(s + JitLayout.CALLS_LEFT, patience);
-    if (!block.valid() || block.secondPage() != 0 || !cache.fits(LARGEST_BLOCK)) {
+    // What reads ports waits for devices, or measures time by them and must not be held up.
+    if (!block.valid()
+        || block.readsPorts()
+        || block.secondPage() != 0
+        || !cache.fits(LARGEST_BLOCK)) {
       return block;
     }
     long host = block.host();
@@ -487,7 +499,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       Thread.yield();
     }
     JitBlock code = isBusy() || crossesPage(exit, insn.op) ? quicken(block) : block;
-    interpreter.executeOne(prepared, rip);
+    if (insn.op == Op.IN && portsAllowed()) {
+      readPort(insn);
+    } else {
+      interpreter.executeOne(prepared, rip);
+    }
     if (insn.info.endsBlock()
         || i == block.count() - 1
         || exits.resumeAt(exit) == 0
@@ -501,6 +517,21 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       return NONE;
     }
     return execute(block.start() + exits.resumeAt(exit), block.units());
+  }
+
+  /** IN takes no look at the TSS. */
+  private boolean portsAllowed() {
+    return state.cpl() <= (int) (state.rflags() & Eflags.IOPL) >> Eflags.IOPL_SHIFT;
+  }
+
+  /** IN at RIP: less than the interpreter does, for guests that measure time by a device. */
+  private void readPort(Insn insn) {
+    int size = insn.size0;
+    int port = (int) (insn.kind1 == Insn.IMM ? insn.imm & 0xff : state.gpr(RDX) & 0xffff);
+    long value = vcpu.ports().read(port, size);
+    long kept = size == Integer.BYTES ? 0 : state.gpr(RAX) & -1L << size * Byte.SIZE;
+    state.setGpr(RAX, kept | value);
+    state.setRip(state.rip() + insn.length);
   }
 
   /** Runs generated code until it leaves; all state is in the state block before and after. */
@@ -671,9 +702,45 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       if (block == null) {
         return null;
       }
+      if (block.readsPorts()) {
+        translateAhead(block, rip & PAGE_MASK, AHEAD);
+      }
     }
     enterTables(rip, block);
     return block;
+  }
+
+  /**
+   * Makes what can follow a block that reads ports, and so on: a guest that measures time by a
+   * device must not wait for a translation between two readings.
+   *
+   * @param page the guest's address of the page
+   * @param most number of blocks
+   * @return how many more there may be
+   */
+  private int translateAhead(JitBlock from, long page, int most) {
+    int left = most;
+    int end = from.firstExit() + from.exits();
+    for (int exit = from.firstExit(); exit < end; exit++) {
+      long host = from.host() + exits.guestOffset(exit);
+      int key = from.key() & ~MODE | exits.mode(exit);
+      if (exits.isLink(exit)
+          && ((host ^ from.host()) & PAGE_MASK) == 0
+          && left > 0
+          && cache.fits(LARGEST_BLOCK)
+          && !recordsFull()
+          && blocks.find(key, host, -1) == null) {
+        left--;
+        JitBlock next = translate(page | host & ~PAGE_MASK, key, host);
+        if (next != null && next.readsPorts()) {
+          left = translateAhead(next, page, left);
+        }
+      }
+    }
+    if (chained) {
+      blocks.linkAll(from);
+    }
+    return left;
   }
 
   private void enterTables(long rip, JitBlock block) {
@@ -711,7 +778,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     if (store != null) {
       storeHash = TranslationStore.hash(key, rip, host);
-      JitBlock woken = wake(key, host);
+      JitBlock woken = wake(rip, key, host);
       if (woken != null) {
         return woken;
       }
@@ -820,11 +887,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * The block of an earlier run of the code at {@code host}, or null. With it wakes what else there
    * is of its page.
    */
-  private JitBlock wake(int key, long host) {
+  private JitBlock wake(long rip, int key, long host) {
     for (int group : store.find(storeHash)) {
       if (store.read(group, kept) && kept.has(storeHash, key, host, page)) {
         store.use(group);
-        blocks.wake(kept, group, host & PAGE_MASK, page, new PageWaker(host));
+        PageWaker waker = new PageWaker(host);
+        blocks.wake(kept, group, host & PAGE_MASK, page, waker);
+        waker.portReaders.forEach(block -> translateAhead(block, rip & PAGE_MASK, AHEAD));
         return blocks.find(key, host, -1);
       }
     }
@@ -834,6 +903,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** What happens to the blocks of an earlier run that were made of a page. */
   private final class PageWaker implements BlockTable.Waker {
     private final long host;
+    private final List<JitBlock> portReaders = new ArrayList<>();
 
     PageWaker(long host) {
       this.host = host;
@@ -851,6 +921,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     public boolean awake(JitBlock block) {
       if (chained) {
         index.put(firstTable(block.key()) + (block.key() & MODE), block.host(), block.entry());
+      }
+      if (block.readsPorts()) {
+        portReaders.add(block);
       }
       statistics.storedBlocks++;
       return chained;
@@ -918,7 +991,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
                 count,
                 address,
                 code.entryAt(),
-                (code.simd() ? 1 : 0) | (code.x87() ? 2 : 0),
+                (code.simd() ? 1 : 0)
+                    | (code.x87() ? 2 : 0)
+                    | (readsPorts(insns, count) ? JitBlock.READS_PORTS : 0),
                 stubs.dropped(context.table() + context.mmuMode()),
                 page,
                 firstLooked,
@@ -946,6 +1021,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private int groupOf(long host) {
     int group = blocks.groupOf(host);
     return group != 0 ? group : store.newGroup();
+  }
+
+  private static boolean readsPorts(Insn[] insns, int count) {
+    for (int i = 0; i < count; i++) {
+      if (insns[i].op == Op.IN) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** An instruction near the block, whose translation depends on it, too. */

@@ -33,7 +33,8 @@ import java.util.Arrays;
  * is somewhere else after each start, or a distance to such a one; in the code stands the same or
  * the sum of it and a constant. A gap is of bytes that lie among those looked at and do not matter.
  * See {@link dev.pollux.core.jit.store.MovedFields}. Of the bits 0 and 1 are the units, bit 2 is of
- * quick code, bit 3 of what came from an earlier run or from another vCPU, which keeps it.
+ * quick code, bit 3 of what came from an earlier run or from another vCPU, which keeps it, bit 4 of
+ * a block that has an IN.
  */
 public final class JitBlock {
   /** The part of an execution key that is the software TLB's mode. */
@@ -81,6 +82,9 @@ public final class JitBlock {
   private static final int QUICK = 1 << 2;
   private static final int SAVED = 1 << 3;
 
+  /** Among the units of {@link Parts}: the block has an IN. */
+  public static final int READS_PORTS = 1 << 4;
+
   // Values of fields that move, as u32: where Linux puts itself if it moves, above where it was
   // linked; and from there to its CPUs' own variables, which are linked at 0.
   public static final int FIRST_MOVED = 0x8400_0000;
@@ -103,7 +107,8 @@ public final class JitBlock {
    * @param count guest instructions
    * @param start address of the code
    * @param entryAt offset in it of the entry
-   * @param units what to pass to the way in when the code is entered behind an instruction
+   * @param units what to pass to the way in when the code is entered behind an instruction, and
+   *     {@link #READS_PORTS}
    * @param dropped what the entry leads to while the block is dropped
    * @param firstLooked offset in the guest's first page of the bytes that the translation depends
    *     on, which lie one behind the other in {@code page} from there to {@code afterLooked}, those
@@ -271,6 +276,11 @@ public final class JitBlock {
   /** What to pass to the way in when the code is entered behind an instruction. */
   public int units() {
     return RawMemory.getByte(at + BITS) & UNITS;
+  }
+
+  /** True if the block has an IN. */
+  public boolean readsPorts() {
+    return (RawMemory.getByte(at + BITS) & READS_PORTS) != 0;
   }
 
   /** It is code that executes often. */
