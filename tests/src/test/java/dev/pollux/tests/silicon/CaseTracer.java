@@ -27,7 +27,6 @@ final class CaseTracer {
    */
   long undefinedFlags(SiliconCase test) {
     byte[] code = test.code();
-    Insn[] insns = new Insn[code.length];
     guest.load(test.bits(), test.start());
     guest.place(test.bits(), test.address(), code);
     long undefined = 0;
@@ -40,11 +39,9 @@ final class CaseTracer {
       if (offset < 0 || offset > code.length) {
         return UNDEFINED;
       }
-      Insn insn = insns[(int) offset];
-      if (insn == null) {
-        insn = decoder.decode(code, (int) offset, code.length, test.bits());
-        insns[(int) offset] = insn;
-      }
+      // As it is now: the case may have written to its own code.
+      byte[] now = guest.read(test.address() + offset, code.length - (int) offset);
+      Insn insn = decoder.decode(now, 0, now.length, test.bits());
       if (insn == null) {
         // The rest of the instruction is what lies behind the case: nothing, at the end of a page.
         return end == Window.CODE_END ? undefined : UNDEFINED;
