@@ -15,6 +15,9 @@ import java.util.Map;
  * <p>What comes from the primary is what the client has said to it. The first acknowledgement tells
  * the primary's number, and from then on the difference is taken from what the secondary says and
  * added to what it is told, until a checkpoint gives both the same numbers.
+ *
+ * <p>So with timestamps (RFC 7323), whose clock begins anywhere for each connection: after a
+ * failover the client would drop all that seems older than what the primary has said last.
  */
 public final class SequenceRewriter {
   private static final int FIN = 1;
@@ -26,7 +29,24 @@ public final class SequenceRewriter {
   private static final int FLAGS = 13;
   private static final int SUM = 16;
 
+  // Options (RFC 9293, 3.2; RFC 7323, 3.2), and where its numbers are in that of timestamps.
+
+  private static final int FIRST_OPTION = 20;
+  private static final int END = 0;
+  private static final int NO_OPERATION = 1;
+  private static final int TIMESTAMPS = 8;
+  private static final int TIMESTAMPS_LENGTH = 10;
+  private static final int VALUE = 2;
+  private static final int ECHO = 6;
+  private static final int NONE = -1;
+
   private static final int MOST_CONNECTIONS = 16384;
+
+  /**
+   * Ticks by which the clock of a connection may differ because one guest was later than the other:
+   * a minute, where a tick is a millisecond. Then it is the same clock.
+   */
+  private static final int LATER = 60_000;
 
   private enum State {
     CLOSED,
@@ -52,11 +72,51 @@ public final class SequenceRewriter {
     /** What the secondary's numbers are more than the primary's. */
     int offset;
 
-    /** The guest has chosen its first number, which is {@link #offset} until the other is known. */
+    /** What the secondary's timestamps are more than the primary's. */
+    int clockOffset;
+
+    /**
+     * The guest has chosen its first number and timestamp, which {@link #offset} and {@link
+     * #clockOffset} are until the others are known.
+     */
     boolean chosen;
 
     /** The primary's number of the byte behind the guest's FIN. */
     int behindFin;
+
+    void begin(int first) {
+      this.first = first;
+      state = State.SYN_RECEIVED;
+      forget();
+    }
+
+    /** Both guests have the same numbers. */
+    void forget() {
+      offset = 0;
+      clockOffset = 0;
+      chosen = false;
+    }
+
+    /** If it is said again, the other end has the first timestamp, or soon will have. */
+    void choose(int number, int timestamp) {
+      clockOffset = chosen ? clockOffset : timestamp;
+      offset = number;
+      chosen = true;
+    }
+
+    /** The other end has the primary's first number and timestamp. */
+    void compare(int number, int timestamp) {
+      if (chosen) {
+        offset -= number;
+        clockOffset -= timestamp;
+        clockOffset = Math.abs((long) clockOffset) < LATER ? 0 : clockOffset;
+        chosen = false;
+      }
+    }
+
+    boolean translates() {
+      return offset != 0 || clockOffset != 0;
+    }
   }
 
   private final Packet packet = new Packet();
@@ -116,32 +176,30 @@ public final class SequenceRewriter {
         connection.first == first
             && (connection.state == State.SYN_RECEIVED || connection.state == State.ESTABLISHED);
     if (!again) {
-      connection.first = first;
-      connection.state = State.SYN_RECEIVED;
-      connection.offset = 0;
-      connection.chosen = false;
+      connection.begin(first);
     }
   }
 
   /** The other end accepts what the guest has begun, and has the primary's number for it. */
   private void accept(Frame frame, Connection connection) {
     int number = frame.data().getInt(packet.transport() + ACKNOWLEDGED);
-    if (connection.chosen) {
-      connection.offset -= number - 1;
-      connection.chosen = false;
-    }
+    connection.compare(number - 1, timestamp(frame, ECHO));
     connection.state = State.ESTABLISHED;
+    tell(frame, connection, number);
+  }
+
+  private void tell(Frame frame, Connection connection, int number) {
     put(frame, ACKNOWLEDGED, number + connection.offset);
+    putTimestamp(frame, ECHO, connection.clockOffset);
   }
 
   private void acknowledge(Frame frame, ConnectionKey key, Connection connection) {
     int number = frame.data().getInt(packet.transport() + ACKNOWLEDGED);
     if (connection.state == State.SYN_RECEIVED) {
-      connection.offset -= connection.chosen ? number - 1 : 0;
-      connection.chosen = false;
+      connection.compare(number - 1, timestamp(frame, ECHO));
       connection.state = State.ESTABLISHED;
     }
-    put(frame, ACKNOWLEDGED, number + connection.offset);
+    tell(frame, connection, number);
     if (connection.state == State.LAST_ACK && number == connection.behindFin) {
       connections.remove(key);
     }
@@ -163,19 +221,20 @@ public final class SequenceRewriter {
       case SYN -> {
         if (isClosed(connection.state)) {
           connection.state = State.SYN_SENT;
-          connection.offset = number;
-          connection.chosen = true;
+          connection.choose(number, timestamp(frame, VALUE));
         }
       }
       case SYN | ACK -> {
         if (connection.state == State.SYN_RECEIVED) {
-          connection.offset = number;
-          connection.chosen = true;
+          connection.choose(number, timestamp(frame, VALUE));
         }
       }
       default -> {
-        number -= connection.chosen ? 0 : connection.offset;
-        put(frame, SEQUENCE, number);
+        if (!connection.chosen) {
+          number -= connection.offset;
+          put(frame, SEQUENCE, number);
+          putTimestamp(frame, VALUE, -connection.clockOffset);
+        }
       }
     }
     if ((flags & FIN) != 0) {
@@ -212,6 +271,37 @@ public final class SequenceRewriter {
     return alone ? connections.get(key) : connections.computeIfAbsent(key, _ -> new Connection());
   }
 
+  /** A number of the option of timestamps, or 0 where there is none. */
+  private int timestamp(Frame frame, int field) {
+    int at = timestamps(frame.data());
+    return at == NONE ? 0 : frame.data().getInt(packet.transport() + at + field);
+  }
+
+  private void putTimestamp(Frame frame, int field, int more) {
+    int at = more == 0 ? NONE : timestamps(frame.data());
+    if (at != NONE) {
+      int old = frame.data().getInt(packet.transport() + at + field);
+      put(frame, at + field, old + more);
+    }
+  }
+
+  /** Where the option of timestamps is in the TCP header, or {@link #NONE}. */
+  private int timestamps(ByteBuffer data) {
+    int end = packet.payload() - packet.transport();
+    int length;
+    for (int at = FIRST_OPTION; at < end; at += length) {
+      int kind = data.get(packet.transport() + at);
+      length = kind == NO_OPERATION ? 1 : at + 1 < end ? data.get(packet.transport() + at + 1) : 0;
+      if (kind == TIMESTAMPS && length == TIMESTAMPS_LENGTH && at + length <= end) {
+        return at;
+      }
+      if (kind == END || kind != NO_OPERATION && length < 2) {
+        return NONE;
+      }
+    }
+    return NONE;
+  }
+
   /** Replaces a number in the TCP header, and keeps the checksum right. */
   private void put(Frame frame, int field, int value) {
     ByteBuffer data = frame.data();
@@ -222,17 +312,20 @@ public final class SequenceRewriter {
     }
     data.putInt(at, value);
     if (!frame.lacksChecksum()) {
-      Checksum.replace(data, packet.transport() + SUM, old, value);
+      // At an odd place its bytes are the other halves of the words that are summed.
+      int turn = (field & 1) * Byte.SIZE;
+      Checksum.replace(
+          data,
+          packet.transport() + SUM,
+          Integer.rotateLeft(old, turn),
+          Integer.rotateLeft(value, turn));
     }
   }
 
   /** Both guests have the same numbers from now on. */
   public void checkpoint() {
     connections.values().removeIf(connection -> connection.state == State.CLOSING);
-    for (Connection connection : connections.values()) {
-      connection.offset = 0;
-      connection.chosen = false;
-    }
+    connections.values().forEach(Connection::forget);
   }
 
   /**
@@ -241,11 +334,11 @@ public final class SequenceRewriter {
    */
   public void failover() {
     alone = true;
-    connections.values().removeIf(connection -> connection.offset == 0 && !connection.chosen);
+    connections.values().removeIf(connection -> !connection.translates() && !connection.chosen);
   }
 
   /** Connections whose numbers are translated. */
   public long translated() {
-    return connections.values().stream().filter(connection -> connection.offset != 0).count();
+    return connections.values().stream().filter(Connection::translates).count();
   }
 }

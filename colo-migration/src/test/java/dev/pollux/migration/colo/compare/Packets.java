@@ -60,6 +60,41 @@ final class Packets {
     return new Frame(data);
   }
 
+  /**
+   * A segment with the option of timestamps.
+   *
+   * @param before bytes of other options in front of it, 2 to 5
+   */
+  static Frame stamped(Frame segment, int before, int value, int echo) {
+    int at = Packet.ETHERNET + IPV4_HEADER;
+    int options = before + 10 + 3 & -4;
+    byte[] payload = payload(segment);
+    ByteBuffer data = ByteBuffer.allocateDirect(segment.data().limit() + options);
+    data.put(0, segment.data(), 0, at + TCP_HEADER);
+    data.putShort(Packet.ETHERNET + 2, (short) (data.limit() - Packet.ETHERNET));
+    data.put(at + 12, (byte) ((TCP_HEADER + options) / 4 << 4)).putShort(at + 16, (short) 0);
+    int option = at + TCP_HEADER;
+    data.put(option, (byte) 99).put(option + 1, (byte) before);
+    option += before;
+    data.put(option, (byte) 8).put(option + 1, (byte) 10);
+    data.putInt(option + 2, value).putInt(option + 6, echo);
+    data.put(at + TCP_HEADER + options, payload);
+    int length = TCP_HEADER + options + payload.length;
+    long pseudo = Checksum.pseudo(data, Packet.ETHERNET + 12, 8, Packet.TCP, length);
+    data.putShort(at + 16, (short) ~Checksum.fold(Checksum.add(pseudo, data, at, length)));
+    return new Frame(data);
+  }
+
+  /** Its timestamp. */
+  static int stamp(Frame segment, int before) {
+    return segment.data().getInt(Packet.ETHERNET + IPV4_HEADER + TCP_HEADER + before + 2);
+  }
+
+  /** The other end's timestamp in it. */
+  static int echo(Frame segment, int before) {
+    return segment.data().getInt(Packet.ETHERNET + IPV4_HEADER + TCP_HEADER + before + 6);
+  }
+
   static Frame udp(int port, byte[] payload) {
     ByteBuffer data = ipv4(Packet.UDP, GUEST, CLIENT, UDP_HEADER + payload.length);
     int at = Packet.ETHERNET + IPV4_HEADER;

@@ -12,6 +12,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.pollux.backend.net.Frame;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A client that knows the primary's numbers talks to a guest that has chosen others. */
 class SequenceRewriterTest {
@@ -55,6 +57,64 @@ class SequenceRewriterTest {
       assertEquals(CLIENT + 1, Packets.sequence(told));
     }
     assertEquals(PRIMARY + 9, Packets.sequence(fromGuest(tcp(SECONDARY + 9, 0, RST, ""))));
+  }
+
+  private void connect(int before, int primaryClock, int secondaryClock) {
+    toGuest(Packets.stamped(fromClient(CLIENT, 0, SYN, ""), before, 5, 0));
+    Frame answer = tcp(SECONDARY, CLIENT + 1, SYN | ACK, "");
+    fromGuest(Packets.stamped(answer, before, secondaryClock, 5));
+    Frame third = fromClient(CLIENT + 1, PRIMARY + 1, ACK, "");
+    Frame told = toGuest(Packets.stamped(third, before, 6, primaryClock));
+    assertEquals(6, Packets.stamp(told, before));
+  }
+
+  /** Each guest's clock begins anywhere; at even and odd places of the header. */
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3, 4, 5})
+  void timestampsAreTranslated(int before) {
+    int primary = 0xffff_0000;
+    int secondary = 0x1234_5678;
+    connect(before, primary, secondary);
+    for (int i = 0; i < 300_000; i += 777) {
+      Frame said = tcp(SECONDARY + 1, CLIENT + 1, ACK, "x" + i);
+      said = fromGuest(Packets.stamped(said, before, secondary + i, 6));
+      assertEquals(primary + i, Packets.stamp(said, before));
+      assertEquals(6, Packets.echo(said, before));
+      Frame told = fromClient(CLIENT + 1, PRIMARY + 1, ACK, "y");
+      told = toGuest(Packets.stamped(told, before, 7, primary + i));
+      assertEquals(secondary + i, Packets.echo(told, before));
+    }
+    rewriter.failover();
+    Frame said = Packets.stamped(tcp(SECONDARY + 1, 0, ACK, ""), before, secondary + 9, 6);
+    assertEquals(primary + 9, Packets.stamp(fromGuest(said), before));
+  }
+
+  @Test
+  void timestampsOfAGuestThatIsOnlyLaterAreRight() {
+    connect(2, 1_000_000, 1_002_000);
+    Frame said = Packets.stamped(tcp(SECONDARY + 1, 0, ACK, ""), 2, 1_003_000, 6);
+    assertEquals(1_003_000, Packets.stamp(fromGuest(said), 2));
+  }
+
+  @Test
+  void checkpointMakesTimestampsTheSame() {
+    connect(2, 1000, 0x4000_0000);
+    rewriter.checkpoint();
+    Frame said = Packets.stamped(tcp(PRIMARY + 1, 0, ACK, ""), 2, 1001, 6);
+    assertEquals(1001, Packets.stamp(fromGuest(said), 2));
+  }
+
+  /** Lengths that lead nowhere, or beyond the header. */
+  @Test
+  void badOptionsAreLeftAlone() {
+    connect(2, 1000, 0x4000_0000);
+    for (int length = 0; length < 256; length++) {
+      Frame said = Packets.stamped(tcp(SECONDARY + 1, 0, ACK, "x"), 2, 0x4000_0001, 6);
+      said.data().put(14 + 20 + 20 + 1, (byte) length);
+      rewriter.fromGuest(said);
+      assertEquals(length == 2 ? 1001 : 0x4000_0001, Packets.stamp(said, 2));
+      assertEquals(PRIMARY + 1, Packets.sequence(said));
+    }
   }
 
   @Test
