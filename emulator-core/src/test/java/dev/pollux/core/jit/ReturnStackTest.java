@@ -118,6 +118,16 @@ class ReturnStackTest {
     asm.jmp(Gpr.RDX);
   }
 
+  /** Clears RSI, which counts; RCX counts the rounds. */
+  private static void repeat(X86Assembler asm, int times, Runnable body) {
+    asm.mov(DWORD, Gpr.RSI, 0);
+    asm.mov(DWORD, Gpr.RCX, times);
+    Label top = asm.here();
+    body.run();
+    asm.sub(DWORD, Gpr.RCX, 1);
+    asm.jcc(Cond.NE, top);
+  }
+
   @Test
   void deeperThanIsExpected() {
     program(FUNCTION, ReturnStackTest::sum);
@@ -161,14 +171,14 @@ class ReturnStackTest {
     program(
         CODE,
         asm -> {
-          asm.mov(DWORD, Gpr.RSI, 0);
-          asm.mov(DWORD, Gpr.RCX, 100);
-          Label top = asm.here();
-          asm.mov(DWORD, Gpr.RBX, 700);
-          asm.lea(QWORD, Gpr.RDI, Mem.of(Gpr.RSP, -8));
-          call(asm, FUNCTION);
-          asm.sub(DWORD, Gpr.RCX, 1);
-          asm.jcc(Cond.NE, top);
+          repeat(
+              asm,
+              100,
+              () -> {
+                asm.mov(DWORD, Gpr.RBX, 700);
+                asm.lea(QWORD, Gpr.RDI, Mem.of(Gpr.RSP, -8));
+                call(asm, FUNCTION);
+              });
           asm.op(NullaryOp.HLT);
         });
     run();
@@ -190,22 +200,22 @@ class ReturnStackTest {
         CODE,
         asm -> {
           asm.mov(DWORD, Gpr.RAX, 0);
-          asm.mov(DWORD, Gpr.RSI, 0);
-          asm.mov(DWORD, Gpr.RCX, 300);
-          Label top = asm.here();
-          asm.mov(DWORD, Gpr.RDI, Gpr.RCX);
-          asm.and(DWORD, Gpr.RDI, 1);
-          asm.lea(DWORD, Gpr.RDI, Mem.of(Gpr.RDI, Gpr.RDI, 2, 0)); // 0 or 3, an ADD's length
-          call(asm, FUNCTION);
-          asm.add(DWORD, Gpr.RSI, 1);
-          Label pushed = new Label();
-          asm.lea(QWORD, Gpr.RDX, Mem.of(pushed));
-          asm.push(Gpr.RDX);
-          asm.ret();
-          asm.add(DWORD, Gpr.RSI, 100); // nobody comes here
-          asm.bind(pushed);
-          asm.sub(DWORD, Gpr.RCX, 1);
-          asm.jcc(Cond.NE, top);
+          repeat(
+              asm,
+              300,
+              () -> {
+                asm.mov(DWORD, Gpr.RDI, Gpr.RCX);
+                asm.and(DWORD, Gpr.RDI, 1);
+                asm.lea(DWORD, Gpr.RDI, Mem.of(Gpr.RDI, Gpr.RDI, 2, 0)); // 0 or 3, an ADD's length
+                call(asm, FUNCTION);
+                asm.add(DWORD, Gpr.RSI, 1);
+                Label pushed = new Label();
+                asm.lea(QWORD, Gpr.RDX, Mem.of(pushed));
+                asm.push(Gpr.RDX);
+                asm.ret();
+                asm.add(DWORD, Gpr.RSI, 100); // nobody comes here
+                asm.bind(pushed);
+              });
           asm.op(NullaryOp.HLT);
         });
     run();
@@ -248,14 +258,14 @@ class ReturnStackTest {
     program(
         CODE,
         asm -> {
-          asm.mov(DWORD, Gpr.RSI, 0);
-          asm.mov(DWORD, Gpr.RCX, 200);
-          Label top = asm.here();
-          call(asm, FUNCTION);
-          asm.mov(DWORD, Gpr.RAX, 1000);
-          asm.add(DWORD, Gpr.RSI, Gpr.RAX);
-          asm.sub(DWORD, Gpr.RCX, 1);
-          asm.jcc(Cond.NE, top);
+          repeat(
+              asm,
+              200,
+              () -> {
+                call(asm, FUNCTION);
+                asm.mov(DWORD, Gpr.RAX, 1000);
+                asm.add(DWORD, Gpr.RSI, Gpr.RAX);
+              });
           asm.op(NullaryOp.HLT);
         });
     run();
@@ -374,17 +384,17 @@ class ReturnStackTest {
     program(
         CODE,
         asm -> {
-          asm.mov(DWORD, Gpr.RSI, 0);
-          asm.mov(DWORD, Gpr.RCX, 100);
-          Label top = asm.here();
-          asm.mov(DWORD, Gpr.RBX, 0);
-          call(asm, FUNCTION);
-          asm.mov(DWORD, Gpr.RAX, Mem.absolute(open));
-          asm.add(DWORD, Gpr.RSI, Gpr.RAX);
-          asm.mov(DWORD, Gpr.RBX, 1);
-          call(asm, FUNCTION);
-          asm.sub(DWORD, Gpr.RCX, 1);
-          asm.jcc(Cond.NE, top);
+          repeat(
+              asm,
+              100,
+              () -> {
+                asm.mov(DWORD, Gpr.RBX, 0);
+                call(asm, FUNCTION);
+                asm.mov(DWORD, Gpr.RAX, Mem.absolute(open));
+                asm.add(DWORD, Gpr.RSI, Gpr.RAX);
+                asm.mov(DWORD, Gpr.RBX, 1);
+                call(asm, FUNCTION);
+              });
           asm.mov(DWORD, Gpr.RAX, Mem.absolute(open));
           asm.op(NullaryOp.HLT);
         });
