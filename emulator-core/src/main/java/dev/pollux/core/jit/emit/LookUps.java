@@ -159,27 +159,38 @@ final class LookUps {
    * cannot.
    */
   private void emitCopyPart(int table, Label fill) {
-    Label known = new Label();
     Label unknown = new Label();
-    asm.mov(QWORD, S2, S1);
-    asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
-    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
-    asm.mov(QWORD, Gpr.RSI, S1);
-    asm.xor(QWORD, Gpr.RSI, state(S2, 1, table + TlbLayout.READ_TAG));
-    asm.cmp(QWORD, Gpr.RSI, RamBlock.PAGE_SIZE);
-    asm.jcc(Cond.B, known);
-    asm.call(fill);
-    asm.mov(DWORD, Gpr.RSI, S1);
-    asm.and(DWORD, Gpr.RSI, RamBlock.PAGE_SIZE - 1);
-    asm.test(QWORD, S2, S2);
-    asm.jcc(Cond.S, unknown);
-    asm.bind(known);
-    asm.add(QWORD, Gpr.RSI, state(S2, 1, table + TlbLayout.HOST_PAGE));
+    toHost(Gpr.RSI, table, TlbLayout.READ_TAG, fill, unknown);
     asm.add(QWORD, S1, Gpr.RCX);
     asm.rep(StringOp.MOVS, BYTE);
     asm.test(DWORD, Gpr.RCX, Gpr.RCX);
     asm.bind(unknown);
     asm.ret();
+  }
+
+  /**
+   * The host address of what is at the linear address in scratch 1, which stays; scratch 2: offset
+   * of its entry in the TLB's table. Where there is none it goes on at {@code unknown}, SF set.
+   *
+   * @param tag of the entry, by the access
+   * @param fill what {@link #emitFill} has made for it
+   */
+  private void toHost(Gpr host, int table, int tag, Label fill, Label unknown) {
+    Label known = new Label();
+    asm.mov(QWORD, S2, S1);
+    asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
+    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
+    asm.mov(QWORD, host, S1);
+    asm.xor(QWORD, host, state(S2, 1, table + tag));
+    asm.cmp(QWORD, host, RamBlock.PAGE_SIZE);
+    asm.jcc(Cond.B, known);
+    asm.call(fill);
+    asm.mov(DWORD, host, S1);
+    asm.and(DWORD, host, RamBlock.PAGE_SIZE - 1);
+    asm.test(QWORD, S2, S2);
+    asm.jcc(Cond.S, unknown);
+    asm.bind(known);
+    asm.add(QWORD, host, state(S2, 1, table + TlbLayout.HOST_PAGE));
   }
 
   private void save() {
@@ -225,7 +236,6 @@ final class LookUps {
     int mode = table % JitLayout.GROUP_TABLES;
     int tlb = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     int jumps = JitLayout.jumpTable(table);
-    Label hit = new Label();
     Label miss = new Label();
     Label first = new Label();
     asm.mov(QWORD, state(CpuLayout.RIP), S1);
@@ -233,20 +243,7 @@ final class LookUps {
     asm.jcc(Cond.NE, leaveToRip);
     asm.push(Gpr.RAX);
     asm.push(Gpr.RCX);
-    asm.mov(QWORD, S2, S1);
-    asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);
-    asm.and(DWORD, S2, (TlbLayout.ENTRIES - 1) << TlbLayout.ENTRY_BITS);
-    asm.mov(QWORD, Gpr.RAX, S1);
-    asm.xor(QWORD, Gpr.RAX, state(S2, 1, tlb + TlbLayout.EXEC_TAG));
-    asm.cmp(QWORD, Gpr.RAX, RamBlock.PAGE_SIZE);
-    asm.jcc(Cond.B, hit);
-    asm.call(fetch);
-    asm.test(QWORD, S2, S2);
-    asm.jcc(Cond.S, miss);
-    asm.mov(DWORD, Gpr.RAX, S1);
-    asm.and(DWORD, Gpr.RAX, RamBlock.PAGE_SIZE - 1);
-    asm.bind(hit);
-    asm.add(QWORD, Gpr.RAX, state(S2, 1, tlb + TlbLayout.HOST_PAGE));
+    toHost(Gpr.RAX, tlb, TlbLayout.EXEC_TAG, fetch, miss);
     asm.shr(DWORD, S2, TlbLayout.ENTRY_BITS);
     asm.movzx(DWORD, Gpr.RCX, BYTE, state(S2, 1, RefillLayout.GLOBAL + mode * TlbLayout.ENTRIES));
     findBlock(table, first, miss);

@@ -62,24 +62,20 @@ final class HashTable implements AutoCloseable {
     return memory + (long) SLOT * (i & slots - 1);
   }
 
-  private long slot(int i) {
-    return RawMemory.getLong(address(i));
-  }
-
   /**
    * The hash and the group of a slot, or 0.
    *
-   * @param i less than {@link #slots}
+   * @param i counts on at the first behind the last
    */
   long entry(int i) {
-    return slot(i);
+    return RawMemory.getLong(address(i));
   }
 
   /** The groups that may have blocks of a hash, those that were added first at the start. */
   int[] find(int hash) {
     int[] found = NONE;
     for (int i = 0; i < MOST_PROBES; i++) {
-      long slot = slot((hash >>> 1) + i);
+      long slot = entry((hash >>> 1) + i);
       if (slot == 0) {
         return found;
       }
@@ -102,7 +98,7 @@ final class HashTable implements AutoCloseable {
   private void put(long entry) {
     for (int i = 0; i < MOST_PROBES; i++) {
       int at = (int) (entry >>> Integer.SIZE + 1) + i;
-      long slot = slot(at);
+      long slot = entry(at);
       if (slot == entry) {
         return;
       }
