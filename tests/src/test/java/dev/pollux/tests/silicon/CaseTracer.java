@@ -27,12 +27,13 @@ final class CaseTracer {
    */
   long undefinedFlags(SiliconCase test) {
     byte[] code = test.code();
+    long address = Window.home(test.address());
     guest.load(test.bits(), test.start());
     guest.place(test.bits(), test.address(), code);
     long undefined = 0;
     for (int i = 0; i < MAX_STEPS; i++) {
-      long offset = guest.state().rip() - test.address();
-      long end = test.address() + code.length;
+      long offset = Window.home(guest.state().rip()) - address;
+      long end = address + code.length;
       if (offset == code.length) {
         return Window.hasExit(end) || end == Window.CODE_END ? undefined : UNDEFINED;
       }
@@ -40,7 +41,7 @@ final class CaseTracer {
         return UNDEFINED;
       }
       // As it is now: the case may have written to its own code.
-      byte[] now = guest.read(test.address() + offset, code.length - (int) offset);
+      byte[] now = guest.read(address + offset, code.length - (int) offset);
       Insn insn = decoder.decode(now, 0, now.length, test.bits());
       if (insn == null) {
         // The rest of the instruction is what lies behind the case: nothing, at the end of a page.

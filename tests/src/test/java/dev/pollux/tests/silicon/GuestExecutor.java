@@ -1,5 +1,6 @@
 package dev.pollux.tests.silicon;
 
+import dev.pollux.core.bus.AddressSpace;
 import dev.pollux.core.cpu.CpuException;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.cpu.CpuLayout;
@@ -19,8 +20,8 @@ import java.nio.file.Path;
 import java.util.Set;
 
 /**
- * Runs instructions in the interpreter or in generated code, with user privilege and in an address
- * space like the host's. Not thread-safe.
+ * Runs instructions in the interpreter or in generated code, with user privilege and in one of two
+ * address spaces like the host's: the first has nothing at second addresses. Not thread-safe.
  */
 final class GuestExecutor implements AutoCloseable {
   private static final long RAM_BYTES = 32 << 20;
@@ -33,6 +34,10 @@ final class GuestExecutor implements AutoCloseable {
   private static final int DATA = 0xc0f3;
   private static final int BUSY_TSS = 0x8b;
   private static final long PAGE_TABLE = 0x1_0000;
+
+  /** Tables of the second address space, its root first. */
+  private static final long MOVED_TABLES = 0x1_1000;
+
   private static final long FLAT = 0xffff_ffffL;
   private static final long NO_EXECUTE = Long.MIN_VALUE;
   private static final int PRESENT_USER = 0x65;
@@ -66,6 +71,11 @@ final class GuestExecutor implements AutoCloseable {
 
   private int mode;
 
+  /** Root tables of both address spaces. */
+  private final long homeRoot;
+
+  private final long movedRoot;
+
   /**
    * @param translated by the code generator, all 64-bit code being translated at once
    */
@@ -79,7 +89,9 @@ final class GuestExecutor implements AutoCloseable {
     snapshots =
         Libc.mapAnonymous((long) SNAPSHOTS * SNAPSHOT_BYTES, Libc.PROT_READ | Libc.PROT_WRITE);
     machine.enterLongMode();
+    homeRoot = state.u64(CpuLayout.CR3);
     mapArenaOnly();
+    movedRoot = mapSecondAddresses();
     state.setU64(CpuLayout.CR0, state.cr0() | CR0_AM);
     state.setU64(CpuLayout.CR4, state.cr4() | CR4_FSGSBASE | CR4_OSXSAVE);
     state.setU64(CpuLayout.XCR0, ALL_COMPONENTS);
@@ -87,13 +99,26 @@ final class GuestExecutor implements AutoCloseable {
     state.setSeg(CpuLayout.TR, 0x40, 0, 0x50, BUSY_TSS);
   }
 
+  /** Blocks that needed a translation. */
+  long translations() {
+    return machine.jit().translations();
+  }
+
   /** Blocks that needed no translation because an earlier run had kept theirs. */
   long storedTranslations() {
     return machine.jit().storedTranslations();
   }
 
-  /** Puts {@code start} into the machine, code of {@code bits} bits to be executed next. */
+  /**
+   * Puts {@code start} into the machine, code of {@code bits} bits to be executed next, in the
+   * address space that its RIP belongs to.
+   */
   void load(int bits, SiliconState start) {
+    long root = Window.moveOf(start.words[SiliconState.RIP]) == 0 ? homeRoot : movedRoot;
+    if (root != state.u64(CpuLayout.CR3)) {
+      state.setU64(CpuLayout.CR3, root);
+      machine.vcpu().mmu().flushNonGlobal();
+    }
     if (bits != mode) {
       mode = bits;
       selectMode();
@@ -121,6 +146,22 @@ final class GuestExecutor implements AutoCloseable {
         Window.READ_ONLY + memoryShift,
         Window.UNMAPPED - Window.READ_ONLY,
         Window.READ_ONLY_CONTENT);
+  }
+
+  /**
+   * Makes an address space that has all of the first one's pages a second time, at either distance;
+   * returns its root table.
+   */
+  private long mapSecondAddresses() {
+    AddressSpace memory = machine.machine().memory();
+    long pointers = homeRoot + 0x1000;
+    long movedPointers = MOVED_TABLES + 0x1000;
+    memory.write(MOVED_TABLES, 8, movedPointers | 7);
+    memory.write(MOVED_TABLES + 8 * (Window.MOVE_64 >> 39), 8, pointers | 7);
+    long directory = memory.read(pointers, 8);
+    memory.write(movedPointers, 8, directory);
+    memory.write(movedPointers + 8 * (Window.MOVE_32 >> 30), 8, directory);
+    return MOVED_TABLES;
   }
 
   private void mapPages(long from, long to, long flags) {
@@ -155,16 +196,16 @@ final class GuestExecutor implements AutoCloseable {
   void run(int bits, long address, byte[] code, SiliconState start, SiliconState out) {
     load(bits, start);
     place(bits, address, code);
-    if (machine.jit() != null) {
-      machine.jit().setPatience(PATIENCES[runs % PATIENCES.length]);
+    if (machine.jit() != null && Window.moveOf(address) == 0) {
+      prepareCode();
     }
     Interpreter.Stop stop = machine.run(LIMIT);
     read(out);
     if (stop != Interpreter.Stop.EXCEPTION) {
       out.words[SiliconState.VECTOR] = STOPPED + stop.ordinal();
     } else if (machine.cpu().exceptionVector() == CpuException.PF
-        && state.rip() == Window.exit(bits)) {
-      out.words[SiliconState.RIP] = address + code.length;
+        && Window.home(state.rip()) == Window.exit(bits)) {
+      out.words[SiliconState.RIP] = Window.home(address) + code.length + Window.moveOf(state.rip());
       out.setNoException();
     } else {
       out.setException(
@@ -172,22 +213,30 @@ final class GuestExecutor implements AutoCloseable {
           machine.cpu().exceptionError(),
           state.u64(CpuLayout.CR2));
     }
-    if (machine.jit() != null) {
-      if (machine.jit().failedTranslations() != 0) {
-        throw new IllegalStateException("the code cannot be translated; see above");
-      }
-      if (++runs % RUNS_BEFORE_FLUSH == 0 && STORE == null) {
-        machine.jit().flushCode();
-      }
+    if (machine.jit() != null && machine.jit().failedTranslations() != 0) {
+      throw new IllegalStateException("the code cannot be translated; see above");
     }
+  }
+
+  /** Before a case whose translations the same one may execute at its second address. */
+  private void prepareCode() {
+    if (++runs % RUNS_BEFORE_FLUSH == 0 && STORE == null) {
+      machine.jit().flushCode();
+    }
+    machine.jit().setPatience(PATIENCES[runs % PATIENCES.length]);
   }
 
   /** Added to how execution stopped otherwise than by an exception: no processor's vector. */
   static final int STOPPED = 1000;
 
-  /** Puts code into memory, a jump to the exit behind it, and RIP at its start. */
+  /**
+   * Puts code into memory unless it is there, a jump to the exit behind it, and RIP at its start.
+   */
   void place(int bits, long address, byte[] code) {
-    machine.load(Window.CODE, Window.codeWindow(bits, address, code));
+    byte[] window = Window.codeWindow(bits, address, code);
+    if (!RawMemory.equal(window, 0, Window.CODE + memoryShift, window.length)) {
+      machine.load(Window.CODE, window);
+    }
     state.setRip(address);
   }
 

@@ -50,6 +50,12 @@ final class HostExecutor {
 
   private static final int FAULT_ERROR = 200;
   private static final int FAULT_ADDRESS = 208;
+
+  /** 1 if the code ended at the second address of the exit; and where it goes on then. */
+  private static final int ENDED_MOVED = 216;
+
+  private static final int MOVED_EXIT = 224;
+
   private static final int OLD_HANDLERS = 256;
   private static final int XSAVE_AREA = 1024;
 
@@ -81,7 +87,8 @@ final class HostExecutor {
   private static final int PROT_WRITE = 2;
   private static final int PROT_ALL = 7;
   private static final int PAGE = 4096;
-  private static final int MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE = 0x10_0022;
+  private static final int MAP_SHARED_ANONYMOUS_FIXED_NOREPLACE = 0x10_0021;
+  private static final int MREMAP_MAYMOVE_FIXED = 3;
 
   private static final int PLAIN_RFLAGS = 0x202;
   private static final int STATE_COMPONENTS = 7;
@@ -90,6 +97,7 @@ final class HostExecutor {
   private final long entry32;
   private final boolean executes32BitCode;
   private final Label exit = new Label("exit");
+  private final Label movedExit = new Label("moved exit");
 
   HostExecutor() throws IOException {
     map();
@@ -109,7 +117,7 @@ final class HostExecutor {
     RawMemory.copyIn(stub, 0, Window.STUB, stub.length);
     entry64 = asm.address(in64);
     entry32 = asm.address(in32);
-    writeExits(asm.address(exit));
+    writeExits(asm.address(exit), asm.address(movedExit));
     catchSignals(asm.address(handler));
     executes32BitCode = reaches32BitCode();
   }
@@ -128,12 +136,22 @@ final class HostExecutor {
   }
 
   /** The ends of sequences: jumps to the common way out, from 32-bit code by a far one. */
-  private static void writeExits(long exit) {
+  private static void writeExits(long exit, long movedExit) {
     RawMemory.putByte(Window.EXIT_64, (byte) 0xe9);
     RawMemory.putInt(Window.EXIT_64 + 1, (int) (exit - (Window.EXIT_64 + 5)));
-    RawMemory.putByte(Window.EXIT_32, (byte) 0xea);
-    RawMemory.putInt(Window.EXIT_32 + 1, (int) exit);
-    RawMemory.putShort(Window.EXIT_32 + 5, (short) USER_CS);
+    writeFarJump(Window.EXIT_32, exit);
+    RawMemory.putLong(Window.STATE + MOVED_EXIT, movedExit);
+    X86Assembler asm = new X86Assembler(CodeMode.BITS64);
+    asm.jmp(slot(MOVED_EXIT));
+    byte[] jump = asm.finish();
+    RawMemory.copyIn(jump, 0, Window.MOVE_64 + Window.EXIT_64, jump.length);
+    writeFarJump(Window.MOVE_32 + Window.EXIT_32, movedExit);
+  }
+
+  private static void writeFarJump(long at, long to) {
+    RawMemory.putByte(at, (byte) 0xea);
+    RawMemory.putInt(at + 1, (int) to);
+    RawMemory.putShort(at + 5, (short) USER_CS);
   }
 
   private static Mem slot(int offset) {
@@ -176,6 +194,8 @@ final class HostExecutor {
 
   /** Where code under test ends: saves the guest's state, brings back the caller's. */
   private void leave(X86Assembler asm) {
+    asm.bind(movedExit);
+    asm.mov(DWORD, slot(ENDED_MOVED), 1);
     asm.bind(exit);
     for (int i = 0; i < 16; i++) {
       asm.mov(QWORD, slot(GPR + 8 * i), Gpr.of(i));
@@ -241,7 +261,6 @@ final class HostExecutor {
    */
   void run(int bits, long address, byte[] code, SiliconState in, SiliconState out) {
     long state = Window.STATE;
-    long end = address + code.length;
     RawMemory.copyIn(Window.codeWindow(bits, address, code), 0, Window.CODE, Window.CODE_LENGTH);
     in.toMemory(0);
     in.toXsave(state + XSAVE_AREA);
@@ -254,6 +273,7 @@ final class HostExecutor {
       RawMemory.putLong(state + ENTRY, address);
     }
     RawMemory.putLong(state + FAULT_VECTOR, SiliconState.NO_EXCEPTION);
+    RawMemory.putInt(state + ENDED_MOVED, 0);
     NativeCall.call(bits == 64 ? entry64 : entry32, 0, 0, 0);
     for (int i = 0; i < 16; i++) {
       out.words[SiliconState.GPR + i] = RawMemory.getLong(state + GPR + 8L * i);
@@ -268,6 +288,8 @@ final class HostExecutor {
           RawMemory.getLong(state + FAULT_ERROR),
           RawMemory.getLong(state + FAULT_ADDRESS));
     }
+    long move = RawMemory.getInt(state + ENDED_MOVED) == 0 ? 0 : Window.move(bits);
+    long end = Window.home(address) + code.length + move;
     out.words[SiliconState.RIP] = ended ? end : RawMemory.getLong(state + FAULT_RIP);
     out.words[SiliconState.RFLAGS] = RawMemory.getLong(state + (ended ? RFLAGS : FAULT_FLAGS));
     out.fromXsave(state + XSAVE_AREA);
@@ -276,20 +298,28 @@ final class HostExecutor {
 
   // ---- the system's part
 
-  private static MethodHandle function(String name, FunctionDescriptor type) {
+  private static MethodHandle function(
+      String name, FunctionDescriptor type, Linker.Option... options) {
     Linker linker = Linker.nativeLinker();
-    return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
+    return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type, options);
   }
 
   private static void map() throws IOException {
     map(Window.BASE, Window.LENGTH);
-    map(Window.STUB, Window.HOST_LENGTH);
     RawMemory.fill(Window.READ_ONLY, PAGE, Window.READ_ONLY_CONTENT);
-    protect(Window.CODE_END, Window.DATA_PAGES, PROT_NONE);
-    protect(Window.DATA_PAGES, Window.READ_ONLY, PROT_READ | PROT_WRITE);
-    protect(Window.READ_ONLY, Window.UNMAPPED, PROT_READ);
-    protect(Window.UNMAPPED, Window.STACK_PAGES, PROT_NONE);
-    protect(Window.STACK_PAGES, Window.STACK_END, PROT_READ | PROT_WRITE);
+    map(Window.STUB, Window.HOST_LENGTH);
+    for (long move : new long[] {Window.MOVE_64, Window.MOVE_32}) {
+      map(move + Window.BASE, Window.LENGTH);
+      mapAgain(Window.BASE, Window.LENGTH, move + Window.BASE);
+      map(move + Window.STUB, Window.HOST_LENGTH);
+    }
+    for (long move : new long[] {0, Window.MOVE_64, Window.MOVE_32}) {
+      protect(move + Window.CODE_END, move + Window.DATA_PAGES, PROT_NONE);
+      protect(move + Window.DATA_PAGES, move + Window.READ_ONLY, PROT_READ | PROT_WRITE);
+      protect(move + Window.READ_ONLY, move + Window.UNMAPPED, PROT_READ);
+      protect(move + Window.UNMAPPED, move + Window.STACK_PAGES, PROT_NONE);
+      protect(move + Window.STACK_PAGES, move + Window.STACK_END, PROT_READ | PROT_WRITE);
+    }
   }
 
   private static void map(long address, long length) throws IOException {
@@ -309,12 +339,36 @@ final class HostExecutor {
       got =
           (long)
               mmap.invokeExact(
-                  address, length, PROT_ALL, MAP_PRIVATE_ANONYMOUS_FIXED_NOREPLACE, -1, 0L);
+                  address, length, PROT_ALL, MAP_SHARED_ANONYMOUS_FIXED_NOREPLACE, -1, 0L);
     } catch (Throwable e) {
       throw new IllegalStateException(e);
     }
     if (got != address) {
       throw new IOException("no executable memory at " + Long.toHexString(address));
+    }
+  }
+
+  /** Maps the same memory once more, in the place of what is there. */
+  private static void mapAgain(long address, long length, long to) throws IOException {
+    MethodHandle mremap =
+        function(
+            "mremap",
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_LONG),
+            Linker.Option.firstVariadicArg(4));
+    long got;
+    try {
+      got = (long) mremap.invokeExact(address, 0L, length, MREMAP_MAYMOVE_FIXED, to);
+    } catch (Throwable e) {
+      throw new IllegalStateException(e);
+    }
+    if (got != to) {
+      throw new IOException("memory cannot be mapped again at " + Long.toHexString(to));
     }
   }
 

@@ -17,6 +17,9 @@ final class Progress implements AutoCloseable {
   private static final int INSTRUCTIONS = 8;
   private static final int FAULTS = 16;
   private static final int FINISHED = 24;
+  private static final int MOVED = 32;
+  private static final int TRANSLATIONS = 40;
+  private static final int MOVED_TRANSLATIONS = 48;
   private static final int ROWS = 64;
 
   /** Counts of a row: in 64-bit code, in 32-bit code, in generated code. */
@@ -70,6 +73,28 @@ final class Progress implements AutoCloseable {
   /** Cases that ended with an exception on both sides. */
   long faults() {
     return buffer.getLong(FAULTS);
+  }
+
+  /** Counts a case run at its second address, and notes what has been translated so far. */
+  void countMoved(long translations, long movedTranslations) {
+    buffer.putLong(MOVED, moved() + 1);
+    buffer.putLong(TRANSLATIONS, translations);
+    buffer.putLong(MOVED_TRANSLATIONS, movedTranslations);
+  }
+
+  /** Cases run at their second address, too. */
+  long moved() {
+    return buffer.getLong(MOVED);
+  }
+
+  /** Translations made by the last child. */
+  long translations() {
+    return buffer.getLong(TRANSLATIONS);
+  }
+
+  /** Of these, translations made at second addresses. */
+  long movedTranslations() {
+    return buffer.getLong(MOVED_TRANSLATIONS);
   }
 
   /** Executions in code of 64 and of 32 bits. */

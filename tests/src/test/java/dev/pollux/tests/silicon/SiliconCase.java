@@ -36,6 +36,28 @@ record SiliconCase(int bits, long address, List<byte[]> pieces, SiliconState sta
   /** More equal bytes are counted in texts. */
   private static final int COUNTED = 15;
 
+  /** True if the code is executed at its second address. */
+  boolean isMoved() {
+    return Window.moveOf(address) != 0;
+  }
+
+  /** The same case with its code at its first address. */
+  SiliconCase home() {
+    return startingAt(Window.home(address));
+  }
+
+  /** The same case with its code at its second address. */
+  SiliconCase moved() {
+    return startingAt(Window.home(address) + Window.move(bits));
+  }
+
+  private SiliconCase startingAt(long other) {
+    SiliconState moved = new SiliconState();
+    moved.copyFrom(start);
+    moved.words[SiliconState.RIP] = other;
+    return new SiliconCase(bits, other, pieces, moved);
+  }
+
   /** The whole code. */
   byte[] code() {
     int length = 0;

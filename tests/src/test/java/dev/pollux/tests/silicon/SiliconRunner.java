@@ -20,7 +20,8 @@ import java.util.regex.Pattern;
 
 /**
  * The child JVM of the silicon test: makes cases, runs them on the host, in the interpreter and in
- * generated code, and prints those whose results differ, each ended by a line {@code ----}.
+ * generated code, all of it once more with the code at its second address, and prints those whose
+ * results differ, each ended by a line {@code ----}.
  *
  * <p>Arguments: seed, first case, number of instructions, seconds, file of the {@link Progress},
  * most differences to report, and optionally a regular expression that names the instructions to be
@@ -47,6 +48,9 @@ final class SiliconRunner {
 
   /** The engines do as Intel's processors do where makers differ in what faults first. */
   private final boolean faultsAsModelled = HostCpu.get().vendor().equals(CpuModel.INTEL);
+
+  /** Translations made by cases at their second address. */
+  private long movedTranslations;
 
   /** Ends the note of how many translations came from earlier runs. */
   static final String STORED = " translations of earlier runs";
@@ -92,12 +96,20 @@ final class SiliconRunner {
   private static void runFile(Path file) throws IOException {
     SiliconRunner runner = new SiliconRunner(".*");
     for (SiliconCase test : readCases(file)) {
-      long undefined = runner.tracer.undefinedFlags(test);
-      if (undefined == CaseTracer.UNDEFINED || runner.differences(test, undefined) != 0) {
+      if (runner.tracer.undefinedFlags(test) == CaseTracer.UNDEFINED || runner.fails(test)) {
         System.out.print(runner.report(test));
         System.out.println(END_OF_REPORT);
       }
+      if (runner.fails(test.moved())) {
+        System.out.print(runner.report(test.moved()));
+        System.out.println(END_OF_REPORT);
+      }
     }
+  }
+
+  private boolean fails(SiliconCase test) {
+    long undefined = tracer.undefinedFlags(test);
+    return undefined != CaseTracer.UNDEFINED && differences(test, undefined) != 0;
   }
 
   private static void runRandom(String[] arguments) throws IOException {
@@ -137,10 +149,23 @@ final class SiliconRunner {
     if (hostEnd.words[SiliconState.VECTOR] != SiliconState.NO_EXCEPTION) {
       progress.countFault();
     }
+    return check(made, first, seed, number) && runMoved(made.moved(), seed, number, progress);
+  }
+
+  /** Runs a case at its second address. */
+  private boolean runMoved(SiliconCase moved, long seed, long number, Progress progress) {
+    int first = differences(moved, generator.undefinedFlags());
+    progress.countMoved(generated.translations(), movedTranslations);
+    return check(moved, first, seed, number);
+  }
+
+  /** False, and a report, if a case that showed differences has them. */
+  private boolean check(SiliconCase made, int first, long seed, long number) {
     if (first == 0) {
       return true;
     }
-    // Instructions that read code may take another way once the case is complete.
+    // Instructions that read code may take another way once the case is complete, and what depends
+    // on its address at another one.
     long traced = tracer.undefinedFlags(made);
     int differences = traced == CaseTracer.UNDEFINED ? 0 : differences(made, traced);
     if (differences == 0) {
@@ -184,7 +209,8 @@ final class SiliconRunner {
       return INTERPRETER;
     }
     if (interpreterEnd.words[SiliconState.VECTOR] == CpuException.PF
-        && Window.isHostOnly(interpreterEnd.words[SiliconState.CR2])) {
+        && Window.isHostOnly(
+            interpreterEnd.words[SiliconState.CR2], Window.moveOf(test.address()))) {
       return 0;
     }
     boolean onHost = test.bits() == 64 || host.executes32BitCode();
@@ -193,7 +219,7 @@ final class SiliconRunner {
     } else {
       System.arraycopy(interpreterEnd.words, 0, hostEnd.words, 0, SiliconState.WORDS);
     }
-    generated.run(test.bits(), test.address(), code, test.start(), generatedEnd);
+    runGenerated(test, code);
     if (test.bits() == 32) {
       forget64BitParts(hostEnd);
       forget64BitParts(generatedEnd);
@@ -204,7 +230,11 @@ final class SiliconRunner {
       return 0;
     }
     if (hostEnd.words[SiliconState.VECTOR] != SiliconState.NO_EXCEPTION) {
-      Insn insn = at(test, code, hostEnd.words[SiliconState.RIP] - test.address());
+      Insn insn =
+          at(
+              test,
+              code,
+              Window.home(hostEnd.words[SiliconState.RIP]) - Window.home(test.address()));
       if (faultsOtherwise(test, insn, interpreterEnd)
           || faultsOtherwise(test, insn, generatedEnd)) {
         return 0;
@@ -215,6 +245,19 @@ final class SiliconRunner {
     }
     return (hostEnd.sameAs(interpreterEnd, undefined) ? 0 : INTERPRETER)
         | (hostEnd.sameAs(generatedEnd, undefined) ? 0 : GENERATED);
+  }
+
+  /** A case at its second address executes what has been translated at the first one. */
+  private void runGenerated(SiliconCase test, byte[] code) {
+    if (test.isMoved()) {
+      SiliconCase home = test.home();
+      generated.run(home.bits(), home.address(), code, home.start(), generatedEnd);
+    }
+    long before = generated.translations();
+    generated.run(test.bits(), test.address(), code, test.start(), generatedEnd);
+    if (test.isMoved()) {
+      movedTranslations += generated.translations() - before;
+    }
   }
 
   /**

@@ -56,17 +56,25 @@ final class Window {
   static final long STACK_END = STACK_PAGES + PAGES_LENGTH;
 
   /**
+   * Added to all of these addresses for the second ones, in 64- and in 32-bit code: at both lies
+   * the same memory. In the guest only the second of two address spaces has any of them.
+   */
+  static final long MOVE_64 = 0x57L << 39;
+
+  static final long MOVE_32 = 1L << 30;
+
+  /**
    * Host only: entry, exit and signal code, and the state they exchange with the caller; far from
    * where sequences that go astray come to.
    */
-  static final long STUB = 0x5ead_0000;
+  static final long STUB = 0x3ead_0000;
 
   static final long STATE = STUB + 0x2000;
   static final long HOST_LENGTH = 0x3000;
 
   /**
-   * Where sequences jump to at their end in 64- and in 32-bit code. In the guest nothing is mapped
-   * there.
+   * Where sequences jump to at their end in 64- and in 32-bit code; from their second address, to
+   * that of the exit. In the guest nothing is mapped there.
    */
   static final long EXIT_64 = STUB + 0x1000;
 
@@ -77,9 +85,33 @@ final class Window {
 
   private Window() {}
 
-  /** True if an operand at {@code address} lies on what only the host has, or reaches into it. */
-  static boolean isHostOnly(long address) {
-    return address > STUB - LARGEST_OPERAND && address < STUB + HOST_LENGTH;
+  static long move(int bits) {
+    return bits == 64 ? MOVE_64 : MOVE_32;
+  }
+
+  /** What has been added to {@code address}: 0 for a first address. */
+  static long moveOf(long address) {
+    return address & -MOVE_32;
+  }
+
+  /** The first address of what lies at {@code address}. */
+  static long home(long address) {
+    return address - moveOf(address);
+  }
+
+  /**
+   * True if an operand at {@code address} lies on what only the host has, or reaches into it.
+   *
+   * @param move of the code: the guest's first address space has no second addresses
+   */
+  static boolean isHostOnly(long address, long move) {
+    long home = home(address);
+    long moved = moveOf(address);
+    return home > STUB - LARGEST_OPERAND && home < STUB + HOST_LENGTH
+        || move == 0
+            && (moved == MOVE_64 || moved == MOVE_32)
+            && home > BASE - LARGEST_OPERAND
+            && home < BASE + LENGTH;
   }
 
   /** True if a sequence that ends at {@code end} can be left there. */
@@ -93,12 +125,13 @@ final class Window {
 
   /**
    * The whole code window: zeros, but for {@code code} at {@code address} and the jump behind it.
+   * It is the same for both addresses of the code.
    */
   static byte[] codeWindow(int bits, long address, byte[] code) {
     byte[] window = new byte[CODE_LENGTH];
-    int at = (int) (address - CODE);
+    int at = (int) (home(address) - CODE);
     System.arraycopy(code, 0, window, at, code.length);
-    long end = address + code.length;
+    long end = home(address) + code.length;
     if (hasExit(end)) {
       at += code.length;
       window[at] = (byte) 0xe9;
