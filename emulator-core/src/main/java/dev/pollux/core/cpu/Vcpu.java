@@ -521,18 +521,44 @@ public final class Vcpu implements Migratable, AutoCloseable {
   private void visitGuest(Runnable execute) {
     visits.incrementAndGet();
     try {
-      if ((state.pending() & Interrupts.BEFORE_GUEST) == 0 && !machine.rendezvous().closed()) {
+      if (isAskedBeforeGuest()) {
+        // Not to sleep before what waits has been looked at.
+        state.setExitRequest(true);
+      } else {
         delivery.deliverPending();
         if (!asleep()) {
           execute.run();
         }
-      } else {
-        // Not to sleep before what waits has been looked at.
-        state.setExitRequest(true);
       }
     } finally {
       visits.incrementAndGet();
     }
+  }
+
+  /**
+   * Does something long in the middle of a visit to guest code, for which nobody who waits for the
+   * vCPU to pass an instruction boundary has to wait. vCPU thread, between two instructions.
+   *
+   * @param work writes nothing to the guest's memory
+   * @return false if something has been asked meanwhile that must be looked at before anything of
+   *     the guest is touched: the engine has to return to the loop now
+   */
+  public boolean stepOut(Runnable work) {
+    visits.incrementAndGet();
+    try {
+      work.run();
+    } finally {
+      visits.incrementAndGet();
+    }
+    if (isAskedBeforeGuest()) {
+      state.setExitRequest(true);
+      return false;
+    }
+    return true;
+  }
+
+  private boolean isAskedBeforeGuest() {
+    return (state.pending() & Interrupts.BEFORE_GUEST) != 0 || machine.rendezvous().closed();
   }
 
   private void stepAlone() {

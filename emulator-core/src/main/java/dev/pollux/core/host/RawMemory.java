@@ -161,10 +161,22 @@ public final class RawMemory {
         && (int) NativeCall.call(CLibrary.MEMCMP, address, address + 8, length - 8) == 0;
   }
 
-  /** True where {@code length} bytes of an array are those in memory. */
+  /** True where {@code length} bytes of an array are those in memory; best for few. */
   public static boolean equal(byte[] a, int offset, long b, long length) {
-    MemorySegment bytes = MemorySegment.ofArray(a);
-    return MemorySegment.mismatch(bytes, offset, offset + length, Segment.ALL, b, b + length) < 0;
+    Objects.checkFromIndexSize(offset, length, a.length);
+    long first = Unsafe.ARRAY_BYTE_BASE_OFFSET + offset;
+    long i = 0;
+    for (; i + Long.BYTES <= length; i += Long.BYTES) {
+      if (UNSAFE.getLong(a, first + i) != getLong(b + i)) {
+        return false;
+      }
+    }
+    for (; i < length; i++) {
+      if (UNSAFE.getByte(a, first + i) != getByte(b + i)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** The range as a segment of unlimited lifetime, for channels and bulk operations. */

@@ -203,6 +203,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private final JitLog translationLog;
 
+  /** The vCPU's loop has to look at something before anything of the guest is executed. */
+  private boolean heldUp;
+
   /** Each block that is entered is logged. */
   private final boolean traced;
 
@@ -331,7 +334,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   private int advance(int last) {
     long clears = statistics.clears; // with the code go the meanings of its exits
     boolean usable = usable();
+    heldUp = false;
     JitBlock block = usable ? lookUp(state.rip(), currentKey()) : null;
+    if (heldUp) {
+      return NONE;
+    }
     if (block == null) {
       statistics.coldBlocks++;
       if (usable || is64BitCode()) {
@@ -888,22 +895,31 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    * is of its page.
    */
   private JitBlock wake(long rip, int key, long host) {
+    PageWaker waker = new PageWaker(host);
+    // There are so many blocks in a page that the other vCPUs would wait for long.
+    heldUp |= !vcpu.stepOut(() -> wakePage(key, host, waker));
+    waker.portReaders.forEach(block -> translateAhead(block, rip & PAGE_MASK, AHEAD));
+    return waker.any ? blocks.find(key, host, -1) : null;
+  }
+
+  private void wakePage(int key, long host, PageWaker waker) {
     for (int group : store.find(storeHash)) {
       if (store.read(group, kept) && kept.has(storeHash, key, host, page)) {
         store.use(group);
-        PageWaker waker = new PageWaker(host);
+        waker.any = true;
         blocks.wake(kept, group, host & PAGE_MASK, page, waker);
-        waker.portReaders.forEach(block -> translateAhead(block, rip & PAGE_MASK, AHEAD));
-        return blocks.find(key, host, -1);
+        return;
       }
     }
-    return null;
   }
 
   /** What happens to the blocks of an earlier run that were made of a page. */
   private final class PageWaker implements BlockTable.Waker {
     private final long host;
     private final List<JitBlock> portReaders = new ArrayList<>();
+
+    /** The page has some. */
+    private boolean any;
 
     PageWaker(long host) {
       this.host = host;

@@ -454,6 +454,9 @@ public final class JitBlock {
 
   /** Becomes the translation of what a page has, for which {@link #isOfMoved} is true. */
   void move(byte[] page, CodeCache cache) {
+    if (u8(MOVED) + u8(GAPS) == 0) {
+      return;
+    }
     for (int i = 0; i < u8(MOVED); i++) {
       int inCode = pair(i, 2);
       if (inCode != NOT_IN_CODE) {
