@@ -25,6 +25,7 @@ final class FilledEntries {
    * @param offset of the entry in the tables
    */
   void add(int offset, boolean global) {
+    forgetStack();
     int list = global ? 1 : 0;
     int count = count(list);
     if (count == RefillLayout.MOST_FILLED) {
@@ -62,7 +63,25 @@ final class FilledEntries {
         state + RefillLayout.LARGE_2M, RefillLayout.LEVELS - RefillLayout.LARGE_2M, (byte) 0);
   }
 
+  /** Invalidates the entries of one page. */
+  void forgetPage(long index) {
+    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
+      invalidate(tables + (long) mode * TlbLayout.TABLE_SIZE + index);
+    }
+    forgetStack();
+  }
+
+  /** Forgets the copies of entries for the stack: before any entry changes. */
+  private void forgetStack() {
+    for (int mode = 0; mode < TlbLayout.MODES; mode++) {
+      for (int bytes : RefillLayout.STACK_BYTES) {
+        RawMemory.putLong(state + RefillLayout.stack(mode) + RefillLayout.stackLimit(bytes), 0);
+      }
+    }
+  }
+
   private void forget(int list) {
+    forgetStack();
     int count = count(list);
     for (int i = 0; i < count; i++) {
       invalidate(tables + RawMemory.getInt(at(list, i)));
@@ -72,6 +91,7 @@ final class FilledEntries {
 
   /** Takes the write tags of a page of host memory. */
   void protect(long hostPage) {
+    forgetStack();
     for (int list = 0; list < 2; list++) {
       for (int i = count(list) - 1; i >= 0; i--) {
         long entry = tables + RawMemory.getInt(at(list, i));
@@ -84,6 +104,7 @@ final class FilledEntries {
 
   /** Takes all write tags. */
   void protectAll() {
+    forgetStack();
     for (int list = 0; list < 2; list++) {
       for (int i = count(list) - 1; i >= 0; i--) {
         long entry = tables + RawMemory.getInt(at(list, i));
@@ -94,6 +115,7 @@ final class FilledEntries {
 
   /** Invalidates all entries for data, not for code. */
   void dropData() {
+    forgetStack();
     for (int list = 0; list < 2; list++) {
       for (int i = count(list) - 1; i >= 0; i--) {
         long entry = tables + RawMemory.getInt(at(list, i));
@@ -104,7 +126,7 @@ final class FilledEntries {
     }
   }
 
-  void invalidate(long entry) {
+  private void invalidate(long entry) {
     long invalid = invalidTag(entry);
     RawMemory.putLong(entry, invalid);
     RawMemory.putLong(entry + TlbLayout.WRITE_TAG, invalid);

@@ -879,9 +879,7 @@ public final class Mmu implements AutoCloseable {
     }
     flushes++;
     flushedPages[pageFlushes++ & RECENT_PAGES - 1] = linear;
-    for (int i = 0; i < TlbLayout.MODES; i++) {
-      filled.invalidate(tables + i * TABLE_BYTES + index(linear));
-    }
+    filled.forgetPage(index(linear));
   }
 
   /**

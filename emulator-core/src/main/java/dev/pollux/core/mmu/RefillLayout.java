@@ -1,6 +1,7 @@
 package dev.pollux.core.mmu;
 
 import dev.pollux.core.cpu.CpuLayout;
+import java.util.List;
 
 /**
  * What {@link Mmu} and generated code share besides the software TLB's entries, so that generated
@@ -9,6 +10,34 @@ import dev.pollux.core.cpu.CpuLayout;
  */
 public final class RefillLayout {
   private RefillLayout() {}
+
+  /**
+   * By mode, {@link #STACK_BITS} apart: a copy of the entry of the page that the guest's stack was
+   * in last, whose tags for reads and writes are the same. It is forgotten whenever that entry
+   * changes.
+   */
+  public static final int STACK = CpuLayout.ENGINE;
+
+  /** Bytes of such a copy, as a shift. */
+  public static final int STACK_BITS = 6;
+
+  /** There: u64 tag. */
+  public static final int STACK_TAG = 0;
+
+  /** There: u64 host address minus linear address. */
+  public static final int STACK_ADDEND = 8;
+
+  /**
+   * There: u64 for each of {@link #STACK_BYTES}: accesses of up to so many bytes hit if they are
+   * less than that behind the tag; 0: none does.
+   */
+  private static final int STACK_LIMITS = 16;
+
+  /** Most bytes of an access that hits, in the order of the limits. */
+  public static final List<Integer> STACK_BYTES = List.of(8, 64, 256);
+
+  /** The most of these. */
+  public static final int MOST_ON_STACK = 256;
 
   /** Entries that each of the two lists of {@link #FILLED} holds. */
   public static final int MOST_FILLED = TlbLayout.ENTRIES;
@@ -84,6 +113,20 @@ public final class RefillLayout {
 
   /** Bytes used. */
   public static final int SIZE = REFUSED_BITS + 8 - CpuLayout.REFILL;
+
+  /** Where the copy of a mode is. */
+  public static int stack(int mode) {
+    return STACK + (mode << STACK_BITS);
+  }
+
+  /** Where in a copy the limit for an access is. */
+  public static int stackLimit(int bytes) {
+    int limit = 0;
+    while (bytes > STACK_BYTES.get(limit)) {
+      limit++;
+    }
+    return STACK_LIMITS + limit * Long.BYTES;
+  }
 
   /** Below this guest-physical memory is in small pieces, of several kinds. */
   public static final int LOW_START = 1 << 20;

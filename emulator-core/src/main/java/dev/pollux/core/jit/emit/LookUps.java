@@ -175,7 +175,7 @@ final class LookUps {
    * @param tag of the entry, by the access
    * @param fill what {@link #emitFill} has made for it
    */
-  private void toHost(Gpr host, int table, int tag, Label fill, Label unknown) {
+  void toHost(Gpr host, int table, int tag, Label fill, Label unknown) {
     Label known = new Label();
     asm.mov(QWORD, S2, S1);
     asm.shr(QWORD, S2, RamBlock.PAGE_BITS - TlbLayout.ENTRY_BITS);

@@ -25,6 +25,9 @@ import java.util.List;
  * the host's flags are destroyed.
  */
 final class MemoryCode {
+  /** Guest register number. */
+  private static final int RSP = 4;
+
   /**
    * A failed probe of the TLB: fill it and try again, or leave for the interpreter.
    *
@@ -42,11 +45,29 @@ final class MemoryCode {
       boolean write,
       int recipe) {}
 
+  /**
+   * An access that is not in the page of the stack: ask the TLB.
+   *
+   * @param back where it goes on if the TLB has it
+   * @param slow where it goes on if not, or null: leave for the interpreter
+   * @param recipe of flags that are nowhere, or 0
+   */
+  private record OtherPage(
+      Label label,
+      Label back,
+      Label slow,
+      int mode,
+      int insn,
+      int bytes,
+      boolean write,
+      int recipe) {}
+
   private final BlockDraft draft;
   private final LiveFlags flags;
   private final OutOfLine outOfLine;
   private final X86Assembler asm;
   private final List<Refill> refills = new ArrayList<>();
+  private final List<OtherPage> otherPages = new ArrayList<>();
 
   /** The probe that code being emitted is behind, or null. */
   private SharedProbe shared;
@@ -63,6 +84,7 @@ final class MemoryCode {
 
   void begin() {
     refills.clear();
+    otherPages.clear();
     shared = null;
   }
 
@@ -78,7 +100,19 @@ final class MemoryCode {
     }
     effectiveAddress(insn, S1, insn.addrSize == 4 ? DWORD : QWORD);
     addSegmentBase(insn);
-    probe(bytes, write, aligned);
+    if (isOnStack(insn)) {
+      probeStack(bytes, write, aligned);
+    } else {
+      probe(bytes, write, aligned);
+    }
+  }
+
+  /** True if the operand is likely to be near the top of the stack. */
+  private boolean isOnStack(Insn insn) {
+    return insn.base == RSP
+        && insn.index == Insn.REG_ZERO
+        && !insn.ripRelative
+        && insn.segment < CpuLayout.FS;
   }
 
   // ---- one probe for several accesses ----
@@ -88,7 +122,11 @@ final class MemoryCode {
     flags.clobber();
     Gpr base = register(probe.base(), S1);
     asm.lea(draft.wide(), S1, Mem.of(base, probe.low()));
-    probe(probe.bytes(), probe.write(), unknown);
+    if (probe.base() == RSP) {
+      probeStack(probe.bytes(), probe.write(), unknown);
+    } else {
+      probe(probe.bytes(), probe.write(), unknown);
+    }
     asm.mov(QWORD, state(JitLayout.PROBED), S1);
     shared = probe;
     justProbed = true;
@@ -216,6 +254,33 @@ final class MemoryCode {
     common.addHostPage(draft.mode());
   }
 
+  /** As {@link #probe(int, boolean, boolean)} for what is likely to be in the stack's page. */
+  void probeStack(int bytes, boolean write, boolean aligned) {
+    if (!draft.quick() || !StackPage.has(bytes)) {
+      probe(bytes, write, aligned);
+      return;
+    }
+    if (aligned) {
+      requireAligned(bytes, outOfLine.slowExit());
+    }
+    findInStack(bytes, write, null);
+  }
+
+  /** As {@link #probe(int, boolean, Label)}. */
+  void probeStack(int bytes, boolean write, Label slow) {
+    findInStack(bytes, write, slow);
+  }
+
+  private void findInStack(int bytes, boolean write, Label slow) {
+    Label other = draft.label();
+    Label back = draft.label();
+    StackPage.find(asm, draft.mode(), bytes, other);
+    asm.bind(back);
+    otherPages.add(
+        new OtherPage(
+            other, back, slow, draft.mode(), draft.current(), bytes, write, flags.pendingRecipe()));
+  }
+
   private void requireAligned(int bytes, Label slow) {
     if (bytes >= 16) {
       asm.test(DWORD, S1, bytes - 1);
@@ -226,6 +291,23 @@ final class MemoryCode {
   /** Emits what goes on where probes have failed. */
   void emitRefills() {
     refills.forEach(this::refill);
+    otherPages.forEach(this::askTlb);
+  }
+
+  private void askTlb(OtherPage other) {
+    StackPage stack = draft.stubs().stackPage();
+    asm.bind(other.label());
+    asm.mov(DWORD, S2, other.bytes());
+    if (other.slow() == null) {
+      draft.callStub(stack.single(other.mode(), other.write()));
+      draft.add(
+          new BlockCode.Interpret(
+              CommonCalls.behind(asm), other.mode(), other.insn(), other.recipe()));
+    } else {
+      draft.callStub(stack.several(other.mode(), other.write()));
+      asm.jcc(Cond.S, other.slow());
+    }
+    asm.jmpNear(other.back());
   }
 
   private void refill(Refill refill) {

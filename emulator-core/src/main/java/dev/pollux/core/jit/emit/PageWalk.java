@@ -253,6 +253,7 @@ final class PageWalk {
     executeTag(mode);
     enterInList(mode, fail);
     noteLarge();
+    StackPage.forget(asm, mode);
     int table = CpuLayout.TLB + mode * TlbLayout.TABLE_SIZE;
     asm.mov(QWORD, state(S2, 1, table + TlbLayout.READ_TAG), Gpr.RSI);
     asm.mov(QWORD, state(S2, 1, table + TlbLayout.WRITE_TAG), Gpr.RDI);

@@ -55,7 +55,7 @@ final class StackCode {
       return;
     }
     asm.lea(draft.wide(), S1, Mem.of(SP, offset));
-    memory.probe(draft.word(), write, false);
+    memory.probeStack(draft.word(), write, false);
   }
 
   private void addToSp(int bytes) {
@@ -213,7 +213,7 @@ final class StackCode {
       memory.probe(bytes, pushes, false);
     } else {
       Label single = draft.label();
-      memory.probe(bytes, pushes, single);
+      memory.probeStack(bytes, pushes, single);
       outOfLine.defer(single, () -> oneByOne(first, last, joined));
     }
   }

@@ -54,6 +54,7 @@ public final class Stubs {
   private final long base;
   private final boolean ymm;
   private final CommonCalls calls = new CommonCalls(asm);
+  private final StackPage stackPage = new StackPage(asm);
   private final int enter;
   private final int leave;
   private final int saveFlags;
@@ -173,6 +174,11 @@ public final class Stubs {
     return calls;
   }
 
+  /** What goes on where an access is not in the page of the stack. */
+  StackPage stackPage() {
+    return stackPage;
+  }
+
   int loadSimd() {
     return loadSimd;
   }
@@ -253,6 +259,7 @@ public final class Stubs {
         refill[2 * mode + write] = asm.position();
         lookUps.emitRefill(mode, write != 0, fill, copy, ways.byNumber());
         calls.emitProbes(mode, write != 0, fill, copy, ways.behindCall());
+        stackPage.emit(lookUps, mode, write != 0, fill, copy, ways.behindCall());
       }
       Label fill = asm.here();
       fetch[mode] = asm.position();
