@@ -306,7 +306,6 @@ final class HostExecutor {
 
   private static void map() throws IOException {
     map(Window.BASE, Window.LENGTH);
-    RawMemory.fill(Window.READ_ONLY, PAGE, Window.READ_ONLY_CONTENT);
     map(Window.STUB, Window.HOST_LENGTH);
     for (long move : new long[] {Window.MOVE_64, Window.MOVE_32}) {
       map(move + Window.BASE, Window.LENGTH);
@@ -314,6 +313,8 @@ final class HostExecutor {
       map(move + Window.STUB, Window.HOST_LENGTH);
     }
     for (long move : new long[] {0, Window.MOVE_64, Window.MOVE_32}) {
+      // At each address: the kernel says of a page that nobody has touched that it is not present.
+      RawMemory.fill(move + Window.READ_ONLY, PAGE, Window.READ_ONLY_CONTENT);
       protect(move + Window.CODE_END, move + Window.DATA_PAGES, PROT_NONE);
       protect(move + Window.DATA_PAGES, move + Window.READ_ONLY, PROT_READ | PROT_WRITE);
       protect(move + Window.READ_ONLY, move + Window.UNMAPPED, PROT_READ);
