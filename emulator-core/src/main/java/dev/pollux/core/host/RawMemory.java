@@ -161,6 +161,12 @@ public final class RawMemory {
         && (int) NativeCall.call(CLibrary.MEMCMP, address, address + 8, length - 8) == 0;
   }
 
+  /** Copies 16 bytes, in less time than a call of the host's code takes. */
+  public static void copy16(long from, long to) {
+    putLong(to, getLong(from));
+    putLong(to + Long.BYTES, getLong(from + Long.BYTES));
+  }
+
   /** True where {@code length} bytes of an array are those in memory; best for few. */
   public static boolean equal(byte[] a, int offset, long b, long length) {
     Objects.checkFromIndexSize(offset, length, a.length);

@@ -74,8 +74,9 @@ final class FilledEntries {
   /** Forgets the copies of entries for the stack: before any entry changes. */
   private void forgetStack() {
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
-      for (int bytes : RefillLayout.STACK_BYTES) {
-        RawMemory.putLong(state + RefillLayout.stack(mode) + RefillLayout.stackLimit(bytes), 0);
+      long limits = state + RefillLayout.stack(mode) + RefillLayout.STACK_LIMITS;
+      for (int i = 0; i < RefillLayout.STACK_BYTES.size(); i++) {
+        RawMemory.putLong(limits + (long) i * Long.BYTES, 0);
       }
     }
   }

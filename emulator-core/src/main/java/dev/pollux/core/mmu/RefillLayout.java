@@ -31,7 +31,7 @@ public final class RefillLayout {
    * There: u64 for each of {@link #STACK_BYTES}: accesses of up to so many bytes hit if they are
    * less than that behind the tag; 0: none does.
    */
-  private static final int STACK_LIMITS = 16;
+  public static final int STACK_LIMITS = 16;
 
   /** Most bytes of an access that hits, in the order of the limits. */
   public static final List<Integer> STACK_BYTES = List.of(8, 64, 256);

@@ -41,8 +41,7 @@ public final class BlockIndex implements AutoCloseable {
       at += ENTRY;
     }
     for (; at > 0; at -= ENTRY) {
-      RawMemory.putLong(set + at, RawMemory.getLong(set + at - ENTRY));
-      RawMemory.putLong(set + at + 8, RawMemory.getLong(set + at - ENTRY + 8));
+      RawMemory.copy16(set + at - ENTRY, set + at);
     }
     RawMemory.putLong(set, tag);
     RawMemory.putLong(set + 8, code);
