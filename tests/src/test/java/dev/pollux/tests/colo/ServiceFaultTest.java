@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Timeout(7200)
 class ServiceFaultTest {
-  private static final int FAULTS = Integer.getInteger("pollux.pair.faults", 100);
+  private static final int FAULTS = Integer.getInteger("pollux.pair.faults", 50);
   private static final long SEED = Long.getLong("pollux.pair.seed", 1);
   private static final boolean ALL_HARDWARE = Boolean.getBoolean("pollux.pair.hardware");
 

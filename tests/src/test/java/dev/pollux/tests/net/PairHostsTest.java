@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
  * of the processors: a side that is given up by itself is one more fault than a pair is for.
  */
 class PairHostsTest {
-  private static final int FAULTS = Integer.getInteger("pollux.hosts.faults", 50);
+  private static final int FAULTS = Integer.getInteger("pollux.hosts.faults", 24);
   private static final long SEED = Long.getLong("pollux.hosts.seed", 1);
   private static final String SILENCE = System.getProperty("pollux.hosts.silence", "1000");
   private static final String KINDS = System.getProperty("pollux.hosts.kinds", "");
