@@ -361,7 +361,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     while (left != NONE && exits.interprets(left)) {
       left = interpretAndResume(left);
     }
-    if (left != NONE && exits.block(left) != null && isBusy()) {
+    if (left != NONE && isBusy() && exits.isInBlock(left)) {
       quicken(exits.block(left));
     }
     return left;
@@ -553,10 +553,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (exits.mode(exit) != mmu.mode()) {
       interpreter.modeChanged();
     }
-    JitBlock block = exits.block(exit);
-    if (block != null) {
-      long start = RawMemory.getLong(s + JitLayout.PAGE) + block.pageOffset();
-      state.setRip(start + exits.guestOffset(exit));
+    if (exits.isInBlock(exit)) {
+      state.setRip(RawMemory.getLong(s + JitLayout.PAGE) + exits.offsetInPage(exit));
     }
     if (!exits.interprets(exit)) {
       statistics.left(exits.isLink(exit));

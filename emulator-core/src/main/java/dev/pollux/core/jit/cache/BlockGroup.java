@@ -2,6 +2,7 @@ package dev.pollux.core.jit.cache;
 
 import dev.pollux.core.host.RawMemory;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 
 /**
  * Translations of one page of guest code, which are kept together for later runs: {@link
@@ -58,22 +59,27 @@ public final class BlockGroup implements AutoCloseable {
 
   /** What the blocks are found by, one after the other. */
   public int[] hashes() {
+    int[] hashes = new int[64];
     int count = 0;
-    for (int offset = 0; offset < used; offset += at(offset).bytes()) {
-      count++;
+    int offset = 0;
+    while (offset < used) {
+      PortableBlock block = at(offset);
+      offset += block.bytes();
+      if (count == hashes.length) {
+        hashes = Arrays.copyOf(hashes, 2 * count);
+      }
+      hashes[count++] = block.block().hash();
     }
-    int[] hashes = new int[count];
-    int i = 0;
-    for (int offset = 0; offset < used; offset += at(offset).bytes()) {
-      hashes[i++] = at(offset).block().hash();
-    }
-    return hashes;
+    return Arrays.copyOf(hashes, count);
   }
 
   /** True if there is a block of the code at {@code host}, whose page has these bytes. */
   public boolean has(int hash, int key, long host, byte[] bytes) {
-    for (int offset = 0; offset < used; offset += at(offset).bytes()) {
-      JitBlock block = at(offset).block();
+    int offset = 0;
+    while (offset < used) {
+      PortableBlock kept = at(offset);
+      offset += kept.bytes();
+      JitBlock block = kept.block();
       if (block.hash() == hash
           && block.key() == key
           && block.pageOffset() == ((int) host & PAGE - 1)
@@ -112,8 +118,10 @@ public final class BlockGroup implements AutoCloseable {
    */
   public boolean addAll(BlockGroup others) {
     boolean all = true;
-    for (int offset = 0; offset < others.used; offset += others.at(offset).bytes()) {
+    int offset = 0;
+    while (offset < others.used) {
       PortableBlock from = others.at(offset);
+      offset += from.bytes();
       if (makeWay(from.block())) {
         boolean fits = from.bytes() <= MOST_BYTES - used;
         if (fits) {

@@ -106,12 +106,31 @@ public final class BlockTable implements AutoCloseable {
    *     it
    */
   public JitBlock find(int key, long host, long nextPage) {
-    for (JitBlock b = block(buckets[bucket(host)]); b != null; b = block(b.next())) {
-      if (b.isOf(key, host) && (b.secondPage() == 0 || b.secondPage() == nextPage)) {
+    for (int number = first(buckets, key, host); number != 0; ) {
+      JitBlock b = block(number);
+      if (b.secondPage() == 0 || b.secondPage() == nextPage) {
         return b;
       }
+      number = firstOf(b.next(), key, host);
     }
     return null;
+  }
+
+  private int first(int[] chains, int key, long host) {
+    return firstOf(chains[bucket(host)], key, host);
+  }
+
+  /** The first block of the code at {@code host} from one in a list on; makes no objects. */
+  private int firstOf(int listed, int key, long host) {
+    int number = listed;
+    while (number != 0) {
+      long record = records.address(number);
+      if (JitBlock.isOf(record, key, host)) {
+        return number;
+      }
+      number = JitBlock.next(record);
+    }
+    return 0;
   }
 
   /** Makes a block, which is found from now on. */
@@ -150,12 +169,7 @@ public final class BlockTable implements AutoCloseable {
   }
 
   private JitBlock findDropped(int key, long host) {
-    for (JitBlock b = block(dropped[bucket(host)]); b != null; b = block(b.next())) {
-      if (b.isOf(key, host)) {
-        return b;
-      }
-    }
-    return null;
+    return block(first(dropped, key, host));
   }
 
   /** Puts back a block that {@link #findDropped} has found. */
@@ -266,8 +280,10 @@ public final class BlockTable implements AutoCloseable {
   private void wake(
       BlockGroup kept, boolean quick, int group, long hostPage, byte[] page, Waker waker) {
     boolean anyDropped = droppedIn.get(pageBucket(hostPage));
-    for (int offset = 0; offset < kept.bytes(); offset += kept.at(offset).bytes()) {
+    int offset = 0;
+    while (offset < kept.bytes()) {
       PortableBlock from = kept.at(offset);
+      offset += from.bytes();
       JitBlock made = from.block();
       int start = made.pageOffset();
       if (made.quick() == quick

@@ -166,8 +166,22 @@ public final class ExitTable implements AutoCloseable {
 
   /** The block that an exit is in, or null. */
   public JitBlock block(int exit) {
-    int number = RawMemory.getInt(at(exit) + BLOCK);
-    return number == 0 ? null : new JitBlock(blocks.address(number));
+    return isInBlock(exit) ? new JitBlock(record(exit)) : null;
+  }
+
+  /** True if an exit is in a block. */
+  public boolean isInBlock(int exit) {
+    return RawMemory.getInt(at(exit) + BLOCK) != 0;
+  }
+
+  /** Address of the record of the block that an exit is in. */
+  private long record(int exit) {
+    return blocks.address(RawMemory.getInt(at(exit) + BLOCK));
+  }
+
+  /** An exit's guest address relative to the guest's page of the start of its block. */
+  public int offsetInPage(int exit) {
+    return JitBlock.pageOffset(record(exit)) + guestOffset(exit);
   }
 
   /** The software TLB's mode at an exit. */
@@ -227,12 +241,12 @@ public final class ExitTable implements AutoCloseable {
 
   /** Address of a link's displacement. */
   long jump(int exit) {
-    return block(exit).start() + (code(exit) & 0xffff);
+    return JitBlock.start(record(exit)) + (code(exit) & 0xffff);
   }
 
   /** Address of what a link leads to at first. */
   long stub(int exit) {
-    return block(exit).start() + (code(exit) >>> 16);
+    return JitBlock.start(record(exit)) + (code(exit) >>> 16);
   }
 
   /** True while a link is in the list of a block that it leads to. */

@@ -265,7 +265,12 @@ public final class JitBlock {
 
   /** Address of the code, where jumps enter that have to look for requests. */
   public long start() {
-    return RawMemory.getLong(at + START);
+    return start(at);
+  }
+
+  /** The same for a record. */
+  static long start(long record) {
+    return RawMemory.getLong(record + START);
   }
 
   /** Address to enter it at otherwise, all registers loaded by the way in. */
@@ -467,12 +472,22 @@ public final class JitBlock {
   }
 
   boolean isOf(int key, long host) {
-    return host() == host && key() == key;
+    return isOf(at, key, host);
+  }
+
+  /** The same for a record. */
+  static boolean isOf(long record, int key, long host) {
+    return RawMemory.getLong(record + HOST) == host && RawMemory.getInt(record + KEY) == key;
   }
 
   /** Offset of the block's start in its page. */
   public int pageOffset() {
-    return (int) host() & 4095;
+    return pageOffset(at);
+  }
+
+  /** The same for a record. */
+  static int pageOffset(long record) {
+    return (int) RawMemory.getLong(record + HOST) & 4095;
   }
 
   /** Bits of the code that belongs to an execution key. */
@@ -561,7 +576,12 @@ public final class JitBlock {
 
   /** Next in the same bucket, of the blocks in use or of the dropped ones. */
   int next() {
-    return RawMemory.getInt(at + NEXT);
+    return next(at);
+  }
+
+  /** The same for a record. */
+  static int next(long record) {
+    return RawMemory.getInt(record + NEXT);
   }
 
   void setNext(int number) {

@@ -24,9 +24,11 @@ final class PortableBlock {
   private static final int RECORD = 16;
 
   private final long at;
+  private final JitBlock block;
 
   PortableBlock(long at) {
     this.at = at;
+    this.block = new JitBlock(at + RECORD);
   }
 
   /** The length of what {@link #write} writes. */
@@ -44,28 +46,28 @@ final class PortableBlock {
    *
    * @param table the first of its key's jump tables
    */
-  void write(JitBlock block, int table, CodeCache cache, ExitTable exits) {
-    int bytes = bytes(block);
+  void write(JitBlock from, int table, CodeCache cache, ExitTable exits) {
+    int bytes = bytes(from);
     RawMemory.putLong(at + bytes - Long.BYTES, 0); // behind the code
     RawMemory.putInt(at, bytes);
     RawMemory.putInt(at + TABLE, table);
-    RawMemory.putLong(at + CODE_OFFSET, block.start() - cache.address());
-    RawMemory.putLong(at + RECORD + rounded(block.bytes()) - Long.BYTES, 0);
-    RawMemory.copy(block.record(), at + RECORD, block.bytes());
-    exits.copyUnlinked(block, exitRecord(0));
-    cache.copyOut(block.start(), code(), block.codeBytes());
-    for (int i = 0; i < block.exits(); i++) {
-      int exit = block.firstExit() + i;
+    RawMemory.putLong(at + CODE_OFFSET, from.start() - cache.address());
+    RawMemory.putLong(at + RECORD + rounded(from.bytes()) - Long.BYTES, 0);
+    RawMemory.copy(from.record(), at + RECORD, from.bytes());
+    exits.copyUnlinked(from, exitRecord(0));
+    cache.copyOut(from.start(), code(), from.codeBytes());
+    for (int i = 0; i < from.exits(); i++) {
+      int exit = from.firstExit() + i;
       if (exits.isLink(exit)) {
         long jump = exits.jump(exit);
         int toStub = (int) (exits.stub(exit) - (jump + Integer.BYTES));
-        RawMemory.putInt(code() + jump - block.start(), toStub);
+        RawMemory.putInt(code() + jump - from.start(), toStub);
       }
     }
-    if (!block.valid()) {
-      long entry = code() + block.entry() - block.start();
+    if (!from.valid()) {
+      long entry = code() + from.entry() - from.start();
       for (int i = 0; i < BlockCode.OPENING; i++) {
-        RawMemory.putByte(entry + i, (byte) (block.opening() >>> Byte.SIZE * i));
+        RawMemory.putByte(entry + i, (byte) (from.opening() >>> Byte.SIZE * i));
       }
     }
   }
@@ -75,7 +77,6 @@ final class PortableBlock {
     if (room < RECORD || bytes() < RECORD || bytes() > Math.min(room, MOST_BYTES)) {
       return false;
     }
-    JitBlock block = block();
     if (!block.isSound(bytes() - RECORD) || bytes(block) != bytes()) {
       return false;
     }
@@ -108,16 +109,16 @@ final class PortableBlock {
 
   /** The block as it is known where it was made. */
   JitBlock block() {
-    return new JitBlock(at + RECORD);
+    return block;
   }
 
   /** Address of the record of a way out. */
   long exitRecord(int i) {
-    return at + RECORD + rounded(block().bytes()) + (long) ExitTable.RECORD * i;
+    return at + RECORD + rounded(block.bytes()) + (long) ExitTable.RECORD * i;
   }
 
   /** Address of the code. */
   long code() {
-    return exitRecord(block().exits());
+    return exitRecord(block.exits());
   }
 }
