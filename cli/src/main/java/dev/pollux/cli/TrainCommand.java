@@ -11,6 +11,7 @@ import java.util.Random;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** {@code pollux train}: machines for the JVM to learn from when Pollux is built. */
 @Command(name = "train", description = "Run the guests that the JVM learns from.", hidden = true)
@@ -36,8 +37,18 @@ final class TrainCommand implements Callable<Integer> {
 
   @Mixin HelpOption help;
 
+  @Option(
+      names = "--write",
+      paramLabel = "FILE",
+      description = "Write the first guest's kernel to FILE, for a run of its own, and end.")
+  private Path kernelFile;
+
   @Override
   public Integer call() throws IOException {
+    if (kernelFile != null) {
+      Files.write(kernelFile, TrainingGuest.image());
+      return 0;
+    }
     Path kernel = Files.createTempFile("pollux-training", ".bin");
     try {
       Files.write(kernel, TrainingGuest.image());

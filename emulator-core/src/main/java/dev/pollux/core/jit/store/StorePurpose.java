@@ -3,10 +3,11 @@ package dev.pollux.core.jit.store;
 import dev.pollux.core.cpu.CpuFeature;
 import dev.pollux.core.host.HostCpu;
 import java.io.IOException;
+import java.net.JarURLConnection;
 import java.net.URISyntaxException;
+import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.CodeSource;
 import java.util.Set;
 import java.util.zip.CRC32C;
 
@@ -21,24 +22,26 @@ public final class StorePurpose {
    * @throws IOException if the program is not in one archive, which would tell that it has changed
    */
   public static long of(Set<CpuFeature> guest) throws IOException {
-    CodeSource source = StorePurpose.class.getProtectionDomain().getCodeSource();
-    if (source == null
-        || source.getLocation() == null
-        || !source.getLocation().getProtocol().equals("file")) {
-      throw new IOException("the program is not in a file");
-    }
-    byte[] program;
-    try {
-      program = Files.readAllBytes(Path.of(source.getLocation().toURI()));
-    } catch (URISyntaxException e) {
-      throw new IOException("the program is at " + source.getLocation(), e);
-    }
+    byte[] program = Files.readAllBytes(archive());
     CRC32C crc = new CRC32C();
     crc.update(program);
     HostCpu host = HostCpu.get();
     long model = (long) host.vendor().hashCode() << 32 ^ host.cpuid(1, 0).eax();
     long processors = mix(guest, mix(host.features(), model ^ host.xcr0() << 16));
     return crc.getValue() << 32 ^ program.length ^ processors * 0x9e37_79b9_7f4a_7c15L;
+  }
+
+  /** Where this class is from. Asks for its file: one from the JVM's own cache of classes may have no code source. */
+  private static Path archive() throws IOException {
+    URL url = StorePurpose.class.getResource(StorePurpose.class.getSimpleName() + ".class");
+    if (url == null || !(url.openConnection() instanceof JarURLConnection jar)) {
+      throw new IOException("the program is not in an archive");
+    }
+    try {
+      return Path.of(jar.getJarFileURL().toURI());
+    } catch (URISyntaxException e) {
+      throw new IOException("the program is at " + url, e);
+    }
   }
 
   private static long mix(Set<CpuFeature> features, long value) {
