@@ -52,6 +52,7 @@ final class CaseGenerator {
   private final Set<OpcodeInfo> usable32;
   private final long[] gpr = new long[16];
 
+  private long firstCase;
   private long poolSeed;
   private long[] pool;
 
@@ -124,9 +125,11 @@ final class CaseGenerator {
   SiliconCase generate(long seed, long number) {
     if (pool == null || poolSeed != seed) {
       poolSeed = seed;
-      pool = SiliconState.pool(new SplittableRandom(seed));
+      SplittableRandom ofSeed = new SplittableRandom(seed);
+      firstCase = ofSeed.nextLong(); // far from that of the next seed
+      pool = SiliconState.pool(ofSeed);
     }
-    random = new SplittableRandom(seed * 0x9e37_79b9_7f4a_7c15L + number * 0xd134_2543_de82_ef95L);
+    random = new SplittableRandom(firstCase + number * 0xd134_2543_de82_ef95L);
     encodings = new EncodingGenerator(decoder, random);
     bits = random.nextInt(6) == 0 ? 32 : 64;
     List<List<OpcodeInfo>> groups = bits == 64 ? groups64 : groups32;

@@ -28,8 +28,8 @@ import java.util.List;
  * @param start the state, RIP at {@code address}
  */
 record SiliconCase(int bits, long address, List<byte[]> pieces, SiliconState start) {
-  /** Fills what is jumped over. */
-  static final byte SKIPPED = (byte) 0xcc;
+  /** Fills what is jumped over: HLT, which faults everywhere should a case get there. */
+  static final byte SKIPPED = (byte) 0xf4;
 
   static final byte NOP = (byte) 0x90;
 
