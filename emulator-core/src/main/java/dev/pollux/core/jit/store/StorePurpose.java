@@ -31,7 +31,10 @@ public final class StorePurpose {
     return crc.getValue() << 32 ^ program.length ^ processors * 0x9e37_79b9_7f4a_7c15L;
   }
 
-  /** Where this class is from. Asks for its file: one from the JVM's own cache of classes may have no code source. */
+  /**
+   * Where this class is from. It asks for its file, because one from the JVM's own cache of classes
+   * may have no code source.
+   */
   private static Path archive() throws IOException {
     URL url = StorePurpose.class.getResource(StorePurpose.class.getSimpleName() + ".class");
     if (url == null || !(url.openConnection() instanceof JarURLConnection jar)) {
