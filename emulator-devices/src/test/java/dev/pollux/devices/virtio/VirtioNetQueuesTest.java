@@ -162,9 +162,12 @@ class VirtioNetQueuesTest {
     return networks.cards().getFirst().card().drops().counts();
   }
 
+  /** Again until the card takes it: it does not while its thread looks at what was offered. */
   private void sendToGuest(int queue, byte[] bytes) {
     ByteBuffer data = ByteBuffer.allocateDirect(bytes.length).put(bytes).flip();
-    backend.links().get(queue).fromBackend(new Frame[] {new Frame(data)}, 1);
+    Frame[] frames = {new Frame(data)};
+    NetLink link = backend.links().get(queue);
+    pci.await(() -> link.fromBackend(frames, 1) == 1, "the card to take a frame");
   }
 
   @Test
