@@ -42,7 +42,7 @@ final class HashTable implements AutoCloseable {
   }
 
   private static long map(int slots) throws IOException {
-    return Libc.mapAnonymous((long) SLOT * slots, Libc.PROT_READ | Libc.PROT_WRITE);
+    return Libc.mapHuge((long) SLOT * slots, Libc.PROT_READ | Libc.PROT_WRITE);
   }
 
   int slots() {
