@@ -7,14 +7,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.pollux.cli.training.TrainingGuest;
 import dev.pollux.tests.harness.JavaCommand;
 import dev.pollux.tests.harness.PolluxProcess;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,12 +24,13 @@ import org.junit.jupiter.api.io.TempDir;
 class MachineCacheTest {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final int GUEST_DONE = 1;
+  private static final String ARCHIVES = JavaCommand.archives();
 
   @TempDir private Path folder;
 
   @Test
   void keepsTranslations() throws IOException {
-    assumeTrue(archives().contains("emulator-core"), "the program is in folders, not in archives");
+    assumeTrue(ARCHIVES.contains("emulator-core"), "the program is in folders, not in archives");
     Files.write(folder.resolve("kernel"), TrainingGuest.image());
     Path cache = folder.resolve("classes.aot");
     runMachine("learning", "-XX:AOTCacheOutput=" + cache);
@@ -43,7 +41,7 @@ class MachineCacheTest {
   /** Runs the guest to its end, with a new folder for what is kept. */
   private void runMachine(String name, String... options) throws IOException {
     List<String> command = JavaCommand.of(options);
-    command.set(command.size() - 1, archives());
+    command.set(command.size() - 1, ARCHIVES);
     command.addAll(List.of("dev.pollux.cli.Main", "run", "-nographic", "-no-reboot"));
     command.addAll(List.of("-m", Integer.toString(TrainingGuest.MEBIBYTES)));
     command.addAll(List.of("-kernel", folder.resolve("kernel").toString()));
@@ -57,12 +55,5 @@ class MachineCacheTest {
     try (Stream<Path> kept = Files.list(folder.resolve(name).resolve("pollux/translations"))) {
       assertTrue(kept.anyMatch(file -> file.toFile().length() > 100_000), name);
     }
-  }
-
-  /** The class path without this module's own folders. */
-  private static String archives() {
-    return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-        .filter(entry -> Files.isRegularFile(Path.of(entry)))
-        .collect(Collectors.joining(File.pathSeparator));
   }
 }

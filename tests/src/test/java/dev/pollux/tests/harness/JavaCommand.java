@@ -1,9 +1,13 @@
 package dev.pollux.tests.harness;
 
+import java.io.File;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** The command line of another JVM like this one. */
 public final class JavaCommand {
@@ -30,6 +34,13 @@ public final class JavaCommand {
     command.addAll(options);
     command.addAll(List.of("-cp", classPath));
     return command;
+  }
+
+  /** The class path without folders, such as this module's own. */
+  public static String archives() {
+    return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
+        .filter(entry -> !Files.isDirectory(Path.of(entry)))
+        .collect(Collectors.joining(File.pathSeparator));
   }
 
   /** {@code pollux}, trained, with more options of the JVM; arguments may be added. */

@@ -1,16 +1,13 @@
 package dev.pollux.tests.harness;
 
 import dev.pollux.core.host.HostLibraryFile;
-import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 
 /**
  * The class path and the JVM options with which {@code pollux} starts in half the time: once for
@@ -29,10 +26,7 @@ record TrainedStart(String classPath, List<String> options) {
 
   private static TrainedStart train() {
     TrainedStart untrained = new TrainedStart(CLASS_PATH, List.of());
-    String program =
-        Arrays.stream(CLASS_PATH.split(File.pathSeparator))
-            .filter(entry -> !Files.isDirectory(Path.of(entry)))
-            .collect(Collectors.joining(File.pathSeparator));
+    String program = JavaCommand.archives();
     try {
       Path folder = Files.createTempDirectory("pollux-trained");
       folder.toFile().deleteOnExit();

@@ -2,7 +2,6 @@ package dev.pollux.core.jit.cache;
 
 import dev.pollux.core.host.RawMemory;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 
 /**
  * Translations of one page of guest code, which are kept together for later runs: {@link
@@ -57,29 +56,29 @@ public final class BlockGroup implements AutoCloseable {
     return new PortableBlock(memory + offset);
   }
 
+  /** Bytes of the block at an offset, from which to where the next one is. */
+  int bytesAt(int offset) {
+    return PortableBlock.bytesAt(memory + offset);
+  }
+
   /** What the blocks are found by, one after the other. */
   public int[] hashes() {
-    int[] hashes = new int[64];
     int count = 0;
-    int offset = 0;
-    while (offset < used) {
-      PortableBlock block = at(offset);
-      offset += block.bytes();
-      if (count == hashes.length) {
-        hashes = Arrays.copyOf(hashes, 2 * count);
-      }
-      hashes[count++] = block.block().hash();
+    for (int offset = 0; offset < used; offset += bytesAt(offset)) {
+      count++;
     }
-    return Arrays.copyOf(hashes, count);
+    int[] hashes = new int[count];
+    int i = 0;
+    for (int offset = 0; offset < used; offset += bytesAt(offset)) {
+      hashes[i++] = at(offset).block().hash();
+    }
+    return hashes;
   }
 
   /** True if there is a block of the code at {@code host}, whose page has these bytes. */
   public boolean has(int hash, int key, long host, byte[] bytes) {
-    int offset = 0;
-    while (offset < used) {
-      PortableBlock kept = at(offset);
-      offset += kept.bytes();
-      JitBlock block = kept.block();
+    for (int offset = 0; offset < used; offset += bytesAt(offset)) {
+      JitBlock block = at(offset).block();
       if (block.hash() == hash
           && block.key() == key
           && block.pageOffset() == ((int) host & PAGE - 1)
@@ -118,10 +117,8 @@ public final class BlockGroup implements AutoCloseable {
    */
   public boolean addAll(BlockGroup others) {
     boolean all = true;
-    int offset = 0;
-    while (offset < others.used) {
+    for (int offset = 0; offset < others.used; offset += others.bytesAt(offset)) {
       PortableBlock from = others.at(offset);
-      offset += from.bytes();
       if (makeWay(from.block())) {
         boolean fits = from.bytes() <= MOST_BYTES - used;
         if (fits) {

@@ -280,10 +280,8 @@ public final class BlockTable implements AutoCloseable {
   private void wake(
       BlockGroup kept, boolean quick, int group, long hostPage, byte[] page, Waker waker) {
     boolean anyDropped = droppedIn.get(pageBucket(hostPage));
-    int offset = 0;
-    while (offset < kept.bytes()) {
+    for (int offset = 0; offset < kept.bytes(); offset += kept.bytesAt(offset)) {
       PortableBlock from = kept.at(offset);
-      offset += from.bytes();
       JitBlock made = from.block();
       int start = made.pageOffset();
       if (made.quick() == quick

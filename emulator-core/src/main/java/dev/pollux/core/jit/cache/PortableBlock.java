@@ -87,9 +87,14 @@ final class PortableBlock {
     return sound;
   }
 
+  /** Bytes of all of the one at an address. */
+  static int bytesAt(long at) {
+    return RawMemory.getInt(at);
+  }
+
   /** Bytes of all. */
   int bytes() {
-    return RawMemory.getInt(at);
+    return bytesAt(at);
   }
 
   /** Address of all. */
