@@ -232,5 +232,5 @@ public final class CpuLayout {
   public static final int REFILL = JIT + (96 << 10);
 
   /** Bytes. */
-  public static final int SIZE = REFILL + (80 << 10);
+  public static final int SIZE = REFILL + (224 << 10);
 }

@@ -69,6 +69,9 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private static final int NEIGHBOURHOOD = 512;
 
+  /** Blocks that are made hot together. */
+  private static final int MOST_AROUND = 16;
+
   /** Blocks that are made of what can follow one that reads ports. */
   private static final int AHEAD = 32;
 
@@ -196,10 +199,15 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   private final BlockDecoder blockDecoder;
 
+  private final HotBlocks hot;
+
   // Counted since the start, by the vCPU's thread.
   private final JitStatistics statistics = new JitStatistics();
 
   private int patience;
+
+  /** Blocks are hot at once. */
+  private boolean allHot;
 
   private final JitLog translationLog;
 
@@ -296,6 +304,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     this.blocks = new BlockTable(cache, mostRecordBytes);
     this.exits = blocks.exits();
     this.ready = new ReadyInstructions(interpreter, decoder);
+    this.hot = new HotBlocks(s, mmu);
     addCommonExits();
     this.clock = new GuestClock(s, vcpu.machine().clocks(), stubs.readCounter());
     this.jumps = new JumpCache(s);
@@ -363,8 +372,85 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     }
     if (left != NONE && isBusy() && exits.isInBlock(left)) {
       quicken(exits.block(left));
+    } else if (left != NONE && state.exitRequested() && !traced && hot.beginLook()) {
+      return look(left);
     }
     return left;
+  }
+
+  /**
+   * Goes on for a few blocks though somebody wants attention, and makes those of them hot that
+   * deserve it.
+   */
+  private int look(int last) {
+    int left = last;
+    try {
+      for (int i = 0; i < HotBlocks.LOOK && left != NONE && state.exitRequested(); i++) {
+        long rip = state.rip();
+        long host = mmu.codeHostIfCached(rip);
+        if (host != -1 && hot.see(host) && usable()) {
+          JitBlock block = blocks.find(currentKey(), host, -1);
+          if (block != null && block.quick() && !block.hot()) {
+            heatAround(block, rip & PAGE_MASK);
+          }
+        }
+        left = advance(left);
+      }
+    } finally {
+      hot.endLook();
+    }
+    return left;
+  }
+
+  /**
+   * Makes a block hot, and those quick ones that can follow it in its page.
+   *
+   * @param page the guest's address of the page
+   */
+  private void heatAround(JitBlock first, long page) {
+    List<JitBlock> around = new ArrayList<>();
+    around.add(first);
+    for (int i = 0; i < around.size(); i++) {
+      JitBlock from = around.get(i);
+      int end = from.firstExit() + from.exits();
+      for (int exit = from.firstExit(); exit < end && around.size() < MOST_AROUND; exit++) {
+        long host = from.host() + exits.guestOffset(exit);
+        if (exits.isLink(exit) && ((host ^ from.host()) & PAGE_MASK) == 0) {
+          JitBlock next = blocks.find(from.key() & ~MODE | exits.mode(exit), host, -1);
+          if (next != null && next.quick() && !next.hot() && !around.contains(next)) {
+            around.add(next);
+          }
+        }
+      }
+    }
+    for (JitBlock block : around) {
+      heat(block, page);
+    }
+  }
+
+  private void heat(JitBlock block, long page) {
+    if (!mayRenew(block)) {
+      return;
+    }
+    if (!hot.hasPages(block.count())) {
+      if (hot.mayForget()) {
+        hot.forget(this::cool);
+      }
+      return;
+    }
+    BlockCompiler.AccessPages pages = hot.givePages(block.count());
+    JitBlock heated = renew(block, page, pages);
+    if (heated != null) {
+      blocks.heat(block, heated);
+      hot.add(heated, block, pages);
+      renewed(heated, page);
+    }
+  }
+
+  private void cool(JitBlock block, JitBlock cool) {
+    if (block.valid()) {
+      blocks.cool(block, cool);
+    }
   }
 
   /** True if the block that was left just now executes often. */
@@ -387,38 +473,68 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private JitBlock quicken(JitBlock block) {
     RawMemory.putInt(s + JitLayout.CALLS_LEFT, patience);
-    // What reads ports waits for devices, or measures time by them and must not be held up.
-    if (!block.valid()
-        || block.readsPorts()
-        || block.secondPage() != 0
-        || !cache.fits(LARGEST_BLOCK)) {
+    return !block.hot() && mayRenew(block) ? replace(block, null) : block;
+  }
+
+  /** The same for hot code whose accesses, or some of them, have pages. */
+  private JitBlock replace(JitBlock block, BlockCompiler.AccessPages pages) {
+    long page = RawMemory.getLong(s + JitLayout.PAGE);
+    JitBlock quick = renew(block, page, pages);
+    if (quick == null) {
       return block;
     }
+    blocks.replace(block, quick);
+    if (pages != null) {
+      hot.replace(block, quick, pages);
+    }
+    renewed(quick, page);
+    return quick;
+  }
+
+  /** True if a block can be translated once more. */
+  private boolean mayRenew(JitBlock block) {
+    // What reads ports waits for devices, or measures time by them and must not be held up.
+    return block.valid()
+        && !block.readsPorts()
+        && block.secondPage() == 0
+        && cache.fits(LARGEST_BLOCK);
+  }
+
+  /**
+   * Translates a block once more, or null.
+   *
+   * @param guestPage the guest's address of its page
+   * @param pages of its accesses, or null
+   */
+  private JitBlock renew(JitBlock block, long guestPage, BlockCompiler.AccessPages pages) {
     long host = block.host();
     RawMemory.copyOut(host & PAGE_MASK, page, 0, RamBlock.PAGE_SIZE);
     if (!block.isOf(page)) {
-      return block;
+      return null;
     }
     int start = block.pageOffset();
-    long rip = RawMemory.getLong(s + JitLayout.PAGE) + start;
+    long rip = guestPage + start;
     storeHash = block.hash();
-    BlockCompiler.Context context = context(start, block.key(), 0, true);
+    BlockCompiler.Context context = context(start, block.key(), 0, true, pages);
     int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
     try {
-      JitBlock quick = compile(context, block.key(), host, count, rip);
-      if (quick == null) {
-        return block;
-      }
-      blocks.replace(block, quick);
-      if (mmu.codeHostIfCached(rip) == host) {
-        enterTables(rip, quick);
-      }
-      statistics.quickened++;
-      return quick;
+      return compile(context, block.key(), host, count, rip);
     } catch (RuntimeException e) {
       leaveToInterpreter(rip, host, block.key(), count, e);
       blocks.dropPage(host & PAGE_MASK);
-      return block;
+      return null;
+    }
+  }
+
+  private void renewed(JitBlock block, long guestPage) {
+    long rip = guestPage + block.pageOffset();
+    if (mmu.codeHostIfCached(rip) == block.host()) {
+      enterTables(rip, block);
+    }
+    if (block.hot()) {
+      statistics.heated++;
+    } else {
+      statistics.quickened++;
     }
   }
 
@@ -452,19 +568,21 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
 
   /** True if a block under the present state would execute {@code insn} in host code. */
   public boolean translates(Insn insn) {
-    return usable() && BlockCompiler.translates(insn, context(0, currentKey(), 0, false));
+    return usable() && BlockCompiler.translates(insn, context(0, currentKey(), 0, false, null));
   }
 
   /**
    * After how many calls of common code a block is translated anew to need none; 0: each is
-   * translated so at once. Before the vCPU runs.
+   * translated so at once; less: and is hot at once. Before the vCPU runs.
    */
   public void setPatience(int calls) {
-    patience = calls;
-    RawMemory.putInt(s + JitLayout.CALLS_LEFT, calls);
+    allHot = calls < 0;
+    patience = Math.max(calls, 0);
+    RawMemory.putInt(s + JitLayout.CALLS_LEFT, patience);
   }
 
-  private BlockCompiler.Context context(int start, int key, long secondPage, boolean quick) {
+  private BlockCompiler.Context context(
+      int start, int key, long secondPage, boolean quick, BlockCompiler.AccessPages pages) {
     return new BlockCompiler.Context(
         start,
         firstTable(key),
@@ -477,7 +595,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         (key & CODE32) != 0,
         (key & WHOLE_GS) != 0,
         secondPage,
-        quick);
+        quick,
+        pages);
   }
 
   @Override
@@ -505,7 +624,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       RawMemory.putInt(s + JitLayout.SPINS, JitLayout.MOST_SPINS);
       Thread.yield();
     }
-    JitBlock code = isBusy() || crossesPage(exit, insn.op) ? quicken(block) : block;
+    JitBlock code = block;
+    if (block.hot()) {
+      BlockCompiler.AccessPages pages = hot.without(block, i);
+      code = pages != null && mayRenew(block) ? replace(block, pages) : block;
+    } else if (isBusy() || crossesPage(exit, insn.op)) {
+      code = quicken(block);
+    }
     if (insn.op == Op.IN && portsAllowed()) {
       readPort(insn);
     } else {
@@ -711,6 +836,13 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         translateAhead(block, rip & PAGE_MASK, AHEAD);
       }
     }
+    if (allHot && block.quick() && !block.hot()) {
+      heat(block, rip & PAGE_MASK);
+      block = blocks.find(key, host, nextPage(rip));
+      if (block == null) {
+        return null;
+      }
+    }
     enterTables(rip, block);
     return block;
   }
@@ -794,7 +926,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         return taken;
       }
     }
-    BlockCompiler.Context context = context(start, key, 0, patience == 0);
+    BlockCompiler.Context context = context(start, key, 0, patience == 0, null);
     int count = blockDecoder.decode(context, page, start, RamBlock.PAGE_SIZE);
     if (count == 0) {
       long nextPage = mmu.codeHostIfMapped((rip | RamBlock.PAGE_SIZE - 1) + 1);
@@ -810,7 +942,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
           || start + blockDecoder.insns()[0].length <= RamBlock.PAGE_SIZE) {
         return null;
       }
-      context = context(start, key, nextPage, patience == 0);
+      context = context(start, key, nextPage, patience == 0, null);
       count = 1;
     }
     try {
@@ -986,7 +1118,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     if (!markLooked(host, context.secondPage())) {
       return null;
     }
-    boolean keeps = store != null && context.secondPage() == 0;
+    boolean isHot = context.pages() != null;
+    boolean keeps = store != null && context.secondPage() == 0 && !isHot;
     int[] fields = keeps ? moved.of(compiler.assembler().code(), page) : null;
     int[] gaps = fields == null ? NONE_MOVED : moved.gaps(firstLooked, afterLooked);
     int firstExit = exits.next();
@@ -1007,7 +1140,8 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
                 code.entryAt(),
                 (code.simd() ? 1 : 0)
                     | (code.x87() ? 2 : 0)
-                    | (readsPorts(insns, count) ? JitBlock.READS_PORTS : 0),
+                    | (readsPorts(insns, count) ? JitBlock.READS_PORTS : 0)
+                    | (isHot ? JitBlock.HOT : 0),
                 stubs.dropped(context.table() + context.mmuMode()),
                 page,
                 firstLooked,
@@ -1021,7 +1155,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
                 (int) (codeEnd - address),
                 code));
     exits.add(block, code, insns);
-    if (shared != null && context.secondPage() == 0) {
+    if (shared != null && context.secondPage() == 0 && !isHot) {
       shared.add(block, context.table(), cache, exits);
     }
     if (chained) {
@@ -1086,6 +1220,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
     blocks.clear();
     index.clear();
     cache.clear();
+    hot.forget();
     addCommonExits();
     dropKeys();
   }
@@ -1173,6 +1308,11 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   /** Blocks translated a second time because they execute often. vCPU thread. */
   long quickened() {
     return statistics.quickened;
+  }
+
+  /** Blocks translated once more because they execute most of the time. vCPU thread. */
+  long heated() {
+    return statistics.heated;
   }
 
   /** How often generated code was entered. vCPU thread. */

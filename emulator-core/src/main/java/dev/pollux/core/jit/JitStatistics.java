@@ -32,6 +32,9 @@ final class JitStatistics {
   /** Blocks translated a second time because they execute often. */
   long quickened;
 
+  /** Quick blocks translated once more because they execute most of the time. */
+  long heated;
+
   /** Times that all generated code was dropped. */
   long clears;
 
@@ -81,12 +84,13 @@ final class JitStatistics {
     long untranslatedSum = sum(op -> untranslated[op.ordinal()]);
     long exits = Math.max(1, links + jumps + slowSum + untranslatedSum);
     out.append(
-        "translations %d, from earlier runs %d, from other CPUs %d, made quicker %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
+        "translations %d, from earlier runs %d, from other CPUs %d, made quicker %d, hot %d, dropped by writes %d, put back %d, all dropped %d times, mappings changed %d times%n"
             .formatted(
                 translations,
                 storedBlocks,
                 sharedBlocks,
                 quickened,
+                heated,
                 droppedBlocks,
                 revivedBlocks,
                 clears,

@@ -68,7 +68,23 @@ final class FilledEntries {
     for (int mode = 0; mode < TlbLayout.MODES; mode++) {
       invalidate(tables + (long) mode * TlbLayout.TABLE_SIZE + index);
     }
+    forgetCopies();
+  }
+
+  /** Forgets all copies of entries: before any entry changes but by being filled. */
+  private void forgetCopies() {
     forgetStack();
+    forgetAccessed();
+  }
+
+  /** Forgets the copies of entries of what instructions have accessed last. */
+  void forgetAccessed() {
+    int count = RawMemory.getInt(state + RefillLayout.PAGES_KNOWN_COUNT);
+    for (int i = 0; i < count; i++) {
+      int page = RawMemory.getInt(state + RefillLayout.PAGES_KNOWN + 4L * i);
+      RawMemory.putLong(state + RefillLayout.page(0) + page + RefillLayout.PAGE_LIMIT, 0);
+    }
+    RawMemory.putInt(state + RefillLayout.PAGES_KNOWN_COUNT, 0);
   }
 
   /** Forgets the copies of entries for the stack: before any entry changes. */
@@ -82,7 +98,7 @@ final class FilledEntries {
   }
 
   private void forget(int list) {
-    forgetStack();
+    forgetCopies();
     int count = count(list);
     for (int i = 0; i < count; i++) {
       invalidate(tables + RawMemory.getInt(at(list, i)));
@@ -92,7 +108,7 @@ final class FilledEntries {
 
   /** Takes the write tags of a page of host memory. */
   void protect(long hostPage) {
-    forgetStack();
+    forgetCopies();
     for (int list = 0; list < 2; list++) {
       for (int i = count(list) - 1; i >= 0; i--) {
         long entry = tables + RawMemory.getInt(at(list, i));
@@ -105,7 +121,7 @@ final class FilledEntries {
 
   /** Takes all write tags. */
   void protectAll() {
-    forgetStack();
+    forgetCopies();
     for (int list = 0; list < 2; list++) {
       for (int i = count(list) - 1; i >= 0; i--) {
         long entry = tables + RawMemory.getInt(at(list, i));
@@ -116,7 +132,7 @@ final class FilledEntries {
 
   /** Invalidates all entries for data, not for code. */
   void dropData() {
-    forgetStack();
+    forgetCopies();
     for (int list = 0; list < 2; list++) {
       for (int i = count(list) - 1; i >= 0; i--) {
         long entry = tables + RawMemory.getInt(at(list, i));

@@ -533,6 +533,8 @@ public final class Mmu implements AutoCloseable {
       throw vcpu.exception(CpuException.GP, 0);
     }
     if (!walker.walk(address, access, inMode == USER, inMode == SUPERVISOR, false)) {
+      // A guest may change what is mapped there without saying so (Intel SDM 3A, 4.10.4.1).
+      filled.forgetPage(index(address));
       nonCanonical = false;
       state.setU64(CpuLayout.CR2, address);
       throw vcpu.exception(CpuException.PF, walker.errorCode);
@@ -899,6 +901,11 @@ public final class Mmu implements AutoCloseable {
    */
   public void protectAll() {
     filled.protectAll();
+  }
+
+  /** Forgets what hot code knows of the pages that it has accessed last. */
+  public void forgetAccessed() {
+    filled.forgetAccessed();
   }
 
   @Override

@@ -111,8 +111,41 @@ public final class RefillLayout {
    */
   public static final int REFUSED_BITS = HIGH_WATCH + 8;
 
+  /** Bytes of one of {@link #PAGES}, as a shift. */
+  public static final int PAGE_BITS = 5;
+
+  /** How many of {@link #PAGES} there are. */
+  public static final int PAGE_COUNT = 4096;
+
+  /**
+   * Pages of accesses that hot code makes: each is a copy of the entry of the page that one
+   * instruction has accessed last. All are forgotten before an entry changes but by being filled
+   * for another page: {@link #PAGES_KNOWN}.
+   */
+  public static final int PAGES = (REFUSED_BITS + 8 + 63) & -64;
+
+  /** In one of them: u64 tag. */
+  public static final int PAGE_TAG = 0;
+
+  /** There: u64 host address minus linear address. */
+  public static final int PAGE_ADDEND = 8;
+
+  /** There: u64, the access hits if it is less than that behind the tag; 0: it never does. */
+  public static final int PAGE_LIMIT = 16;
+
+  /** There: i32, times that it may still be another page until somebody asks whether it pays. */
+  public static final int PAGE_LEFT = 24;
+
+  /**
+   * List of u32: offsets, from the first, of those that have been filled since they were forgotten.
+   */
+  public static final int PAGES_KNOWN = PAGES + (PAGE_COUNT << PAGE_BITS);
+
+  /** u32: its length. */
+  public static final int PAGES_KNOWN_COUNT = PAGES_KNOWN + 4 * PAGE_COUNT;
+
   /** Bytes used. */
-  public static final int SIZE = REFUSED_BITS + 8 - CpuLayout.REFILL;
+  public static final int SIZE = PAGES_KNOWN_COUNT + 8 - CpuLayout.REFILL;
 
   /** Where the copy of a mode is. */
   public static int stack(int mode) {
@@ -126,6 +159,11 @@ public final class RefillLayout {
       limit++;
     }
     return STACK_LIMITS + limit * Long.BYTES;
+  }
+
+  /** Where one of {@link #PAGES} is. */
+  public static int page(int number) {
+    return PAGES + (number << PAGE_BITS);
   }
 
   /** Below this guest-physical memory is in small pieces, of several kinds. */

@@ -40,7 +40,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * behind it, would have made of them: the interpreter's, and those of the manuals where these say.
  */
 @ParameterizedClass
-@ValueSource(ints = {1_000_000, 0, 1})
+@ValueSource(ints = {1_000_000, 0, 1, -1})
 class FlagsAtFaultsTest {
   /** Of generated code: short, quick, and what soon changes from one to the other. */
   @Parameter private int patience;

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** A translated instruction whose bytes lie in two pages, each of which may change. */
 @ParameterizedClass
-@ValueSource(ints = {1_000_000, 0, 1})
+@ValueSource(ints = {1_000_000, 0, 1, -1})
 class PageCrossingTest {
   /** Of generated code: short, quick, and what soon changes from one to the other. */
   @Parameter private int patience;

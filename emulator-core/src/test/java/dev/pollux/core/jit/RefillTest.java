@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * the same memory, raise the same faults and leave the same page tables behind.
  */
 @ParameterizedClass
-@ValueSource(ints = {1_000_000, 0, 1})
+@ValueSource(ints = {1_000_000, 0, 1, -1})
 class RefillTest {
   /** Of generated code: short, quick, and what soon changes from one to the other. */
   @Parameter private int patience;

@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Returns, to where generated code expects them and elsewhere. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @ParameterizedClass
-@ValueSource(ints = {1_000_000, 0, 1, 50})
+@ValueSource(ints = {1_000_000, 0, 1, 50, -1})
 class ReturnStackTest {
   /** Of generated code: short, quick, and what changes from one to the other sooner or later. */
   @Parameter private int patience;

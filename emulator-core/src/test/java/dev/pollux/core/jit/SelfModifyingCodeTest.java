@@ -44,7 +44,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 @Timeout(value = 30, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @ParameterizedClass
-@ValueSource(ints = {1_000_000, 0, 1})
+@ValueSource(ints = {1_000_000, 0, 1, -1})
 class SelfModifyingCodeTest {
   /** Of generated code: short, quick, and what soon changes from one to the other. */
   @Parameter private int patience;

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What lies in two pages, which are not neighbours in memory, is read in generated code, too. */
 @ParameterizedClass
-@ValueSource(ints = {1_000_000, 0, 1})
+@ValueSource(ints = {1_000_000, 0, 1, -1})
 class SplitAccessTest {
   /** Of generated code: short, quick, and what soon changes from one to the other. */
   @Parameter private int patience;

@@ -49,8 +49,8 @@ final class GuestExecutor implements AutoCloseable {
   /** Runs after which generated code is dropped, so that it does not pile up, unless it is kept. */
   private static final int RUNS_BEFORE_FLUSH = 512;
 
-  /** Short code, quick code, and what changes from one to the other after two calls. */
-  private static final int[] PATIENCES = {1_000_000, 0, 2};
+  /** Short code, quick code, what changes from one to the other after two calls, and hot code. */
+  private static final int[] PATIENCES = {1_000_000, 0, 2, -1};
 
   private static final int SNAPSHOT_BYTES =
       CpuLayout.SIZE + Window.DATA_LENGTH + Window.STACK_LENGTH;

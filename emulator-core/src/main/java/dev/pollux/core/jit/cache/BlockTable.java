@@ -174,10 +174,14 @@ public final class BlockTable implements AutoCloseable {
 
   /** Puts back a block that {@link #findDropped} has found. */
   public void revive(JitBlock block) {
+    reopen(block);
+    enter(block);
+  }
+
+  private void reopen(JitBlock block) {
     unchain(dropped, block);
     cache.exchange(block.entry(), block.opening(), BlockCode.OPENING);
     block.setValid(true);
-    enter(block);
   }
 
   /** Keeps a dropped block in place of an older one of the same code. */
@@ -448,20 +452,46 @@ public final class BlockTable implements AutoCloseable {
     close(block);
     unchain(buckets, block);
     size--;
-    if (block.secondPage() == 0) {
+    if (block.secondPage() == 0 && !block.hot()) {
       keep(block);
     }
   }
 
   /** Lets all that leads to a block lead to another one of the same code, which is in use, too. */
   public void replace(JitBlock block, JitBlock by) {
-    block.setValid(false);
+    leadTo(block, by);
     block.forget();
+  }
+
+  /** The same with hot code: when that is dropped, or {@link #cool}ed, the block can come back. */
+  public void heat(JitBlock block, JitBlock hot) {
+    leadTo(block, hot);
+    keep(block);
+  }
+
+  private void leadTo(JitBlock block, JitBlock by) {
+    block.setValid(false);
     unchain(buckets, block);
     size--;
     jumpAtEntry(block, by.entry());
     while (block.incoming() != 0) {
       link(exits.takeOut(block), by);
+    }
+  }
+
+  /**
+   * Drops hot code that is in use.
+   *
+   * @param block what was {@link #heat}ed, which is in use again, or null
+   */
+  public void cool(JitBlock hot, JitBlock block) {
+    close(hot);
+    unchain(buckets, hot);
+    size--;
+    if (block != null) { // in the list of its page all the time
+      reopen(block);
+      chain(buckets, block);
+      size++;
     }
   }
 

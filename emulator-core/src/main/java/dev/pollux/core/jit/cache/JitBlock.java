@@ -34,7 +34,7 @@ import java.util.Arrays;
  * the sum of it and a constant. A gap is of bytes that lie among those looked at and do not matter.
  * See {@link dev.pollux.core.jit.store.MovedFields}. Of the bits 0 and 1 are the units, bit 2 is of
  * quick code, bit 3 of what came from an earlier run or from another vCPU, which keeps it, bit 4 of
- * a block that has an IN.
+ * a block that has an IN, bit 5 of hot code.
  */
 public final class JitBlock {
   /** The part of an execution key that is the software TLB's mode. */
@@ -85,6 +85,9 @@ public final class JitBlock {
   /** Among the units of {@link Parts}: the block has an IN. */
   public static final int READS_PORTS = 1 << 4;
 
+  /** Among the units of {@link Parts}: it is hot code, which is right for this vCPU alone. */
+  public static final int HOT = 1 << 5;
+
   // Values of fields that move, as u32: where Linux puts itself if it moves, above where it was
   // linked; and from there to its CPUs' own variables, which are linked at 0.
   public static final int FIRST_MOVED = 0x8400_0000;
@@ -108,7 +111,7 @@ public final class JitBlock {
    * @param start address of the code
    * @param entryAt offset in it of the entry
    * @param units what to pass to the way in when the code is entered behind an instruction, and
-   *     {@link #READS_PORTS}
+   *     {@link #READS_PORTS} and {@link #HOT}
    * @param dropped what the entry leads to while the block is dropped
    * @param firstLooked offset in the guest's first page of the bytes that the translation depends
    *     on, which lie one behind the other in {@code page} from there to {@code afterLooked}, those
@@ -288,8 +291,13 @@ public final class JitBlock {
     return (RawMemory.getByte(at + BITS) & READS_PORTS) != 0;
   }
 
+  /** It is code that executes so often that its accesses have pages of their own. */
+  public boolean hot() {
+    return (RawMemory.getByte(at + BITS) & HOT) != 0;
+  }
+
   /** It is code that executes often. */
-  boolean quick() {
+  public boolean quick() {
     return (RawMemory.getByte(at + BITS) & QUICK) != 0;
   }
 
@@ -357,6 +365,7 @@ public final class JitBlock {
         && key() >>> KEY_BITS == 0
         && host() >>> PAGE_BITS == 0
         && secondPage() == 0
+        && !hot()
         && count() > 0
         && firstLooked() <= pageOffset()
         && pageOffset() + length() <= firstLooked() + lookedLength()

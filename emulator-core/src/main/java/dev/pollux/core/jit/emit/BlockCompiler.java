@@ -52,6 +52,7 @@ public class BlockCompiler {
    *     two, or 0
    * @param quick what nearly every block has is inline; otherwise it is called, so that the code is
    *     short
+   * @param pages of the accesses of hot code, which is quick, too; or null
    */
   public record Context(
       int start,
@@ -65,8 +66,9 @@ public class BlockCompiler {
       boolean code32,
       boolean wholeGs,
       long secondPage,
-      boolean quick) {
-    /** Of 64-bit code. */
+      boolean quick,
+      AccessPages pages) {
+    /** Of 64-bit code that is not hot. */
     public Context(
         int start,
         int table,
@@ -90,7 +92,8 @@ public class BlockCompiler {
           false,
           false,
           secondPage,
-          quick);
+          quick,
+          null);
     }
 
     /** Bits of the code. */
@@ -106,6 +109,18 @@ public class BlockCompiler {
     /** True if {@code insn} is the last of its block. */
     public boolean endsBlock(Insn insn) {
       return !Translatable.continues(insn, this);
+    }
+  }
+
+  /**
+   * Which accesses of hot code have a page of their own ({@link AccessedPage}).
+   *
+   * @param first number of the first instruction's; that of another is as many behind it
+   * @param without by instruction, from bit 0: has none
+   */
+  public record AccessPages(int first, long without) {
+    boolean has(int insn) {
+      return (without >>> insn & 1) == 0;
     }
   }
 

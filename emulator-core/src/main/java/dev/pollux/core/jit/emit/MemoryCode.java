@@ -46,13 +46,15 @@ final class MemoryCode {
       int recipe) {}
 
   /**
-   * An access that is not in the page of the stack: ask the TLB.
+   * An access that is not in the page that was looked at: ask the TLB.
    *
+   * @param page number of the instruction's own page, or {@link #STACK}
    * @param back where it goes on if the TLB has it
    * @param slow where it goes on if not, or null: leave for the interpreter
    * @param recipe of flags that are nowhere, or 0
    */
   private record OtherPage(
+      int page,
       Label label,
       Label back,
       Label slow,
@@ -61,6 +63,8 @@ final class MemoryCode {
       int bytes,
       boolean write,
       int recipe) {}
+
+  private static final int STACK = -1;
 
   private final BlockDraft draft;
   private final LiveFlags flags;
@@ -75,6 +79,9 @@ final class MemoryCode {
   /** Its result is in scratch 1 still. */
   private boolean justProbed;
 
+  /** The instruction whose access has had a page of its own last. */
+  private int hadPage;
+
   MemoryCode(BlockDraft draft, LiveFlags flags, OutOfLine outOfLine) {
     this.draft = draft;
     this.flags = flags;
@@ -86,6 +93,7 @@ final class MemoryCode {
     refills.clear();
     otherPages.clear();
     shared = null;
+    hadPage = -1;
   }
 
   /** Leaves the host address of the memory operand in scratch 1, or leaves for the interpreter. */
@@ -102,9 +110,34 @@ final class MemoryCode {
     addSegmentBase(insn);
     if (isOnStack(insn)) {
       probeStack(bytes, write, aligned);
+    } else if (hasPage(bytes)) {
+      findInPage(bytes, write, aligned);
     } else {
       probe(bytes, write, aligned);
     }
+  }
+
+  /** True if the current instruction's access has a page of its own. */
+  private boolean hasPage(int bytes) {
+    BlockCompiler.AccessPages pages = draft.context().pages();
+    // What is emitted a second time, out of line, comes later and has none.
+    return pages != null
+        && AccessedPage.has(bytes)
+        && pages.has(draft.current())
+        && draft.current() > hadPage;
+  }
+
+  private void findInPage(int bytes, boolean write, boolean aligned) {
+    hadPage = draft.current();
+    if (aligned) {
+      requireAligned(bytes, outOfLine.slowExit());
+    }
+    int page = draft.context().pages().first() + draft.current();
+    Label other = draft.label();
+    Label back = draft.label();
+    AccessedPage.find(asm, page, other);
+    asm.bind(back);
+    addOther(page, other, back, null, bytes, write);
   }
 
   /** True if the operand is likely to be near the top of the stack. */
@@ -276,9 +309,14 @@ final class MemoryCode {
     Label back = draft.label();
     StackPage.find(asm, draft.mode(), bytes, other);
     asm.bind(back);
+    addOther(STACK, other, back, slow, bytes, write);
+  }
+
+  private void addOther(int page, Label other, Label back, Label slow, int bytes, boolean write) {
+    int recipe = flags.pendingRecipe();
     otherPages.add(
         new OtherPage(
-            other, back, slow, draft.mode(), draft.current(), bytes, write, flags.pendingRecipe()));
+            page, other, back, slow, draft.mode(), draft.current(), bytes, write, recipe));
   }
 
   private void requireAligned(int bytes, Label slow) {
@@ -296,10 +334,14 @@ final class MemoryCode {
 
   private void askTlb(OtherPage other) {
     StackPage stack = draft.stubs().stackPage();
+    boolean onStack = other.page() == STACK;
     asm.bind(other.label());
-    asm.mov(DWORD, S2, other.bytes());
+    asm.mov(DWORD, S2, onStack ? other.bytes() : AccessedPage.access(other.page(), other.bytes()));
     if (other.slow() == null) {
-      draft.callStub(stack.single(other.mode(), other.write()));
+      draft.callStub(
+          onStack
+              ? stack.single(other.mode(), other.write())
+              : draft.stubs().accessedPage().fill(other.mode(), other.write()));
       draft.add(
           new BlockCode.Interpret(
               CommonCalls.behind(asm), other.mode(), other.insn(), other.recipe()));

@@ -55,6 +55,7 @@ public final class Stubs {
   private final boolean ymm;
   private final CommonCalls calls = new CommonCalls(asm);
   private final StackPage stackPage = new StackPage(asm);
+  private final AccessedPage accessedPage = new AccessedPage(asm);
   private final int enter;
   private final int leave;
   private final int saveFlags;
@@ -179,6 +180,10 @@ public final class Stubs {
     return stackPage;
   }
 
+  AccessedPage accessedPage() {
+    return accessedPage;
+  }
+
   int loadSimd() {
     return loadSimd;
   }
@@ -260,6 +265,7 @@ public final class Stubs {
         lookUps.emitRefill(mode, write != 0, fill, copy, ways.byNumber());
         calls.emitProbes(mode, write != 0, fill, copy, ways.behindCall());
         stackPage.emit(lookUps, mode, write != 0, fill, copy, ways.behindCall());
+        accessedPage.emit(lookUps, mode, write != 0, fill, copy, ways.behindCall());
       }
       Label fill = asm.here();
       fetch[mode] = asm.position();
