@@ -10,15 +10,8 @@ import dev.pollux.core.mmu.TlbLayout;
 public final class JitLayout {
   private JitLayout() {}
 
-  /**
-   * u16: the guest's status flags between blocks. High byte as LAHF gives it (SF ZF AF PF CF), low
-   * byte OF as SETO gives it. Or u32, flags that nothing reads: how to find them out if they are
-   * asked for ({@link dev.pollux.core.jit.emit.FlagRecipe}).
-   */
-  public static final int FLAGS = CpuLayout.JIT_NEAR;
-
   /** u32, 1: guest vector registers and MXCSR are in the host's. */
-  public static final int SIMD_LOADED = FLAGS + 8;
+  public static final int SIMD_LOADED = CpuLayout.JIT_NEAR;
 
   /** u32, 1: guest x87 state is in the host's. */
   public static final int X87_LOADED = SIMD_LOADED + 4;
@@ -32,11 +25,21 @@ public final class JitLayout {
   /** {@link #SPINS} at first: some ten microseconds of waiting. */
   public static final int MOST_SPINS = 200;
 
+  // What code writes all the time is in one line of the host's cache from here on: processors write
+  // to one line at a time.
+
+  /**
+   * u16: the guest's status flags between blocks. High byte as LAHF gives it (SF ZF AF PF CF), low
+   * byte OF as SETO gives it. Or u32, flags that nothing reads: how to find them out if they are
+   * asked for ({@link dev.pollux.core.jit.emit.FlagRecipe}).
+   */
+  public static final int FLAGS = (SPINS + 4 + 63) & -64;
+
   /**
    * u64: linear address of the page that the code being executed was translated from, or begins in:
    * translations know only where in their page they are.
    */
-  public static final int PAGE = (SPINS + 4 + 7) & -8;
+  public static final int PAGE = FLAGS + 8;
 
   /** Two u64: operands that are kept because flags may be asked for that depend on them. */
   public static final int FLAG_OPERANDS = PAGE + 8;

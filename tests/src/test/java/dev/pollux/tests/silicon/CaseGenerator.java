@@ -240,7 +240,8 @@ final class CaseGenerator {
     if (candidate.setup().length > 0) {
       at = setUp(candidate.setup());
     }
-    if (at > Window.CODE_END - 1 || !StateFilter.comparable(insn, guest.state())) {
+    if (at > Window.CODE_END - 1
+        || !StateFilter.comparable(insn, guest.state(), candidate.bytes(), 0)) {
       guest.restore(TRANSIENT);
       return false;
     }
@@ -424,7 +425,7 @@ final class CaseGenerator {
       if ((insn.flagsRead() & undefined) != 0
           || insn.info == null
           || !usable.contains(insn.info) && !isGlue(insn)
-          || !StateFilter.comparable(insn, guest.state())) {
+          || !StateFilter.comparable(insn, guest.state(), code, offset(rip))) {
         return false;
       }
       executed.add(insn);

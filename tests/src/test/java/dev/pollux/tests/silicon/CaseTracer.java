@@ -47,7 +47,8 @@ final class CaseTracer {
         // The rest of the instruction is what lies behind the case: nothing, at the end of a page.
         return end == Window.CODE_END ? undefined : UNDEFINED;
       }
-      if ((insn.flagsRead() & undefined) != 0 || !StateFilter.comparable(insn, guest.state())) {
+      if ((insn.flagsRead() & undefined) != 0
+          || !StateFilter.comparable(insn, guest.state(), now, 0)) {
         return UNDEFINED;
       }
       if (!guest.step()) {

@@ -14,8 +14,19 @@ import dev.pollux.core.interp.FloatEnv;
 final class StateFilter {
   private StateFilter() {}
 
-  /** True if {@code insn}, the next to be executed, leaves the same on all processors. */
-  static boolean comparable(Insn insn, CpuState state) {
+  private static final int OPERAND_SIZE = 0x66;
+
+  /**
+   * True if {@code insn}, the next to be executed, leaves the same on all processors.
+   *
+   * @param code has its bytes
+   * @param at where they begin
+   */
+  static boolean comparable(Insn insn, CpuState state, byte[] code, int at) {
+    if (insn.info != null && insn.info.has(Property.F64) && hasOperandSize(code, at, insn)) {
+      // 64-bit code: Intel's processors ignore the prefix of a near branch, AMD's do not.
+      return false;
+    }
     if (insn.segment == CpuLayout.FS || insn.segment == CpuLayout.GS) {
       // The host's bases are its threads'.
       return false;
@@ -30,6 +41,16 @@ final class StateFilter {
       case FSCALE -> (state.u16(CpuLayout.FCW) & FloatEnv.UE) != 0;
       default -> true;
     };
+  }
+
+  /** True also where the byte is no prefix: there are cases enough without it. */
+  private static boolean hasOperandSize(byte[] code, int at, Insn insn) {
+    for (int i = 0; i < insn.length; i++) {
+      if ((code[at + i] & 0xff) == OPERAND_SIZE) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Processors check the alignment of the larger operands in different ways. */
