@@ -133,9 +133,9 @@ final class BranchCode {
       }
     }
     int word = draft.word();
-    stack.address(-word, true);
+    Mem top = stack.address(-word, true);
     draft.nextRip(S2);
-    asm.mov(draft.wide(), Mem.of(S1), S2);
+    asm.mov(draft.wide(), top, S2);
     asm.lea(draft.wide(), SP, Mem.of(SP, -word));
     if (direct) {
       jumps.callTo(draft.nextOffset() + insn.imm);

@@ -59,9 +59,12 @@ final class IntegerCode {
   void lea(Insn insn) {
     Gpr host = RegisterMap.host(insn.reg0);
     Gpr target = host != null ? host : S1;
+    boolean keepsProbed = memory.holdsProbed() && host != null && memory.needsNoScratch(insn);
     memory.effectiveAddress(insn, target, insn.opSize == 4 ? DWORD : QWORD);
     if (host == null) {
       asm.mov(QWORD, RegisterMap.slot(insn.reg0), S1);
+    } else if (keepsProbed) {
+      memory.keepsProbed();
     }
   }
 

@@ -178,13 +178,15 @@ final class LiveFlags {
   /**
    * If the flags may have to be told from the memory operand's value, loads that into scratch 1, in
    * place of its address, keeps it and returns true.
+   *
+   * @param place how far behind the address the operand is
    */
-  boolean keepMemory(Insn insn, Gpr address) {
+  boolean keepMemory(Insn insn, Gpr address, int place) {
     FlagSource kept = plan.source(draft.current());
     if (kept == null || kept.memory() == FlagSource.NONE) {
       return false;
     }
-    asm.mov(BlockCompiler.size(insn.memSize()), address, Mem.of(address));
+    asm.mov(BlockCompiler.size(insn.memSize()), address, Mem.of(address, place));
     asm.mov(QWORD, kept.memory() == FlagRecipe.SAVED_A ? OPERAND_A : OPERAND_B, address);
     return true;
   }

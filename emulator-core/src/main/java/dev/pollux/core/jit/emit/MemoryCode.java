@@ -76,8 +76,8 @@ final class MemoryCode {
   /** The probe that code being emitted is behind, or null. */
   private SharedProbe shared;
 
-  /** Its result is in scratch 1 still. */
-  private boolean justProbed;
+  /** Offset of the code where its result is in scratch 1, or -1. */
+  private int probedAt;
 
   /** The instruction whose access has had a page of its own last. */
   private int hadPage;
@@ -93,14 +93,32 @@ final class MemoryCode {
     refills.clear();
     otherPages.clear();
     shared = null;
+    probedAt = -1;
     hadPage = -1;
+  }
+
+  /**
+   * As {@link #access}, but the host address may be a constant behind scratch 1.
+   *
+   * @return how far behind, less than 256
+   */
+  int accessNear(Insn insn, int bytes, boolean write, boolean aligned) {
+    if (isShared() && !aligned) {
+      flags.clobber();
+      return sharedPlace(draft.current());
+    }
+    access(insn, bytes, write, aligned);
+    return 0;
   }
 
   /** Leaves the host address of the memory operand in scratch 1, or leaves for the interpreter. */
   void access(Insn insn, int bytes, boolean write, boolean aligned) {
     flags.clobber();
     if (isShared()) {
-      sharedAddress(draft.current());
+      int place = sharedPlace(draft.current());
+      if (place != 0) {
+        asm.lea(QWORD, S1, Mem.of(S1, place));
+      }
       if (aligned) {
         requireAligned(bytes, outOfLine.slowExit());
       }
@@ -162,7 +180,7 @@ final class MemoryCode {
     }
     asm.mov(QWORD, state(JitLayout.PROBED), S1);
     shared = probe;
-    justProbed = true;
+    probedAt = asm.position();
   }
 
   /** What is emitted now is not behind that probe. */
@@ -175,14 +193,31 @@ final class MemoryCode {
     return shared != null && shared.has(draft.current());
   }
 
-  /** The host address of the access of an instruction that {@link #isShared}, in scratch 1. */
-  void sharedAddress(int insn) {
-    if (!justProbed) {
+  /**
+   * The host address of the access of an instruction that {@link #isShared}: so many bytes, less
+   * than 256, behind scratch 1.
+   */
+  int sharedPlace(int insn) {
+    if (!holdsProbed()) {
       asm.mov(QWORD, S1, state(JitLayout.PROBED));
     }
-    justProbed = false;
-    if (shared.place(insn) != 0) {
-      asm.lea(QWORD, S1, Mem.of(S1, shared.place(insn)));
+    return shared.place(insn);
+  }
+
+  /** True if scratch 1 is what {@link #sharedPlace} makes it. */
+  boolean holdsProbed() {
+    return probedAt == asm.position();
+  }
+
+  /** Called behind code that leaves scratch 1 as {@link #sharedPlace} has made it. */
+  void keepsProbed() {
+    probedAt = asm.position();
+  }
+
+  /** The same behind an access of the current instruction, if it {@link #isShared}. */
+  void keepsProbedIfShared() {
+    if (isShared()) {
+      keepsProbed();
     }
   }
 
@@ -225,6 +260,12 @@ final class MemoryCode {
     } else {
       asm.lea(size, target, Mem.of(base, index, 1 << insn.scale, disp));
     }
+  }
+
+  /** True if {@link #effectiveAddress} destroys no scratch register. */
+  boolean needsNoScratch(Insn insn) {
+    return (insn.base == Insn.REG_ZERO || insn.ripRelative || RegisterMap.host(insn.base) != null)
+        && (insn.index == Insn.REG_ZERO || RegisterMap.host(insn.index) != null);
   }
 
   private void ripRelative(Insn insn, Gpr target, OpSize size) {

@@ -37,8 +37,9 @@ final class OrdinaryCode {
   }
 
   void emit(Insn insn) {
+    boolean keepsProbed = memory.holdsProbed() && isInHostRegister(insn);
     if (insn.info.hasModRm) {
-      withModRm(insn);
+      keepsProbed = withModRm(insn);
       flags.keepResult();
     } else if (insn.info.opcodeGpr) {
       opcodeRegister(insn);
@@ -53,7 +54,16 @@ final class OrdinaryCode {
     }
     if (Translatable.movesX87Pointers(insn)) {
       x87Pointers.keep(insn);
+    } else if (keepsProbed) {
+      memory.keepsProbed();
     }
+  }
+
+  /** True if an instruction without ModRM byte needs no scratch register. */
+  private static boolean isInHostRegister(Insn insn) {
+    return !insn.hasMemory()
+        && (!insn.info.opcodeGpr
+            || insn.kind0 != Insn.GPR8H && RegisterMap.host(insn.reg0) != null);
   }
 
   /** MOV of an immediate to a register, XCHG with the accumulator. */
@@ -116,15 +126,20 @@ final class OrdinaryCode {
   /**
    * An instruction with a ModRM byte: the same instruction again on the registers that hold the
    * guest's.
+   *
+   * @return true if scratch 1 holds what {@link MemoryCode#keepsProbed} says
    */
-  private void withModRm(Insn insn) {
+  private boolean withModRm(Insn insn) {
+    boolean keepsProbed = memory.holdsProbed();
+    int place = 0;
     int regOperand = insn.info.regOperand;
     int rmOperand = insn.info.rmOperand;
     int vvvvOperand = insn.info.vvvvOperand;
     boolean hasMemory = insn.hasMemory();
     if (hasMemory) {
-      memory.access(
-          insn, insn.memSize(), Translatable.writesMemory(insn), Translatable.mustBeAligned(insn));
+      boolean aligned = Translatable.mustBeAligned(insn);
+      place = memory.accessNear(insn, insn.memSize(), Translatable.writesMemory(insn), aligned);
+      keepsProbed = memory.isShared() && !aligned;
     }
     flags.restore(insn);
     flags.keepOperands(insn);
@@ -167,10 +182,11 @@ final class OrdinaryCode {
     }
 
     Reencoder.Rm kind = hasMemory ? Reencoder.Rm.AT_SCRATCH : Reencoder.Rm.REGISTER;
-    int rm = insn.modRm & 7;
-    if (hasMemory && flags.keepMemory(insn, S1)) {
+    int rm = hasMemory ? place : insn.modRm & 7;
+    if (hasMemory && flags.keepMemory(insn, S1, place)) {
       kind = Reencoder.Rm.REGISTER;
       rm = S1.number();
+      keepsProbed = false;
     }
     boolean rmFromS1 = false;
     if (!hasMemory && rmOperand >= 0) {
@@ -204,6 +220,7 @@ final class OrdinaryCode {
     if (rmFromS1 && Translatable.writes(insn, rmOperand)) {
       registers.storeOperand(insn, rmOperand, S1);
     }
+    return keepsProbed && !rmFromS1 && vvvvScratch != S1;
   }
 
   /**

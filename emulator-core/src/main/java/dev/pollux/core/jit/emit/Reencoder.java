@@ -15,7 +15,7 @@ final class Reencoder {
   enum Rm {
     /** The host register with the given number (general, vector or x87). */
     REGISTER,
-    /** {@code [scratch 1]}. */
+    /** What is as far behind the address in scratch 1 as the number says. */
     AT_SCRATCH,
     /** The guest register's slot in the state block; the number is its offset. */
     SLOT
@@ -53,8 +53,14 @@ final class Reencoder {
     switch (kind) {
       case REGISTER -> code.put8(0xc0 | (reg & 7) << 3 | rm & 7);
       case AT_SCRATCH -> {
-        code.put8((reg & 7) << 3 | 4);
+        int mod = rm == 0 ? 0 : rm == (byte) rm ? 0x40 : 0x80;
+        code.put8(mod | (reg & 7) << 3 | 4);
         code.put8(0x24);
+        if (mod == 0x40) {
+          code.put8(rm);
+        } else if (mod == 0x80) {
+          code.put32(rm);
+        }
       }
       case SLOT -> {
         code.put8(0x40 | (reg & 7) << 3 | 7);

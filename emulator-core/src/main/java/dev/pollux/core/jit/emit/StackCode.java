@@ -47,15 +47,15 @@ final class StackCode {
     this.asm = draft.asm();
   }
 
-  /** Host address of {@code [RSP + offset]}, a word, in scratch 1. */
-  void address(int offset, boolean write) {
+  /** The host's {@code [RSP + offset]}, a word: scratch 1 and a constant. */
+  Mem address(int offset, boolean write) {
     flags.clobber();
     if (memory.isShared()) {
-      memory.sharedAddress(draft.current());
-      return;
+      return Mem.of(S1, memory.sharedPlace(draft.current()));
     }
     asm.lea(draft.wide(), S1, Mem.of(SP, offset));
     memory.probeStack(draft.word(), write, false);
+    return Mem.of(S1);
   }
 
   private void addToSp(int bytes) {
@@ -70,29 +70,29 @@ final class StackCode {
       memory.access(insn, word, false, false);
       asm.mov(draft.wide(), S1, Mem.of(S1));
       asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
-      address(-word, true);
+      Mem top = address(-word, true);
       asm.mov(QWORD, S2, state(CpuLayout.SCRATCH));
-      asm.mov(draft.wide(), Mem.of(S1), S2);
+      asm.mov(draft.wide(), top, S2);
     } else {
-      address(-word, true);
-      store(insn, Mem.of(S1));
+      store(insn, address(-word, true));
     }
     addToSp(-word);
+    memory.keepsProbedIfShared();
   }
 
   /** PUSHF. */
   void pushFlags() {
     flags.saveAll();
-    address(-draft.word(), true);
+    Mem top = address(-draft.word(), true);
     asm.mov(DWORD, S2, state(CpuLayout.RFLAGS));
     asm.and(DWORD, S2, ~(OpcodeInfo.STATUS_FLAGS | RF_VM));
-    asm.mov(draft.wide(), Mem.of(S1), S2);
+    asm.mov(draft.wide(), top, S2);
     asm.movzx(DWORD, S2, BYTE, state(JitLayout.FLAGS + 1));
     asm.and(DWORD, S2, 0xd5);
-    asm.or(DWORD, Mem.of(S1), S2);
+    asm.or(DWORD, top, S2);
     asm.movzx(DWORD, S2, BYTE, state(JitLayout.FLAGS));
     asm.shl(DWORD, S2, 11);
-    asm.or(DWORD, Mem.of(S1), S2);
+    asm.or(DWORD, top, S2);
     addToSp(-draft.word());
   }
 
@@ -102,9 +102,10 @@ final class StackCode {
       outOfLine.interpretHere();
       return;
     }
-    address(0, false);
+    Mem top = address(0, false);
     addToSp(draft.word());
-    load(insn, Mem.of(S1));
+    load(insn, top);
+    memory.keepsProbedIfShared();
   }
 
   /** LEAVE. */
@@ -119,8 +120,7 @@ final class StackCode {
 
   /** RET. */
   void ret(Insn insn) {
-    address(0, false);
-    asm.mov(draft.wide(), S1, Mem.of(S1));
+    asm.mov(draft.wide(), S1, address(0, false));
     returnToScratch(insn);
   }
 
@@ -175,8 +175,9 @@ final class StackCode {
     boolean returns = draft.insn(last).op == Op.RET;
     flags.clobber();
     Label joined = draft.label();
+    int place = 0;
     if (memory.isShared()) {
-      memory.sharedAddress(pushes ? last : first);
+      place = memory.sharedPlace(pushes ? last : first);
     } else {
       asm.lea(draft.wide(), S1, Mem.of(SP, pushes ? -word * count : 0));
       probeRun(first, last, joined);
@@ -184,19 +185,20 @@ final class StackCode {
     for (int i = 0; i < count; i++) {
       Insn insn = draft.insn(first + i);
       if (pushes) {
-        store(insn, Mem.of(S1, word * (count - 1 - i)));
+        store(insn, Mem.of(S1, place + word * (count - 1 - i)));
       } else if (insn.op == Op.POP) {
-        load(insn, Mem.of(S1, word * i));
+        load(insn, Mem.of(S1, place + word * i));
       }
     }
     draft.moveTo(last);
     if (returns) {
-      asm.mov(draft.wide(), S1, Mem.of(S1, word * (count - 1)));
+      asm.mov(draft.wide(), S1, Mem.of(S1, place + word * (count - 1)));
       addToSp(word * (count - 1));
       returnToScratch(draft.insn(last));
       return true;
     }
     addToSp(pushes ? -word * count : word * count);
+    memory.keepsProbedIfShared();
     asm.bind(joined);
     return false;
   }
