@@ -23,6 +23,9 @@ final class HotBlocks {
   /** Entries into blocks that are seen in one look. */
   static final int LOOK = 32;
 
+  /** Blocks that are made hot in one: the guest stands still meanwhile. */
+  static final int MOST_HEATED = 16;
+
   /** Least time between two looks. */
   private static final long LOOK_NANOS = 2_000_000;
 

@@ -69,9 +69,6 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private static final int NEIGHBOURHOOD = 512;
 
-  /** Blocks that are made hot together. */
-  private static final int MOST_AROUND = 16;
-
   /** Blocks that are made of what can follow one that reads ports. */
   private static final int AHEAD = 32;
 
@@ -384,15 +381,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
    */
   private int look(int last) {
     int left = last;
+    int mostHeated = HotBlocks.MOST_HEATED;
     try {
       for (int i = 0; i < HotBlocks.LOOK && left != NONE && state.exitRequested(); i++) {
         long rip = state.rip();
         long host = mmu.codeHostIfCached(rip);
         if (host != -1 && hot.see(host) && usable()) {
           JitBlock block = blocks.find(currentKey(), host, -1);
-          if (block != null && block.quick() && !block.hot()) {
-            heatAround(block, rip & PAGE_MASK);
-          }
+          mostHeated -= block == null ? 0 : heatAround(block, rip & PAGE_MASK, mostHeated);
         }
         left = advance(left);
       }
@@ -403,28 +399,35 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   /**
-   * Makes a block hot, and those quick ones that can follow it in its page.
+   * Makes a block hot, and those that can follow it in its page.
    *
    * @param page the guest's address of the page
+   * @param most blocks
+   * @return how many
    */
-  private void heatAround(JitBlock first, long page) {
+  private int heatAround(JitBlock first, long page, int most) {
     List<JitBlock> around = new ArrayList<>();
-    around.add(first);
+    addIfQuick(first, around, most);
     for (int i = 0; i < around.size(); i++) {
       JitBlock from = around.get(i);
       int end = from.firstExit() + from.exits();
-      for (int exit = from.firstExit(); exit < end && around.size() < MOST_AROUND; exit++) {
+      for (int exit = from.firstExit(); exit < end; exit++) {
         long host = from.host() + exits.guestOffset(exit);
         if (exits.isLink(exit) && ((host ^ from.host()) & PAGE_MASK) == 0) {
-          JitBlock next = blocks.find(from.key() & ~MODE | exits.mode(exit), host, -1);
-          if (next != null && next.quick() && !next.hot() && !around.contains(next)) {
-            around.add(next);
-          }
+          int key = from.key() & ~MODE | exits.mode(exit);
+          addIfQuick(blocks.find(key, host, -1), around, most);
         }
       }
     }
     for (JitBlock block : around) {
       heat(block, page);
+    }
+    return around.size();
+  }
+
+  private static void addIfQuick(JitBlock block, List<JitBlock> to, int most) {
+    if (block != null && block.quick() && !block.hot() && to.size() < most && !to.contains(block)) {
+      to.add(block);
     }
   }
 
