@@ -436,7 +436,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       return;
     }
     if (!hot.hasPages(block.count())) {
-      if (hot.mayForget()) {
+      if (allHot || hot.mayForget()) {
         hot.forget(this::cool);
       }
       return;

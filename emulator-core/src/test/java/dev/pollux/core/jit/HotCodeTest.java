@@ -302,7 +302,7 @@ class HotCodeTest {
     assertEquals(0, known());
   }
 
-  /** More hot code than there are pages for accesses. */
+  /** More hot code than there are pages for accesses: what was hot makes room, and is so again. */
   @Test
   void roomForOthers() {
     m.jit().setPatience(-1);
@@ -317,6 +317,7 @@ class HotCodeTest {
         assertEquals(TARGET, m.state().gpr(Gpr.RAX.number()));
       }
     }
+    assertTrue(m.jit().heated() > programs, "also in the second round");
     assertEquals(0, m.jit().failedTranslations());
   }
 
