@@ -15,10 +15,14 @@ import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.X86Assembler;
+import dev.pollux.core.mmu.TlbLayout;
 
 /** The guest's jumps, calls and returns within a segment. */
 final class BranchCode {
   private static final int ADDRESS_SIZE_PREFIX = 0x67;
+
+  /** Bits of a program's addresses with page tables of four levels. */
+  private static final int USER_BITS = 47;
 
   private final BlockDraft draft;
   private final LiveFlags flags;
@@ -124,12 +128,14 @@ final class BranchCode {
   /** CALL. */
   void call(Insn insn) {
     boolean direct = insn.kind0 == Insn.REL;
+    Gpr kept = direct ? null : keptTarget(insn);
     if (!direct) {
       target(insn);
-      asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
+      if (kept == null) {
+        asm.mov(QWORD, state(CpuLayout.SCRATCH), S1);
+      }
       if (!draft.context().code32()) {
-        CommonCalls.compareCanonical(asm);
-        asm.jcc(Cond.NE, outOfLine.slowExit());
+        requireCanonical();
       }
     }
     int word = draft.word();
@@ -140,7 +146,26 @@ final class BranchCode {
     if (direct) {
       jumps.callTo(draft.nextOffset() + insn.imm);
     } else {
-      jumps.callScratch();
+      jumps.callAddress(kept);
     }
+  }
+
+  /**
+   * The host register that has the target of an indirect call still when all is pushed, or null.
+   */
+  private static Gpr keptTarget(Insn insn) {
+    Gpr host = insn.hasMemory() ? null : RegisterMap.host(insn.reg0);
+    return host == SP ? null : host;
+  }
+
+  /** Leaves unless the address in scratch 1 is canonical; a program's is in the lower half, too. */
+  private void requireCanonical() {
+    if (draft.mode() == TlbLayout.USER) {
+      asm.mov(QWORD, S2, S1);
+      asm.shr(QWORD, S2, USER_BITS);
+    } else {
+      CommonCalls.compareCanonical(asm);
+    }
+    asm.jcc(Cond.NE, outOfLine.slowExit());
   }
 }

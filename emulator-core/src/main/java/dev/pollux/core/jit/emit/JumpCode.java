@@ -11,6 +11,7 @@ import dev.pollux.core.cpu.CpuLayout;
 import dev.pollux.core.cpu.Eflags;
 import dev.pollux.core.jit.JitLayout;
 import dev.pollux.core.jit.asm.Cond;
+import dev.pollux.core.jit.asm.Gpr;
 import dev.pollux.core.jit.asm.Label;
 import dev.pollux.core.jit.asm.Mem;
 import dev.pollux.core.jit.asm.X86Assembler;
@@ -56,10 +57,14 @@ final class JumpCode {
     land();
   }
 
-  /** The same with the address at {@link CpuLayout#SCRATCH}. */
-  void callScratch() {
+  /** The same with the address in a register, or at {@link CpuLayout#SCRATCH} if that is null. */
+  void callAddress(Gpr address) {
     expectReturn();
-    asm.mov(QWORD, S1, state(CpuLayout.SCRATCH));
+    if (address != null) {
+      asm.mov(draft.wide(), S1, address);
+    } else {
+      asm.mov(QWORD, S1, state(CpuLayout.SCRATCH));
+    }
     jumpToScratch(false);
     land();
   }
