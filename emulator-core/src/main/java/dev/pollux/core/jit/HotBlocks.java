@@ -26,11 +26,17 @@ final class HotBlocks {
   /** Blocks that are made hot in one: the guest stands still meanwhile. */
   static final int MOST_HEATED = 16;
 
-  /** Least time between two looks. */
+  /** Least time between two looks, if the first has seen a loop that is not hot. */
   private static final long LOOK_NANOS = 2_000_000;
 
+  /** Otherwise it grows to as much. */
+  private static final long MOST_NANOS = 16_000_000;
+
   /** Looks after which those before are forgotten. */
-  private static final int LOOKS = 32;
+  private static final int LOOKS = 8;
+
+  /** One part in so many of all time may be spent on making blocks hot. */
+  private static final int MOST_SPENT = 64;
 
   /** Looks in which a block executes in a loop until it is hot. */
   private static final int TIMES = 2;
@@ -63,7 +69,12 @@ final class HotBlocks {
   private int seen;
   private int looks;
   private long looked;
+  private long pause = LOOK_NANOS;
   private boolean looking;
+  private boolean sawLoop;
+  private final long started = System.nanoTime();
+  private long heating;
+  private long spent;
   private final Map<JitBlock, Hot> hot = new HashMap<>();
   private int pagesUsed;
   private long forgotten;
@@ -78,10 +89,11 @@ final class HotBlocks {
 
   /** Begins a look at what the vCPU executes; false if it is not time, or one is being taken. */
   boolean beginLook() {
-    if (looking || System.nanoTime() - looked < LOOK_NANOS) {
+    if (looking || System.nanoTime() - looked < pause) {
       return false;
     }
     looking = true;
+    sawLoop = false;
     seen = 0;
     if (++looks == LOOKS) {
       looks = 0;
@@ -93,10 +105,21 @@ final class HotBlocks {
   void endLook() {
     looking = false;
     looked = System.nanoTime();
+    pause = sawLoop ? LOOK_NANOS : Math.min(2 * pause, MOST_NANOS);
+  }
+
+  /** Begins to make blocks hot; false if too much time has been spent on that. */
+  boolean beginHeating() {
+    heating = System.nanoTime();
+    return spent * MOST_SPENT <= heating - started;
+  }
+
+  void endHeating() {
+    spent += System.nanoTime() - heating;
   }
 
   /**
-   * The vCPU is about to enter a block while it is looked at; true if the block is hot.
+   * The vCPU is about to enter a quick block while it is looked at; true if it is hot from now on.
    *
    * @param host address of its code
    */
@@ -106,6 +129,7 @@ final class HotBlocks {
       before += inLook[i] == host ? 1 : 0;
     }
     inLook[seen++] = host;
+    sawLoop |= before != 0;
     return before == 1 && isMetAgain(host);
   }
 

@@ -386,9 +386,10 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
       for (int i = 0; i < HotBlocks.LOOK && left != NONE && state.exitRequested(); i++) {
         long rip = state.rip();
         long host = mmu.codeHostIfCached(rip);
-        if (host != -1 && hot.see(host) && usable()) {
-          JitBlock block = blocks.find(currentKey(), host, -1);
-          mostHeated -= block == null ? 0 : heatAround(block, rip & PAGE_MASK, mostHeated);
+        JitBlock block = host == -1 ? null : blocks.find(currentKey(), host, -1);
+        if (isQuickOnly(block) && hot.see(host) && hot.beginHeating()) {
+          mostHeated -= heatAround(block, rip & PAGE_MASK, mostHeated);
+          hot.endHeating();
         }
         left = advance(left);
       }
@@ -426,9 +427,14 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
   }
 
   private static void addIfQuick(JitBlock block, List<JitBlock> to, int most) {
-    if (block != null && block.quick() && !block.hot() && to.size() < most && !to.contains(block)) {
+    if (isQuickOnly(block) && to.size() < most && !to.contains(block)) {
       to.add(block);
     }
+  }
+
+  /** True for a block that is quick, but not hot. */
+  private static boolean isQuickOnly(JitBlock block) {
+    return block != null && block.quick() && !block.hot();
   }
 
   private void heat(JitBlock block, long page) {
@@ -839,7 +845,7 @@ public final class JitEngine implements ExecutionEngine, CodeWatch.Listener {
         translateAhead(block, rip & PAGE_MASK, AHEAD);
       }
     }
-    if (allHot && block.quick() && !block.hot()) {
+    if (allHot && isQuickOnly(block)) {
       heat(block, rip & PAGE_MASK);
       block = blocks.find(key, host, nextPage(rip));
       if (block == null) {
