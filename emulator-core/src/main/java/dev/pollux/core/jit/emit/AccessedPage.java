@@ -104,13 +104,7 @@ final class AccessedPage {
     asm.ret();
     asm.bind(split);
     restore();
-    if (write) {
-      asm.jmp(leave);
-    } else {
-      asm.call(copy);
-      asm.jcc(Cond.S, leave);
-      asm.ret();
-    }
+    LookUps.copyOrLeave(asm, copy, leave);
     asm.bind(unknown);
     restore();
     asm.jmp(leave);

@@ -175,9 +175,7 @@ final class CommonCalls {
     asm.ret();
     if (!write) {
       asm.bind(split);
-      asm.call(copy);
-      asm.jcc(Cond.S, leave);
-      asm.ret();
+      LookUps.copyOrLeave(asm, copy, leave);
     }
   }
 

@@ -72,6 +72,22 @@ final class LookUps {
   }
 
   /**
+   * The end of a function for an access that lies in two pages: it returns the address of a copy of
+   * what is to be read, or leaves.
+   *
+   * @param copy what {@link #emitCopy} has made, or null for writes
+   */
+  static void copyOrLeave(X86Assembler asm, Label copy, Label leave) {
+    if (copy == null) {
+      asm.jmp(leave);
+      return;
+    }
+    asm.call(copy);
+    asm.jcc(Cond.S, leave);
+    asm.ret();
+  }
+
+  /**
    * Emits what code calls where a probe by {@link CommonCode#findPage} has failed. Behind the call
    * stand the number of a way out, u32, the size of the access in bytes, u8, how far before these
    * the probe is, u16, and how far behind its start its end, u8: 0 where an access that lies in two

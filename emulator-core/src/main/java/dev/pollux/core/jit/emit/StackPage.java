@@ -82,13 +82,7 @@ final class StackPage {
     find(lookUps, mode, write, fill, split, unknown);
     asm.bind(split);
     asm.pop(Gpr.RAX);
-    if (write) {
-      asm.jmp(leave);
-    } else {
-      asm.call(copy);
-      asm.jcc(Cond.S, leave);
-      asm.ret();
-    }
+    LookUps.copyOrLeave(asm, copy, leave);
     asm.bind(unknown);
     asm.pop(Gpr.RAX);
     asm.jmp(leave);
